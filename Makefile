@@ -1,0 +1,44 @@
+# Everything that one does with Greyglass. Needs Go and make; the end-to-end
+# tests need root on a Debian too, and are skipped elsewhere.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.1
+FUZZTIME    ?= 60s
+
+.PHONY: build run test race fuzz lint generate clean
+
+build: ## a static binary, bin/greyglass
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
+
+run: build var/greyglass.toml ## the daemon, with a configuration and a memory of its own below var/
+	bin/greyglass serve --config var/greyglass.toml
+
+var/greyglass.toml: contrib/try/greyglass.toml
+	mkdir -p var
+	cp $< $@
+
+test: ## every test; fetches the mail servers that they need
+	$(GO) test -timeout 15m ./...
+
+race: ## the tests under the race detector, which needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+lint: ## gofmt, vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+		if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+generate: ## the files that are made from the program's own tables
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin dist var
