@@ -1,0 +1,101 @@
+package lab
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Options say what an instance does beyond taking mail for Domain from
+// anybody, and for any domain from those who log in. Mail for other domains is
+// swallowed, never sent. The zero value is an MTA that asks nobody.
+//
+// Addresses of milters and policy servers are "inet:HOST:PORT" (an IPv6 host in
+// brackets) or "unix:/path".
+type Options struct {
+	// Milters are asked in this order. Postfix and Sendmail.
+	Milters []string
+	// MilterDefault is what the MTA does when a milter fails: accept (as when
+	// empty), tempfail or reject. It does not reach a Snippet's milters under
+	// Sendmail, which has it in the milter's own line.
+	MilterDefault string
+	// Policy is asked at RCPT; PolicyData at DATA and at end of message. Postfix
+	// only: Exim asks by its ACLs, see Snippet.
+	Policy, PolicyData string
+	// Patience is how long the MTA waits for a milter or policy server, in whole
+	// seconds, three times as long at end of message; 0 means 5 s.
+	Patience time.Duration
+
+	// Auth offers AUTH PLAIN and LOGIN, which take User with Password.
+	Auth bool
+	// Hosts are more lines for the instance's /etc/hosts, which gives clients
+	// their names. Exim does not confirm such names, so that it knows none.
+	Hosts string
+
+	// Snippet is a configuration that users paste: it goes to the end of
+	// Postfix's main.cf, where later lines win; to where the milters stand in
+	// Sendmail's .mc; into Exim's RCPT ACL, after the check against relaying.
+	Snippet string
+	// Extra is more configuration: main.cf lines before the Snippet, .mc lines
+	// after it, lines of Exim's main section.
+	Extra string
+	// EximPredata and EximData go into Exim's ACLs at the DATA command and at end of
+	// message; EximACLs are whole ACLs with names of their own.
+	EximPredata, EximData, EximACLs string
+}
+
+var addressSyntax = regexp.MustCompile(`^(inet:.+:[0-9]+|unix:/.+)$`)
+
+// check returns an error for what mta cannot do.
+func (o Options) check(mta MTA) error {
+	for _, a := range append([]string{o.Policy, o.PolicyData}, o.Milters...) {
+		if a != "" && !addressSyntax.MatchString(a) {
+			return fmt.Errorf("lab: bad address %q: want inet:HOST:PORT or unix:/path", a)
+		}
+	}
+	switch o.MilterDefault {
+	case "", "accept", "tempfail", "reject":
+	default:
+		return fmt.Errorf("lab: bad MilterDefault %q", o.MilterDefault)
+	}
+	if mta == Exim && len(o.Milters) > 0 {
+		return fmt.Errorf("lab: Exim has no milters")
+	}
+	if mta != Postfix && o.Policy+o.PolicyData != "" {
+		return fmt.Errorf("lab: %s asks no policy server by itself", mta)
+	}
+	if mta != Exim && o.EximPredata+o.EximData+o.EximACLs != "" {
+		return fmt.Errorf("lab: %s has no ACLs", mta)
+	}
+	return nil
+}
+
+// patienceSeconds is Patience as MTAs write it.
+func (o Options) patienceSeconds() int {
+	if o.Patience <= 0 {
+		return 5
+	}
+	return max(1, int(o.Patience/time.Second))
+}
+
+func (o Options) milterDefault() string {
+	if o.MilterDefault == "" {
+		return "accept"
+	}
+	return o.MilterDefault
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// commentUnless is what stands before a line of a template that counts only if on.
+func commentUnless(on bool, comment string) string {
+	if on {
+		return ""
+	}
+	return comment
+}

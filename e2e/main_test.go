@@ -1,0 +1,43 @@
+// Package e2e drives the real program, behind real mail servers, as strangers
+// on the network do.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"greyglass/e2e/lab"
+)
+
+// binaryVar holds the path of the program under test across the move into the
+// lab's namespace, in which nothing can be fetched and built any more.
+const binaryVar = "GREYGLASS_E2E_BINARY"
+
+func TestMain(m *testing.M) {
+	if !lab.InNetns() {
+		dir, err := os.MkdirTemp("", "greyglass-e2e-")
+		if err == nil {
+			err = build(filepath.Join(dir, "greyglass"))
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	status := lab.Main(m, lab.Postfix)
+	_ = os.RemoveAll(filepath.Dir(os.Getenv(binaryVar)))
+	os.Exit(status)
+}
+
+// build builds the program as "make build" does.
+func build(file string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-o", file, "greyglass/cmd/greyglass")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return os.Setenv(binaryVar, file)
+}

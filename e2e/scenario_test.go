@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"greyglass/e2e/lab"
+)
+
+const bob, carol, dave = "bob@example.test", "carol@example.test", "dave@example.test"
+
+// scenario is something that must hold however Greyglass is attached.
+type scenario struct {
+	name string
+	conf conf
+	lab  lab.Options
+	run  func(*site)
+
+	// cannot says why an attachment cannot do it.
+	cannot map[string]string
+}
+
+var scenarios = []scenario{
+	{name: "a stranger waits, then is let through and delivered", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		time.Sleep(quickWait)
+		s.accepted("retry in the window", s.try(stranger, "ann@sender.test", bob))
+		s.mx.WaitMail(1)
+		s.accepted("next message", s.try(stranger, "ann@sender.test", bob))
+		s.mx.WaitMail(2)
+		if got, want := s.reasons(bob, 3), "not-seen-before now-grey already-grey"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "a retry too soon is deferred", conf: conf{greylist: slow}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("retry at once", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("another client", s.try(stranger2, "ann@sender.test", bob))
+		if got, want := s.reasons(bob, 3), "not-seen-before way-too-soon not-seen-before"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+		s.mx.WaitMail(0)
+	}},
+	{name: "a retry before the wait is over is deferred", conf: conf{greylist: "too_soon = 0"}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("retry", s.try(stranger, "ann@sender.test", bob))
+		if got, want := s.reasons(bob, 2), "not-seen-before too-soon"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "recipients of one message are judged each on its own",
+		conf: conf{rules: `whitelisted_triples = [["203.0.113", "*", "carol@example.test"]]`}, run: func(s *site) {
+			c := s.dial(stranger)
+			s.mail(c, "ann@sender.test")
+			s.deferred("a stranger's", c.Rcpt(bob))
+			s.accepted("a whitelisted one", c.Rcpt(carol))
+			s.deferred("a stranger's after an accepted one", c.Rcpt(dave))
+			s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+			if got := s.mx.WaitMail(1); got[0].To != carol {
+				s.t.Errorf("delivered to %s, want %s", got[0].To, carol)
+			}
+		}},
+	{name: "messages of one session are judged each on its own", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		time.Sleep(quickWait)
+		c := s.dial(stranger)
+		s.mail(c, "ann@sender.test")
+		s.accepted("the first message's recipient", c.Rcpt(bob))
+		s.accepted("the first message", c.Data("Subject: 1\r\n\r\n1\r\n"))
+		s.mail(c, "eve@sender.test")
+		s.deferred("the second message's recipient", c.Rcpt(bob))
+		s.accepted("reset", c.Rset())
+		s.mail(c, "ann@sender.test")
+		s.accepted("the third message's recipient", c.Rcpt(bob))
+		s.accepted("the third message", c.Data("Subject: 3\r\n\r\n3\r\n"))
+		s.mx.WaitMail(2)
+	}},
+	{name: "an authenticated user is let through", lab: lab.Options{Auth: true}, run: func(s *site) {
+		c := s.dial(stranger)
+		if r := c.AuthPlain(lab.User, lab.Password); !r.OK() {
+			s.t.Fatalf("AUTH: %s", r)
+		}
+		s.mail(c, "ann@sender.test")
+		s.accepted("recipient", c.Rcpt(bob))
+		s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+		s.mx.WaitMail(1)
+		if got := s.reasons(bob, 1); got != "authenticated" {
+			s.t.Errorf("reason: got %q", got)
+		}
+	}},
+	{name: "allowed clients and networks are let through", conf: conf{rules: `
+allowed_senders = ["203.0.113.7"]
+allowed_sender_nets = ["198.51.100", "2001:db8:7::/48"]`}, run: func(s *site) {
+		for _, source := range []string{stranger, stranger2, stranger6} {
+			s.accepted(source, s.try(source, "ann@sender.test", bob))
+		}
+		s.deferred("another", s.try("203.0.113.8", "ann@sender.test", bob))
+		s.mx.WaitMail(3)
+	}},
+	{name: "whitelisted triples are let through", conf: conf{rules: `
+whitelisted_triples = [["203.0.113.7", "<ann@sender.test>", "<bob@example.test>"]]`}, run: func(s *site) {
+		s.accepted("the triple", s.try(stranger, "Ann@Sender.test", bob))
+		s.deferred("another recipient", s.try(stranger, "ann@sender.test", carol))
+		if got := s.reasons(bob, 1); got != "whitelisted-triple" {
+			s.t.Errorf("reason: got %q", got)
+		}
+	}},
+	{name: "nonstandard triples are let through by their HELO name", conf: conf{rules: `
+whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@example.test>"]]`}, run: func(s *site) {
+		s.accepted("the triple", s.try(stranger, "any@sender.test", bob))
+		s.deferred("another network", s.try(stranger2, "any@sender.test", bob))
+		c := lab.Dial(s.t, stranger, s.mx.Addr4)
+		c.Ehlo("other.sender.test")
+		s.mail(c, "any@sender.test")
+		s.deferred("another name", c.Rcpt(bob))
+		if got, want := s.reasons(bob, 3), "whitelisted-nonstandard not-seen-before not-seen-before"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "blocked senders are deferred or denied, exceptions are not, and edits are seen", run: func(s *site) {
+		s.write("blocked.list", "# enough of these\n@pest.test\n")
+		s.write("exceptions.list", "carol\n")
+		s.wait("the lists", func() bool { return s.count("list read anew") >= 2 })
+		s.expect("blocked", s.try(stranger, "x@pest.test", bob), 451, "Mailbox full, retry later")
+		s.accepted("exception", s.try(stranger, "x@pest.test", carol))
+		s.mx.WaitMail(1)
+
+		s.configure(conf{blocked: `action = "deny"`})
+		s.reload()
+		s.expect("denied", s.try(stranger, "x@pest.test", bob), 550, "it has been blocked")
+
+		s.write("blocked.list", "@other.test\n")
+		s.wait("the edit", func() bool { return s.count("list read anew") >= 3 })
+		s.deferred("no longer blocked", s.try(stranger, "x@pest.test", bob))
+		if got, want := s.reasons(bob, 3), "blocked blocked not-seen-before"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "IPv6 strangers wait by their network", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger6, "ann@sender.test", bob))
+		time.Sleep(quickWait)
+		s.accepted("retry from the same network", s.try("2001:db8:7::99", "ann@sender.test", bob))
+		s.mx.WaitMail(1)
+		s.deferred("another network", s.try("2001:db8:8::25", "ann@sender.test", bob))
+	}},
+	{name: "a callout passes and leaves nothing, a bounce waits at DATA", conf: conf{greylist: quick}, run: func(s *site) {
+		callout := s.dial(stranger)
+		s.mail(callout, "")
+		s.accepted("the callout's recipient", callout.Rcpt(bob))
+		callout.Quit()
+		if out, _, _ := s.daemon.run("list", "--json"); out != "[]\n" {
+			s.t.Errorf("a callout is remembered: %s", out)
+		}
+
+		s.deferred("bounce", s.try(stranger, "", bob))
+		time.Sleep(quickWait)
+		s.accepted("bounce, again", s.try(stranger, "", bob))
+		s.mx.WaitMail(1)
+		if got, want := s.reasons(bob, 2), "not-seen-before now-grey"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+}
+
+func TestScenarios(t *testing.T) {
+	lab.Require(t)
+	for _, a := range attachments {
+		t.Run(a.name, func(t *testing.T) {
+			for _, sc := range scenarios {
+				t.Run(sc.name, func(t *testing.T) {
+					if why, cannot := sc.cannot[a.name]; cannot {
+						t.Logf("not for %s: %s", a.name, why)
+						return
+					}
+					t.Parallel()
+					sc.run(startSite(t, a, sc.conf, sc.lab))
+				})
+			}
+		})
+	}
+}
