@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "copy the database to a new file, while mail flows",
+		Long: `Copy the database, as it is at one moment, to a new file, while the daemon goes on
+with its work. The file is a database like the original: to restore it, stop the
+daemon, put it in the place of the database, and start the daemon.
+
+A file that is already there is never overwritten.`,
+		Example: `  greyglass backup /var/backups/greyglass-$(date +%F).db`,
+		Args:    arguments("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
+				var size int64
+				last := time.Now()
+				err := store.Backup(ctx, args[0], func(done, total int64) {
+					size = total
+					if time.Since(last) > time.Second {
+						last = time.Now()
+						fmt.Fprintf(p.stderr, "backup: %d %% of %s\n", 100*done/max(total, 1), humanize.IBytes(uint64(total)))
+					}
+				})
+				if errors.Is(err, fs.ErrExist) {
+					return fmt.Errorf("%s is already there; choose another name, or remove it", args[0])
+				}
+				if err == nil {
+					fmt.Fprintf(p.stdout, "backed up: %s (%s)\n", args[0], humanize.IBytes(uint64(size)))
+				}
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) configCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "config",
+		Short: "print the effective configuration and where each value comes from",
+		Long: `Print the effective configuration, in the form of a configuration file, with where
+each value comes from: the default, a line of the file, an environment variable
+(GREYGLASS_SECTION__KEY), or --set.
+
+If there is any mistake, list every one, with where it stands and how to mend
+it, and exit with status 78. So it can be run before each restart or reload.`,
+		Example: `  greyglass config
+  greyglass config --config ./new.toml && systemctl reload greyglass`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			for _, warning := range loaded.Warnings {
+				fmt.Fprintf(p.stderr, "greyglass: warning: %s\n", warning)
+			}
+			return loaded.Print(p.stdout)
+		},
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) expireCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "expire",
+		Short: "remove what has expired, now",
+		Long: `Remove the triplets whose time is over: those that have waited for more than twice
+greylist.max_defer_time, and those that were let through and have then been silent for
+more than twice greylist.max_grey. It never changes what anybody is answered.
+
+The daemon does this by itself, in the background. This command does it at once,
+in small steps beside the daemon's work.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				sweeper := greylist.Sweeper{
+					Store:   store,
+					Windows: func() greylist.Windows { return loaded.Policy.Windows },
+					Now:     time.Now,
+					Pause:   2 * time.Millisecond,
+				}
+				removed, err := sweeper.Sweep(ctx)
+				fmt.Fprintf(p.stdout, "removed: %d\n", removed)
+				return err
+			})
+		},
+	}
+}

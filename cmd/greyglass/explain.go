@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) explainCommand() *cobra.Command {
+	var helo string
+	cmd := &cobra.Command{
+		Use:   "explain CLIENT SENDER RECIPIENT",
+		Short: "say what would be answered now, and why, rule by rule",
+		Long: `Say what a recipient would be answered now, and why, rule by rule, by the same code
+that answers the mail server. Nothing is remembered or changed.
+
+` + envelopeHelp + `
+CLIENT may also be 'local', for mail that comes by no network.`,
+		Example: `  greyglass explain 203.0.113.7 ann@example.net bob@example.org
+  greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net`,
+		Args: envelopeArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			attempt, err := attemptOf(cmd, args, helo)
+			if err != nil {
+				return err
+			}
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				now := time.Now().Unix()
+				x, err := loaded.Policy.Explain(ctx, store, attempt, now)
+				printExplanation(p.stdout, x, loaded.Policy, now)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&helo, "helo", "", "`NAME` that the client gives with HELO or EHLO")
+	return cmd
+}
+
+func printExplanation(w io.Writer, x greylist.Explanation, policy *greylist.Policy, now int64) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	for _, step := range x.Steps {
+		mark := "-"
+		if step.Ruling != nil {
+			mark = ">"
+		}
+		fmt.Fprintf(t, "%s %s\t%s\n", mark, step.Rule, step.Says)
+	}
+	if x.Greylisted {
+		fmt.Fprintf(t, "> greylist\t%s\n", memoryInWords(x, now))
+		if x.AtData {
+			fmt.Fprint(t, "\tasked at DATA, since mail from this sender is often a callout, which ends before\n")
+		}
+		if policy.Observe {
+			fmt.Fprint(t, "\tonly observes (greylist.mode), and so accepts\n")
+		}
+	}
+	fmt.Fprintf(t, "\nverdict\t%s\n", x.Answer.Verdict)
+	fmt.Fprintf(t, "reason\t%s\n", x.Answer.Reason)
+	if x.Answer.Verdict != greylist.Accept {
+		fmt.Fprintf(t, "reply\t%s\n", x.Answer.Reply)
+	}
+	if x.Answer.Wait > 0 {
+		fmt.Fprintf(t, "wait\t%d s, until %s\n", x.Answer.Wait, timeInWords(now+x.Answer.Wait))
+	}
+}
+
+// memoryInWords says what the greylist remembers of the triplet.
+func memoryInWords(x greylist.Explanation, now int64) string {
+	e := x.Remembered
+	switch {
+	case x.Answer.Err != nil:
+		return fmt.Sprintf("could not be asked: %v", x.Answer.Err)
+	case e == nil:
+		return fmt.Sprintf("%s has not been seen before", x.Triplet)
+	case e.Passed():
+		return fmt.Sprintf("%s was let through %s ago, at %s", x.Triplet, ago(e.PassedAt, now), timeInWords(e.PassedAt))
+	}
+	return fmt.Sprintf("%s is waiting for %s, since %s", x.Triplet, ago(e.FirstSeen, now), timeInWords(e.FirstSeen))
+}

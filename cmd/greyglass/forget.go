@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) forgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "forget CLIENT SENDER RECIPIENT",
+		Short: "forget a triplet, which makes it a stranger again",
+		Long: `Forget a triplet: its next mail is answered as a stranger's. If nothing is known of it,
+say so and exit with status 1.
+
+` + envelopeHelp,
+		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,
+		Args:    envelopeArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := attemptOf(cmd, args, ""); err != nil {
+				return err
+			}
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				t, err := tripletOf(cmd, args, loaded)
+				if err != nil {
+					return err
+				}
+				known, err := store.Forget(ctx, t)
+				switch {
+				case err != nil:
+					return err
+				case !known:
+					return fmt.Errorf("nothing is known of %s", t)
+				}
+				fmt.Fprintf(p.stdout, "forgotten: %s\n", t)
+				return nil
+			})
+		},
+	}
+}

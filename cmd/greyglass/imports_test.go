@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The house's map: what each package may import of ours.
+var mayImport = map[string][]string{
+	"greyglass/greylist":                      nil,
+	"greyglass/sqlstore":                      {"greyglass/greylist"},
+	"greyglass/milter":                        {"greyglass/greylist"},
+	"greyglass/cmd/greyglass/internal/config": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore"},
+	"greyglass/cmd/greyglass": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
+		"greyglass/cmd/greyglass/internal/config"},
+}
+
+// mustNotReach are parts of the standard library and of others that would bring
+// SQL or a wire protocol into the domain.
+var mustNotReach = map[string][]string{
+	"greyglass/greylist": {"database/sql", "modernc.org/sqlite", "github.com/d--j/go-milter", "net/http", "os"},
+	"greyglass/milter":   {"database/sql", "modernc.org/sqlite"},
+	"greyglass/sqlstore": {"github.com/d--j/go-milter"},
+}
+
+func TestImportsFollowTheMap(t *testing.T) {
+	for pkg, allowed := range mayImport {
+		for _, imported := range goList(t, pkg) {
+			if strings.HasPrefix(imported, "greyglass/") && !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s, but may import only %v", pkg, imported, allowed)
+			}
+			if slices.Contains(mustNotReach[pkg], imported) {
+				t.Errorf("%s imports %s, which is not its business", pkg, imported)
+			}
+		}
+	}
+	for _, pkg := range strings.Fields(run0(t, "go", "list", "greyglass/...")) {
+		_, known := mayImport[pkg]
+		if !known && !strings.HasPrefix(pkg, "greyglass/e2e") && pkg != "greyglass/sqlstore/storetest" {
+			t.Errorf("package %s is not on the map", pkg)
+		}
+	}
+}
+
+func goList(t *testing.T, pkg string) []string {
+	t.Helper()
+	return strings.Fields(run0(t, "go", "list", "-f", `{{join .Imports "\n"}}`, pkg))
+}
+
+func run0(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return string(out)
+}

@@ -1,0 +1,104 @@
+// Package config reads the configuration of Greyglass: the defaults, over them
+// a TOML file, over that environment variables, over those what the command
+// line sets. It reports every mistake at once, and makes of what is left the
+// typed [Config] and the [greylist.Policy] that rests on it.
+//
+// What can be configured stands in one table of [Option] values. The defaults,
+// the sample file and the reference are made from it.
+package config
+
+import (
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is a whole configuration. One that comes from [Load] has been checked:
+// every address, reply and pattern in it can be parsed. It must not be changed.
+type Config struct {
+	Listen   Listen   `koanf:"listen"`
+	Store    Store    `koanf:"store"`
+	Greylist Greylist `koanf:"greylist"`
+	Rules    Rules    `koanf:"rules"`
+	Blocked  Blocked  `koanf:"blocked"`
+	Log      Log      `koanf:"log"`
+	Limits   Limits   `koanf:"limits"`
+}
+
+// Listen is where the daemon listens.
+type Listen struct {
+	Milter      []string `koanf:"milter"` // see milter.ParseAddress
+	Policy      []string `koanf:"policy"`
+	HTTP        string   `koanf:"http"`         // host:port; empty: not at all
+	SocketMode  string   `koanf:"socket_mode"`  // octal; see Mode
+	SocketGroup string   `koanf:"socket_group"` // empty: the daemon's own
+}
+
+// Mode returns the permissions of the unix sockets.
+func (l Listen) Mode() fs.FileMode {
+	mode, _ := strconv.ParseUint(l.SocketMode, 8, 9) // checked by Load
+	return fs.FileMode(mode)
+}
+
+// Store is where triplets are remembered, and what holds if that fails.
+type Store struct {
+	URL        string        `koanf:"url"` // sqlite:FILE or postgres://…
+	OnError    string        `koanf:"on_error"`
+	ErrorReply string        `koanf:"error_reply"`
+	Timeout    time.Duration `koanf:"timeout"`
+}
+
+// SQLite returns the file of an SQLite database, and whether the URL is of one.
+func (s Store) SQLite() (file string, ok bool) { return strings.CutPrefix(s.URL, sqliteScheme) }
+
+// Greylist is rule 5. The four windows are whole seconds.
+type Greylist struct {
+	Mode             string        `koanf:"mode"` // enforce or observe
+	TooSoon          time.Duration `koanf:"too_soon"`
+	MinDeferTime     time.Duration `koanf:"min_defer_time"`
+	MaxDeferTime     time.Duration `koanf:"max_defer_time"`
+	MaxGrey          time.Duration `koanf:"max_grey"`
+	ClientPrefixIPv4 int           `koanf:"client_prefix_ipv4"` // bits
+	ClientPrefixIPv6 int           `koanf:"client_prefix_ipv6"` // bits
+	Reply            string        `koanf:"reply"`
+	ProbeSenders     []string      `koanf:"probe_senders"`
+}
+
+// Rules are rules 0 and 2 to 4.
+type Rules struct {
+	AcceptLoopback                bool       `koanf:"accept_loopback"`
+	AcceptVerifiedTLS             bool       `koanf:"accept_verified_tls"`
+	AllowedSenders                []string   `koanf:"allowed_senders"`
+	AllowedSenderNets             []string   `koanf:"allowed_sender_nets"`
+	AllowedDomains                []string   `koanf:"allowed_domains"`
+	ForeignDomainAction           string     `koanf:"foreign_domain_action"` // defer, deny or accept
+	ForeignDeferReply             string     `koanf:"foreign_defer_reply"`
+	ForeignDenyReply              string     `koanf:"foreign_deny_reply"`
+	WhitelistedTriples            [][]string `koanf:"whitelisted_triples"`
+	WhitelistedNonstandardTriples [][]string `koanf:"whitelisted_nonstandard_triples"`
+}
+
+// Blocked is rule 1. An empty file name is an empty list.
+type Blocked struct {
+	SendersFile    string `koanf:"senders_file"`
+	ExceptionsFile string `koanf:"exceptions_file"`
+	Action         string `koanf:"action"` // defer or deny
+	DeferReply     string `koanf:"defer_reply"`
+	DenyReply      string `koanf:"deny_reply"`
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn or error
+	Format string `koanf:"format"` // text or json
+}
+
+// Limits bound what one peer can take of the daemon.
+type Limits struct {
+	Connections      int           `koanf:"connections"`
+	NegotiateTimeout time.Duration `koanf:"negotiate_timeout"`
+	CommandTimeout   time.Duration `koanf:"command_timeout"`
+	IdleTimeout      time.Duration `koanf:"idle_timeout"`
+	Recipients       int           `koanf:"recipients"`
+}

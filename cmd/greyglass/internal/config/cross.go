@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"greyglass/milter"
+)
+
+// check finds what is wrong between the values of different keys.
+func (m merged) check(mistakes *Mistakes) {
+	g := &m.config.Greylist
+	maxKnown := !mistakes.about(maxKey)
+	for _, lower := range []struct {
+		key   string
+		value any
+		above bool
+	}{
+		{"greylist.too_soon", g.TooSoon, g.TooSoon > g.MaxDeferTime},
+		{"greylist.min_defer_time", g.MinDeferTime, g.MinDeferTime > g.MaxDeferTime},
+	} {
+		if lower.above && maxKnown && !mistakes.about(lower.key) {
+			mistakes.add(m.windowsCross(lower.key, spell(lower.value), spell(g.MaxDeferTime)))
+		}
+	}
+	m.checkListeners(mistakes)
+}
+
+const maxKey = "greylist.max_defer_time"
+
+// windowsCross blames the window that the administrator has set.
+func (m merged) windowsCross(key, value, most string) Mistake {
+	where, isDefault := m.origins[key], m.origins[key].source == "default"
+	if isDefault {
+		where = m.origins[maxKey]
+		return Mistake{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that nobody would ever pass", key, value), "raise it, or lower " + key}
+	}
+	return Mistake{where.String(), key, value, fmt.Sprintf("above %s = %s, so that nobody would ever pass", maxKey, most), "lower it, or raise " + maxKey}
+}
+
+// checkListeners finds addresses that are listened on twice. Port 0 is another
+// port each time.
+func (m merged) checkListeners(mistakes *Mistakes) {
+	taken := make(map[string]string) // address to key
+	listen := func(key string, index int, spelled string) {
+		written := spelled
+		if key == "listen.http" {
+			spelled = "inet:" + spelled
+		}
+		address, err := milter.ParseAddress(spelled)
+		if err != nil || strings.HasSuffix(address.Addr, ":0") {
+			return
+		}
+		name := key
+		if index != whole {
+			name = fmt.Sprintf("%s[%d]", key, index)
+		}
+		if first, ok := taken[address.String()]; ok {
+			where := m.origins[key].entry(index).String()
+			mistakes.add(Mistake{where, name, quote(written), "the same address as " + first, "choose another, or remove one of them"})
+			return
+		}
+		taken[address.String()] = name
+	}
+	for i, s := range m.config.Listen.Milter {
+		listen("listen.milter", i, s)
+	}
+	for i, s := range m.config.Listen.Policy {
+		listen("listen.policy", i, s)
+	}
+	if http := m.config.Listen.HTTP; http != "" {
+		listen("listen.http", whole, http)
+	}
+}
+
+// unserved warns of what can be configured, but is not served yet.
+func (c *Config) unserved() []string {
+	var warnings []string
+	if c.Listen.HTTP != "" {
+		warnings = append(warnings, fmt.Sprintf("listen.http = %s: not served by this version", quote(c.Listen.HTTP)))
+	}
+	if isPostgres(c.Store.URL) {
+		warnings = append(warnings, fmt.Sprintf("store.url = %s: PostgreSQL is not served by this version", quote(maskPassword(c.Store.URL))))
+	}
+	return warnings
+}

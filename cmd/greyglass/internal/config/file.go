@@ -1,0 +1,111 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	parser "github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/pelletier/go-toml/v2"
+)
+
+// readFile returns what a TOML file says. ok is false if it could not be read
+// or is no TOML, so that nothing is known of what the administrator wants.
+func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool) {
+	l = newLayer()
+	document, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !required:
+		return l, true
+	case errors.Is(err, fs.ErrNotExist):
+		mistakes.add(Mistake{Where: cmp.Or(file, `""`), What: "no such file", Mend: "create it, or name another one with --config"})
+		return l, false
+	case err != nil:
+		mistakes.add(Mistake{Where: file, What: "cannot be read: " + reason(err), Mend: "make it a file that this user may read"})
+		return l, false
+	}
+	document = bytes.TrimPrefix(document, []byte("\ufeff")) // the byte order mark of some editors
+	sections, err := parser.Parser().Unmarshal(document)
+	if err != nil {
+		mistakes.add(syntaxMistake(file, err))
+		return l, false
+	}
+	reader := fileReader{l, file, findPlaces(document), mistakes}
+	reader.read(sections)
+	return l, true
+}
+
+// reason is what the operating system said, without the name of the file.
+func reason(err error) string {
+	if e := new(fs.PathError); errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+func syntaxMistake(file string, err error) Mistake {
+	m := Mistake{
+		Where: file,
+		What:  "not TOML: " + strings.TrimPrefix(err.Error(), "toml: "),
+		Mend:  `write key = value, with strings in quotes and lists in brackets`,
+	}
+	if e := new(toml.DecodeError); errors.As(err, &e) {
+		row, column := e.Position()
+		m.Where = origin{file, place{line: row}}.String()
+		m.Where += ":" + spell(column)
+		if strings.Contains(m.What, "already") {
+			m.Mend = "keep one of them"
+		}
+	}
+	return m
+}
+
+// fileReader goes through the sections of a file.
+type fileReader struct {
+	layer
+	file     string
+	places   map[string]place
+	mistakes *Mistakes
+}
+
+func (r *fileReader) at(path ...string) origin { return origin{r.file, r.places[joinPath(path)]} }
+
+func (r *fileReader) read(sections map[string]any) {
+	for _, name := range r.inOrder(nil, sections) {
+		section, isTable := sections[name].(map[string]any)
+		switch {
+		case isSection(name) && !isTable:
+			r.mistakes.add(Mistake{r.at(name).String(), name, spell(sections[name]), "a section, but it is used as a key", "write [" + name + "], and below it its keys"})
+		case !isSection(name):
+			unknown([]string{name}, sections[name], r.at(name), r.mistakes)
+		}
+		if !isSection(name) {
+			continue
+		}
+		for _, key := range r.inOrder([]string{name}, section) {
+			path := []string{name, key}
+			if o := byKey[joinPath(path)]; o != nil {
+				r.take(o, section[key], r.at(path...), r.mistakes)
+			} else {
+				unknown(path, section[key], r.at(path...), r.mistakes)
+			}
+		}
+	}
+}
+
+// inOrder returns the keys of a table in the order of the file.
+func (r *fileReader) inOrder(table []string, values map[string]any) []string {
+	keys := make([]string, 0, len(values))
+	for key := range values {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		at := func(key string) int { return r.places[joinPath(append(slices.Clip(table), key))].line }
+		return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a, b))
+	})
+	return keys
+}

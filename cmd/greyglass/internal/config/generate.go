@@ -1,0 +1,56 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+//go:generate go test -run ^TestGeneratedFiles$ . -update
+
+// Sample returns the sample configuration file: every key, commented out, with
+// its default.
+func Sample() []byte {
+	var b bytes.Buffer
+	b.WriteString(`# The configuration of Greyglass, usually /etc/greyglass/greyglass.toml.
+#
+# Every key stands here with its default: remove the "#" before one to change
+# it. "greyglass config" says what holds, where it comes from, and what is
+# wrong. Times are written "90s" or "1h30m"; a bare number is seconds.
+`)
+	for _, s := range Sections {
+		fmt.Fprintf(&b, "\n[%s]\n", s.Name)
+		for _, o := range s.Options {
+			fmt.Fprintf(&b, "\n# %s\n#%s = %s\n", strings.ReplaceAll(o.Comment, "\n", "\n# "), o.name(), spell(o.Default))
+		}
+	}
+	return b.Bytes()
+}
+
+// Reference returns the reference of every key, in Markdown.
+func Reference() []byte {
+	var b bytes.Buffer
+	b.WriteString("# Configuration\n\n" +
+		"Greyglass reads one TOML file, by default `" + DefaultFile + "`, in which every key is optional.\n" +
+		"An environment variable `GREYGLASS_SECTION__KEY`, with two underscores between section and key, overrides the file;\n" +
+		"the flag `--set section.key=VALUE` overrides both. In these two, lists are written as in TOML, and strings need no quotes.\n\n" +
+		"A duration is a string such as `\"90s\"` or `\"1h30m\"`, or a bare number of seconds.\n" +
+		"A key or section that is not known is a mistake, and so is a value of the wrong type.\n" +
+		"`greyglass config` prints the configuration that holds and where each value comes from, or lists every mistake in it.\n" +
+		"SIGHUP makes the daemon read everything again; keys that take effect only at a restart are marked.\n")
+	for _, s := range Sections {
+		fmt.Fprintf(&b, "\n## [%s]\n\n%s\n", s.Name, s.Doc)
+		for _, o := range s.Options {
+			typ, allowed := o.Kind.describe()
+			fmt.Fprintf(&b, "\n### %s\n\n- Type: %s\n- Default: `%s`\n", o.Key, typ, spell(o.Default))
+			if allowed != "" {
+				fmt.Fprintf(&b, "- Allowed: %s\n", allowed)
+			}
+			if o.Restart {
+				b.WriteString("- Takes effect at a restart\n")
+			}
+			fmt.Fprintf(&b, "\n%s\n", o.Doc)
+		}
+	}
+	return b.Bytes()
+}

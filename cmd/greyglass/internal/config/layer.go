@@ -1,0 +1,102 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// origin is where a value comes from.
+type origin struct {
+	source string // "default", a file, an environment variable, "--set"
+	place         // in the file
+}
+
+func (o origin) String() string {
+	if o.line == 0 {
+		return o.source
+	}
+	return fmt.Sprintf("%s:%d", o.source, o.line)
+}
+
+// entry is the origin of an entry of a list.
+func (o origin) entry(i int) origin {
+	if i < 0 || i >= len(o.entries) {
+		return o
+	}
+	return origin{o.source, place{line: o.entries[i]}}
+}
+
+// layer is what one source says: checked values by key, and where each stands.
+type layer struct {
+	values  map[string]any
+	origins map[string]origin
+}
+
+func newLayer() layer { return layer{map[string]any{}, map[string]origin{}} }
+
+// take checks a value and adds it to the layer, or says what is wrong with it.
+func (l layer) take(o *Option, raw any, from origin, mistakes *Mistakes) {
+	value, faults := o.Kind.read(raw)
+	for _, f := range faults {
+		m := Mistake{from.entry(f.index).String(), o.Key, o.spell(raw), f.what, f.mend}
+		if f.index != whole {
+			m.Key = fmt.Sprintf("%s[%d]", o.Key, f.index)
+			m.Value = spell(raw.([]any)[f.index])
+		}
+		mistakes.add(m)
+	}
+	if len(faults) > 0 {
+		return
+	}
+	l.values[o.Key] = value
+	l.origins[o.Key] = from
+}
+
+// spell writes a value as it stands in a TOML file, without its passwords.
+func (o *Option) spell(v any) string {
+	if s, ok := v.(string); ok && o.Secret {
+		v = maskPassword(s)
+	}
+	return spell(v)
+}
+
+// takeText is take for a value that stands outside of a file, where strings
+// need no quotes.
+func (l layer) takeText(o *Option, s string, from origin, mistakes *Mistakes) {
+	raw, ok := parseValue(s)
+	if _, isString := raw.(string); !ok || o.Kind.textual() && !isString {
+		raw = s
+	}
+	l.take(o, raw, from, mistakes)
+}
+
+// parseValue reads a TOML value that stands alone.
+func parseValue(s string) (any, bool) {
+	var document map[string]any
+	if err := toml.Unmarshal([]byte("value = "+strings.TrimSpace(s)), &document); err != nil {
+		return nil, false
+	}
+	value, ok := document["value"]
+	return value, ok && len(document) == 1
+}
+
+// unknown reports a key or section that there is not.
+func unknown(path []string, raw any, from origin, mistakes *Mistakes) {
+	m := Mistake{Where: from.String(), Key: joinPath(path)}
+	if s, ok := raw.(string); ok {
+		raw = maskPassword(s) // it may be meant for a key that holds one
+	}
+	_, isTable := raw.(map[string]any)
+	switch {
+	case len(path) == 1 && isTable:
+		m.Key = "[" + m.Key + "]"
+		m.What, m.Mend = "unknown section", suggestSection(path[0])
+	case len(path) == 1:
+		m.Value, m.What, m.Mend = spell(raw), "a key outside of any section", suggestSection(path[0])
+	default:
+		m.Value, m.What, m.Mend = spell(raw), "unknown key", suggestKey(path[0], strings.Join(path[1:], "."))
+	}
+	mistakes.add(m)
+}

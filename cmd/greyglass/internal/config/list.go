@@ -1,0 +1,139 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"greyglass/greylist"
+)
+
+// list is a list of strings. check says what is wrong with which of them.
+type list struct {
+	check   func([]string) []fault
+	allowed string
+}
+
+func (list) textual() bool                { return false }
+func (k list) describe() (string, string) { return "list of strings", k.allowed }
+func (k list) read(raw any) (any, []fault) {
+	return readList(raw, `write a list such as ["a", "b"], or []`, readString, k.check)
+}
+
+// triples is a list of lists of three strings.
+type triples struct {
+	check   func([][]string) []fault
+	allowed string
+}
+
+func (triples) textual() bool                { return false }
+func (k triples) describe() (string, string) { return "list of lists of three strings", k.allowed }
+func (k triples) read(raw any) (any, []fault) {
+	return readList(raw, `write a list such as [["a", "b", "c"]], or []`, readStrings, k.check)
+}
+
+// readList reads each entry, and checks those that could be read.
+func readList[E any](raw any, mend string, read func(any) (E, string, string), check func([]E) []fault) (any, []fault) {
+	entries, ok := raw.([]any)
+	if !ok {
+		return nil, wrong(typeOf(raw)+" where a list belongs", mend)
+	}
+	var faults []fault
+	values := make([]E, 0, len(entries))
+	indexes := make([]int, 0, len(entries))
+	for i, entry := range entries {
+		v, what, mend := read(entry)
+		if what != "" {
+			faults = append(faults, fault{i, what, mend})
+			continue
+		}
+		values = append(values, v)
+		indexes = append(indexes, i)
+	}
+	for _, f := range check(values) {
+		f.index = indexes[f.index]
+		faults = append(faults, f)
+	}
+	slices.SortStableFunc(faults, func(a, b fault) int { return a.index - b.index })
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return values, nil
+}
+
+func readString(raw any) (value, what, mend string) {
+	s, ok := raw.(string)
+	if !ok {
+		return "", typeOf(raw) + " where a string belongs", "put it in quotes"
+	}
+	return s, "", ""
+}
+
+func readStrings(raw any) (value []string, what, mend string) {
+	const example = `write three strings in brackets, ["a", "b", "c"]`
+	entries, ok := raw.([]any)
+	if !ok {
+		return nil, typeOf(raw) + " where a list of three strings belongs", example
+	}
+	for _, entry := range entries {
+		s, what, _ := readString(entry)
+		if what != "" {
+			return nil, what, example
+		}
+		value = append(value, s)
+	}
+	return value, "", ""
+}
+
+// each makes a check of a list out of the check of an entry, which returns an
+// error in the form "what; mend".
+func each(check func(string) error) func([]string) []fault {
+	return func(entries []string) []fault {
+		var faults []fault
+		for i, entry := range entries {
+			if err := check(entry); err != nil {
+				faults = append(faults, faultOf(i, entry, err))
+			}
+		}
+		return faults
+	}
+}
+
+// compiled makes a check of one of the lists of a rule set.
+func compiled[E any](set func([]E) greylist.RuleSet) func([]E) []fault {
+	return func(entries []E) []fault {
+		_, err := set(entries).Compile()
+		var faults []fault
+		for _, err := range unjoin(err) {
+			if e := new(greylist.ListError); errors.As(err, &e) {
+				faults = append(faults, faultOf(e.Index, entries[e.Index], e.Err))
+			}
+		}
+		return faults
+	}
+}
+
+// unjoin returns the errors that errors.Join joined, none for nil.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// faultOf splits an error in the form "what; mend". A string at its beginning
+// that is the value itself is left out, because it stands before the fault anyway.
+func faultOf(index int, value any, err error) fault {
+	what := err.Error()
+	if s, ok := value.(string); ok {
+		what = strings.TrimPrefix(what, strconv.Quote(s)+" ")
+	}
+	if i := strings.LastIndex(what, "; "); i >= 0 {
+		return fault{index, what[:i], what[i+2:]}
+	}
+	return fault{index, what, "correct or remove it"}
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"greyglass/greylist"
+)
+
+func TestReadList(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, content := range map[string]string{"good": "# x\nspam@example.net\n", "bad": "a@b\nspammer\n@\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"good", filepath.Join(".", "good")} {
+		patterns, err := ReadList(name, greylist.Senders)
+		if _, ok := patterns.Match("spam@example.net"); err != nil || !ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", os.DevNull} {
+		if patterns, err := ReadList(name, greylist.Senders); err != nil || !patterns.Empty() {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if _, err := ReadList("absent", greylist.Senders); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+	for name, want := range map[string][]string{
+		"bad": {
+			`bad:2: "spammer" is not an address; write user@example.org, or @example.org for a whole domain`,
+			`bad:3: "@" is not a pattern: "" is not a domain; write it as example.org`,
+		},
+		".":      {".: a folder where a list file belongs; make it a plain file that this user may read"},
+		"pipe":   {"pipe: not a plain file; make it a plain file that this user may read"},
+		"good/x": {"good/x: cannot be read: not a directory; make it a plain file that this user may read"},
+	} {
+		_, err := ReadList(name, greylist.Senders)
+		wantMistakes(t, err, want...)
+	}
+}
+
+func TestListNotPermitted(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	file := write(t, "spam@example.net\n")
+	if err := os.Chmod(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadList(file, greylist.Senders)
+	wantMistakes(t, err, file+": cannot be read: permission denied; make it a plain file that this user may read")
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+
+	"greyglass/greylist"
+)
+
+// DefaultFile is the configuration file of an installed Greyglass.
+const DefaultFile = "/etc/greyglass/greyglass.toml"
+
+// Source is where a configuration comes from. What stands later overrides what
+// stands earlier; the defaults come before all.
+type Source struct {
+	File         string   // TOML; empty: none
+	FileRequired bool     // it is a mistake if File is not there
+	Environ      []string // "NAME=value", as os.Environ returns them
+	Set          []string // "section.key=VALUE"
+}
+
+// Loaded is a configuration without mistakes.
+type Loaded struct {
+	Config   *Config
+	Lists    Lists
+	Policy   *greylist.Policy  // made of Config and Lists
+	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
+	Warnings []string          // for the log, a line each
+}
+
+// Load reads and checks a configuration and the list files that it names. Its
+// error is a [*Mistakes] that holds everything that is wrong.
+func Load(src Source) (*Loaded, error) {
+	mistakes := new(Mistakes)
+	fileLayer, understood := newLayer(), true
+	if src.File != "" || src.FileRequired {
+		fileLayer, understood = readFile(src.File, src.FileRequired, mistakes)
+	}
+	environLayer, warnings := readEnviron(src.Environ, mistakes)
+	setLayer := readSet(src.Set, mistakes)
+
+	merged, err := merge(defaultLayer(), fileLayer, environLayer, setLayer)
+	if err != nil {
+		return nil, err
+	}
+	if !understood { // to check what is left would find mistakes that nobody made
+		return nil, mistakes
+	}
+	merged.check(mistakes)
+	lists, listWarnings, err := ReadLists(merged.config)
+	if broken := new(Mistakes); errors.As(err, &broken) {
+		mistakes.add(broken.List...)
+	}
+	if err := mistakes.orNil(); err != nil {
+		return nil, err
+	}
+	policy, err := merged.config.Policy(lists)
+	if err != nil {
+		return nil, err
+	}
+	loaded := &Loaded{Config: merged.config, Lists: lists, Policy: policy, Origins: map[string]string{}}
+	for key, from := range merged.origins {
+		loaded.Origins[key] = from.String()
+	}
+	loaded.Warnings = append(warnings, merged.config.unserved()...)
+	loaded.Warnings = append(loaded.Warnings, listWarnings...)
+	return loaded, nil
+}
+
+// merged is what all layers together say.
+type merged struct {
+	config  *Config
+	origins map[string]origin
+}
+
+// merge lays the layers over each other, the later over the earlier. The koanf
+// instance is made anew each time: one that is loaded again keeps keys that
+// were deleted since.
+func merge(layers ...layer) (merged, error) {
+	m := merged{new(Config), map[string]origin{}}
+	k := koanf.New(".")
+	for _, l := range layers {
+		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
+			return m, fmt.Errorf("config: %w", err)
+		}
+		maps.Copy(m.origins, l.origins)
+	}
+	// koanf's own decoder settings would turn "7" into 7 and ignore what the
+	// struct does not know.
+	strict := &mapstructure.DecoderConfig{ErrorUnused: true, ErrorUnset: true}
+	if err := k.UnmarshalWithConf("", m.config, koanf.UnmarshalConf{DecoderConfig: strict}); err != nil {
+		return m, fmt.Errorf("config: %w", err)
+	}
+	return m, nil
+}
+
+// defaultLayer holds the default of every option.
+func defaultLayer() layer {
+	l := newLayer()
+	for key, o := range byKey {
+		l.values[key] = o.Default
+		l.origins[key] = origin{source: "default"}
+	}
+	return l
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"time"
+
+	"greyglass/greylist"
+)
+
+var listenSection = Section{
+	Name: "listen",
+	Doc:  "Where the daemon listens: by inet for Postfix, whose smtpd Debian chroots, and by unix sockets for Sendmail and Exim. A change takes effect when the daemon is restarted.",
+	Options: []Option{
+		{
+			Key:     "listen.milter",
+			Default: []string{"unix:/run/greyglass/milter.sock", "inet:127.0.0.1:8895"},
+			Kind:    list{each(checkListen), listenSpellings},
+			Comment: "For MTAs that speak the milter protocol (Sendmail, Postfix).\nAlso inet:PORT@HOST, inet6:..., local:PATH, systemd:NAME.",
+			Doc:     "Where MTAs that speak the milter protocol (Sendmail, Postfix) reach the daemon. `[]` turns it off.",
+			Restart: true,
+		}, {
+			Key:     "listen.policy",
+			Default: []string{"unix:/run/greyglass/policy.sock", "inet:127.0.0.1:8897"},
+			Kind:    list{each(checkListen), listenSpellings},
+			Comment: "For Postfix's policy protocol, and for Exim by readsocket; [] turns it off.",
+			Doc:     "Where MTAs that speak Postfix's policy protocol (Postfix; Exim by `readsocket`) reach the daemon. `[]` turns it off.",
+			Restart: true,
+		}, {
+			Key:     "listen.http",
+			Default: "",
+			Kind:    text{checkHTTP, "`HOST:PORT`, or empty"},
+			Comment: "HOST:PORT for metrics and health, such as \"127.0.0.1:8896\"; empty: off.",
+			Doc:     "Where metrics and health can be asked for by HTTP, such as `127.0.0.1:8896`. Empty turns it off. There is no password: keep it to addresses that only you can reach.",
+			Restart: true,
+		}, {
+			Key:     "listen.socket_mode",
+			Default: "0660",
+			Kind:    text{checkMode, "an octal mode up to `0777`, in quotes"},
+			Comment: "Permissions of the unix sockets, in octal.",
+			Doc:     "The permissions of the unix sockets. An MTA needs to write to a socket in order to reach it.",
+			Restart: true,
+		}, {
+			Key:     "listen.socket_group",
+			Default: "",
+			Kind:    text{},
+			Comment: "Group of the unix sockets, by name; empty: the daemon's own.",
+			Doc:     "The group that the unix sockets belong to, by name, so that an MTA in that group reaches them. Empty is the daemon's own group.",
+			Restart: true,
+		},
+	},
+}
+
+const listenSpellings = "`unix:/PATH` (or `local:/PATH`), `inet:HOST:PORT`, `inet:PORT@HOST`, `inet6:[ADDRESS]:PORT`, `inet6:PORT@HOST`, `systemd:NAME`"
+
+var storeSection = Section{
+	Name: "store",
+	Doc:  "What the greylist remembers by, and what holds when that fails.",
+	Options: []Option{
+		{
+			Key:     "store.url",
+			Default: "sqlite:/var/lib/greyglass/greyglass.db",
+			Kind:    text{checkStore, "`sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`"},
+			Comment: "The database: sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE.",
+			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A change takes effect when the daemon is restarted.",
+			Secret:  true,
+			Restart: true,
+		}, {
+			Key:     "store.on_error",
+			Default: "accept",
+			Kind:    choice{"accept", "defer"},
+			Comment: "What to answer when the database fails: accept or defer.",
+			Doc:     "What is answered when a rule cannot be asked, because the database fails or is too slow: `accept` lets spam through for a while, `defer` holds up all mail that is not let in by a rule before.",
+		}, {
+			Key:     "store.error_reply",
+			Default: "451 4.3.0 Temporary error, please try again later",
+			Kind:    reply(greylist.Defer),
+			Comment: "The reply that goes with on_error = \"defer\".",
+			Doc:     "The reply that goes with `on_error = \"defer\"`.",
+		}, {
+			Key:     "store.timeout",
+			Default: 2 * time.Second,
+			Kind:    duration{10 * time.Millisecond, 30 * time.Second, time.Millisecond},
+			Comment: "How long one decision may wait for the database before on_error holds.",
+			Doc:     "How long one decision may wait for the database before `on_error` holds. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
+		},
+	},
+}
+
+var logSection = Section{
+	Name: "log",
+	Doc:  "What is logged, and how.",
+	Options: []Option{
+		{
+			Key:     "log.level",
+			Default: "info",
+			Kind:    choice{"debug", "info", "warn", "error"},
+			Comment: "debug, info, warn or error; decisions are logged at info.",
+			Doc:     "The least level that is logged. There is one line for each recipient at `info`.",
+		}, {
+			Key:     "log.format",
+			Default: "text",
+			Kind:    choice{"text", "json"},
+			Comment: "text or json.",
+			Doc:     "`text` is key=value pairs, `json` one object a line.",
+		},
+	},
+}
+
+var limitsSection = Section{
+	Name: "limits",
+	Doc:  "What one peer can take of the daemon.",
+	Options: []Option{
+		{
+			Key:     "limits.connections",
+			Default: 4000,
+			Kind:    number{1, 1000000},
+			Comment: "Connections that are served at one time, in all.",
+			Doc:     "How many connections are served at one time, in all. It should be at least the number of SMTP sessions that the MTAs allow.",
+		}, {
+			Key:     "limits.negotiate_timeout",
+			Default: 5 * time.Second,
+			Kind:    patience,
+			Comment: "How long a new connection may take to say what it wants.",
+			Doc:     "How long a new connection may take to negotiate, before it is closed.",
+		}, {
+			Key:     "limits.command_timeout",
+			Default: 30 * time.Second,
+			Kind:    patience,
+			Comment: "How long the rest of a request may take once it has begun.",
+			Doc:     "How long the rest of a milter frame or policy request may take once its first byte is there, before the connection is closed.",
+		}, {
+			Key:     "limits.idle_timeout",
+			Default: 7260 * time.Second,
+			Kind:    duration{7210 * time.Second, longest, time.Millisecond},
+			Comment: "How long a connection may be silent; MTAs are silent for up to two hours.",
+			Doc:     "How long a negotiated connection may be silent between two requests, before it is closed. MTAs are silent while their own client sends a message, which may take two hours.",
+		}, {
+			Key:     "limits.recipients",
+			Default: 1000,
+			Kind:    number{1, 1000000},
+			Comment: "Recipients of one message that are kept to be judged at DATA.",
+			Doc:     "How many recipients of one message from a null sender or a prober are kept, to be judged at DATA.",
+		},
+	},
+}
+
+// patience is a time that a peer may take.
+var patience = duration{100 * time.Millisecond, time.Hour, time.Millisecond}
+
+// longest is the longest time that can be configured, a hundred years.
+const longest = 100 * 365 * 24 * time.Hour

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"time"
+
+	"greyglass/greylist"
+)
+
+// modeObserve is the mode in which the greylist always accepts.
+const modeObserve = "observe"
+
+var greylistSection = Section{
+	Name: "greylist",
+	Doc:  "The greylist: when a client, a sender and a recipient that are strangers to each other are let through.",
+	Options: []Option{
+		{
+			Key:     "greylist.mode",
+			Default: "enforce",
+			Kind:    choice{"enforce", modeObserve},
+			Comment: "enforce, or observe: decide, remember and log as ever, but always accept.",
+			Doc:     "`observe` decides, remembers and logs as ever, but always accepts; the log then says `mode=observe`, and its verdict is what was answered. The other rules hold in both modes.",
+		}, {
+			Key:     "greylist.too_soon",
+			Default: inSeconds(greylist.DefaultWindows.TooSoon),
+			Kind:    window(0),
+			Comment: "A retry before this restarts the wait.",
+			Doc:     "A retry before this time is a spam engine hammering: it is deferred, and its wait begins anew. Must not be above `max_defer_time`.",
+		}, {
+			Key:     "greylist.min_defer_time",
+			Default: inSeconds(greylist.DefaultWindows.MinDeferTime),
+			Kind:    window(0),
+			Comment: "A retry before this is deferred, and the wait goes on.",
+			Doc:     "A retry before this time is deferred, and its wait goes on. Must not be above `max_defer_time`.",
+		}, {
+			Key:     "greylist.max_defer_time",
+			Default: inSeconds(greylist.DefaultWindows.MaxDeferTime),
+			Kind:    window(time.Second),
+			Comment: "A retry after this is a stranger again.",
+			Doc:     "A retry after this time is a stranger again: it is deferred, and its wait begins anew. Mail servers retry for days, but most try again within a few hours.",
+		}, {
+			Key:     "greylist.max_grey",
+			Default: inSeconds(greylist.DefaultWindows.MaxGrey),
+			Kind:    window(time.Second),
+			Comment: "Whoever has passed and was then silent for longer is a stranger again.",
+			Doc:     "Whoever has passed, and then sent nothing for longer than this, is a stranger again. The default, almost 35 days, spans what is sent once a month.",
+		}, {
+			Key:     "greylist.client_prefix_ipv4",
+			Default: greylist.DefaultIdentity.IPv4,
+			Kind:    number{1, 32},
+			Comment: "How many bits of a client's IPv4 address are its identity.",
+			Doc:     "How many leading bits of an IPv4 address are the client's identity. 24 lets the servers of a provider retry from neighbouring addresses. What was remembered by another length is forgotten in time.",
+		}, {
+			Key:     "greylist.client_prefix_ipv6",
+			Default: greylist.DefaultIdentity.IPv6,
+			Kind:    number{1, 128},
+			Comment: "How many bits of a client's IPv6 address are its identity.",
+			Doc:     "How many leading bits of an IPv6 address are the client's identity. 64 is one subnet, whose hosts change addresses at will.",
+		}, {
+			Key:     "greylist.reply",
+			Default: "451 4.7.1 Greylisted, please try again in {wait}",
+			Kind:    reply(greylist.Defer, "{wait}"),
+			Comment: "The reply; {wait} stands for the time to wait, in words.",
+			Doc:     "The reply to who must wait. `{wait}` stands for the time until a retry can pass, in words and rounded up, such as `58 minutes`.",
+		}, {
+			Key:     "greylist.probe_senders",
+			Default: []string{"double-bounce", "postmaster"},
+			Kind:    list{each(checkProbe), "local parts, addresses, or patterns such as `@verify.example.org`"},
+			Comment: "Senders, beside <>, from which other servers ask whether an address exists.",
+			Doc:     "Senders, beside the null sender, from which other mail servers try whether an address exists (callouts). Such a try ends after RCPT, and a deferral would make the other server refuse our users' mail; so mail from these senders is greylisted at DATA instead.",
+		},
+	},
+}
+
+var rulesSection = Section{
+	Name: "rules",
+	Doc:  "Who is let in, or refused, before the greylist is asked.",
+	Options: []Option{
+		{
+			Key:     "rules.accept_loopback",
+			Default: true,
+			Kind:    boolean{},
+			Comment: "Accept clients on this machine.",
+			Doc:     "Accept clients at a loopback address, such as mail submitted on the MTA's own machine. Turn it off only to test on one machine.",
+		}, {
+			Key:     "rules.accept_verified_tls",
+			Default: false,
+			Kind:    boolean{},
+			Comment: "Accept clients whose TLS certificate the MTA has verified.",
+			Doc:     "Accept clients whose TLS certificate the MTA has verified, as if they had authenticated.",
+		}, {
+			Key:     "rules.allowed_senders",
+			Default: []string{},
+			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedSenders: s} }), "full IPv4 or IPv6 addresses"},
+			Comment: "Client addresses to accept, such as [\"192.0.2.7\", \"2001:db8::7\"].",
+			Doc:     "Addresses of clients that are accepted.",
+		}, {
+			Key:     "rules.allowed_sender_nets",
+			Default: []string{},
+			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedSenderNets: s} }), prefixes},
+			Comment: "Client networks to accept, such as [\"192.0.2\", \"198.51.100.0/22\"].",
+			Doc:     "Networks of clients that are accepted.",
+		}, {
+			Key:     "rules.allowed_domains",
+			Default: []string{},
+			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedDomains: s} }), "`example.org` (without its subdomains), `*.example.org` (its subdomains)"},
+			Comment: "Domains that this server receives mail for; empty: every domain.",
+			Doc:     "Domains that this server receives mail for. A recipient of another domain is answered as `foreign_domain_action` says. Empty allows every domain.",
+		}, {
+			Key:     "rules.foreign_domain_action",
+			Default: "defer",
+			Kind:    choice{"defer", "deny", "accept"},
+			Comment: "What to answer for other domains: defer, deny or accept.",
+			Doc:     "What is answered for a recipient whose domain is not one of `allowed_domains`.",
+		}, {
+			Key:     "rules.foreign_defer_reply",
+			Default: "451 4.7.1 Not a domain that this server receives mail for",
+			Kind:    reply(greylist.Defer),
+			Comment: "The reply that goes with foreign_domain_action = \"defer\".",
+			Doc:     "The reply that goes with `foreign_domain_action = \"defer\"`.",
+		}, {
+			Key:     "rules.foreign_deny_reply",
+			Default: "550 5.7.1 Not a domain that this server receives mail for",
+			Kind:    reply(greylist.Deny),
+			Comment: "The reply that goes with foreign_domain_action = \"deny\".",
+			Doc:     "The reply that goes with `foreign_domain_action = \"deny\"`.",
+		}, {
+			Key:     "rules.whitelisted_triples",
+			Default: [][]string{},
+			Kind:    triples{compiled(func(t [][]string) greylist.RuleSet { return greylist.RuleSet{WhitelistedTriples: t} }), "`[client, sender, recipient]`, the client as " + prefixes},
+			Comment: "Client, sender and recipient that are accepted together, such as\n[[\"213.38.186.202\", \"<post@mx1.example.com>\", \"<me@example.org>\"]].",
+			Doc:     "A client, a sender and a recipient that are accepted together. `*` as a sender or recipient is any, `@example.org` any of that domain, `@*.example.org` any of its subdomains, `<>` the null sender.",
+		}, {
+			Key:     "rules.whitelisted_nonstandard_triples",
+			Default: [][]string{},
+			Kind:    triples{compiled(func(t [][]string) greylist.RuleSet { return greylist.RuleSet{WhitelistedNonstandardTriples: t} }), "`[HELO name, client, recipient]`, the client as " + prefixes},
+			Comment: "HELO name, client and recipient that are accepted together, such as\n[[\"listmail.example.org\", \"62.73.155.19\", \"<me@example.org>\"]].",
+			Doc:     "A HELO name, a client and a recipient that are accepted together, for mailing lists that send each message from another address.",
+		},
+	},
+}
+
+const prefixes = "an address, a network such as `192.0.2.0/24`, or whole leading octets such as `192.0.2`"
+
+var blockedSection = Section{
+	Name: "blocked",
+	Doc:  "Blocked senders, and the recipients whom they still reach. The two files have one entry a line; a line that begins with `#` is a comment. An edit takes effect by itself.",
+	Options: []Option{
+		{
+			Key:     "blocked.senders_file",
+			Default: "/etc/greyglass/blocked_emails.list",
+			Kind:    text{checkFile, "a file name, or empty"},
+			Comment: "Blocked senders: user@example.org, @example.org, @*.example.org, <> or *.",
+			Doc:     "The file of blocked senders: `user@example.org`, `@example.org`, `@*.example.org`, `<>` or `*`. A relative name counts from the working folder. A file that is not there is an empty list.",
+		}, {
+			Key:     "blocked.exceptions_file",
+			Default: "/etc/greyglass/exceptions.list",
+			Kind:    text{checkFile, "a file name, or empty"},
+			Comment: "Recipients whom blocked senders reach: john, or john@example.org.",
+			Doc:     "The file of recipients whom blocked senders still reach: local parts such as `john`, or addresses. A relative name counts from the working folder. A file that is not there is an empty list.",
+		}, {
+			Key:     "blocked.action",
+			Default: "defer",
+			Kind:    choice{"defer", "deny"},
+			Comment: "What to answer to a blocked sender: defer or deny.",
+			Doc:     "What is answered to a blocked sender. `defer` lets the sender's server try for days.",
+		}, {
+			Key:     "blocked.defer_reply",
+			Default: "451 4.2.2 Mailbox full, retry later",
+			Kind:    reply(greylist.Defer),
+			Comment: "The reply that goes with action = \"defer\".",
+			Doc:     "The reply that goes with `action = \"defer\"`.",
+		}, {
+			Key:     "blocked.deny_reply",
+			Default: "550 5.7.1 Your email has not been and will not be delivered - it has been blocked",
+			Kind:    reply(greylist.Deny),
+			Comment: "The reply that goes with action = \"deny\".",
+			Doc:     "The reply that goes with `action = \"deny\"`.",
+		},
+	},
+}
+
+// window is a time of the greylist, which reckons in whole seconds.
+func window(least time.Duration) duration { return duration{least, longest, time.Second} }
+
+func inSeconds(n int64) time.Duration { return time.Duration(n) * time.Second }

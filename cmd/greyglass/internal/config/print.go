@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// value returns the value of a key.
+func (c *Config) value(key string) any {
+	v := reflect.ValueOf(c).Elem()
+	for name := range strings.SplitSeq(key, ".") {
+		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("koanf") == name {
+				v = v.Field(i)
+				break
+			}
+		}
+	}
+	return v.Interface()
+}
+
+// Print writes the configuration as TOML, with a comment after each value that
+// says where it comes from. Passwords are left out.
+func (l *Loaded) Print(w io.Writer) error {
+	var b strings.Builder
+	for i, s := range Sections {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "[%s]\n", s.Name)
+		for i := range s.Options {
+			o := &s.Options[i]
+			from := quote(l.Origins[o.Key]) // control characters may not stand in a comment
+			fmt.Fprintf(&b, "%s = %s  # %s\n", o.name(), o.spell(l.Config.value(o.Key)), from[1:len(from)-1])
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Restart returns the keys that differ between two configurations, but take
+// effect only when the daemon starts.
+func Restart(old, new *Config) []string {
+	var keys []string
+	for _, s := range Sections {
+		for _, o := range s.Options {
+			if o.Restart && !reflect.DeepEqual(old.value(o.Key), new.value(o.Key)) {
+				keys = append(keys, o.Key)
+			}
+		}
+	}
+	return keys
+}

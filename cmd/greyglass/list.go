@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) listCommand() *cobra.Command {
+	var filter greylist.Filter
+	var client, sender, recipient string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "show what is remembered",
+		Long: `Show the triplets that are remembered, the oldest first: those that wait, and those
+that have been let through. Times are UTC.
+
+With --json, print one array of objects that have the columns of the database's table
+(times in Unix seconds, null where it has not happened) and the state.`,
+		Example: `  greyglass list --waiting --limit 20
+  greyglass list --recipient bob@example.org
+  greyglass list --client 203.0.113.7 --json`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if filter.Limit < 0 {
+				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
+			}
+			if sender != "" {
+				filter.Sender = greylist.FoldAddress(sender)
+			}
+			if recipient != "" {
+				filter.Recipient = greylist.FoldAddress(recipient)
+			}
+			if client != "" {
+				if _, err := clientOf(client); err != nil {
+					return &usageError{err, cmd.CommandPath()}
+				}
+			}
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) (err error) {
+				if client != "" {
+					if filter.Client, err = loaded.Policy.Identity.ParseClientKey(client); err != nil {
+						return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
+					}
+				}
+				out := bufio.NewWriter(p.stdout)
+				print := printTable
+				if asJSON {
+					print = printJSON
+				}
+				return errors.Join(print(out, store.List(ctx, filter)), out.Flush())
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&filter.Waiting, "waiting", false, "only those that wait")
+	flags.BoolVar(&filter.Passed, "passed", false, "only those that have been let through")
+	flags.StringVar(&client, "client", "", "only those of this client `ADDRESS`")
+	flags.StringVar(&sender, "sender", "", "only those of this envelope sender `ADDRESS`")
+	flags.StringVar(&recipient, "recipient", "", "only those of this envelope recipient `ADDRESS`")
+	flags.IntVar(&filter.Limit, "limit", 0, "at most `N`, the newest (default: all)")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// printTable prints records as they come, aligned a screenful at a time, so
+// that millions of them take no memory.
+func printTable(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
+	const together = 200
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPASSED AT\tDEFERRED\tACCEPTED")
+	n := 0
+	for r, err := range records {
+		if err != nil {
+			return errors.Join(t.Flush(), err)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.State(), r.Client, r.Sender, r.Recipient,
+			clock(r.FirstSeen), clock(r.LastSeen), clock(r.PassedAt), r.Deferred, r.Accepted)
+		if n++; n%together == 0 {
+			if err := t.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return t.Flush()
+}
+
+// recordJSON is a record as 'list --json' prints it.
+type recordJSON struct {
+	State     string `json:"state"`
+	Client    string `json:"client"`
+	Sender    string `json:"sender"`
+	Recipient string `json:"recipient"`
+	FirstSeen int64  `json:"first_seen"`
+	LastSeen  int64  `json:"last_seen"`
+	PassedAt  *int64 `json:"passed_at"`
+	Deferred  int64  `json:"deferred"`
+	Accepted  int64  `json:"accepted"`
+}
+
+func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // a null sender is to be found as "<>"
+	separator := "[\n "
+	for r, err := range records {
+		if err != nil {
+			return err
+		}
+		object := recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, nil, r.Deferred, r.Accepted}
+		if r.Passed() {
+			object.PassedAt = &r.PassedAt
+		}
+		line.Reset()
+		if err := encoder.Encode(object); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSpace(line.Bytes())); err != nil {
+			return err
+		}
+		separator = ",\n "
+	}
+	if separator[0] == '[' {
+		_, err := fmt.Fprintln(w, "[]")
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n]")
+	return err
+}

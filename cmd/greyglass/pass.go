@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+func (p *program) passCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pass CLIENT SENDER RECIPIENT",
+		Short: "let a triplet through from now on",
+		Long: `Remember a triplet as let through now, whether it was seen before or not: its next
+mail is accepted, as if it had waited. For mail that should never wait, write a
+rule into the configuration instead; this is forgotten when the triplet has been
+silent for greylist.max_grey.
+
+` + envelopeHelp,
+		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
+		Args:    envelopeArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := attemptOf(cmd, args, ""); err != nil {
+				return err
+			}
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				t, err := tripletOf(cmd, args, loaded)
+				if err != nil {
+					return err
+				}
+				now := time.Now().Unix()
+				err = store.Update(ctx, t, func(remembered *greylist.Entry) (greylist.Entry, bool) {
+					return greylist.PassNow(remembered, now), true
+				})
+				if err == nil {
+					fmt.Fprintf(p.stdout, "passed: %s\n", t)
+				}
+				return err
+			})
+		},
+	}
+}

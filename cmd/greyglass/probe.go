@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/milter"
+)
+
+func (p *program) probeCommand() *cobra.Command {
+	var helo, to string
+	cmd := &cobra.Command{
+		Use:   "probe CLIENT SENDER RECIPIENT",
+		Short: "ask the running daemon as a mail server would",
+		Long: `Ask the running daemon through its milter socket, as a mail server would, and print
+the verdict and the answer that the SMTP client would get. This is a real attempt, which
+is remembered like any other: probe twice, and the second is a retry.
+
+` + envelopeHelp + `
+CLIENT may also be 'local', for mail that comes by no network.`,
+		Example: `  greyglass probe 203.0.113.7 ann@example.net bob@example.org
+  greyglass probe 203.0.113.7 ann@example.net bob@example.org --to inet:127.0.0.1:8895`,
+		Args: envelopeArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			attempt, err := attemptOf(cmd, args, helo)
+			if err != nil {
+				return err
+			}
+			if attempt.Helo == "" {
+				attempt.Helo = "[" + attempt.Client.String() + "]" // RFC 5321, section 4.1.4
+			}
+			socket, err := p.probeSocket(cmd, to)
+			if err != nil {
+				return err
+			}
+			answer, err := milter.Probe(cmd.Context(), socket, attempt)
+			if err != nil {
+				return err
+			}
+			t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(t, "verdict\t%s\n", answer.Verdict)
+			if answer.Reply != "" {
+				fmt.Fprintf(t, "reply\t%s\n", answer.Reply)
+				fmt.Fprintf(t, "to\t%s\n", answer.Stage)
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().StringVar(&helo, "helo", "", "`NAME` that the client gives with HELO or EHLO")
+	cmd.Flags().StringVar(&to, "to", "", "milter `SOCKET` to ask, spelled as in listen.milter (default: the first of listen.milter)")
+	return cmd
+}
+
+// probeSocket is the socket that was asked for, or the first that the daemon
+// listens on.
+func (p *program) probeSocket(cmd *cobra.Command, to string) (milter.Address, error) {
+	if to != "" {
+		socket, err := milter.ParseAddress(to)
+		if err != nil {
+			return socket, &usageError{fmt.Errorf("--to %w", err), cmd.CommandPath()}
+		}
+		return socket, nil
+	}
+	loaded, err := p.load(cmd)
+	if err != nil {
+		return milter.Address{}, err
+	}
+	for _, text := range loaded.Config.Listen.Milter {
+		if socket, err := milter.ParseAddress(text); err == nil && socket.Network != "systemd" {
+			return socket, nil
+		}
+	}
+	return milter.Address{}, errors.New("listen.milter has no socket to ask; name one with --to")
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+	"greyglass/sqlstore"
+)
+
+// program is one run of greyglass: where it writes, and the flags that all
+// commands take.
+type program struct {
+	environ        []string
+	stdout, stderr io.Writer
+
+	configFile string
+	set        []string
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "greyglass",
+		Short: "greylisting for Sendmail, Postfix and Exim",
+		Long: `Greyglass is a greylisting daemon. It answers a stranger (a client, an envelope
+sender and an envelope recipient that it has never seen together) with "try
+again later", and lets through whoever comes back at the right time: mail servers
+do, most spam engines do not.
+
+'greyglass serve' is the daemon. The other commands say what it would answer
+and why, show what it remembers and change it, while the daemon runs or not.`,
+		Example: `  greyglass config                     what is configured, and where each value comes from
+  greyglass explain 203.0.113.7 ann@example.net bob@example.org
+                                       why would this mail be delayed?
+  greyglass list --waiting --limit 20  who is waiting`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("there is no command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+			}
+			return &usageError{err, "greyglass"}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(p.stderr)
+			_ = cmd.Help()
+			return &usageError{errors.New("no command given"), "greyglass"}
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, cmd.CommandPath()}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.configFile, "config", config.DefaultFile, "configuration `FILE`")
+	flags.StringArrayVar(&p.set, "set", nil, "override a `SECTION.KEY=VALUE` of the configuration; may be repeated")
+	root.AddCommand(
+		p.serveCommand(), p.configCommand(),
+		p.explainCommand(), p.probeCommand(),
+		p.listCommand(), p.statsCommand(),
+		p.passCommand(), p.forgetCommand(), p.expireCommand(),
+		p.backupCommand(), p.versionCommand(),
+	)
+	return root
+}
+
+// arguments checks the number of arguments that a command is given, by the names
+// that stand in its Use line.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return &usageError{fmt.Errorf("%s is missing", names[len(args)]), cmd.CommandPath()}
+		case len(args) > len(names):
+			return &usageError{fmt.Errorf("unexpected argument %q", args[len(names)]), cmd.CommandPath()}
+		}
+		return nil
+	}
+}
+
+// load loads the configuration. Its error is a [*config.Mistakes].
+func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
+	return config.Load(config.Source{
+		File:         p.configFile,
+		FileRequired: cmd.Flags().Changed("config"),
+		Environ:      p.environ,
+		Set:          p.set,
+	})
+}
+
+// openStore opens the database that is there; only serve creates one.
+func openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
+	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{})
+	if err != nil {
+		return nil, &databaseError{err}
+	}
+	return store, nil
+}
+
+// withStore loads the configuration, opens the database and hands both to do.
+func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config.Loaded, greylist.Store) error) error {
+	loaded, err := p.load(cmd)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(cmd.Context(), loaded.Config)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cmd.Context(), loaded, store), store.Close())
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"greyglass/cmd/greyglass/internal/config"
+)
+
+// Exit statuses, of which 64 and up are those of sysexits.h.
+const (
+	statusOK       = 0
+	statusFailed   = 1
+	statusUsage    = 64 // EX_USAGE
+	statusDatabase = 75 // EX_TEMPFAIL: systemd and people may try again
+	statusConfig   = 78 // EX_CONFIG
+)
+
+// usageError is a mistake on the command line.
+type usageError struct {
+	err     error
+	command string // to ask for help of
+}
+
+func (e *usageError) Error() string {
+	return fmt.Sprintf("%v; see '%s --help'", e.err, e.command)
+}
+func (e *usageError) Unwrap() error { return e.err }
+
+// databaseError means that the database cannot be opened.
+type databaseError struct{ err error }
+
+func (e *databaseError) Error() string { return e.err.Error() }
+func (e *databaseError) Unwrap() error { return e.err }
+
+// report prints the error, if there is one, and returns the exit status.
+func (p *program) report(err error) int {
+	var usage *usageError
+	var mistakes *config.Mistakes
+	var database *databaseError
+	switch {
+	case err == nil:
+		return statusOK
+	case errors.As(err, &mistakes):
+		fmt.Fprintln(p.stderr, mistakes.Error()) // a line each, with file and line
+		return statusConfig
+	}
+	fmt.Fprintf(p.stderr, "greyglass: %v\n", err)
+	switch {
+	case errors.As(err, &usage):
+		return statusUsage
+	case errors.As(err, &database):
+		return statusDatabase
+	}
+	return statusFailed
+}

@@ -1,0 +1,17 @@
+package main
+
+import "time"
+
+// timeInWords is a time as the database's views have it, and its zone.
+func timeInWords(unix int64) string { return clock(unix) + " UTC" }
+
+// clock is a time in UTC, or "-" for none.
+func clock(unix int64) string {
+	if unix == 0 {
+		return "-"
+	}
+	return time.Unix(unix, 0).UTC().Format(time.DateTime)
+}
+
+// ago is how long ago a time was, to the second.
+func ago(then, now int64) string { return (time.Duration(max(now-then, 0)) * time.Second).String() }
