@@ -1,0 +1,44 @@
+package sqlstore
+
+import (
+	"context"
+
+	"greyglass/greylist"
+)
+
+// expireBatch is how many rows one call of Expire looks at: some milliseconds
+// of the writer's time at most.
+const expireBatch = 200
+
+const (
+	// expireBatchSQL returns how many rows, up to a number, come behind an id,
+	// and the id of the last of them.
+	expireBatchSQL = `SELECT count(*), coalesce(max(id), 0)
+		FROM (SELECT id FROM triplet WHERE id > $1 ORDER BY id LIMIT $2) AS batch`
+
+	// expireSQL says what [greylist.Cutoffs.Expired] says.
+	expireSQL = `DELETE FROM triplet WHERE id > $1 AND id <= $2 AND
+		CASE WHEN passed_at IS NULL THEN first_seen < $3 ELSE passed_at < $4 END`
+)
+
+// Expire implements [greylist.Store]. It walks the table in order of arrival:
+// an index on a time would cost every new triplet more than it saves here. The
+// cursor is the id of the last row looked at.
+func (s *store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
+	var rows, last, gone int64
+	err = s.writer.do(ctx, func(tx *tx) (err error) {
+		gone = 0
+		if err := tx.batchStmt.QueryRow(cursor, expireBatch).Scan(&rows, &last); err != nil || rows == 0 {
+			return err
+		}
+		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)
+		return err
+	})
+	if err != nil {
+		return 0, cursor, err
+	}
+	if rows < expireBatch {
+		last = 0
+	}
+	return int(gone), last, nil
+}

@@ -1,0 +1,128 @@
+// Package storetest is the contract of [greylist.Store]: every implementation
+// passes it.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"greyglass/greylist"
+)
+
+// Database opens the same database each time it is called, with a store of its
+// own, as another process would. The caller closes it.
+type Database func(t *testing.T) greylist.Store
+
+// Run tests the stores of the databases that fresh makes, which are empty.
+func Run(t *testing.T, fresh func(t *testing.T) Database) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Database)
+	}{
+		{"Decide", testDecide},
+		{"Entry", testEntry},
+		{"NoWrite", testNoWrite},
+		{"OddStrings", testOddStrings},
+		{"Pass", testPass},
+		{"Forget", testForget},
+		{"Lasting", testLasting},
+		{"OneFirstSeen", testOneFirstSeen},
+		{"NoLostUpdate", testNoLostUpdate},
+		{"ManyTriplets", testManyTriplets},
+		{"Panic", testPanic},
+		{"ContextEnded", testContextEnded},
+		{"ContextEndsWhileWaiting", testContextEndsWhileWaiting},
+		{"Close", testClose},
+		{"CloseUnderLoad", testCloseUnderLoad},
+		{"ListOrder", testListOrder},
+		{"ListFilter", testListFilter},
+		{"ListLong", testListLong},
+		{"ListStop", testListStop},
+		{"ListUse", testListUse},
+		{"Stats", testStats},
+		{"Expire", testExpire},
+		{"ExpireBatches", testExpireBatches},
+		{"ExpireVerdicts", testExpireVerdicts},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
+	}
+}
+
+// open opens a store that is closed when the test ends.
+func open(t *testing.T, db Database) greylist.Store {
+	t.Helper()
+	s := db(t)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// triplet returns the n-th of many triplets.
+func triplet(n int) greylist.Triplet {
+	return greylist.Triplet{
+		Client:    fmt.Sprintf("192.0.2.%d", n%256),
+		Sender:    fmt.Sprintf("sender%d@example.com", n),
+		Recipient: "recipient@example.org",
+	}
+}
+
+// put remembers the entry, whatever was remembered before.
+func put(t *testing.T, s greylist.Store, tr greylist.Triplet, e greylist.Entry) {
+	t.Helper()
+	err := s.Update(t.Context(), tr, func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
+	if err != nil {
+		t.Fatalf("Update(%v): %v", tr, err)
+	}
+}
+
+// putAll remembers the entries of the triplets numbered from zero. Those of
+// one call are handed in together, so their order of arrival is not known.
+func putAll(t *testing.T, s greylist.Store, entries []greylist.Entry) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for n, e := range entries {
+		wg.Go(func() {
+			err := s.Update(t.Context(), triplet(n), func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
+			if err != nil {
+				t.Errorf("Update: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func get(t *testing.T, s greylist.Store, tr greylist.Triplet) *greylist.Entry {
+	t.Helper()
+	e, err := s.Get(t.Context(), tr)
+	if err != nil {
+		t.Fatalf("Get(%v): %v", tr, err)
+	}
+	return e
+}
+
+// want checks what is remembered; nil for nothing.
+func want(t *testing.T, s greylist.Store, tr greylist.Triplet, e *greylist.Entry) {
+	t.Helper()
+	got := get(t, s, tr)
+	if (got == nil) != (e == nil) || got != nil && *got != *e {
+		t.Errorf("remembered of %v: %+v, want %+v", tr, got, e)
+	}
+}
+
+// knock updates the triplet as a [greylist.Judge] does.
+func knock(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
+	var d greylist.Decision
+	err := s.Update(ctx, tr, func(remembered *greylist.Entry) (greylist.Entry, bool) {
+		d = w.Decide(remembered, now)
+		return d.Remember, !d.Keep
+	})
+	if err != nil {
+		return greylist.Decision{}, err
+	}
+	return d, nil
+}
