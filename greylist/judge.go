@@ -1,0 +1,140 @@
+package greylist
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Judge answers attempts: it asks the rules, then the greylist, and writes one
+// line a recipient to the log. Both front ends ask it; neither has a rule of its own.
+type Judge struct {
+	memory Memory
+	log    *slog.Logger
+	now    func() time.Time
+	policy atomic.Pointer[Policy]
+}
+
+// NewJudge makes a judge. now is the clock, [time.Now] but in tests.
+func NewJudge(memory Memory, policy *Policy, log *slog.Logger, now func() time.Time) *Judge {
+	j := &Judge{memory: memory, log: log, now: now}
+	j.Adopt(policy)
+	return j
+}
+
+// Adopt makes the policy hold from the next attempt on.
+func (j *Judge) Adopt(p *Policy) { j.policy.Store(p) }
+
+// Policy returns the policy that holds.
+func (j *Judge) Policy() *Policy { return j.policy.Load() }
+
+// Recipient judges an attempt at RCPT. It returns false, and logs nothing, if
+// the attempt is to be judged at DATA instead, by [Judge.Message]: mail from
+// the null sender or a prober is often a callout of another server, which
+// stops after RCPT, and would take a deferral for our recipient's not existing.
+func (j *Judge) Recipient(ctx context.Context, a Attempt) (Answer, bool) {
+	began := time.Now()
+	p, k := j.Policy(), newKnock(&a)
+	answer, judged := j.guarded(p, func() (Answer, bool) {
+		if ruling, ok := p.Rules.ask(k, nil); ok {
+			return ruling.answer(), true
+		}
+		if p.isProbe(k.sender) {
+			return Answer{}, false
+		}
+		return j.greylist(ctx, p, k), true
+	})
+	if judged {
+		j.record(ctx, k, answer, time.Since(began))
+	}
+	return answer, judged
+}
+
+// Message judges, at DATA, the attempts of one message that [Judge.Recipient]
+// left to it: by the greylist alone, since the other rules had no answer. The
+// one reply that is possible there covers all recipients of the message: it is
+// deferred if any of them is, with the reply of the longest wait.
+func (j *Judge) Message(ctx context.Context, attempts []Attempt) Answer {
+	worst := Answer{Verdict: Accept}
+	p := j.Policy()
+	for i := range attempts {
+		began := time.Now()
+		k := newKnock(&attempts[i])
+		answer, _ := j.guarded(p, func() (Answer, bool) { return j.greylist(ctx, p, k), true })
+		j.record(ctx, k, answer, time.Since(began))
+		if answer.Verdict != Accept && (worst.Verdict == Accept || answer.Wait > worst.Wait) {
+			worst = answer
+		}
+	}
+	return worst
+}
+
+// guarded answers as the policy's OnError says if judge panics: a bug in a rule
+// must cost nobody their mail.
+func (j *Judge) guarded(p *Policy, judge func() (Answer, bool)) (answer Answer, judged bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.log.Error("panic while judging; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
+			answer, judged = p.failed(fmt.Errorf("greylist: panic: %v", r)), true
+		}
+	}()
+	return judge()
+}
+
+// greylist is rule 5.
+func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
+	triplet, err := p.Identity.triplet(k.Client, k.sender, k.recipient)
+	if err != nil {
+		return p.failed(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	var decision Decision
+	err = j.memory.Update(ctx, triplet, func(remembered *Entry) (Entry, bool) {
+		decision = p.Windows.Decide(remembered, j.now().Unix())
+		return decision.Remember, !decision.Keep
+	})
+	if err != nil {
+		return p.failed(err)
+	}
+	return p.answer(decision)
+}
+
+// record writes the decision log: one line a recipient, with stable keys.
+func (j *Judge) record(ctx context.Context, k *knock, answer Answer, took time.Duration) {
+	if !j.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("verdict", string(answer.Verdict)),
+		slog.String("reason", string(answer.Reason)),
+		slog.String("client", k.Client.String()),
+		slog.String("helo", printable(k.Helo)),
+		slog.String("sender", k.sender),
+		slog.String("recipient", k.recipient),
+	)
+	if answer.Wait > 0 {
+		attrs = append(attrs, slog.Int64("wait", answer.Wait))
+	}
+	if k.QueueID != "" {
+		attrs = append(attrs, slog.String("queue_id", printable(k.QueueID)))
+	}
+	attrs = append(attrs, slog.String("via", k.Via), slog.String("took", inMilliseconds(took)))
+	if answer.Observed {
+		attrs = append(attrs, slog.String("mode", "observe"))
+	}
+	if answer.Err != nil {
+		attrs = append(attrs, slog.String("error", answer.Err.Error()))
+	}
+	j.log.LogAttrs(ctx, slog.LevelInfo, "decision", attrs...)
+}
+
+// inMilliseconds is a duration as the log has it: "0.512ms".
+func inMilliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64) + "ms"
+}

@@ -1,0 +1,95 @@
+package greylist
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// The errors of a [Store] that callers tell apart. Every other error means that
+// the store could not be asked; whether it will answer again is not known.
+var (
+	// ErrNoDatabase: there is no database yet, and the caller may not create one.
+	ErrNoDatabase = errors.New("greylist: no database")
+	// ErrNotOurs: the database belongs to another program; it is left untouched.
+	ErrNotOurs = errors.New("greylist: not a Greyglass database")
+	// ErrNewer: the database was written by a newer version of Greyglass.
+	ErrNewer = errors.New("greylist: database of a newer version")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("greylist: store is closed")
+)
+
+// Change is a decision handed to [Store.Update]: given what is remembered of a
+// triplet, or nil, it returns what to remember and whether to write it. It may
+// be called more than once, and must not block.
+type Change func(remembered *Entry) (remember Entry, write bool)
+
+// Memory is the part of a [Store] that a [Judge] rests on.
+type Memory interface {
+	// Update applies the change to the triplet's entry, atomically: no other
+	// update of the same triplet, from this process or another, comes between
+	// the read and the write. It returns nil only once what was written is
+	// committed. It returns the context's error if the context ended first; the
+	// change may then have been written or not.
+	Update(ctx context.Context, t Triplet, change Change) error
+
+	// Get returns what is remembered of the triplet, or nil.
+	Get(ctx context.Context, t Triplet) (*Entry, error)
+}
+
+// Store is what Greyglass remembers. All methods are safe for concurrent use.
+type Store interface {
+	Memory
+
+	// Forget removes the triplet, and reports whether there was anything to remove.
+	Forget(ctx context.Context, t Triplet) (bool, error)
+
+	// List yields what matches the filter, in the order in which it was first
+	// remembered. An error ends the sequence and comes with a zero [Record].
+	List(ctx context.Context, f Filter) iter.Seq2[Record, error]
+
+	// Stats counts what is remembered.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Expire removes entries that the cutoffs say are expired: it looks at no
+	// more than a small batch of entries, beginning behind the cursor (zero to
+	// begin), so that it never holds up mail for long. It returns how many it
+	// removed and the cursor to go on from, zero when it has seen them all.
+	Expire(ctx context.Context, c Cutoffs, cursor int64) (removed int, next int64, err error)
+
+	// Backup writes a copy of the database as it is at one moment to a new
+	// file, while mail flows. progress, which may be nil, is told now and then
+	// how many of how many bytes are done. It returns an error that wraps
+	// fs.ErrExist if the file is already there.
+	Backup(ctx context.Context, file string, progress func(done, total int64)) error
+
+	// Close ends the store: updates already handed to it are completed, later
+	// ones get [ErrClosed].
+	Close() error
+}
+
+// Record is a triplet with what is remembered of it.
+type Record struct {
+	Triplet
+	Entry
+}
+
+// Filter selects records. Its zero value selects all.
+type Filter struct {
+	Waiting, Passed bool // only these states; neither or both: any
+
+	// Client, Sender and Recipient, where not empty, must equal the triplet's,
+	// which is folded and cut as [Triplet] says.
+	Client, Sender, Recipient string
+
+	Limit int // at most so many, the newest of them; zero: all
+}
+
+// Stats counts what is remembered. Times are Unix seconds, zero if there are none.
+type Stats struct {
+	Waiting, Passed    int64 // triplets by state
+	Deferred, Accepted int64 // answers given to the triplets that are remembered
+	OldestWaiting      int64 // the least FirstSeen of those waiting
+	LatestPassed       int64 // the greatest PassedAt
+	Bytes              int64 // size of the database on disk, where known
+}

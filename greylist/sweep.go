@@ -1,0 +1,60 @@
+package greylist
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Sweeper removes expired entries in the background, a small batch at a time,
+// so slowly that mail never feels it.
+type Sweeper struct {
+	Store   Store
+	Windows func() Windows // those that hold at the time
+	Log     *slog.Logger
+	Now     func() time.Time
+
+	Every time.Duration // from the end of one sweep to the beginning of the next
+	Pause time.Duration // between two batches of a sweep
+}
+
+// Run sweeps until the context ends.
+func (s *Sweeper) Run(ctx context.Context) {
+	for sleep(ctx, s.Every) {
+		removed, err := s.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.Log.Warn("expiry failed, and will be tried again", "error", err)
+		case removed > 0:
+			s.Log.Info("expired entries removed", "count", removed)
+		}
+	}
+}
+
+// Sweep goes through all entries once and returns how many it removed.
+func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
+	for cursor := int64(0); ; {
+		cutoffs := s.Windows().Cutoffs(s.Now().Unix())
+		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
+		removed += n
+		if err != nil || next == 0 {
+			return removed, err
+		}
+		cursor = next
+		if !sleep(ctx, s.Pause) {
+			return removed, ctx.Err()
+		}
+	}
+}
+
+// sleep waits, and reports whether the context is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

@@ -1,0 +1,171 @@
+package greylist
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// expiry is a Store of which only Expire is used. It answers with one batch
+// after the other, and begins anew behind the last.
+type expiry struct {
+	Store
+	batches []batch
+	asked   []string // cutoffs and cursors it was asked with
+	then    func()   // called after each batch
+}
+
+type batch struct {
+	removed int
+	err     error
+}
+
+func (e *expiry) Expire(_ context.Context, c Cutoffs, cursor int64) (removed int, next int64, err error) {
+	e.asked = append(e.asked, fmt.Sprintf("%d %d at %d", c.WaitingBefore, c.PassedBefore, cursor))
+	if e.then != nil {
+		defer e.then()
+	}
+	b := e.batches[cursor]
+	next = cursor + 1
+	if next == int64(len(e.batches)) {
+		next = 0
+	}
+	return b.removed, next, b.err
+}
+
+// newSweeper sweeps every minute, a batch a second.
+func newSweeper(e *expiry) (*Sweeper, *bytes.Buffer) {
+	var log bytes.Buffer
+	return &Sweeper{
+		Store:   e,
+		Windows: func() Windows { return Windows{MaxDeferTime: 10, MaxGrey: 1000} },
+		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		Now:     func() time.Time { return time.Unix(10_000, 0) },
+		Every:   time.Minute,
+		Pause:   time.Second,
+	}, &log
+}
+
+func TestSweep(t *testing.T) {
+	broken := errors.New("disk full")
+	for _, c := range []struct {
+		name    string
+		batches []batch
+		removed int
+		err     error
+		asked   int
+		pauses  time.Duration
+	}{
+		{"an empty store", []batch{{}}, 0, nil, 1, 0},
+		{"one batch", []batch{{removed: 3}}, 3, nil, 1, 0},
+		{"some batches, with a pause between two", []batch{{removed: 3}, {}, {removed: 4}}, 7, nil, 3, 2 * time.Second},
+		{"an error ends it", []batch{{removed: 3}, {removed: 1, err: broken}, {removed: 4}}, 4, broken, 2, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &expiry{batches: c.batches}
+				sweeper, _ := newSweeper(store)
+				began := time.Now()
+				removed, err := sweeper.Sweep(t.Context())
+				if removed != c.removed || !errors.Is(err, c.err) || time.Since(began) != c.pauses {
+					t.Errorf("removed %d, %v after %s; want %d, %v after %s", removed, err, time.Since(began), c.removed, c.err, c.pauses)
+				}
+				var want []string
+				for cursor := range c.asked {
+					want = append(want, fmt.Sprintf("9980 8000 at %d", cursor))
+				}
+				if !slices.Equal(store.asked, want) {
+					t.Errorf("asked %q, want %q", store.asked, want)
+				}
+			})
+		})
+	}
+}
+
+// TestSweepFollowsTheWindows: a reload in the middle of a sweep holds from the
+// next batch on, and so does the clock.
+func TestSweepFollowsTheWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &expiry{batches: make([]batch, 2)}
+		sweeper, _ := newSweeper(store)
+		windows, now := Windows{MaxDeferTime: 10, MaxGrey: 1000}, int64(10_000)
+		sweeper.Windows = func() Windows { return windows }
+		sweeper.Now = func() time.Time { return time.Unix(now, 0) }
+		store.then = func() { windows, now = Windows{MaxDeferTime: 20, MaxGrey: 2000}, 10_001 }
+		if _, err := sweeper.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"9980 8000 at 0", "9961 6001 at 1"}; !slices.Equal(store.asked, want) {
+			t.Errorf("asked %q, want %q", store.asked, want)
+		}
+	})
+}
+
+func TestSweepEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &expiry{batches: []batch{{removed: 3}, {removed: 4}}, then: cancel}
+		sweeper, _ := newSweeper(store)
+		sweeper.Pause = time.Hour
+		began := time.Now()
+		removed, err := sweeper.Sweep(ctx)
+		if removed != 3 || !errors.Is(err, context.Canceled) || time.Since(began) != 0 {
+			t.Errorf("removed %d, %v after %s", removed, err, time.Since(began))
+		}
+	})
+}
+
+// TestRun: it sweeps again and again, tells what it did, and outlives errors.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &expiry{batches: []batch{{removed: 2}, {removed: 1}}}
+		sweeper, log := newSweeper(store)
+		began := time.Now()
+		var at []time.Duration
+		store.then = func() {
+			at = append(at, time.Since(began))
+			switch len(at) {
+			case 2:
+				store.batches = []batch{{err: errors.New("disk full")}}
+			case 3:
+				store.batches = []batch{{}}
+			case 5:
+				cancel()
+			}
+		}
+		sweeper.Run(ctx)
+
+		if want := []time.Duration{60 * time.Second, 61 * time.Second, 121 * time.Second, 181 * time.Second, 241 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("swept at %s, want %s", at, want)
+		}
+		want := []string{
+			`level=INFO msg="expired entries removed" count=3`,
+			`level=WARN msg="expiry failed, and will be tried again" error="disk full"`,
+			"",
+		}
+		if got := strings.Split(log.String(), "\n"); !slices.Equal(got, want) {
+			t.Errorf("logged %q, want %q", got, want)
+		}
+	})
+}
+
+// TestRunEndsQuietly: the end of the daemon is no failure of its expiry.
+func TestRunEndsQuietly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &expiry{batches: []batch{{err: context.Canceled}}, then: cancel}
+		sweeper, log := newSweeper(store)
+		sweeper.Run(ctx)
+		if log.Len() != 0 || len(store.asked) != 1 {
+			t.Errorf("asked %q, logged %q", store.asked, log)
+		}
+	})
+}

@@ -1,0 +1,92 @@
+package greylist
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Triplet is what the greylist remembers by: a client, an envelope sender and
+// an envelope recipient. Make it with [Identity.Triplet], so that its fields
+// have the one form in which they are compared.
+type Triplet struct {
+	Client    string // the address cut to the configured prefix: "192.0.2.7", "2001:db8:1::/64"
+	Sender    string // folded, see FoldAddress; NullSender for bounces
+	Recipient string // folded
+}
+
+func (t Triplet) String() string { return t.Client + " " + t.Sender + " " + t.Recipient }
+
+// Identity says how many leading bits of a client's address are its identity.
+// Hosts of one IPv6 network change addresses at will, so a /64 counts as one.
+type Identity struct {
+	IPv4, IPv6 int // 1 to 32, 1 to 128
+}
+
+// DefaultIdentity is the whole IPv4 address and the IPv6 subnet (RFC 4291,
+// section 2.5.1).
+var DefaultIdentity = Identity{IPv4: 32, IPv6: 64}
+
+// Triplet returns the triplet of a client at an address; it fails for a client
+// that has none.
+func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) {
+	return id.triplet(c, FoldAddress(sender), FoldAddress(recipient))
+}
+
+// triplet is Triplet of addresses that are folded.
+func (id Identity) triplet(c Client, sender, recipient string) (Triplet, error) {
+	addr, ok := c.Addr()
+	if !ok {
+		return Triplet{}, fmt.Errorf("greylist: %q is not a client address", c.String())
+	}
+	return Triplet{Client: id.client(addr), Sender: sender, Recipient: recipient}, nil
+}
+
+// ParseTriplet reads a triplet as people write it: the client as an address,
+// or as it is shown once it is cut to its prefix.
+func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, error) {
+	key, err := id.ParseClientKey(client)
+	if err != nil {
+		return Triplet{}, err
+	}
+	return Triplet{Client: key, Sender: FoldAddress(sender), Recipient: FoldAddress(recipient)}, nil
+}
+
+// ParseClientKey reads the client of a triplet as people write it, and returns
+// it as it is remembered.
+func (id Identity) ParseClientKey(s string) (string, error) {
+	text, _, isPrefix := strings.Cut(s, "/")
+	addr, err := parseAddr(text)
+	if err != nil {
+		return "", err
+	}
+	if isPrefix {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return "", fmt.Errorf("%q is not an address prefix", s)
+		}
+		if want := id.bits(addr); p.Bits() != want {
+			return "", fmt.Errorf("%q has a prefix of %d bits, but clients are remembered by %d", s, p.Bits(), want)
+		}
+	}
+	return id.client(addr), nil
+}
+
+func (id Identity) bits(addr netip.Addr) int {
+	if addr.Is4() {
+		return id.IPv4
+	}
+	return id.IPv6
+}
+
+func (id Identity) client(addr netip.Addr) string {
+	bits := id.bits(addr)
+	if bits == addr.BitLen() {
+		return addr.String()
+	}
+	p, err := addr.Prefix(bits)
+	if err != nil {
+		return addr.String() // bits out of range: the whole address is the safe identity
+	}
+	return p.String()
+}

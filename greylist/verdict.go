@@ -1,0 +1,40 @@
+package greylist
+
+// Verdict is what a recipient is answered.
+type Verdict string
+
+const (
+	Accept Verdict = "accept" // go on; no reply of ours is sent
+	Defer  Verdict = "defer"  // a 4xx reply: try again later (RFC 5321, section 4.2.1)
+	Deny   Verdict = "deny"   // a 5xx reply: do not try again
+)
+
+// Reason says which rule a verdict comes from. The words are part of the log
+// format and of the command's output, on which others' scripts rely.
+type Reason string
+
+// The reasons of rules 0 to 4, which the lists decide.
+const (
+	ReasonLocal                  Reason = "local"
+	ReasonException              Reason = "exception"
+	ReasonBlocked                Reason = "blocked"
+	ReasonAuthenticated          Reason = "authenticated"
+	ReasonAllowedClient          Reason = "allowed-client"
+	ReasonForeignDomain          Reason = "foreign-domain"
+	ReasonWhitelistedTriple      Reason = "whitelisted-triple"
+	ReasonWhitelistedNonstandard Reason = "whitelisted-nonstandard"
+)
+
+// The reasons of rule 5, which the memory decides; see [Windows.Decide].
+const (
+	ReasonGreyTooLong   Reason = "grey-too-long"
+	ReasonAlreadyGrey   Reason = "already-grey"
+	ReasonNotSeenBefore Reason = "not-seen-before"
+	ReasonWayTooSoon    Reason = "way-too-soon"
+	ReasonTooSoon       Reason = "too-soon"
+	ReasonTooLate       Reason = "too-late"
+	ReasonNowGrey       Reason = "now-grey"
+)
+
+// ReasonError stands for everything that kept a rule from answering.
+const ReasonError Reason = "error"
