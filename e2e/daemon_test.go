@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type daemon struct {
 	t      *testing.T
 	dir    string // holds everything; the mail servers' users may walk into it
 	config string // its file
+	port   int    // of the milter; that of the policy service is the next
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -77,11 +79,17 @@ const (
 // quickWait is how long a stranger must wait by the quick windows.
 const quickWait = 2 * time.Second
 
+// lastPort counts up, apart from the ports of the mail servers and of clients: in
+// the lab's namespace nobody else listens.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(10000) }
+
 // startDaemon starts a daemon and returns when it serves.
 func startDaemon(t *testing.T, c conf) *daemon {
 	t.Helper()
 	dir := lab.Dir(t)
-	d := &daemon{t: t, dir: dir, config: filepath.Join(dir, "greyglass.toml")}
+	d := &daemon{t: t, dir: dir, config: filepath.Join(dir, "greyglass.toml"), port: int(lastPort.Add(2))}
 	d.write("blocked.list", "")
 	d.write("exceptions.list", "")
 	d.configure(c)
@@ -98,7 +106,7 @@ func startDaemon(t *testing.T, c conf) *daemon {
 // configure writes the configuration; a running daemon wants reload to see it.
 func (d *daemon) configure(c conf) {
 	d.t.Helper()
-	d.write("greyglass.toml", fmt.Sprintf(settings, d.dir, 0, 0, c.rules, c.blocked, c.greylist))
+	d.write("greyglass.toml", fmt.Sprintf(settings, d.dir, d.port, d.port+1, c.rules, c.blocked, c.greylist))
 }
 
 // write writes a file into the daemon's folder, as editors do: beside it, and
@@ -151,6 +159,12 @@ func (d *daemon) follow(stderr io.Reader) {
 	_ = d.cmd.Wait()
 	d.status = d.cmd.ProcessState.ExitCode()
 	close(d.done)
+}
+
+// kill ends the daemon as a crash does.
+func (d *daemon) kill() {
+	_ = d.cmd.Process.Kill()
+	<-d.done
 }
 
 // stop ends the daemon in good order, and fails the test if it does not.
@@ -265,23 +279,11 @@ func (d *daemon) text() string {
 	return b.String()
 }
 
-// socket returns where the daemon listens: via is "milter" or "policy", family
-// "inet", "inet6" or "unix".
-func (d *daemon) socket(via, family string) string {
-	d.t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, l := range d.lines {
-		if scheme, _, _ := strings.Cut(l.str("address"), ":"); l.str("msg") == "listening" && l.str("via") == via && scheme == family {
-			if family == "unix" {
-				return l.str("address")
-			}
-			return "inet:" + l.str("bound")
-		}
-	}
-	d.t.Fatalf("greyglass does not listen by %s over %s", via, family)
-	return ""
-}
+// Where the daemon listens, as mail servers write it.
+func (d *daemon) milterInet() string { return fmt.Sprintf("inet:127.0.0.1:%d", d.port) }
+func (d *daemon) policyInet() string { return fmt.Sprintf("inet:127.0.0.1:%d", d.port+1) }
+func (d *daemon) milterUnix() string { return filepath.Join(d.dir, "milter.sock") }
+func (d *daemon) policyUnix() string { return filepath.Join(d.dir, "policy.sock") }
 
 // run runs a greyglass command beside the daemon and returns its output and status.
 func (d *daemon) run(args ...string) (stdout, stderr string, status int) {

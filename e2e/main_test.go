@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	status := lab.Main(m, lab.Postfix)
+	status := lab.Main(m, lab.Postfix, lab.Sendmail, lab.Exim, lab.SQLite)
 	_ = os.RemoveAll(filepath.Dir(os.Getenv(binaryVar)))
 	os.Exit(status)
 }

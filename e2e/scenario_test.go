@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"fmt"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +161,70 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.mx.WaitMail(1)
 		if got, want := s.reasons(bob, 2), "not-seen-before now-grey"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "no mail is lost while the daemon is down, and it comes back by itself", run: func(s *site) {
+		s.deferred("before", s.try(stranger, "ann@sender.test", bob))
+		s.stop()
+		s.accepted("down", s.try(stranger, "ann@sender.test", bob))
+		s.mx.WaitMail(1)
+		s.start()
+		s.deferred("back", s.try(stranger, "eve@sender.test", bob))
+		s.deferred("back, and remembers", s.try(stranger, "ann@sender.test", bob))
+		if got, want := s.reasons(bob, 2), "not-seen-before way-too-soon"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "no mail is lost when the daemon is killed in mid-session", run: func(s *site) {
+		c := s.dial(stranger)
+		s.mail(c, "ann@sender.test")
+		s.deferred("before", c.Rcpt(bob))
+		s.kill()
+		s.accepted("another recipient, after", c.Rcpt(carol))
+		s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+		s.mx.WaitMail(1)
+		s.start()
+		s.deferred("back, and remembers", s.try(stranger, "ann@sender.test", bob))
+		if got := s.reasons(bob, 1); got != "way-too-soon" {
+			s.t.Errorf("reason: got %q", got)
+		}
+	}},
+	{name: "no mail is lost while the daemon hangs", lab: lab.Options{Patience: time.Second}, run: func(s *site) {
+		_ = s.cmd.Process.Signal(syscall.SIGSTOP)
+		s.accepted("hanging", s.try(stranger, "ann@sender.test", bob))
+		s.mx.WaitMail(1)
+		_ = s.cmd.Process.Signal(syscall.SIGCONT)
+		s.deferred("back", s.try(stranger, "eve@sender.test", bob))
+	}},
+	{name: "the sqlite3 program reads the database while mail flows", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		if got, want := s.sqlite3("SELECT client, sender, recipient, deferred FROM waiting"), "203.0.113.7|ann@sender.test|bob@example.test|1\n"; got != want {
+			s.t.Errorf("waiting: got %q, want %q", got, want)
+		}
+		// A reader that holds its view of the database for as long as it runs.
+		reader := lab.Command(lab.SQLite, "-readonly", filepath.Join(s.dir, "greyglass.db"))
+		in, err := reader.StdinPipe()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out, err := reader.StdoutPipe()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := reader.Start(); err != nil {
+			s.t.Fatal(err)
+		}
+		defer reader.Wait()
+		defer in.Close()
+		fmt.Fprintln(in, "BEGIN; SELECT count(*) FROM triplet;")
+		if _, err := out.Read(make([]byte, 10)); err != nil {
+			s.t.Fatal(err)
+		}
+		time.Sleep(quickWait)
+		s.accepted("while it is read", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("another, while it is read", s.try(stranger2, "ann@sender.test", bob))
+		if got, want := s.sqlite3("SELECT client FROM passed"), stranger+"\n"; got != want {
+			s.t.Errorf("passed: got %q, want %q", got, want)
 		}
 	}},
 }

@@ -19,22 +19,35 @@ type attachment struct {
 
 var attachments = []attachment{
 	{"postfix-milter", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
-		o.Snippet = snippet(t, "postfix/milter.cf", "inet:127.0.0.1:8895", d.socket("milter", "inet"))
+		o.Snippet = snippet(t, "postfix/milter.cf", "inet:127.0.0.1:8895", d.milterInet())
+	}},
+	{"postfix-policy", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
+		o.Snippet = snippet(t, "postfix/policy.cf", "inet:127.0.0.1:8897", d.policyInet())
+	}},
+	{"sendmail-milter", lab.Sendmail, func(t *testing.T, d *daemon, o *lab.Options) {
+		o.Snippet = snippet(t, "sendmail/greyglass.mc", "unix:/run/greyglass/milter.sock", "unix:"+d.milterUnix())
+	}},
+	{"exim-policy", lab.Exim, func(t *testing.T, d *daemon, o *lab.Options) {
+		o.EximACLs = snippet(t, "exim/acl_greyglass.conf", "/run/greyglass/policy.sock", d.policyUnix())
+		o.Snippet = snippet(t, "exim/rcpt.conf")
+		o.EximPredata = snippet(t, "exim/predata.conf")
 	}},
 }
 
-// snippet returns a file of contrib, with the package's socket replaced by that
-// of a test.
-func snippet(t *testing.T, file, socket, instead string) string {
+// snippet returns a file of contrib, in which the package's sockets, and what
+// else is given with a replacement, are those of a test.
+func snippet(t *testing.T, file string, oldnew ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contrib", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), socket) {
-		t.Fatalf("contrib/%s does not name %s", file, socket)
+	for i := 0; i < len(oldnew); i += 2 {
+		if !strings.Contains(string(text), oldnew[i]) {
+			t.Fatalf("contrib/%s does not hold %q", file, oldnew[i])
+		}
 	}
-	return strings.ReplaceAll(string(text), socket, instead)
+	return strings.NewReplacer(oldnew...).Replace(string(text))
 }
 
 // site is a mail server with Greyglass beside it.
@@ -101,8 +114,6 @@ func (s *site) expect(what string, got lab.Reply, code int, text string) {
 	}
 }
 
-const greylisted = "4.7.1 Greylisted, please try again in"
-
 // deferred expects a greylisting of ours, which by policy a mail server words
 // in its own way around our text.
 func (s *site) deferred(what string, got lab.Reply) {
@@ -117,4 +128,14 @@ func (s *site) deferred(what string, got lab.Reply) {
 func (s *site) accepted(what string, got lab.Reply) {
 	s.t.Helper()
 	s.expect(what, got, 250, "")
+}
+
+// sqlite3 runs a query with the sqlite3 program, as an administrator would.
+func (s *site) sqlite3(query string) string {
+	s.t.Helper()
+	out, err := lab.Command(lab.SQLite, filepath.Join(s.dir, "greyglass.db"), query).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("sqlite3: %v: %s", err, out)
+	}
+	return string(out)
 }

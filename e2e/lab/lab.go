@@ -38,6 +38,9 @@ import (
 // MTA names one of the mail servers of the lab.
 type MTA string
 
+// SQLite is no mail server, but the sqlite3 program, for [Command].
+const SQLite MTA = "sqlite3"
+
 const (
 	Postfix  MTA = "postfix"
 	Sendmail MTA = "sendmail"

@@ -22,6 +22,7 @@ var softwareOf = map[MTA]software{
 	Postfix:  {[]string{"postfix", "libsasl2-modules"}, "usr/lib/postfix/sbin/smtpd"},
 	Sendmail: {[]string{"sendmail-bin", "libsasl2-modules", "m4"}, "usr/libexec/sendmail/sendmail"},
 	Exim:     {[]string{"exim4-daemon-light"}, "usr/sbin/exim4"},
+	SQLite:   {[]string{"sqlite3"}, "usr/bin/sqlite3"},
 }
 
 // Prepare sees to it that the named MTAs lie unpacked in the cache folder and
@@ -181,6 +182,14 @@ func missingLibraries(mta MTA, root string) error {
 		return fmt.Errorf("lab: %s does not find its libraries:\n%s", mta, out)
 	}
 	return nil
+}
+
+// Command is the program of an MTA that is named as softwareOf's probe, run from
+// its private root.
+func Command(mta MTA, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(rootOf(mta), softwareOf[mta].probe), args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(rootOf(mta)))
+	return cmd
 }
 
 // libraryPath lists all folders below root that hold shared libraries. SASL's
