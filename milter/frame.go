@@ -1,0 +1,152 @@
+package milter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Commands of the milter protocol, as Sendmail's include/libmilter/mfdef.h
+// (SMFIC_*) has them.
+const (
+	cmdNegotiate = 'O'
+	cmdMacro     = 'D'
+	cmdConnect   = 'C'
+	cmdHelo      = 'H'
+	cmdMail      = 'M'
+	cmdRcpt      = 'R'
+	cmdHeader    = 'L'
+	cmdBody      = 'B'
+	cmdBodyEnd   = 'E'
+	cmdUnknown   = 'U'
+	cmdAbort     = 'A'
+	cmdQuitNC    = 'K'
+	cmdEOH       = 'N'
+	cmdQuit      = 'Q'
+	cmdData      = 'T'
+)
+
+// A frame is a length in four octets, big endian, then so many octets: the
+// command and its data (mfdef.h, MILTER_LEN_BYTES).
+const frameHeader = 4
+
+var errFrame = errors.New("milter: malformed frame")
+
+func badFrame(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))
+}
+
+// maxFrame is the longest frame of any command, in octets: a chunk of a message's
+// body (mfdef.h, MILTER_CHUNK_SIZE is 65535), which is never asked for.
+const maxFrame = 1 + 65535
+
+// frameLimit is the longest frame of the command, in octets. It is checked
+// before memory is taken for the frame.
+func frameLimit(command byte) uint32 {
+	switch command {
+	case cmdConnect, cmdHelo, cmdMail, cmdRcpt:
+		return 16 << 10 // MTAs cut SMTP command lines at 2 to 12 KiB
+	case cmdMacro, cmdHeader, cmdBody, cmdBodyEnd, cmdUnknown:
+		return maxFrame
+	default:
+		return 1 << 10
+	}
+}
+
+// checkFrame refuses a command on which the protocol library would panic, or
+// that no MTA sends. The library reads strings up to a NUL that it takes to be
+// there.
+func checkFrame(command byte, data []byte) error {
+	switch command {
+	case cmdNegotiate:
+		if len(data) < 12 {
+			return badFrame("negotiation of %d octets, at least 12 are needed", len(data))
+		}
+	case cmdMacro:
+		if len(data) == 0 {
+			return badFrame("macros for no command")
+		}
+	case cmdHelo, cmdMail, cmdRcpt:
+		if bytes.IndexByte(data, 0) < 0 {
+			return badFrame("string of command %q does not end", command)
+		}
+	case cmdConnect:
+		_, rest, ok := bytes.Cut(data, []byte{0})
+		switch {
+		case !ok:
+			return badFrame("host name of a connection does not end")
+		case len(rest) == 0:
+			return badFrame("connection without an address family")
+		}
+	case cmdHeader, cmdBody, cmdBodyEnd, cmdUnknown, cmdAbort, cmdQuitNC, cmdEOH, cmdQuit, cmdData:
+	default:
+		return badFrame("command %q is unknown", command)
+	}
+	return nil
+}
+
+// Address families of a connect command (mfdef.h, SMFIA_*).
+const (
+	familyUnknown = 'U'
+	familyUnix    = 'L'
+	familyInet    = '4'
+	familyInet6   = '6'
+)
+
+// oddAddress marks, in a connect command that [tameConnect] wrote anew, an
+// address that the library would end the connection for. No path of a unix
+// socket begins so.
+const oddAddress = "\x01odd:"
+
+// tameConnect returns a connect command's data in a form that the library
+// takes: if the address is none by the library's rules, it says so in the place
+// of a unix socket's path. Dropping the connection would leave a session, and
+// the administrator, without an answer.
+func tameConnect(data []byte) []byte {
+	host, rest, _ := bytes.Cut(data, []byte{0})
+	family := rest[0]
+	var text string
+	if len(rest) >= 3 {
+		address, _, _ := bytes.Cut(rest[3:], []byte{0})
+		text = string(address)
+	}
+	switch family {
+	case familyUnknown:
+		return data
+	case familyUnix:
+		if len(rest) >= 3 {
+			return data
+		}
+		return append(append([]byte{}, host...), 0, familyUnknown) // no path, but no network address either
+	case familyInet:
+		if ip := net.ParseIP(text); ip != nil && ip.To4() != nil {
+			return data
+		}
+	case familyInet6:
+		bare := strings.TrimPrefix(text, "IPv6:")
+		if len(bare) > 2 && bare[0] == '[' && bare[len(bare)-1] == ']' {
+			bare = bare[1 : len(bare)-1]
+		}
+		if net.ParseIP(bare) != nil {
+			return data
+		}
+	default:
+		text = fmt.Sprintf("address of family %q", family)
+	}
+	tame := make([]byte, 0, len(host)+len(oddAddress)+len(text)+5)
+	tame = append(tame, host...)
+	tame = append(tame, 0, familyUnix, 0, 0)
+	tame = append(tame, oddAddress...)
+	tame = append(tame, text...)
+	return append(tame, 0)
+}
+
+// appendFrame appends the frame of a command.
+func appendFrame(b []byte, command byte, data []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(1+len(data)))
+	b = append(b, command)
+	return append(b, data...)
+}

@@ -1,0 +1,125 @@
+package milter
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/d--j/go-milter"
+
+	"greyglass/greylist"
+)
+
+// ProbeAnswer is what a milter answered.
+type ProbeAnswer struct {
+	Verdict greylist.Verdict
+	Reply   string // as the SMTP client would see it; empty if the MTA makes its own
+	Stage   string // the SMTP command that was answered: "RCPT" or "DATA"
+}
+
+// Probe asks the milter at an address about a recipient, as an MTA would. It is
+// a real attempt, and is remembered like any other. Only the client, the HELO
+// name and the envelope of the attempt are used.
+func Probe(ctx context.Context, to Address, a greylist.Attempt) (ProbeAnswer, error) {
+	const patience = 30 * time.Second // that of Postfix, milter_command_timeout
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > patience {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	if to.Network == "systemd" {
+		return ProbeAnswer{}, fmt.Errorf("cannot connect to %s; give the address that its socket unit listens on", to)
+	}
+	dialer := &contextDialer{ctx: ctx}
+	defer dialer.stop()
+	client := milter.NewClient(to.Network, to.Addr,
+		milter.WithDialer(dialer),
+		milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience),
+		milter.WithActions(milter.OptSetMacros), milter.WithoutDefaultMacros())
+	session, err := client.Session(milter.NewMacroBag())
+	if err != nil {
+		return ProbeAnswer{}, fmt.Errorf("no answer from %s; is the daemon running? %w", to, because(ctx, err))
+	}
+	defer session.Close()
+	answer, err := converse(session, a)
+	if err != nil {
+		return ProbeAnswer{}, fmt.Errorf("no answer from %s %w", to, because(ctx, err))
+	}
+	return answer, nil
+}
+
+// because is the error, or why the connection was closed under it.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// converse goes through one message up to the verdict, and takes it back.
+func converse(s *milter.ClientSession, a greylist.Attempt) (ProbeAnswer, error) {
+	family, text := milter.FamilyUnknown, ""
+	if addr, ok := a.Client.Addr(); ok {
+		family, text = milter.FamilyInet, addr.String()
+		if addr.Is6() {
+			family = milter.FamilyInet6
+		}
+	}
+	sender := greylist.FoldAddress(a.Sender)
+	if sender == greylist.NullSender {
+		sender = ""
+	}
+	steps := []struct {
+		name string
+		ask  func() (*milter.Action, error)
+	}{
+		{"CONNECT", func() (*milter.Action, error) { return s.Conn("["+text+"]", family, 25, text) }},
+		{"HELO", func() (*milter.Action, error) { return s.Helo(a.Helo) }},
+		{"MAIL", func() (*milter.Action, error) { return s.Mail(sender, "") }},
+		{"RCPT", func() (*milter.Action, error) { return s.Rcpt(greylist.FoldAddress(a.Recipient), "") }},
+		{"DATA", s.DataStart},
+	}
+	answer := ProbeAnswer{Verdict: greylist.Accept}
+	for _, step := range steps {
+		action, err := step.ask()
+		if err != nil {
+			return ProbeAnswer{}, fmt.Errorf("at %s: %w", step.name, err)
+		}
+		answer.Stage = step.name
+		if action.StopProcessing() {
+			answer.Reply = strings.ReplaceAll(action.SMTPReply, "%%", "%") // as smfi_setreply(3) has it
+			answer.Verdict = greylist.Defer
+			if action.SMTPCode >= 500 {
+				answer.Verdict = greylist.Deny
+			}
+			break
+		}
+	}
+	_ = s.Abort(nil) // the answer is there; what becomes of the session does not matter
+	return answer, nil
+}
+
+// contextDialer dials under a context, whose end also closes the connection: the
+// library sets and clears deadlines of its own.
+type contextDialer struct {
+	ctx     context.Context
+	release func() bool
+}
+
+func (d *contextDialer) Dial(network, addr string) (net.Conn, error) {
+	var dialer net.Dialer
+	c, err := dialer.DialContext(d.ctx, network, addr)
+	if err == nil {
+		d.release = context.AfterFunc(d.ctx, func() { _ = c.Close() })
+	}
+	return c, err
+}
+
+// stop lets go of the context.
+func (d *contextDialer) stop() {
+	if d.release != nil {
+		d.release()
+	}
+}

@@ -1,0 +1,111 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/d--j/go-milter"
+
+	"greyglass/greylist"
+)
+
+// Server serves the milter protocol, versions 2 to 6.
+type Server struct {
+	gate   *Gate
+	server *milter.Server
+	cancel context.CancelFunc // of what sessions wait for
+}
+
+// NewServer makes a server that asks the judge.
+func NewServer(judge *greylist.Judge, limits Limits, log *slog.Logger) *Server {
+	adoptLibraryLog(log)
+	ctx, cancel := context.WithCancel(context.Background())
+	replies := newReplies()
+	options := []milter.Option{
+		milter.WithNegotiationCallback(negotiate),
+		milter.WithMilter(func() milter.Milter {
+			return &session{ctx: ctx, judge: judge, log: log, replies: replies, recipients: limits.Recipients}
+		}),
+	}
+	for stage, macros := range macrosRead {
+		options = append(options, milter.WithMacroRequest(stage, macros))
+	}
+	return &Server{gate: NewGate(limits, log), server: milter.NewServer(options...), cancel: cancel}
+}
+
+// macroVerify is "OK" for a verified certificate. Only Sendmail has it.
+const macroVerify milter.MacroName = "{verify}"
+
+// macrosRead are the macros that sessions read. An MTA that lets a milter choose
+// sends those that it asks for and no others.
+var macrosRead = map[milter.MacroStage][]milter.MacroName{
+	milter.StageConnect: {milter.MacroMTAVersion},
+	milter.StageHelo:    {macroVerify, milter.MacroCertSubject},
+	milter.StageMail:    {milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject},
+	milter.StageRcpt:    {milter.MacroQueueId},
+	milter.StageData:    {milter.MacroQueueId},
+	milter.StageEOM:     {milter.MacroQueueId},
+}
+
+// wanted are the steps that are of no use here, and the commands whose answer
+// is always "continue": an MTA that is told so does not wait for it.
+const wanted = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
+	milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoMailReply
+
+// negotiate takes what the MTA offers and asks for nothing else, so that old
+// ones are served too.
+func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol, _ milter.OptProtocol, _ milter.DataSize) (uint32, milter.OptAction, milter.OptProtocol, milter.DataSize, error) {
+	if mtaVersion < 2 {
+		return 0, 0, 0, 0, fmt.Errorf("milter: protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
+	}
+	version := min(mtaVersion, milter.MaxServerProtocolVersion)
+	return version, mtaActions & milter.OptSetMacros, mtaProtocol & wanted, milter.DataSize64K, nil
+}
+
+// Serve accepts connections until the server is shut down; it then returns nil.
+// It may be called for several listeners at the same time, and closes them.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	err := s.server.Serve(s.gate.Guard(l))
+	if errors.Is(err, milter.ErrServerClosed) { // shut down before it began
+		return nil
+	}
+	return err
+}
+
+// Connections returns how many connections there are.
+func (s *Server) Connections() int { return s.gate.Connections() }
+
+// Shutdown closes the listeners, answers every command that was received, gives
+// sessions until grace to say more, and returns when all have ended. When the
+// context ends it closes those that are left, and returns its error.
+func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	defer s.cancel()
+	s.gate.finishBy(time.Now().Add(grace))
+	err := s.server.Shutdown(ctx)
+	if err == nil { // the library does not wait for one that was accepted only now
+		err = s.gate.empty(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("milter: shutdown: %w", err)
+	}
+	return nil
+}
+
+var libraryLog sync.Once
+
+// adoptLibraryLog sends what the library says, which is about single peers and
+// of use only to a developer, to the log at level debug. The library has one
+// place for all servers.
+func adoptLibraryLog(log *slog.Logger) {
+	libraryLog.Do(func() {
+		milter.LogWarning = func(format string, v ...any) {
+			log.Debug("milter library", "message", fmt.Sprintf(format, v...))
+		}
+	})
+}

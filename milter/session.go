@@ -1,0 +1,174 @@
+package milter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"github.com/d--j/go-milter"
+
+	"greyglass/greylist"
+)
+
+// session is one milter connection: usually one SMTP session, with any number
+// of messages. The library calls its methods one after the other.
+type session struct {
+	milter.NoOpMilter
+	ctx        context.Context
+	judge      *greylist.Judge
+	log        *slog.Logger
+	replies    *replies
+	recipients int // of a message that are kept until DATA
+
+	// Of the SMTP session; NewConnection clears it.
+	client      greylist.Client
+	helo        string
+	postfix     bool // the MTA is Postfix, see verifiedTLS
+	certificate bool // verified, as HELO had it
+
+	// Of the message; MailFrom and Abort clear it.
+	message message
+}
+
+// message is what a session knows of the message that is being offered.
+type message struct {
+	sender        string
+	authenticated bool
+	certificate   bool
+	left          []greylist.Attempt // to be judged at DATA
+	full          bool               // as many as are kept, and said so
+}
+
+// NewConnection begins an SMTP session: the first of the connection, or another
+// one on it (SMFIC_QUIT_NC).
+func (s *session) NewConnection(milter.Modifier) error {
+	s.client = greylist.ParseClient("no address, the MTA sent none")
+	s.helo, s.postfix, s.certificate = "", false, false
+	s.message = message{}
+	return nil
+}
+
+// Connect notes who is at the other end of the MTA.
+func (s *session) Connect(host, family string, _ uint16, addr string, m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	switch family {
+	case "tcp4", "tcp6":
+		s.client = greylist.ParseClient(addr)
+	case "unix":
+		if odd, ok := strings.CutPrefix(addr, oddAddress); ok {
+			s.client = greylist.ParseClient(odd)
+		} else {
+			s.client = greylist.LocalClient("unix:" + addr)
+		}
+	default: // SMFIA_UNKNOWN: the MTA's client came by no network, as with sendmail -bs
+		s.client = greylist.LocalClient("unknown")
+	}
+	s.postfix = strings.HasPrefix(m.Get(milter.MacroMTAVersion), "Postfix")
+	return milter.RespContinue, nil
+}
+
+// Helo notes the name; it comes again after STARTTLS.
+func (s *session) Helo(name string, m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	s.helo = name
+	s.certificate = s.verifiedTLS(m)
+	return milter.RespContinue, nil
+}
+
+// MailFrom begins a message.
+func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	s.message = message{
+		sender:        from,
+		authenticated: m.Get(milter.MacroAuthAuthen) != "",
+		certificate:   s.certificate || s.verifiedTLS(m),
+	}
+	return milter.RespContinue, nil
+}
+
+// RcptTo judges a recipient. It never answers "accept", after which Postfix
+// would ask about no further recipient of the message.
+func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	attempt := greylist.Attempt{
+		Client:        s.client,
+		Helo:          s.helo,
+		Sender:        s.message.sender,
+		Recipient:     to,
+		Authenticated: s.message.authenticated,
+		VerifiedTLS:   s.message.certificate,
+		QueueID:       m.Get(milter.MacroQueueId),
+		Via:           "milter",
+	}
+	answer, judged := s.judge.Recipient(s.ctx, attempt)
+	if judged {
+		return s.replies.respond(answer)
+	}
+	if len(s.message.left) >= s.recipients {
+		if !s.message.full {
+			s.message.full = true
+			s.log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
+				"recipients", s.recipients, "client", s.client.String())
+		}
+		return s.replies.respond(greylist.Answer{Verdict: greylist.Defer, Reply: tooManyRecipients})
+	}
+	s.message.left = append(s.message.left, attempt)
+	return milter.RespContinue, nil
+}
+
+// tooManyRecipients is the reply that RFC 5321, section 4.5.3.1.10, has for it.
+var tooManyRecipients = greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"}
+
+// Data judges the recipients that were left to it.
+func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	return s.judgeLeft(m)
+}
+
+// EndOfMessage judges them for an MTA whose protocol has no DATA step.
+func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
+	defer s.rescue(&err)
+	return s.judgeLeft(m)
+}
+
+func (s *session) judgeLeft(m milter.Modifier) (*milter.Response, error) {
+	left := s.message.left
+	s.message.left = nil
+	if len(left) == 0 {
+		return milter.RespContinue, nil
+	}
+	if id := m.Get(milter.MacroQueueId); id != "" {
+		for i := range left {
+			left[i].QueueID = id
+		}
+	}
+	return s.replies.respond(s.judge.Message(s.ctx, left))
+}
+
+// Abort ends a message, not the session.
+func (s *session) Abort(milter.Modifier) error {
+	s.message = message{}
+	return nil
+}
+
+// verifiedTLS reports whether the macros of HELO or MAIL say that the client
+// showed a certificate which the MTA verified. Sendmail says so by {verify}=OK
+// alone, and sends the subject of any certificate; Postfix sends the subject of
+// a verified one only, and no {verify} (Sendmail's op.me, section 5.1.1.3;
+// Postfix's MILTER_README).
+func (s *session) verifiedTLS(m milter.Modifier) bool {
+	if verify, ok := m.GetEx(macroVerify); ok {
+		return verify == "OK"
+	}
+	return s.postfix && m.Get(milter.MacroCertSubject) != ""
+}
+
+// rescue turns a panic of a callback into the end of its session alone.
+func (s *session) rescue(err *error) {
+	if r := recover(); r != nil {
+		s.log.Error("panic in a milter session; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("milter: panic: %v", r)
+	}
+}
