@@ -54,6 +54,15 @@ func (j *Judge) Recipient(ctx context.Context, a Attempt) (Answer, bool) {
 	return answer, judged
 }
 
+// LeavesToData reports whether [Judge.Recipient] would leave the attempt to DATA,
+// for a front end that is asked there without having kept it.
+func (j *Judge) LeavesToData(a Attempt) bool {
+	p := j.Policy()
+	k := newKnock(&a)
+	_, ruled := p.Rules.ask(k, nil)
+	return !ruled && p.isProbe(k.sender)
+}
+
 // Message judges, at DATA, the attempts of one message that [Judge.Recipient]
 // left to it: by the greylist alone, since the other rules had no answer. The
 // one reply that is possible there covers all recipients of the message: it is

@@ -50,7 +50,7 @@ func BenchmarkFrames(b *testing.B) {
 	b.Run("conn", func(b *testing.B) {
 		g := NewGate(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
 		peer := &endless{octets: frame(cmdNegotiate, string(negotiation(6, 0, 0)))}
-		c := g.enter(peer)
+		c := &frames{conn: g.enter(peer, "milter")}
 		if _, err := io.ReadFull(c, make([]byte, len(peer.octets))); err != nil {
 			b.Fatal(err)
 		}
@@ -83,11 +83,11 @@ func BenchmarkTransaction(b *testing.B) {
 		name  string
 		serve func(net.Listener)
 	}{
-		{"greyglass", func(l net.Listener) { _ = NewServer(newJudge(), limits, log).Serve(l) }},
+		{"greyglass", func(l net.Listener) { _ = NewServer(newJudge(), NewGate(limits, log), log).Serve(l) }},
 		{"library with our session", func(l net.Listener) {
 			judge := newJudge()
 			_ = milter.NewServer(milter.WithNegotiationCallback(negotiate), milter.WithMilter(func() milter.Milter {
-				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies()}
+				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), gate: NewGate(limits, log)}
 			})).Serve(l)
 		}},
 		{"library alone", func(l net.Listener) {

@@ -1,7 +1,6 @@
 package milter
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -10,27 +9,22 @@ import (
 	"time"
 )
 
-// conn is an accepted connection as the protocol library sees it. The library
-// trusts its peer: an empty frame or a string without an end panics in a
-// goroutine of its own, which ends the process, and a frame's length is
-// allocated as claimed. So conn hands on only whole frames that [checkFrame]
-// has passed. On the way it makes one read of the library's two, one write
-// of its two, and keeps the time instead of it.
+// conn is a connection that the gate let in. It reads into a buffer, and keeps
+// the time: a peer must say who it is, must end what it has begun, and must not
+// be silent for ever; and when the daemon stops, it is heard out.
 type conn struct {
 	net.Conn
 	gate *Gate
+	via  string // the front end: "milter" or "policy"
 
 	// Reading, by the session's goroutine alone.
-	buf        []byte // what was read of the connection
-	pos, end   int    // buf[pos:end] is not handed on yet
-	ready      []byte // of the frame being handed on: aliases buf, or a tamed copy
-	negotiated bool
-	due        time.Time // when the frame that has begun must have ended; zero if none has
+	buf        []byte    // what was read of the connection
+	pos, end   int       // buf[pos:end] is not handed on yet
+	introduced bool      // a first request was understood
+	due        time.Time // when the request that has begun must have ended; zero if none has
 	looked     bool      // for the last time, after the last call
 
-	// Writing, by the session's goroutine alone.
-	out        []byte    // a reply that is not complete yet
-	writeUntil time.Time // the write deadline that is set
+	writeUntil time.Time // the write deadline that is set, by the session's goroutine alone
 
 	mu        sync.Mutex
 	readUntil time.Time // the read deadline that is set
@@ -53,68 +47,6 @@ const (
 	lastGlance = lastWords / 20 // in steps of this
 )
 
-// Read hands on the bytes of checked frames.
-func (c *conn) Read(p []byte) (int, error) {
-	if len(c.ready) == 0 {
-		frame, err := c.nextFrame()
-		if err != nil {
-			return 0, err
-		}
-		c.ready = frame
-	}
-	n := copy(p, c.ready)
-	if c.ready = c.ready[n:]; len(c.ready) == 0 {
-		c.ready = nil // even empty it would keep a long frame's memory
-	}
-	return n, nil
-}
-
-// nextFrame returns the next frame, header and all, once it has come as a whole
-// and was checked. The error is io.EOF where a session ends in good order.
-func (c *conn) nextFrame() ([]byte, error) {
-	if err := c.fill(frameHeader); err != nil {
-		return nil, err
-	}
-	length := binary.BigEndian.Uint32(c.buf[c.pos:])
-	if length == 0 || length > maxFrame {
-		return nil, c.refuse(badFrame("a length of %d octets, which is not within 1 to %d", length, maxFrame))
-	}
-	if err := c.fill(frameHeader + 1); err != nil {
-		return nil, err
-	}
-	command := c.buf[c.pos+frameHeader]
-	if !c.negotiated && command != cmdNegotiate {
-		return nil, c.refuse(badFrame("%q before the negotiation; is this a milter client?", command))
-	}
-	if c.negotiated && command == cmdNegotiate {
-		return nil, c.refuse(badFrame("a second negotiation"))
-	}
-	if length > frameLimit(command) {
-		return nil, c.refuse(badFrame("%d octets for command %q, at most %d are taken", length, command, frameLimit(command)))
-	}
-	whole := frameHeader + int(length)
-	if err := c.fill(whole); err != nil {
-		return nil, err
-	}
-	frame := c.buf[c.pos : c.pos+whole]
-	c.pos += whole
-	c.due = time.Time{}
-	data := frame[frameHeader+1:]
-	if err := checkFrame(command, data); err != nil {
-		return nil, c.refuse(err)
-	}
-	if command == cmdConnect {
-		if tame := tameConnect(data); &tame[0] != &data[0] {
-			frame = appendFrame(nil, command, tame)
-		}
-	}
-	if !c.negotiated {
-		c.negotiated = true
-		c.gate.negotiated(c)
-	}
-	return frame, nil
-}
-
 // fill reads until n octets are there to hand on.
 func (c *conn) fill(n int) error {
 	if c.end-c.pos >= n {
@@ -125,7 +57,8 @@ func (c *conn) fill(n int) error {
 		c.pos = 0
 	}
 	if n > len(c.buf) {
-		c.buf = append(make([]byte, 0, n), c.buf[:c.end]...)[:n]
+		c.buf = append(make([]byte, 0, max(n, 2*len(c.buf))), c.buf[:c.end]...)
+		c.buf = c.buf[:cap(c.buf)]
 	} else if c.end == 0 && len(c.buf) > 2*readBuffer {
 		c.buf = make([]byte, readBuffer) // one long frame must not cost memory for hours
 	}
@@ -149,12 +82,12 @@ func (c *conn) fill(n int) error {
 // arm sets the deadline for the next read. It returns false if the connection
 // is to end because nothing has begun and the daemon is stopping.
 func (c *conn) arm() bool {
-	limits := &c.gate.limits
+	limits := c.gate.Limits()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	var until time.Time
-	if c.negotiated && c.end == c.pos {
+	if c.introduced && c.end == c.pos {
 		slack := min(slackIdle, limits.Idle/2)
 		until = c.readUntil
 		if left := until.Sub(now); left < limits.Idle || left > limits.Idle+slack {
@@ -163,7 +96,7 @@ func (c *conn) arm() bool {
 	} else {
 		if c.due.IsZero() { // one deadline for all of it, however slowly its octets drip
 			c.due = now.Add(limits.Command)
-			if !c.negotiated {
+			if !c.introduced {
 				c.due = now.Add(limits.Negotiation)
 			}
 		}
@@ -210,12 +143,12 @@ func (c *conn) readError(err error) error {
 		c.mu.Unlock()
 		switch {
 		case stopping:
-		case !c.negotiated:
-			c.gate.log.Warn("milter connection closed: it did not negotiate in time; is this a milter client?", "peer", c.peer())
+		case !c.introduced:
+			c.gate.log.Warn("connection closed: no request came in time; is this a mail server?", "via", c.via, "peer", c.peer())
 		case c.end > c.pos:
-			c.gate.log.Warn("milter connection closed: a command was begun and not ended in time", "peer", c.peer())
+			c.gate.log.Warn("connection closed: a request was begun and not ended in time", "via", c.via, "peer", c.peer())
 		default:
-			c.gate.log.Info("milter connection closed: idle for too long", "peer", c.peer())
+			c.gate.log.Info("connection closed: idle for too long", "via", c.via, "peer", c.peer())
 		}
 		return io.EOF
 	case errors.Is(err, io.EOF) && c.end > c.pos:
@@ -224,8 +157,18 @@ func (c *conn) readError(err error) error {
 	return err
 }
 
+// understood notes that a whole request has come.
+func (c *conn) understood() {
+	c.due = time.Time{}
+	if !c.introduced {
+		c.introduced = true
+		c.gate.introduced(c)
+	}
+}
+
+// refuse logs why the peer is not to be listened to any longer.
 func (c *conn) refuse(err error) error {
-	c.gate.log.Warn("milter connection closed: the peer does not speak the milter protocol as it should", "peer", c.peer(), "error", err)
+	c.gate.log.Warn("connection closed: the peer does not speak the protocol as it should", "via", c.via, "peer", c.peer(), "error", err)
 	return io.EOF
 }
 
@@ -248,29 +191,15 @@ func (c *conn) finishBy(t time.Time) {
 	}
 }
 
-// Write sends a frame once it is complete: the library writes its header and
-// its data apart, and a peer that waits would get them in two packets.
-func (c *conn) Write(p []byte) (int, error) {
-	c.out = append(c.out, p...)
-	if len(c.out) < frameHeader || uint64(len(c.out)) < frameHeader+uint64(binary.BigEndian.Uint32(c.out)) {
-		return len(p), nil
-	}
+// send writes a whole reply.
+func (c *conn) send(reply []byte) error {
 	if now := time.Now(); c.writeUntil.Sub(now) < writeTimeout/2 {
 		c.writeUntil = now.Add(writeTimeout)
 		_ = c.Conn.SetWriteDeadline(c.writeUntil)
 	}
-	_, err := c.Conn.Write(c.out)
-	c.out = c.out[:0]
-	if err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	_, err := c.Conn.Write(reply)
+	return err
 }
-
-// The library's deadlines are not wanted: one second to negotiate is too little
-// on a loaded machine, and one for each frame costs more than it gives.
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close ends the connection and leaves the gate. It may be called again.
 func (c *conn) Close() error {

@@ -46,7 +46,7 @@ func TestNegotiationInTime(t *testing.T) {
 		began := time.Now()
 		h.call(t).closed() // who says nothing
 		within(t, time.Since(began), 5*time.Second)
-		if h.log.last("it did not negotiate in time") == nil {
+		if h.log.last("no request came in time") == nil {
 			t.Errorf("logged %v", h.log.lines)
 		}
 		within(t, h.call(t).drip(frame(cmdNegotiate, strings.Repeat("x", 100))), 5*time.Second)
@@ -60,7 +60,7 @@ func TestCommandInTime(t *testing.T) {
 		m := h.mta(t).greet()
 		time.Sleep(59 * time.Minute)
 		within(t, m.drip(frame(cmdMail, "<"+strings.Repeat("a", 100)+">\x00")), 10*time.Second)
-		if h.log.last("a command was begun and not ended in time") == nil {
+		if h.log.last("a request was begun and not ended in time") == nil {
 			t.Errorf("logged %v", h.log.lines)
 		}
 	})
@@ -144,7 +144,7 @@ func TestAnswersNotRead(t *testing.T) {
 		m.flush()
 		began := time.Now()
 		synctest.Wait()
-		for h.Connections() > 0 {
+		for h.gate.Connections() > 0 {
 			time.Sleep(time.Second)
 		}
 		if passed := time.Since(began); passed > writeTimeout+time.Second {
@@ -158,7 +158,7 @@ func TestLongFrameIsForgotten(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	g := NewGate(Limits{Connections: 1, Negotiation: patience, Command: patience, Idle: patience}, slog.New(new(logbook)))
-	c := g.enter(theirs)
+	c := &frames{conn: g.enter(theirs, "milter")}
 	defer c.Close()
 	go func() {
 		b := frame(cmdNegotiate, string(negotiation(6, 0, 0)))

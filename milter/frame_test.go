@@ -97,7 +97,7 @@ func TestMalformedFrames(t *testing.T) {
 // refused fails the test unless the last warning, if one is due, says so.
 func (h *house) refused(t *testing.T, says string) {
 	t.Helper()
-	line := h.log.last("does not speak the milter protocol")
+	line := h.log.last("does not speak the protocol")
 	if says != "" && (!strings.Contains(line["error"], says) || line["peer"] != h.address.Addr) {
 		t.Errorf("logged %v, want %q", line, says)
 	}
@@ -115,7 +115,7 @@ func TestTruncatedFrames(t *testing.T) {
 		m.write(session[:n])
 		_ = m.conn.Close()
 	}
-	eventually(t, "only the bystander is left", func() bool { return h.Connections() == 1 })
+	eventually(t, "only the bystander is left", func() bool { return h.gate.Connections() == 1 })
 	bystander.mail("a@example.net")
 	if got := bystander.rcpt("me@example.org"); got != greylisted {
 		t.Errorf("answer %q", got)

@@ -5,30 +5,33 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Limits bound what peers may take of the daemon.
 type Limits struct {
 	Connections int           // at the same time; further ones are refused
-	Negotiation time.Duration // to say who they are, from the first moment
-	Command     time.Duration // for the rest of a command that has begun
-	Idle        time.Duration // without a command; MTAs are silent for up to 7210 s
+	Negotiation time.Duration // for the first request, from the first moment
+	Command     time.Duration // for the rest of a request that has begun
+	Idle        time.Duration // between requests; MTAs are silent for up to 7210 s
 	Recipients  int           // of one message that are kept until DATA
 }
 
-// Gate counts the connections that are let in, over all listeners. When it is
-// full, the oldest connection that has not negotiated makes room, so that
-// strangers who only hold the line cannot lock an MTA out; if there is none, the
-// new connection is refused.
+// Gate counts the connections that are let in, over all listeners of both
+// front ends. When it is full, the oldest connection that has not introduced
+// itself by a request makes room, so that strangers who only hold the line cannot
+// lock an MTA out; if there is none, the new connection is refused.
 type Gate struct {
-	limits Limits
+	limits atomic.Pointer[Limits]
 	log    *slog.Logger
 
 	mu       sync.Mutex
-	inside   map[*conn]*list.Element // its place among the strangers; nil once negotiated
+	inside   map[*conn]*list.Element // its place among the strangers; nil once introduced
 	strange  *list.List              // of *conn, the oldest first
 	lastCall time.Time
 	full     bool // and said so
@@ -36,17 +39,26 @@ type Gate struct {
 
 // NewGate makes a gate.
 func NewGate(limits Limits, log *slog.Logger) *Gate {
-	return &Gate{limits: limits, log: log, inside: make(map[*conn]*list.Element), strange: list.New()}
+	g := &Gate{log: log, inside: make(map[*conn]*list.Element), strange: list.New()}
+	g.Adopt(limits)
+	return g
 }
 
-// Guard returns a listener whose connections pass the gate.
-func (g *Gate) Guard(l net.Listener) net.Listener {
-	return &guarded{Listener: l, gate: g, closed: make(chan struct{})}
+// Adopt makes the limits hold from now on, for those inside too.
+func (g *Gate) Adopt(limits Limits) { g.limits.Store(&limits) }
+
+// Limits returns the limits that hold. They must not be changed.
+func (g *Gate) Limits() *Limits { return g.limits.Load() }
+
+// guard returns a listener of a front end, whose connections pass the gate.
+func (g *Gate) guard(l net.Listener, via string) *guarded {
+	return &guarded{Listener: l, gate: g, via: via, closed: make(chan struct{})}
 }
 
 type guarded struct {
 	net.Listener
 	gate   *Gate
+	via    string
 	once   sync.Once
 	closed chan struct{}
 }
@@ -57,10 +69,20 @@ func (l *guarded) Close() error {
 	return l.Listener.Close()
 }
 
-// Accept returns the next connection that is let in. It goes on where the
+// Accept returns the next connection that is let in, as the milter library is
+// to see it.
+func (l *guarded) Accept() (net.Conn, error) {
+	c, err := l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return &frames{conn: c}, nil
+}
+
+// accept returns the next connection that is let in. It goes on where the
 // system is out of file descriptors or the like; its error means that the
 // listener was closed.
-func (l *guarded) Accept() (net.Conn, error) {
+func (l *guarded) accept() (*conn, error) {
 	const first, longest = 5 * time.Millisecond, time.Second
 	for pause := first; ; {
 		nc, err := l.Listener.Accept()
@@ -68,7 +90,7 @@ func (l *guarded) Accept() (net.Conn, error) {
 		case errors.Is(err, net.ErrClosed):
 			return nil, err
 		case err != nil:
-			l.gate.log.Error("cannot accept a milter connection; trying again", "address", l.Addr().String(), "error", err)
+			l.gate.log.Error("cannot accept a connection; trying again", "via", l.via, "address", l.Addr().String(), "error", err)
 			select {
 			case <-time.After(pause):
 			case <-l.closed:
@@ -76,7 +98,7 @@ func (l *guarded) Accept() (net.Conn, error) {
 			pause = min(2*pause, longest)
 		default:
 			pause = first
-			if c := l.gate.enter(nc); c != nil {
+			if c := l.gate.enter(nc, l.via); c != nil {
 				return c, nil
 			}
 			_ = nc.Close()
@@ -85,14 +107,14 @@ func (l *guarded) Accept() (net.Conn, error) {
 }
 
 // enter lets a connection in, or returns nil if there is no room for it.
-func (g *Gate) enter(nc net.Conn) *conn {
-	c := &conn{Conn: nc, gate: g, buf: make([]byte, readBuffer)}
+func (g *Gate) enter(nc net.Conn, via string) *conn {
+	c := &conn{Conn: nc, gate: g, via: via, buf: make([]byte, readBuffer)}
 	g.mu.Lock()
-	if len(g.inside) >= g.limits.Connections {
+	if len(g.inside) >= g.Limits().Connections {
 		oldest := g.strange.Front()
 		if !g.full {
 			g.full = true
-			g.log.Warn("as many milter connections as limits.connections allows; the oldest that has not negotiated is closed, or the new one",
+			g.log.Warn("as many connections as limits.connections allows; the oldest that has sent no request is closed, or the new one",
 				"connections", len(g.inside))
 		}
 		if oldest == nil {
@@ -111,8 +133,8 @@ func (g *Gate) enter(nc net.Conn) *conn {
 	return c
 }
 
-// negotiated notes that the connection's peer is a milter client.
-func (g *Gate) negotiated(c *conn) {
+// introduced notes that the connection's peer is no stranger.
+func (g *Gate) introduced(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if place := g.inside[c]; place != nil {
@@ -126,7 +148,7 @@ func (g *Gate) left(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forget(c)
-	if len(g.inside)*10 <= g.limits.Connections*9 {
+	if len(g.inside)*10 <= g.Limits().Connections*9 {
 		g.full = false
 	}
 }
@@ -161,12 +183,21 @@ func (g *Gate) empty(ctx context.Context) error {
 func (g *Gate) finishBy(t time.Time) {
 	g.mu.Lock()
 	g.lastCall = t
-	all := make([]*conn, 0, len(g.inside))
-	for c := range g.inside {
-		all = append(all, c)
-	}
 	g.mu.Unlock()
-	for _, c := range all {
+	for _, c := range g.all() {
 		c.finishBy(t)
 	}
+}
+
+// closeAll closes all connections at once.
+func (g *Gate) closeAll() {
+	for _, c := range g.all() {
+		_ = c.Close()
+	}
+}
+
+func (g *Gate) all() []*conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.inside))
 }

@@ -18,13 +18,13 @@ func TestStrangersMakeRoom(t *testing.T) {
 	oldest := newMTA(t, h.address, 6).greet()
 	oldest.mail("a@example.net")
 	first, second := dialMTA(t, h.address), dialMTA(t, h.address)
-	eventually(t, "all are inside", func() bool { return h.Connections() == 3 })
+	eventually(t, "all are inside", func() bool { return h.gate.Connections() == 3 })
 
 	newcomer := newMTA(t, h.address, 6)
 	first.closed()
 	another := newMTA(t, h.address, 6)
 	second.closed()
-	if n := h.Connections(); n != 3 {
+	if n := h.gate.Connections(); n != 3 {
 		t.Errorf("%d connections", n)
 	}
 
@@ -46,7 +46,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 
 	// Room again, and then none again.
 	newcomer.quit()
-	eventually(t, "one has left", func() bool { return h.Connections() == 2 })
+	eventually(t, "one has left", func() bool { return h.gate.Connections() == 2 })
 	last := newMTA(t, h.address, 6)
 	dialMTA(t, h.address).closed()
 	if n := len(h.log.all("limits.connections")); n != 2 {
@@ -55,18 +55,18 @@ func TestStrangersMakeRoom(t *testing.T) {
 	last.quit()
 	another.quit()
 	oldest.quit()
-	eventually(t, "all have left", func() bool { return h.Connections() == 0 })
+	eventually(t, "all have left", func() bool { return h.gate.Connections() == 0 })
 }
 
 func TestGateOfOne(t *testing.T) {
 	h := newHouse(t, crowd(1))
 	for range 3 {
 		stranger := dialMTA(t, h.address)
-		eventually(t, "the stranger is inside", func() bool { return h.Connections() == 1 })
+		eventually(t, "the stranger is inside", func() bool { return h.gate.Connections() == 1 })
 		m := newMTA(t, h.address, 6)
 		stranger.closed()
 		m.quit()
-		eventually(t, "the MTA has left", func() bool { return h.Connections() == 0 })
+		eventually(t, "the MTA has left", func() bool { return h.gate.Connections() == 0 })
 	}
 	if n := len(h.log.all("limits.connections")); n != 3 {
 		t.Errorf("%d warnings, want one each time that it is full", n)
@@ -81,7 +81,7 @@ func TestGateOfSeveralListeners(t *testing.T) {
 		door := &doorway{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		_, theirs := net.Pipe()
 		door.conns <- theirs
-		c, err := g.Guard(door).Accept()
+		c, err := g.guard(door, "milter").Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestAcceptGoesOn(t *testing.T) {
 		g := NewGate(Limits{Connections: 10}, slog.New(log))
 		door := &doorway{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		emfile := &net.OpError{Op: "accept", Err: syscall.EMFILE}
-		l := g.Guard(&failing{Listener: door, err: emfile, times: 12})
+		l := g.guard(&failing{Listener: door, err: emfile, times: 12}, "milter")
 		for range 2 {
 			_, theirs := net.Pipe()
 			door.conns <- theirs
@@ -147,7 +147,7 @@ func TestAcceptEndsAtClose(t *testing.T) {
 		g := NewGate(Limits{Connections: 10}, slog.New(new(logbook)))
 		door := &doorway{conns: make(chan net.Conn), closed: make(chan struct{})}
 		broken := &failing{Listener: door, err: errors.New("broken"), times: 9}
-		l := g.Guard(broken)
+		l := g.guard(broken, "milter")
 		done := make(chan error)
 		go func() {
 			_, err := l.Accept()

@@ -96,7 +96,7 @@ func buildHouse(t testing.TB, change []func(*furniture)) *house {
 	}
 	log := slog.New(h.log)
 	h.judge = greylist.NewJudge(h.memory, &f.policy, log, h.clock.now)
-	h.Server = NewServer(h.judge, f.limits, log)
+	h.Server = NewServer(h.judge, NewGate(f.limits, log), log)
 	return h
 }
 
@@ -156,7 +156,7 @@ func (h *house) close(t testing.TB) {
 	case <-ctx.Done():
 		t.Error("Serve does not return")
 	}
-	if n := h.Connections(); n != 0 {
+	if n := h.gate.Connections(); n != 0 {
 		t.Errorf("%d connections are left", n)
 	}
 }

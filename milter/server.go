@@ -21,21 +21,21 @@ type Server struct {
 	cancel context.CancelFunc // of what sessions wait for
 }
 
-// NewServer makes a server that asks the judge.
-func NewServer(judge *greylist.Judge, limits Limits, log *slog.Logger) *Server {
+// NewServer makes a server that asks the judge, and lets in whom the gate does.
+func NewServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *Server {
 	adoptLibraryLog(log)
 	ctx, cancel := context.WithCancel(context.Background())
 	replies := newReplies()
 	options := []milter.Option{
 		milter.WithNegotiationCallback(negotiate),
 		milter.WithMilter(func() milter.Milter {
-			return &session{ctx: ctx, judge: judge, log: log, replies: replies, recipients: limits.Recipients}
+			return &session{ctx: ctx, judge: judge, log: log, replies: replies, gate: gate}
 		}),
 	}
 	for stage, macros := range macrosRead {
 		options = append(options, milter.WithMacroRequest(stage, macros))
 	}
-	return &Server{gate: NewGate(limits, log), server: milter.NewServer(options...), cancel: cancel}
+	return &Server{gate: gate, server: milter.NewServer(options...), cancel: cancel}
 }
 
 // macroVerify is "OK" for a verified certificate. Only Sendmail has it.
@@ -71,15 +71,12 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 // It may be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	err := s.server.Serve(s.gate.Guard(l))
+	err := s.server.Serve(s.gate.guard(l, "milter"))
 	if errors.Is(err, milter.ErrServerClosed) { // shut down before it began
 		return nil
 	}
 	return err
 }
-
-// Connections returns how many connections there are.
-func (s *Server) Connections() int { return s.gate.Connections() }
 
 // Shutdown closes the listeners, answers every command that was received, gives
 // sessions until grace to say more, and returns when all have ended. When the

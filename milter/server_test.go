@@ -123,7 +123,7 @@ func TestLastLook(t *testing.T) {
 	octets := frame(cmdNegotiate, string(negotiation(6, 0, 0)))
 	g := NewGate(Limits{Connections: 1, Negotiation: patience, Command: patience, Idle: patience}, slog.New(new(logbook)))
 	peer := new(script)
-	c := g.enter(peer)
+	c := &frames{conn: g.enter(peer, "milter")}
 	timeout := func([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 	peer.reads = []func([]byte) (int, error){
 		func([]byte) (int, error) {
@@ -133,10 +133,10 @@ func TestLastLook(t *testing.T) {
 		func(p []byte) (int, error) { return copy(p, octets), nil },
 		timeout,
 	}
-	if got, err := c.nextFrame(); err != nil || string(got) != string(octets) {
+	if got, err := c.next(); err != nil || string(got) != string(octets) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := c.nextFrame(); err != io.EOF {
+	if _, err := c.next(); err != io.EOF {
 		t.Errorf("error %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestLastCallForNewcomers(t *testing.T) {
 		g.finishBy(time.Now().Add(time.Minute))
 		ours, theirs := net.Pipe()
 		defer ours.Close()
-		c := g.enter(theirs)
+		c := &frames{conn: g.enter(theirs, "milter")}
 		defer c.Close()
 		began := time.Now()
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
@@ -220,7 +220,7 @@ func TestShutdownHard(t *testing.T) {
 		judged.closed()
 		idle.closed()
 		synctest.Wait()
-		if n := h.Connections(); n != 0 {
+		if n := h.gate.Connections(); n != 0 {
 			t.Errorf("%d connections are left", n)
 		}
 		if line := h.log.last("decision"); line["reason"] != "error" || line["error"] != context.Canceled.Error() {
@@ -273,7 +273,7 @@ func TestServeSeveralListeners(t *testing.T) {
 	go func() { served <- h.Serve(l) }()
 	tcp := newMTA(t, Address{"tcp4", l.Addr().String()}, 6).greet()
 	unix := newMTA(t, h.address, 6).greet()
-	if n := h.Connections(); n != 2 {
+	if n := h.gate.Connections(); n != 2 {
 		t.Errorf("%d connections", n)
 	}
 	tcp.quit()

@@ -16,11 +16,11 @@ import (
 // of messages. The library calls its methods one after the other.
 type session struct {
 	milter.NoOpMilter
-	ctx        context.Context
-	judge      *greylist.Judge
-	log        *slog.Logger
-	replies    *replies
-	recipients int // of a message that are kept until DATA
+	ctx     context.Context
+	judge   *greylist.Judge
+	log     *slog.Logger
+	replies *replies
+	gate    *Gate // for its limits
 
 	// Of the SMTP session; NewConnection clears it.
 	client      greylist.Client
@@ -106,11 +106,11 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 	if judged {
 		return s.replies.respond(answer)
 	}
-	if len(s.message.left) >= s.recipients {
+	if len(s.message.left) >= s.gate.Limits().Recipients {
 		if !s.message.full {
 			s.message.full = true
 			s.log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
-				"recipients", s.recipients, "client", s.client.String())
+				"recipients", s.gate.Limits().Recipients, "client", s.client.String())
 		}
 		return s.replies.respond(greylist.Answer{Verdict: greylist.Defer, Reply: tooManyRecipients})
 	}

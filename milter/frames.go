@@ -1,0 +1,95 @@
+package milter
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// frames is a connection as the protocol library sees it. The library trusts
+// its peer: an empty frame or a string without an end panics in a goroutine of
+// its own, which ends the process, and a frame's length is allocated as
+// claimed. So frames hands on only whole frames that [checkFrame] has passed. On
+// the way it makes one read of the library's two, and one write of its two.
+type frames struct {
+	*conn
+	ready []byte // of the frame being handed on: aliases conn.buf, or a tamed copy
+	out   []byte // a reply that is not complete yet
+}
+
+// Read hands on the bytes of checked frames.
+func (f *frames) Read(p []byte) (int, error) {
+	if len(f.ready) == 0 {
+		frame, err := f.next()
+		if err != nil {
+			return 0, err
+		}
+		f.ready = frame
+	}
+	n := copy(p, f.ready)
+	if f.ready = f.ready[n:]; len(f.ready) == 0 {
+		f.ready = nil // even empty it would keep a long frame's memory
+	}
+	return n, nil
+}
+
+// next returns the next frame, header and all, once it has come as a whole
+// and was checked. The error is io.EOF where a session ends in good order.
+func (f *frames) next() ([]byte, error) {
+	if err := f.fill(frameHeader); err != nil {
+		return nil, err
+	}
+	length := binary.BigEndian.Uint32(f.buf[f.pos:])
+	if length == 0 || length > maxFrame {
+		return nil, f.refuse(badFrame("a length of %d octets, which is not within 1 to %d", length, maxFrame))
+	}
+	if err := f.fill(frameHeader + 1); err != nil {
+		return nil, err
+	}
+	command := f.buf[f.pos+frameHeader]
+	if !f.introduced && command != cmdNegotiate {
+		return nil, f.refuse(badFrame("%q before the negotiation; is this a milter client?", command))
+	}
+	if f.introduced && command == cmdNegotiate {
+		return nil, f.refuse(badFrame("a second negotiation"))
+	}
+	if length > frameLimit(command) {
+		return nil, f.refuse(badFrame("%d octets for command %q, at most %d are taken", length, command, frameLimit(command)))
+	}
+	whole := frameHeader + int(length)
+	if err := f.fill(whole); err != nil {
+		return nil, err
+	}
+	frame := f.buf[f.pos : f.pos+whole]
+	f.pos += whole
+	data := frame[frameHeader+1:]
+	if err := checkFrame(command, data); err != nil {
+		return nil, f.refuse(err)
+	}
+	if command == cmdConnect {
+		if tame := tameConnect(data); &tame[0] != &data[0] {
+			frame = appendFrame(nil, command, tame)
+		}
+	}
+	f.understood()
+	return frame, nil
+}
+
+// Write sends a frame once it is complete: the library writes its header and
+// its data apart, and a peer that waits would get them in two packets.
+func (f *frames) Write(p []byte) (int, error) {
+	f.out = append(f.out, p...)
+	if len(f.out) < frameHeader || uint64(len(f.out)) < frameHeader+uint64(binary.BigEndian.Uint32(f.out)) {
+		return len(p), nil
+	}
+	err := f.send(f.out)
+	f.out = f.out[:0]
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// The library's deadlines are not wanted: one second to negotiate is too little
+// on a loaded machine, and one for each frame costs more than it gives.
+func (f *frames) SetReadDeadline(time.Time) error  { return nil }
+func (f *frames) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,41 @@
+package milter
+
+import "bytes"
+
+// nextRequest returns the next policy request, with the empty line that ends it.
+// The error is io.EOF where the peer has ended in good order.
+func (c *conn) nextRequest() ([]byte, error) {
+	for looked := 0; ; {
+		waiting := c.buf[c.pos:c.end]
+		if size, whole := requestEnd(waiting, looked); whole {
+			c.pos += size
+			c.understood()
+			return waiting[:size], nil
+		}
+		looked = len(waiting)
+		if looked >= maxPolicyRequest {
+			return nil, c.refuse(badRequest("more than %d octets", maxPolicyRequest))
+		}
+		if err := c.fill(looked + 1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// requestEnd finds the empty line that ends a request, of whose text the first
+// octets are known not to hold its end. It returns how many octets the request
+// has with that line.
+func requestEnd(text []byte, looked int) (size int, found bool) {
+	for at := max(looked-2, 0); ; {
+		i := bytes.IndexByte(text[at:], '\n')
+		if i < 0 {
+			return 0, false
+		}
+		end := at + i + 1
+		line := bytes.TrimSuffix(text[:end-1], []byte{'\r'})
+		if len(line) == 0 || line[len(line)-1] == '\n' {
+			return end, true
+		}
+		at = end
+	}
+}
