@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
+	// The tests wait more than they work, so more of them than processors may run.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8")
 	status := lab.Main(m, lab.Postfix, lab.Sendmail, lab.Exim, lab.SQLite)
 	_ = os.RemoveAll(filepath.Dir(os.Getenv(binaryVar)))
 	os.Exit(status)

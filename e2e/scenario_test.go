@@ -87,6 +87,9 @@ var scenarios = []scenario{
 		s.accepted("recipient", c.Rcpt(bob))
 		s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
 		s.mx.WaitMail(1)
+		if s.name == "postfix-policy" {
+			return // its snippet does not even ask about those who authenticated
+		}
 		if got := s.reasons(bob, 1); got != "authenticated" {
 			s.t.Errorf("reason: got %q", got)
 		}
@@ -130,7 +133,7 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 
 		s.configure(conf{blocked: `action = "deny"`})
 		s.reload()
-		s.expect("denied", s.try(stranger, "x@pest.test", bob), 550, "it has been blocked")
+		s.expect("denied", s.try(stranger, "x@pest.test", bob), 550, "Your email has not been and will not be delivered")
 
 		s.write("blocked.list", "@other.test\n")
 		s.wait("the edit", func() bool { return s.count("list read anew") >= 3 })
@@ -189,7 +192,7 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("reason: got %q", got)
 		}
 	}},
-	{name: "no mail is lost while the daemon hangs", lab: lab.Options{Patience: time.Second}, run: func(s *site) {
+	{name: "no mail is lost while the daemon hangs", run: func(s *site) {
 		_ = s.cmd.Process.Signal(syscall.SIGSTOP)
 		s.accepted("hanging", s.try(stranger, "ann@sender.test", bob))
 		s.mx.WaitMail(1)
@@ -233,6 +236,7 @@ func TestScenarios(t *testing.T) {
 	lab.Require(t)
 	for _, a := range attachments {
 		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
 			for _, sc := range scenarios {
 				t.Run(sc.name, func(t *testing.T) {
 					if why, cannot := sc.cannot[a.name]; cannot {

@@ -20,19 +20,27 @@ type attachment struct {
 var attachments = []attachment{
 	{"postfix-milter", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
 		o.Snippet = snippet(t, "postfix/milter.cf", "inet:127.0.0.1:8895", d.milterInet())
+		o.Extra = "milter_command_timeout = " + impatience
 	}},
 	{"postfix-policy", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
-		o.Snippet = snippet(t, "postfix/policy.cf", "inet:127.0.0.1:8897", d.policyInet())
+		o.Snippet = snippet(t, "postfix/policy.cf", "inet:127.0.0.1:8897", d.policyInet(),
+			"service_timeout = 5s", "service_timeout = "+impatience)
 	}},
 	{"sendmail-milter", lab.Sendmail, func(t *testing.T, d *daemon, o *lab.Options) {
-		o.Snippet = snippet(t, "sendmail/greyglass.mc", "unix:/run/greyglass/milter.sock", "unix:"+d.milterUnix())
+		o.Snippet = snippet(t, "sendmail/greyglass.mc", "unix:/run/greyglass/milter.sock", "unix:"+d.milterUnix(),
+			"R:30s", "R:"+impatience)
 	}},
 	{"exim-policy", lab.Exim, func(t *testing.T, d *daemon, o *lab.Options) {
-		o.EximACLs = snippet(t, "exim/acl_greyglass.conf", "/run/greyglass/policy.sock", d.policyUnix())
+		o.EximACLs = snippet(t, "exim/acl_greyglass.conf", "/run/greyglass/policy.sock", d.policyUnix(),
+			"{5s}", "{"+impatience+"}")
 		o.Snippet = snippet(t, "exim/rcpt.conf")
 		o.EximPredata = snippet(t, "exim/predata.conf")
 	}},
 }
+
+// impatience is how long mail servers wait for an answer here: less than users
+// have them wait, so that a hanging daemon does not make the tests hang.
+const impatience = "3s"
 
 // snippet returns a file of contrib, in which the package's sockets, and what
 // else is given with a replacement, are those of a test.
@@ -53,6 +61,7 @@ func snippet(t *testing.T, file string, oldnew ...string) string {
 // site is a mail server with Greyglass beside it.
 type site struct {
 	*daemon
+	attachment
 	mx *lab.Instance
 }
 
@@ -61,7 +70,7 @@ func startSite(t *testing.T, a attachment, c conf, o lab.Options) *site {
 	lab.Require(t)
 	d := startDaemon(t, c)
 	a.attach(t, d, &o)
-	return &site{d, lab.Start(t, a.mta, o)}
+	return &site{d, a, lab.Start(t, a.mta, o)}
 }
 
 // Strangers, of the ranges for documentation (RFC 5737, RFC 3849).

@@ -19,35 +19,53 @@ bounce is written '<>'.`
 
 var envelopeArguments = arguments("CLIENT", "SENDER", "RECIPIENT")
 
-// attemptOf makes an attempt of a command's arguments.
+// attemptOf makes an attempt of a command's arguments. CLIENT may be "local", for
+// a client without an address.
 func attemptOf(cmd *cobra.Command, args []string, helo string) (greylist.Attempt, error) {
-	client, err := clientOf(args[0])
-	if err == nil && greylist.FoldAddress(args[2]) == greylist.NullSender {
-		err = errors.New("RECIPIENT is empty")
+	attempt := greylist.Attempt{Client: greylist.LocalClient(args[0]), Helo: helo, Sender: args[1], Recipient: args[2]}
+	if args[0] == "local" {
+		return attempt, checkRecipient(cmd, args)
 	}
-	if err != nil {
-		return greylist.Attempt{}, &usageError{err, cmd.CommandPath()}
+	var err error
+	if attempt.Client, err = clientOf(args[0]); err != nil {
+		return attempt, clientError(cmd, err)
 	}
-	return greylist.Attempt{Client: client, Helo: helo, Sender: args[1], Recipient: args[2]}, nil
+	return attempt, checkRecipient(cmd, args)
 }
 
-// clientOf reads a client: an address, a prefix (for any address of it), or
-// "local" for a client without an address.
-func clientOf(s string) (greylist.Client, error) {
-	if s == "local" {
-		return greylist.LocalClient(s), nil
+// checkTriplet finds what can be wrong with a triplet before the configuration
+// is known.
+func checkTriplet(cmd *cobra.Command, args []string) error {
+	if _, err := clientOf(args[0]); err != nil {
+		return clientError(cmd, err)
 	}
+	return checkRecipient(cmd, args)
+}
+
+func checkRecipient(cmd *cobra.Command, args []string) error {
+	if greylist.FoldAddress(args[2]) == greylist.NullSender {
+		return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
+	}
+	return nil
+}
+
+func clientError(cmd *cobra.Command, err error) error {
+	return &usageError{fmt.Errorf("CLIENT %w", err), cmd.CommandPath()}
+}
+
+// clientOf reads a client: an address, or a prefix, for any address of it.
+func clientOf(s string) (greylist.Client, error) {
 	text := s
 	if _, _, isPrefix := strings.Cut(s, "/"); isPrefix {
 		prefix, err := greylist.ParsePrefix(s)
 		if err != nil {
-			return greylist.Client{}, err
+			return greylist.Client{}, fmt.Errorf("%q is not an address prefix", s)
 		}
 		text = prefix.Addr().String()
 	}
 	client := greylist.ParseClient(text)
 	if _, ok := client.Addr(); !ok {
-		return client, fmt.Errorf("CLIENT %q is not an IP address", s)
+		return client, fmt.Errorf("%q is not an IP address", s)
 	}
 	return client, nil
 }
@@ -56,7 +74,7 @@ func clientOf(s string) (greylist.Client, error) {
 func tripletOf(cmd *cobra.Command, args []string, loaded *config.Loaded) (greylist.Triplet, error) {
 	t, err := loaded.Policy.Identity.ParseTriplet(args[0], args[1], args[2])
 	if err != nil {
-		return t, &usageError{fmt.Errorf("CLIENT %w", err), cmd.CommandPath()}
+		return t, clientError(cmd, err)
 	}
 	return t, nil
 }

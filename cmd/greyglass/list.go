@@ -45,7 +45,7 @@ With --json, print one array of objects that have the columns of the database's 
 			}
 			if client != "" {
 				if _, err := clientOf(client); err != nil {
-					return &usageError{err, cmd.CommandPath()}
+					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
 				}
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) (err error) {

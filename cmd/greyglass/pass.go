@@ -24,7 +24,7 @@ silent for greylist.max_grey.
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := attemptOf(cmd, args, ""); err != nil {
+			if err := checkTriplet(cmd, args); err != nil {
 				return err
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {

@@ -44,7 +44,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 			fmt.Fprintf(t, "verdict\t%s\n", answer.Verdict)
 			if answer.Reply != "" {
 				fmt.Fprintf(t, "reply\t%s\n", answer.Reply)
-				fmt.Fprintf(t, "to\t%s\n", answer.Stage)
+				fmt.Fprintf(t, "at\t%s\n", answer.Stage)
 			}
 			return t.Flush()
 		},

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
@@ -14,22 +15,22 @@ import (
 
 // pollEvery is how often the list files are looked at. A poll sees every way in
 // which editors save, also where the file is gone for a moment.
-const pollEvery = time.Second
+const pollEvery = 500 * time.Millisecond
 
 // reloader makes edits of the lists, and on SIGHUP of the configuration, take
 // effect. What cannot be read leaves in force what was.
 type reloader struct {
 	*daemon
-	judge  *greylist.Judge
-	server *milter.Server
+	judge *greylist.Judge
+	gate  *milter.Gate
 
 	loaded *config.Loaded
 	lists  config.Lists
 	files  [2]listFile
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, server *milter.Server) *reloader {
-	r := &reloader{daemon: d, judge: judge, server: server}
+func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate) *reloader {
+	r := &reloader{daemon: d, judge: judge, gate: gate}
 	r.watch(loaded)
 	return r
 }
@@ -38,13 +39,11 @@ func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, server
 func (r *reloader) watch(loaded *config.Loaded) {
 	r.loaded, r.lists = loaded, loaded.Lists
 	r.files = [2]listFile{
-		{path: loaded.Config.Blocked.SendersFile, whose: greylist.Senders, list: &r.lists.Blocked},
-		{path: loaded.Config.Blocked.ExceptionsFile, whose: greylist.Recipients, list: &r.lists.Exceptions},
+		{key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: greylist.Senders, list: &r.lists.Blocked},
+		{key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: greylist.Recipients, list: &r.lists.Exceptions},
 	}
 	for i := range r.files {
-		r.files[i].look()
-		// It may have been written between the load and this look.
-		r.files[i].settled = r.files[i].seen == fingerprint{}
+		r.files[i].begin()
 	}
 }
 
@@ -72,49 +71,43 @@ func (r *reloader) reload() {
 		}
 		return
 	}
-	for _, warning := range loaded.Warnings {
-		r.log.Warn(warning)
-	}
 	running, wanted := r.loaded.Config, *loaded.Config
 	for _, key := range config.Restart(running, &wanted) {
 		r.log.Warn("changed, but needs a restart to take effect", "key", key)
 	}
 	wanted.Listen, wanted.Store.URL = running.Listen, running.Store.URL
 	loaded.Config = &wanted
+	files, lists := r.files, r.lists
 	r.watch(loaded)
+	r.keepGone(files, lists)
+	for _, warning := range loaded.Warnings {
+		r.log.Warn(warning)
+	}
 	r.handler.adopt(loaded.Config.Log)
-	r.judge.Adopt(loaded.Policy)
+	r.gate.Adopt(gateLimits(loaded.Config.Limits))
+	r.adoptLists()
 	r.log.Info("configuration read anew", "mode", loaded.Config.Greylist.Mode)
 }
 
-// pollLists reads anew the lists whose files have changed.
-func (r *reloader) pollLists() {
-	changed := false
+// keepGone has the last good list stay in force where the file is gone, as it
+// does without a reload: only at start does that mean an empty list.
+func (r *reloader) keepGone(files [2]listFile, lists config.Lists) {
+	last := [2]greylist.Patterns{lists.Blocked, lists.Exceptions}
 	for i := range r.files {
 		file := &r.files[i]
-		edited, settled := file.look()
-		if !edited && !settled {
+		if !file.gone() || file.path != files[i].path || last[i].Empty() {
 			continue
 		}
-		list, err := config.ReadList(file.path, file.whose)
-		if err != nil {
-			if text := err.Error(); text != file.complaint {
-				file.complaint = text
-				for line := range strings.Lines(text) {
-					r.log.Error("list not read anew; the last good one stays in force", "file", file.path, "error", strings.TrimSpace(line))
-				}
-			}
-			continue
-		}
-		*file.list, file.complaint = list, ""
-		changed = true
-		if edited {
-			r.log.Info("list read anew", "file", file.path)
-		}
+		*file.list = last[i]
+		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(warning string) bool {
+			return strings.HasPrefix(warning, file.key+" = ") // that the list is empty
+		})
+		r.complain(file, fs.ErrNotExist)
 	}
-	if !changed {
-		return
-	}
+}
+
+// adoptLists makes the configuration hold, with the lists as they are now.
+func (r *reloader) adoptLists() {
 	policy, err := r.loaded.Config.Policy(r.lists)
 	if err != nil {
 		r.log.Error("lists not taken over; what was in force stays", "error", err)
@@ -123,37 +116,40 @@ func (r *reloader) pollLists() {
 	r.judge.Adopt(policy)
 }
 
-// listFile is a list file that is being watched.
-type listFile struct {
-	path  string // empty: there is none
-	whose greylist.Whose
-	list  *greylist.Patterns // the last good one
-
-	seen      fingerprint
-	settled   bool   // seen is old enough that no later write can have left it as it is
-	complaint string // of the last read, so that it is logged once
+// pollLists reads anew the lists whose files have changed.
+func (r *reloader) pollLists() {
+	changed := false
+	for i := range r.files {
+		file := &r.files[i]
+		edited, settled := file.look()
+		if !edited && !settled && !file.retry() {
+			continue
+		}
+		list, err := config.ReadList(file.path, file.whose)
+		if err != nil {
+			r.complain(file, err)
+			continue
+		}
+		if edited || file.complaint != "" {
+			r.log.Info("list read anew", "file", file.path)
+		}
+		*file.list, file.complaint = list, ""
+		changed = true
+	}
+	if changed {
+		r.adoptLists()
+	}
 }
 
-// fingerprint changes when a file does. Its zero value is that of no file.
-type fingerprint struct {
-	device, inode  uint64
-	size           int64
-	written, moved syscall.Timespec // mtime, ctime
-}
-
-// look reports whether the file was edited since the last look, or has settled
-// since then and is to be read once more.
-func (f *listFile) look() (edited, settled bool) {
-	if f.path == "" {
-		return false, false
+// complain logs why a list was not read, unless it did so before.
+func (r *reloader) complain(file *listFile, err error) {
+	file.failed = time.Now()
+	text := err.Error()
+	if text == file.complaint {
+		return
 	}
-	var now fingerprint
-	if info, err := os.Stat(f.path); err == nil {
-		s := info.Sys().(*syscall.Stat_t)
-		now = fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
+	file.complaint = text
+	for line := range strings.Lines(text) {
+		r.log.Error("list not read anew; the last good one stays in force", "file", file.path, "error", strings.TrimSpace(line))
 	}
-	old := time.Since(time.Unix(now.moved.Unix())) > 2*pollEvery
-	edited, settled = now != f.seen, old && !f.settled
-	f.seen, f.settled = now, old
-	return edited, settled
 }

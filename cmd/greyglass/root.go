@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
@@ -45,21 +46,19 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 			if len(args) == 0 {
 				return nil
 			}
-			err := fmt.Errorf("there is no command %q", args[0])
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-			}
-			return &usageError{err, "greyglass"}
+			return noSuchCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SetOut(p.stderr)
 			_ = cmd.Help()
 			return &usageError{errors.New("no command given"), "greyglass"}
 		},
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err, cmd.CommandPath()}
+		return &usageError{flagMistake(err), cmd.CommandPath()}
 	})
+	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.configFile, "config", config.DefaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&p.set, "set", nil, "override a `SECTION.KEY=VALUE` of the configuration; may be repeated")
@@ -73,6 +72,24 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 	return root
 }
 
+func noSuchCommand(root *cobra.Command, name string) error {
+	err := fmt.Errorf("there is no command %q", name)
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return &usageError{err, "greyglass"}
+}
+
+// flagMistake says what is wrong with a flag without words of Go.
+func flagMistake(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	wanted := map[string]string{"int": "a whole number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	return fmt.Errorf("--%s takes %s, and %q is none", invalid.GetFlag().Name, wanted, invalid.GetValue())
+}
+
 // arguments checks the number of arguments that a command is given, by the names
 // that stand in its Use line.
 func arguments(names ...string) cobra.PositionalArgs {
@@ -81,11 +98,13 @@ func arguments(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return &usageError{fmt.Errorf("%s is missing", names[len(args)]), cmd.CommandPath()}
 		case len(args) > len(names):
-			return &usageError{fmt.Errorf("unexpected argument %q", args[len(names)]), cmd.CommandPath()}
+			return &usageError{unexpected(args[len(names)]), cmd.CommandPath()}
 		}
 		return nil
 	}
 }
+
+func unexpected(argument string) error { return fmt.Errorf("unexpected argument %q", argument) }
 
 // load loads the configuration. Its error is a [*config.Mistakes].
 func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
 )
@@ -45,7 +47,7 @@ func (p *program) report(err error) int {
 		fmt.Fprintln(p.stderr, mistakes.Error()) // a line each, with file and line
 		return statusConfig
 	}
-	fmt.Fprintf(p.stderr, "greyglass: %v\n", err)
+	fmt.Fprintf(p.stderr, "greyglass: %s\n", inWords(err))
 	switch {
 	case errors.As(err, &usage):
 		return statusUsage
@@ -53,4 +55,17 @@ func (p *program) report(err error) int {
 		return statusDatabase
 	}
 	return statusFailed
+}
+
+// inWords is an error without the name of the package that it comes from, which
+// means nothing to people.
+func inWords(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
+	text := err.Error()
+	for _, name := range []string{"greylist: ", "sqlstore: ", "milter: ", "config: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
 }

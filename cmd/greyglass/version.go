@@ -14,7 +14,9 @@ func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
-		Args:  arguments(),
+		Long: `Print the version of Greyglass, of the Go that it was built with, and the system that
+it was built for.`,
+		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(p.stdout, "greyglass %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+)
+
+func TestPassAndForget(t *testing.T) {
+	t.Parallel()
+	eitherWay(t, nil, func(t *testing.T, s *site) {
+		now := time.Now().Unix()
+		waiting := greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1}
+		passed := greylist.Entry{FirstSeen: now - 9000, LastSeen: now - 5000, PassedAt: now - 5000, Deferred: 1, Accepted: 1}
+		s.remember("203.0.113.1", "waiting@example.net", "bob@example.org", waiting)
+		s.remember("203.0.113.1", "passed@example.net", "bob@example.org", passed)
+		for _, c := range []struct{ client, sender, known string }{
+			{"203.0.113.1", "unseen@example.net", "203.0.113.1 unseen@example.net bob@example.org"},
+			{"203.0.113.1", "<Waiting@Example.net>", "203.0.113.1 waiting@example.net bob@example.org"},
+			{"::ffff:203.0.113.1", "passed@example.net", "203.0.113.1 passed@example.net bob@example.org"},
+			{"2001:db8:1::25", "", "2001:db8:1::/64 <> bob@example.org"},
+			{"2001:db8:2::/64", "<>", "2001:db8:2::/64 <> bob@example.org"},
+		} {
+			if got := s.output("pass", c.client, c.sender, "bob@example.org"); got != "passed: "+c.known+"\n" {
+				t.Errorf("pass %s %q: %s", c.client, c.sender, got)
+			}
+			if got := fields(s.output("explain", c.client, c.sender, "bob@example.org"))["reason"]; got != "already-grey" {
+				t.Errorf("after pass %s %q: %s", c.client, c.sender, got)
+			}
+			if got := s.output("forget", c.client, c.sender, "BOB@example.org"); got != "forgotten: "+c.known+"\n" {
+				t.Errorf("forget %s %q: %s", c.client, c.sender, got)
+			}
+			s.run("forget", c.client, c.sender, "bob@example.org").fails(t, statusFailed, "nothing is known of "+c.known)
+			if got := fields(s.output("explain", c.client, c.sender, "bob@example.org"))["reason"]; got != "not-seen-before" {
+				t.Errorf("after forget %s %q: %s", c.client, c.sender, got)
+			}
+		}
+		if left := s.records(); len(left) != 0 {
+			t.Errorf("left: %v", left)
+		}
+		s.run("pass", "203.0.113.0/24", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 32")
+		s.run("forget", "2001:db8::/32", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 64")
+	})
+}
+
+// What was passed by hand keeps its history.
+func TestPassKeepsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.rememberAll()
+	before := time.Now().Unix()
+	s.output("pass", "203.0.113.7", "ann@example.net", "bob@example.org")
+	r := s.list("--client", "203.0.113.7", "--recipient", "bob@example.org")[0]
+	want := remembered[0].Entry
+	if want.PassedAt = r.PassedAt; r.Entry != want || r.PassedAt < before || r.PassedAt > time.Now().Unix() {
+		t.Errorf("%+v, want %+v", r.Entry, want)
+	}
+}
+
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	eitherWay(t, conf{"greylist.max_defer_time": "10000", "greylist.max_grey": "20000"}, func(t *testing.T, s *site) {
+		now := time.Now().Unix()
+		kept := 0
+		for i, e := range []struct {
+			waiting, passed since
+			stays           bool
+		}{
+			{waiting: 10, stays: true},
+			{waiting: 19900, stays: true}, // too late, but for one more window
+			{waiting: 20100},
+			{passed: 39900, stays: true},
+			{passed: 40100},
+		} {
+			sender := fmt.Sprintf("s%d@example.net", i)
+			entry := greylist.Entry{FirstSeen: now - int64(e.waiting), LastSeen: now}
+			if e.passed != 0 {
+				entry.FirstSeen, entry.PassedAt = now-100000, now-int64(e.passed)
+			}
+			s.remember("203.0.113.7", sender, "bob@example.org", entry)
+			if e.stays {
+				kept++
+			}
+		}
+		if got := s.output("expire"); got != "removed: 2\n" {
+			t.Errorf("printed %s", got)
+		}
+		if got := s.output("expire"); got != "removed: 0\n" {
+			t.Errorf("again: %s", got)
+		}
+		if got := len(s.records()); got != kept {
+			t.Errorf("%d left, want %d", got, kept)
+		}
+	})
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+	"greyglass/milter"
+	"greyglass/sqlstore"
+)
+
+const (
+	// Sessions have until shutdownGrace to say more, and are closed by force at
+	// shutdownLimit. Mail that comes in between goes unfiltered, so both are short.
+	shutdownGrace = 2 * time.Second
+	shutdownLimit = 10 * time.Second
+
+	// How the background expiry is paced: some 4,000 entries a second.
+	sweepEvery = 10 * time.Minute
+	sweepPause = 50 * time.Millisecond
+)
+
+// daemon is what serve wires together.
+type daemon struct {
+	log     *slog.Logger
+	handler *logHandler
+	load    func() (*config.Loaded, error)
+}
+
+// serve runs the daemon until the context ends.
+func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
+	// From the beginning, since the signal would end the process.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	for _, warning := range loaded.Warnings {
+		d.log.Warn(warning)
+	}
+	if os.Geteuid() == 0 {
+		d.log.Warn("running as root, which is not needed; run it as a user of its own")
+	}
+	c := loaded.Config
+	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Create: true, Logger: d.log})
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
+		return nil
+	case err != nil:
+		return &databaseError{err}
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+
+	judge := greylist.NewJudge(store, loaded.Policy, d.log, time.Now)
+	gate := milter.NewGate(gateLimits(c.Limits), d.log)
+	fronts := []*front{
+		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, gate, d.log)},
+		{via: "policy", addresses: c.Listen.Policy, server: milter.NewPolicyServer(judge, gate, d.log)},
+	}
+	if err := d.listen(fronts, c.Listen); err != nil {
+		return err
+	}
+	reloader := newReloader(d, loaded, judge, gate)
+	sweeper := &greylist.Sweeper{
+		Store:   store,
+		Windows: func() greylist.Windows { return judge.Policy().Windows },
+		Log:     d.log,
+		Now:     time.Now,
+		Every:   sweepEvery,
+		Pause:   sweepPause,
+	}
+
+	work, ctx := errgroup.WithContext(ctx)
+	for _, f := range fronts {
+		for _, l := range f.listeners {
+			work.Go(func() error { return f.server.Serve(l) })
+		}
+		work.Go(func() error { <-ctx.Done(); d.shutDown(f); return nil })
+	}
+	work.Go(func() error { reloader.run(ctx, hangup); return nil })
+	work.Go(func() error { sweeper.Run(ctx); return nil })
+	work.Go(func() error { <-ctx.Done(); d.log.Info("stopping", "connections", gate.Connections()); return nil })
+	d.log.Info("started", "version", version, "store", c.Store.URL, "mode", c.Greylist.Mode)
+	if err := work.Wait(); err != nil {
+		return fmt.Errorf("cannot go on listening: %w", err)
+	}
+	d.log.Info("stopped")
+	return nil
+}
+
+// front is one of the two protocols by which mail servers ask.
+type front struct {
+	via       string
+	addresses []string
+	listeners []net.Listener
+	server    interface {
+		Serve(net.Listener) error
+		Shutdown(ctx context.Context, grace time.Duration) error
+	}
+}
+
+// listen opens all sockets of all fronts, or none.
+func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
+	var opened []net.Listener
+	defer func() {
+		if err != nil {
+			for _, l := range opened {
+				_ = l.Close()
+			}
+		}
+	}()
+	owner := milter.SocketOwner{Mode: c.Mode(), Group: c.SocketGroup}
+	for _, f := range fronts {
+		for _, text := range f.addresses {
+			address, err := milter.ParseAddress(text)
+			if err != nil {
+				return err
+			}
+			l, err := milter.Listen(address, owner)
+			if err != nil {
+				return err
+			}
+			opened = append(opened, l)
+			f.listeners = append(f.listeners, l)
+			d.log.Info("listening", "via", f.via, "address", text, "bound", l.Addr().String())
+		}
+	}
+	if len(opened) == 0 {
+		d.log.Warn("listening nowhere, because listen.milter and listen.policy are empty")
+	}
+	return nil
+}
+
+func (d *daemon) shutDown(f *front) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	if err := f.server.Shutdown(ctx, shutdownGrace); err != nil {
+		d.log.Warn("connections closed by force", "via", f.via, "error", err)
+	}
+}
+
+func gateLimits(c config.Limits) milter.Limits {
+	return milter.Limits{
+		Connections: c.Connections,
+		Negotiation: c.NegotiateTimeout,
+		Command:     c.CommandTimeout,
+		Idle:        c.IdleTimeout,
+		Recipients:  c.Recipients,
+	}
+}

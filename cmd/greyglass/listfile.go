@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"greyglass/greylist"
+)
+
+const (
+	// settleAfter is how old a file's times must be to tell it from any later
+	// one: file systems keep them in steps of up to a second.
+	settleAfter = time.Second
+
+	// writing is how recent a change must be for somebody to be still at it, who
+	// has emptied the file and not filled it yet. It is read at the next look.
+	writing = 100 * time.Millisecond
+
+	// retryAfter is how long a file that could not be read is left alone.
+	retryAfter = 10 * time.Second
+)
+
+// listFile is a list file that is being watched.
+type listFile struct {
+	key   string
+	path  string // empty: there is none
+	whose greylist.Whose
+	list  *greylist.Patterns // the last good one
+
+	seen      fingerprint
+	settled   bool   // seen is old enough that no later write can have left it as it is
+	complaint string // of the last read, so that it is logged once
+	failed    time.Time
+}
+
+// gone reports whether there was no file at the last look.
+func (f *listFile) gone() bool { return f.seen == fingerprint{} }
+
+// retry reports whether to read once more what could not be read, because the
+// reason may have gone, such as too many open files, without the file's changing.
+func (f *listFile) retry() bool { return f.complaint != "" && time.Since(f.failed) > retryAfter }
+
+// fingerprint changes when a file does. Its zero value is that of no file.
+type fingerprint struct {
+	device, inode  uint64
+	size           int64
+	written, moved syscall.Timespec // mtime, ctime
+}
+
+func fingerprintOf(path string) fingerprint {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fingerprint{}
+	}
+	s := info.Sys().(*syscall.Stat_t)
+	return fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
+}
+
+// begin begins to watch a file that was just read. It may have been written
+// since, so it is read once more.
+func (f *listFile) begin() {
+	if f.path != "" {
+		f.seen = fingerprintOf(f.path)
+	}
+	f.settled = f.gone()
+}
+
+// look reports whether the file was edited since the last look, or has settled
+// since then and is to be read once more.
+func (f *listFile) look() (edited, settled bool) {
+	if f.path == "" {
+		return false, false
+	}
+	now := fingerprintOf(f.path)
+	age := time.Since(time.Unix(now.moved.Unix()))
+	if now != f.seen && age >= 0 && age < writing {
+		return false, false
+	}
+	old := age > settleAfter
+	edited, settled = now != f.seen, old && !f.settled
+	f.seen, f.settled = now, old
+	return edited, settled
+}

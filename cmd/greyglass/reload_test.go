@@ -1,0 +1,161 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// reason asks as a stranger's mail server would, and returns the reason that the
+// daemon logs.
+func (s *site) reason(daemon *process, client, sender, recipient string) string {
+	s.t.Helper()
+	n := len(daemon.find(`"msg":"decision"`))
+	s.ask(client, sender, recipient)
+	return daemon.waitMore(n, `"msg":"decision"`).str("reason")
+}
+
+func TestReload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := s.serve()
+	expect := func(want string) {
+		t.Helper()
+		if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+	expect("not-seen-before")
+
+	// Changed rules, lists, windows and replies hold from then on.
+	s.configure(conf{"rules.allowed_senders": `["203.0.113.7"]`})
+	daemon.reload()
+	expect("allowed-client")
+
+	s.write("other.list", "ann@example.net\n")
+	s.configure(conf{"blocked.senders_file": `"other.list"`, "blocked.action": `"deny"`, "blocked.deny_reply": `"550 5.7.1 Go away"`})
+	daemon.reload()
+	expect("blocked")
+	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Reply != "550 5.7.1 Go away" {
+		t.Errorf("%+v", answer)
+	}
+
+	s.configure(conf{"greylist.too_soon": "0", "greylist.min_defer_time": "0"})
+	daemon.reload()
+	expect("now-grey")
+
+	// A key that is gone has its default again.
+	s.configure(nil)
+	daemon.reload()
+	expect("already-grey")
+	if got := s.reason(daemon, "203.0.113.8", "ann@example.net", "bob@example.org"); got != "not-seen-before" {
+		t.Errorf("reason %q", got)
+	}
+	if got := s.reason(daemon, "203.0.113.8", "ann@example.net", "bob@example.org"); got != "way-too-soon" {
+		t.Errorf("reason %q: the windows are not the default ones", got)
+	}
+
+	// So it is for a file that was removed.
+	if err := os.Remove(s.file); err != nil {
+		t.Fatal(err)
+	}
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait("configuration not read anew; what was in force stays", s.file+": no such file")
+	expect("already-grey")
+}
+
+func TestReloadOfWhatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := s.serve()
+	s.configure(conf{
+		"listen.milter":         quoted("unix:" + s.path("other.sock")),
+		"listen.socket_mode":    `"0600"`,
+		"store.url":             `"sqlite:other.db"`,
+		"rules.allowed_senders": `["203.0.113.7"]`,
+	})
+	for n := range 2 { // it says so each time
+		daemon.reload()
+		for _, key := range []string{"listen.milter", "listen.socket_mode", "store.url"} {
+			if got := len(daemon.find("changed, but needs a restart to take effect", `"key":"`+key+`"`)); got != n+1 {
+				t.Errorf("after %d reloads %s is named %d times", n+1, key, got)
+			}
+		}
+	}
+	if lines := daemon.find("needs a restart"); len(lines) != 6 {
+		t.Errorf("%v", lines)
+	}
+	// All else holds, and the old socket and the old database are still in use.
+	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "allowed-client" {
+		t.Errorf("reason %q", got)
+	}
+	for _, name := range []string{"other.sock", "other.db"} {
+		if _, err := os.Lstat(s.path(name)); err == nil {
+			t.Errorf("%s was created", name)
+		}
+	}
+}
+
+func TestReloadOfMistakes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"rules.allowed_senders": `["203.0.113.7"]`})
+	daemon := s.serve()
+	s.write("greyglass.toml", "[greylist]\nmode = \"off\"\ntypo = 1\n[log]\nlevel = \"error\"\n")
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+`:2: greylist.mode = \"off\"`)
+	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+":3: greylist.typo = 1: unknown key")
+	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "allowed-client" {
+		t.Errorf("reason %q", got)
+	}
+
+	// So is a list that is broken.
+	s.configure(nil)
+	s.write("blocked.list", "ok@example.net\nnothing\n")
+	daemon.wait("list not read anew", s.path("blocked.list")+":2:")
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait("configuration not read anew", s.path("blocked.list")+":2:")
+	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "allowed-client" {
+		t.Errorf("reason %q", got)
+	}
+
+	s.write("blocked.list", "")
+	daemon.reload()
+	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "not-seen-before" {
+		t.Errorf("reason %q", got)
+	}
+	if n := len(daemon.find("configuration read anew")); n != 1 {
+		t.Errorf("read anew %d times", n)
+	}
+}
+
+func TestReloadOfTheLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := s.serve()
+	s.configure(conf{"log.format": `"text"`})
+	daemon.signal(syscall.SIGHUP)
+	line := daemon.wait(`msg=\"configuration read anew\"`).str("text")
+	if !strings.Contains(line, "level=INFO") {
+		t.Errorf("%s", line)
+	}
+
+	// Each reload also warns, which tells what was logged before it.
+	s.configure(conf{"log.level": `"warn"`, "listen.socket_mode": `"0600"`})
+	eventually(t, "decisions are not logged any more", func() bool {
+		before, n := len(daemon.log()), len(daemon.find("needs a restart"))
+		s.ask("203.0.113.7", "ann@example.net", "quiet@example.org")
+		daemon.signal(syscall.SIGHUP)
+		daemon.waitMore(n, "needs a restart")
+		for _, line := range daemon.log()[before:] {
+			if strings.Contains(line.str("text"), "msg=decision") {
+				return false
+			}
+		}
+		return true
+	})
+	s.configure(nil)
+	daemon.reload()
+	s.ask("203.0.113.7", "ann@example.net", "loud@example.org")
+	daemon.decision("loud@example.org")
+}

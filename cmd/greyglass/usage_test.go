@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// here runs a command line in this process.
+func here(args ...string) result {
+	var stdout, stderr strings.Builder
+	status := run(context.Background(), args, nil, &stdout, &stderr)
+	return result{stdout.String(), stderr.String(), status}
+}
+
+// Mistakes on the command line, and what the one line says, beside the command
+// whose --help it points to.
+var misuses = []struct{ args, says, help string }{
+	{"", "no command given", "greyglass"},
+	{"frobnicate", `there is no command "frobnicate"`, "greyglass"},
+	{"lst", "did you mean list?", "greyglass"},
+	{"explian", "did you mean explain?", "greyglass"},
+	{"exp", "did you mean explain or expire?", "greyglass"},
+	{"help frobnicate", `there is no command "frobnicate"`, "greyglass"},
+	{"help list all", `unexpected argument "all"`, "greyglass help"},
+	{"--version", "unknown flag: --version", "greyglass"},
+	{"serve --daemon", "unknown flag: --daemon", "greyglass serve"},
+	{"list -x", "unknown shorthand flag: 'x'", "greyglass list"},
+	{"config --config", "flag needs an argument: --config", "greyglass config"},
+	{"list --set", "flag needs an argument: --set", "greyglass list"},
+
+	{"serve now", `unexpected argument "now"`, "greyglass serve"},
+	{"config it", `unexpected argument "it"`, "greyglass config"},
+	{"stats all", `unexpected argument "all"`, "greyglass stats"},
+	{"expire all", `unexpected argument "all"`, "greyglass expire"},
+	{"version 1", `unexpected argument "1"`, "greyglass version"},
+	{"backup", "FILE is missing", "greyglass backup"},
+	{"backup a b", `unexpected argument "b"`, "greyglass backup"},
+	{"explain", "CLIENT is missing", "greyglass explain"},
+	{"probe 192.0.2.1", "SENDER is missing", "greyglass probe"},
+	{"pass 192.0.2.1 a@example.net", "RECIPIENT is missing", "greyglass pass"},
+	{"forget 192.0.2.1 a@example.net b@example.org c", `unexpected argument "c"`, "greyglass forget"},
+
+	{"explain nobody a b", `CLIENT "nobody" is not an IP address`, "greyglass explain"},
+	{"probe 192.0.2 a b", `CLIENT "192.0.2" is not an IP address`, "greyglass probe"},
+	{"pass 192.0.2.0/33 a b", `CLIENT "192.0.2.0/33" is not an address prefix`, "greyglass pass"},
+	{"pass local a b", `CLIENT "local" is not an IP address`, "greyglass pass"},
+	{"forget local a b", `CLIENT "local" is not an IP address`, "greyglass forget"},
+	{"explain local a EMPTY", "RECIPIENT is empty", "greyglass explain"},
+	{"probe 192.0.2.1 a <>", "RECIPIENT is empty", "greyglass probe"},
+	{"pass 192.0.2.1 a EMPTY", "RECIPIENT is empty", "greyglass pass"},
+	{"forget 192.0.2.1 a <>", "RECIPIENT is empty", "greyglass forget"},
+	{"probe 192.0.2.1 a b --to 8895", `--to "8895" does not begin with a family`, "greyglass probe"},
+
+	{"list --limit -1", "--limit is negative", "greyglass list"},
+	{"list --limit many", `--limit takes a whole number, and "many" is none`, "greyglass list"},
+	{"list --json=maybe", `--json takes true or false, and "maybe" is none`, "greyglass list"},
+	{"list --client mx.example.net", `--client "mx.example.net" is not an IP address`, "greyglass list"},
+}
+
+// The configuration that each names is not there, so usage comes first.
+func TestMisuseSays(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.toml")
+	for _, m := range misuses {
+		t.Run(m.args, func(t *testing.T) {
+			args := strings.Fields(m.args)
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "EMPTY", "")
+			}
+			if m.says != "flag needs an argument: --config" && m.says != "flag needs an argument: --set" {
+				args = append([]string{"--config", missing}, args...)
+			}
+			r := here(args...)
+			r.fails(t, statusUsage, "greyglass: ", m.says, "; see '"+m.help+" --help'\n")
+			if m.args != "" && r.stdout != "" {
+				t.Errorf("standard output: %s", r.stdout)
+			}
+		})
+	}
+}
+
+func TestNoCommandTeaches(t *testing.T) {
+	if r := here(); !strings.Contains(r.stdout, "Available Commands:") {
+		t.Errorf("standard output does not list the commands: %s", r.stdout)
+	}
+}
+
+// Usage is checked before the configuration, the configuration before the database.
+func TestOrderOfChecks(t *testing.T) {
+	t.Parallel()
+	broken := newSite(t, conf{"greylist.mode": `"off"`})
+	sound := newSite(t, nil)
+	for _, c := range []struct {
+		args   string
+		broken int
+		sound  int // without a database
+	}{
+		{"list --limit -1", statusUsage, statusUsage},
+		{"pass local a b", statusUsage, statusUsage},
+		{"list", statusConfig, statusDatabase},
+		{"stats", statusConfig, statusDatabase},
+		{"explain 192.0.2.1 a b", statusConfig, statusDatabase},
+		{"pass 192.0.2.1 a b", statusConfig, statusDatabase},
+		{"forget 192.0.2.1 a b", statusConfig, statusDatabase},
+		{"expire", statusConfig, statusDatabase},
+		{"backup copy.db", statusConfig, statusDatabase},
+		{"probe 192.0.2.1 a b", statusConfig, statusFailed},
+	} {
+		broken.run(strings.Fields(c.args)...).fails(t, c.broken)
+		sound.run(strings.Fields(c.args)...).fails(t, c.sound)
+	}
+	broken.run("serve").fails(t, statusConfig, "greyglass.toml:", "greylist.mode")
+}
+
+func TestHelpTeaches(t *testing.T) {
+	program := &program{stdout: new(strings.Builder), stderr: new(strings.Builder)}
+	for _, cmd := range program.root().Commands() {
+		r := here(cmd.Name(), "--help")
+		if r.status != 0 || r.stderr != "" {
+			t.Errorf("%s --help: status %d, %s", cmd.Name(), r.status, r.stderr)
+		}
+		explained, _, _ := strings.Cut(r.stdout, "Usage:")
+		if len(explained) < 80 || !strings.Contains(r.stdout, "greyglass "+cmd.Use) {
+			t.Errorf("%s --help does not teach:\n%s", cmd.Name(), r.stdout)
+		}
+		if cmd.Name() != "help" && here("help", cmd.Name()).stdout != r.stdout {
+			t.Errorf("'help %s' says something else than --help", cmd.Name())
+		}
+		if list := here("--help").stdout; !strings.Contains(list, cmd.Short) {
+			t.Errorf("--help does not list %s", cmd.Name())
+		}
+	}
+}
