@@ -166,6 +166,34 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
+	{name: "a bounce for several recipients waits if one of them must", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("a bounce for one", s.try(stranger, "", bob))
+		time.Sleep(quickWait)
+		both := func() lab.Reply {
+			c := s.dial(stranger)
+			defer c.Quit()
+			s.mail(c, "")
+			s.accepted("one who waited", c.Rcpt(bob))
+			s.accepted("one who did not", c.Rcpt(carol))
+			return c.Data("Subject: undeliverable\r\n\r\nSorry.\r\n")
+		}
+		s.deferred("both", both())
+		time.Sleep(quickWait)
+		s.accepted("both, again", both())
+		s.mx.WaitMail(2)
+		if got, want := s.reasons(bob, 3), "not-seen-before now-grey already-grey"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+		if got, want := s.reasons(carol, 2), "not-seen-before now-grey"; got != want {
+			s.t.Errorf("reasons: got %q, want %q", got, want)
+		}
+	}},
+	{name: "a sender who often makes callouts waits at DATA too", run: func(s *site) {
+		c := s.dial(stranger)
+		s.mail(c, "double-bounce@sender.test")
+		s.accepted("recipient", c.Rcpt(bob))
+		s.deferred("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+	}},
 	{name: "no mail is lost while the daemon is down, and it comes back by itself", run: func(s *site) {
 		s.deferred("before", s.try(stranger, "ann@sender.test", bob))
 		s.stop()

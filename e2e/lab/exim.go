@@ -6,6 +6,7 @@ import "path/filepath"
 func configureExim(i *Instance, o Options, w words) error {
 	return w.with(words{
 		"IF_AUTH":      commentUnless(o.Auth, "# "),
+		"FIRST":        o.EximFirst,
 		"PREDATA":      o.EximPredata,
 		"DATA":         o.EximData,
 		"ACLS":         o.EximACLs,

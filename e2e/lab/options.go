@@ -39,6 +39,8 @@ type Options struct {
 	// Extra is more configuration: main.cf lines before the Snippet, .mc lines
 	// after it, lines of Exim's main section.
 	Extra string
+	// EximFirst goes into Exim's RCPT ACL before the check against relaying.
+	EximFirst string
 	// EximPredata and EximData go into Exim's ACLs at the DATA command and at end of
 	// message; EximACLs are whole ACLs with names of their own.
 	EximPredata, EximData, EximACLs string
@@ -64,7 +66,7 @@ func (o Options) check(mta MTA) error {
 	if mta != Postfix && o.Policy+o.PolicyData != "" {
 		return fmt.Errorf("lab: %s asks no policy server by itself", mta)
 	}
-	if mta != Exim && o.EximPredata+o.EximData+o.EximACLs != "" {
+	if mta != Exim && o.EximFirst+o.EximPredata+o.EximData+o.EximACLs != "" {
 		return fmt.Errorf("lab: %s has no ACLs", mta)
 	}
 	return nil
