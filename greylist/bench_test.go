@@ -95,7 +95,7 @@ func BenchmarkRecipient(b *testing.B) {
 			m := &memory{entries: map[Triplet]Entry{
 				{"192.0.2.7", "jane@example.com", "john@example.org"}: {FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix()},
 			}}
-			j := NewJudge(m, newPolicy(b), log, func() time.Time { return now })
+			j := NewJudge(m, newPolicy(b), log, NewClock(func() time.Time { return now }, log))
 			b.ReportAllocs()
 			for b.Loop() {
 				if got, _ := j.Recipient(context.Background(), stranger); got.Reason != ReasonAlreadyGrey {

@@ -15,13 +15,13 @@ import (
 type Judge struct {
 	memory Memory
 	log    *slog.Logger
-	now    func() time.Time
+	clock  *Clock
 	policy atomic.Pointer[Policy]
 }
 
-// NewJudge makes a judge. now is the clock, [time.Now] but in tests.
-func NewJudge(memory Memory, policy *Policy, log *slog.Logger, now func() time.Time) *Judge {
-	j := &Judge{memory: memory, log: log, now: now}
+// NewJudge makes a judge.
+func NewJudge(memory Memory, policy *Policy, log *slog.Logger, clock *Clock) *Judge {
+	j := &Judge{memory: memory, log: log, clock: clock}
 	j.Adopt(policy)
 	return j
 }
@@ -104,8 +104,10 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
 	defer cancel()
 	var decision Decision
 	err = j.memory.Update(ctx, triplet, func(remembered *Entry) (Entry, bool) {
-		decision = p.Windows.Decide(remembered, j.now().Unix())
-		return decision.Remember, !decision.Keep
+		now := j.clock.Now()
+		present, moved := j.clock.Present(remembered)
+		decision = p.Windows.Decide(present, now)
+		return decision.Remember, moved || !decision.Keep
 	})
 	if err != nil {
 		return p.failed(err)

@@ -45,7 +45,7 @@ func TestDecisionLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // so that nothing takes any time
 				judge := func(handler slog.Handler) {
-					j := NewJudge(&memory{}, newPolicy(t), slog.New(handler), time.Now)
+					j := NewJudge(&memory{}, newPolicy(t), slog.New(handler), NewClock(time.Now, slog.New(handler)))
 					if _, judged := j.Recipient(t.Context(), c.a); !judged {
 						j.Message(t.Context(), []Attempt{c.a})
 					}
@@ -94,7 +94,7 @@ func TestLogCannotBeForged(t *testing.T) {
 		}
 		var text, asJSON bytes.Buffer
 		for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&asJSON, nil)} {
-			NewJudge(&memory{}, newPolicy(t), slog.New(handler), time.Now).Recipient(t.Context(), a)
+			NewJudge(&memory{}, newPolicy(t), slog.New(handler), NewClock(time.Now, slog.New(handler))).Recipient(t.Context(), a)
 		}
 		for _, out := range []string{text.String(), asJSON.String()} {
 			line := strings.TrimSuffix(out, "\n")
@@ -142,7 +142,7 @@ func keysOfLine(line string) (keys []string, err error) {
 func TestNoLogBelowInfo(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	NewJudge(&memory{}, newPolicy(t), log, time.Now).Recipient(t.Context(), stranger)
+	NewJudge(&memory{}, newPolicy(t), log, NewClock(time.Now, log)).Recipient(t.Context(), stranger)
 	if out.Len() > 0 {
 		t.Errorf("logged %s", &out)
 	}

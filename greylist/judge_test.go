@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -47,7 +46,8 @@ type court struct {
 
 func newCourt(p *Policy) *court {
 	c := &court{clock: 10_000_000}
-	c.Judge = NewJudge(&c.memory, p, slog.New(slog.NewTextHandler(&c.log, nil)), func() time.Time { return time.Unix(c.clock, 0) })
+	log := slog.New(slog.NewTextHandler(&c.log, nil))
+	c.Judge = NewJudge(&c.memory, p, log, NewClock(func() time.Time { return time.Unix(c.clock, 0) }, log))
 	return c
 }
 
@@ -283,7 +283,7 @@ func TestAdopt(t *testing.T) {
 			BlockedReply:   []Reply{{451, "4.2.2", "First"}, {550, "5.7.1", "Second"}}[i],
 		})
 	}
-	j := NewJudge(&memory{}, policies[0], slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now)
+	j := NewJudge(&memory{}, policies[0], slog.New(slog.DiscardHandler), NewClock(time.Now, slog.New(slog.DiscardHandler)))
 	var judges sync.WaitGroup
 	for range 4 {
 		judges.Go(func() {

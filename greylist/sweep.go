@@ -12,7 +12,7 @@ type Sweeper struct {
 	Store   Store
 	Windows func() Windows // those that hold at the time
 	Log     *slog.Logger
-	Now     func() time.Time
+	Clock   *Clock
 
 	Every time.Duration // from the end of one sweep to the beginning of the next
 	Pause time.Duration // between two batches of a sweep
@@ -21,6 +21,9 @@ type Sweeper struct {
 // Run sweeps until the context ends.
 func (s *Sweeper) Run(ctx context.Context) {
 	for sleep(ctx, s.Every) {
+		if s.paused() {
+			continue
+		}
 		removed, err := s.Sweep(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -33,10 +36,18 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
+// paused reports whether the clock was set so lately that it may be wrong: what
+// a wrong clock expires is gone, and what it keeps too long does no harm.
+func (s *Sweeper) paused() bool {
+	s.Clock.Now()
+	since, stepped := s.Clock.SinceStep()
+	return stepped && since < time.Duration(s.Windows().MaxDeferTime)*time.Second
+}
+
 // Sweep goes through all entries once and returns how many it removed.
 func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 	for cursor := int64(0); ; {
-		cutoffs := s.Windows().Cutoffs(s.Now().Unix())
+		cutoffs := s.Windows().Cutoffs(s.Clock.Now())
 		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
 		removed += n
 		if err != nil || next == 0 {

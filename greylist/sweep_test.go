@@ -47,7 +47,7 @@ func newSweeper(e *expiry) (*Sweeper, *bytes.Buffer) {
 		Store:   e,
 		Windows: func() Windows { return Windows{MaxDeferTime: 10, MaxGrey: 1000} },
 		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
-		Now:     func() time.Time { return time.Unix(10_000, 0) },
+		Clock:   NewClock(func() time.Time { return time.Unix(10_000, 0) }, slog.New(slog.DiscardHandler)),
 		Every:   time.Minute,
 		Pause:   time.Second,
 	}, &log
@@ -97,7 +97,7 @@ func TestSweepFollowsTheWindows(t *testing.T) {
 		sweeper, _ := newSweeper(store)
 		windows, now := Windows{MaxDeferTime: 10, MaxGrey: 1000}, int64(10_000)
 		sweeper.Windows = func() Windows { return windows }
-		sweeper.Now = func() time.Time { return time.Unix(now, 0) }
+		sweeper.Clock = NewClock(func() time.Time { return time.Unix(now, 0) }, slog.New(slog.DiscardHandler))
 		store.then = func() { windows, now = Windows{MaxDeferTime: 20, MaxGrey: 2000}, 10_001 }
 		if _, err := sweeper.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
@@ -166,6 +166,34 @@ func TestRunEndsQuietly(t *testing.T) {
 		sweeper.Run(ctx)
 		if log.Len() != 0 || len(store.asked) != 1 {
 			t.Errorf("asked %q, logged %q", store.asked, log)
+		}
+	})
+}
+
+// TestSweepPauses: after a step of the clock nothing expires for as long as a
+// stranger may wait.
+func TestSweepPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &expiry{batches: make([]batch, 1)}
+		sweeper, _ := newSweeper(store)
+		sweeper.Every = 10 * time.Second
+		sweeper.Windows = func() Windows { return Windows{MaxDeferTime: 100, MaxGrey: 1000} }
+		start, step := time.Now(), time.Duration(0)
+		sweeper.Clock = NewClockOf(func() (time.Time, time.Duration) {
+			return time.Now().Add(step), time.Since(start)
+		}, slog.New(slog.DiscardHandler))
+		step = 10 * year
+		ctx, cancel := context.WithTimeout(t.Context(), 95*time.Second)
+		defer cancel()
+		sweeper.Run(ctx)
+		if len(store.asked) != 0 {
+			t.Errorf("swept while the clock may be wrong: %q", store.asked)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		sweeper.Run(ctx)
+		if len(store.asked) == 0 {
+			t.Error("never swept again")
 		}
 	})
 }

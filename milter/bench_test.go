@@ -76,7 +76,7 @@ func BenchmarkTransaction(b *testing.B) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	newJudge := func() *greylist.Judge {
-		return greylist.NewJudge(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, time.Now)
+		return greylist.NewJudge(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, greylist.NewClock(time.Now, log))
 	}
 	limits := Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	for _, server := range []struct {

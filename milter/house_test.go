@@ -95,7 +95,7 @@ func buildHouse(t testing.TB, change []func(*furniture)) *house {
 		served: make(chan error, 1),
 	}
 	log := slog.New(h.log)
-	h.judge = greylist.NewJudge(h.memory, &f.policy, log, h.clock.now)
+	h.judge = greylist.NewJudge(h.memory, &f.policy, log, greylist.NewClock(h.clock.now, log))
 	h.Server = NewServer(h.judge, NewGate(f.limits, log), log)
 	return h
 }

@@ -60,7 +60,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	judge := greylist.NewJudge(store, loaded.Policy, d.log, time.Now)
+	clock := greylist.NewClock(time.Now, d.log)
+	judge := greylist.NewJudge(store, loaded.Policy, d.log, clock)
 	gate := milter.NewGate(gateLimits(c.Limits), d.log)
 	fronts := []*front{
 		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, gate, d.log)},
@@ -74,7 +75,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Windows },
 		Log:     d.log,
-		Now:     time.Now,
+		Clock:   clock,
 		Every:   sweepEvery,
 		Pause:   sweepPause,
 	}

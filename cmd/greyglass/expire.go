@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ in small steps beside the daemon's work.`,
 				sweeper := greylist.Sweeper{
 					Store:   store,
 					Windows: func() greylist.Windows { return loaded.Policy.Windows },
-					Now:     time.Now,
+					Clock:   greylist.NewClock(time.Now, slog.New(slog.DiscardHandler)),
 					Pause:   2 * time.Millisecond,
 				}
 				removed, err := sweeper.Sweep(ctx)

@@ -1,0 +1,121 @@
+package greylist
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// maxDrift is how far wall clock and monotonic clock may part, by however many
+	// small corrections, before that counts as a step of the wall clock.
+	maxDrift = time.Minute
+
+	// maxSteps bounds how many steps are remembered, the newest of them.
+	maxSteps = 16
+)
+
+// Clock is the wall clock, as far as it can be believed while the daemon runs.
+// It watches it against the monotonic clock. When somebody, or an unsteady
+// machine, sets it forward by an hour, nobody has waited for an hour: what was
+// remembered before the step is moved along with it, so that the step neither
+// lets a flood of strangers in nor makes strangers of everybody. A step back
+// needs nothing of the kind, see [Windows.Decide]. Across a restart the wall clock
+// is believed.
+type Clock struct {
+	read func() (wall time.Time, monotonic time.Duration)
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	drift   time.Duration // of the wall clock against the monotonic one, as of the last step
+	steps   []step        // forward, the oldest first
+	stepped time.Duration // monotonic time of the last step, either way; zero if none
+}
+
+// step is a step of the wall clock forward. Times are Unix seconds.
+type step struct {
+	from int64 // when it was set, by the old time
+	by   int64 // seconds
+}
+
+// NewClock makes a clock that reads the time by now: [time.Now], but in tests.
+// Without a monotonic reading in its times, as in tests, every step is believed.
+func NewClock(now func() time.Time, log *slog.Logger) *Clock {
+	start := now()
+	return NewClockOf(func() (time.Time, time.Duration) {
+		t := now()
+		return t.Round(0), t.Sub(start)
+	}, log)
+}
+
+// NewClockOf makes a clock of two that are read together.
+func NewClockOf(read func() (wall time.Time, monotonic time.Duration), log *slog.Logger) *Clock {
+	c := &Clock{read: read, log: log}
+	wall, monotonic := read()
+	c.drift = sinceEpoch(wall) - monotonic
+	return c
+}
+
+// sinceEpoch is exact for the years 1678 to 2262.
+func sinceEpoch(wall time.Time) time.Duration { return time.Duration(wall.UnixNano()) }
+
+// Now returns the time in Unix seconds. It notes a step of the wall clock when
+// it is first read after it.
+func (c *Clock) Now() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wall, monotonic := c.read()
+	drift := sinceEpoch(wall) - monotonic
+	if by := drift - c.drift; by > maxDrift || by < -maxDrift {
+		c.step(wall, monotonic, by)
+		c.drift = drift
+	}
+	return wall.Unix()
+}
+
+// step notes a step of the wall clock, which now says wall.
+func (c *Clock) step(wall time.Time, monotonic time.Duration, by time.Duration) {
+	c.log.Warn("the clock was set; what is remembered is judged as if it had not been, and expiry pauses",
+		"by", by.Round(time.Second).String(), "from", wall.Add(-by).UTC().Format(time.RFC3339), "to", wall.UTC().Format(time.RFC3339))
+	c.stepped = max(monotonic, 1)
+	now := wall.Unix()
+	if by > 0 {
+		c.steps = append(c.steps, step{from: wall.Add(-by).Unix(), by: now - wall.Add(-by).Unix()})
+		if len(c.steps) > maxSteps {
+			c.steps = c.steps[1:]
+		}
+		return
+	}
+	for len(c.steps) > 0 && c.steps[len(c.steps)-1].to() > now { // undone
+		c.steps = c.steps[:len(c.steps)-1]
+	}
+}
+
+func (s step) to() int64 { return s.from + s.by }
+
+// Present returns an entry's times as they would be had the clock always stood
+// as it stands now, and whether that changes them. The entry is not changed.
+func (c *Clock) Present(e *Entry) (present *Entry, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e == nil || len(c.steps) == 0 {
+		return e, false
+	}
+	moved := *e
+	for _, s := range c.steps {
+		for _, t := range []*int64{&moved.FirstSeen, &moved.LastSeen, &moved.PassedAt} {
+			if *t != 0 && *t <= s.from {
+				*t += s.by
+			}
+		}
+	}
+	return &moved, moved != *e
+}
+
+// SinceStep returns how long ago the clock was last set, and whether it was.
+func (c *Clock) SinceStep() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, monotonic := c.read()
+	return monotonic - c.stepped, c.stepped != 0
+}
