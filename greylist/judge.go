@@ -46,10 +46,12 @@ func (j *Judge) Recipient(ctx context.Context, a Attempt) (Answer, bool) {
 		if p.isProbe(k.sender) {
 			return Answer{}, false
 		}
+		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+		defer cancel()
 		return j.greylist(ctx, p, k), true
 	})
 	if judged {
-		j.record(ctx, k, answer, time.Since(began))
+		j.record(ctx, p, k, answer, time.Since(began))
 	}
 	return answer, judged
 }
@@ -66,15 +68,18 @@ func (j *Judge) LeavesToData(a Attempt) bool {
 // Message judges, at DATA, the attempts of one message that [Judge.Recipient]
 // left to it: by the greylist alone, since the other rules had no answer. The
 // one reply that is possible there covers all recipients of the message: it is
-// deferred if any of them is, with the reply of the longest wait.
+// deferred if any of them is, with the reply of the longest wait. The policy's
+// Timeout is for all of them together, since one command waits for it.
 func (j *Judge) Message(ctx context.Context, attempts []Attempt) Answer {
 	worst := Answer{Verdict: Accept}
 	p := j.Policy()
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
 	for i := range attempts {
 		began := time.Now()
 		k := newKnock(&attempts[i])
 		answer, _ := j.guarded(p, func() (Answer, bool) { return j.greylist(ctx, p, k), true })
-		j.record(ctx, k, answer, time.Since(began))
+		j.record(ctx, p, k, answer, time.Since(began))
 		if answer.Verdict != Accept && (worst.Verdict == Accept || answer.Wait > worst.Wait) {
 			worst = answer
 		}
@@ -100,8 +105,6 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
 	if err != nil {
 		return p.failed(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
 	var decision Decision
 	err = j.memory.Update(ctx, triplet, func(remembered *Entry) (Entry, bool) {
 		now := j.clock.Now()
@@ -116,7 +119,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
 }
 
 // record writes the decision log: one line a recipient, with stable keys.
-func (j *Judge) record(ctx context.Context, k *knock, answer Answer, took time.Duration) {
+func (j *Judge) record(ctx context.Context, p *Policy, k *knock, answer Answer, took time.Duration) {
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
@@ -124,10 +127,10 @@ func (j *Judge) record(ctx context.Context, k *knock, answer Answer, took time.D
 	attrs = append(attrs,
 		slog.String("verdict", string(answer.Verdict)),
 		slog.String("reason", string(answer.Reason)),
-		slog.String("client", k.Client.String()),
-		slog.String("helo", printable(k.Helo)),
-		slog.String("sender", k.sender),
-		slog.String("recipient", k.recipient),
+		slog.String("client", p.LogName(k.Client.String())),
+		slog.String("helo", p.LogName(printable(k.Helo))),
+		slog.String("sender", p.LogName(k.sender)),
+		slog.String("recipient", p.LogName(k.recipient)),
 	)
 	if answer.Wait > 0 {
 		attrs = append(attrs, slog.Int64("wait", answer.Wait))

@@ -15,6 +15,8 @@ type Policy struct {
 	// try whether an address exists (a callout). They are not deferred at RCPT.
 	Probes Patterns
 
+	PrivateLog bool // the log has pseudonyms in the place of addresses
+
 	OnError    Verdict       // Accept or Defer, when a rule cannot be asked
 	ErrorReply Reply         // that goes with Defer
 	Timeout    time.Duration // for the memory's answer

@@ -90,8 +90,9 @@ type Blocked struct {
 
 // Log is what is logged, and how.
 type Log struct {
-	Level  string `koanf:"level"`  // debug, info, warn or error
-	Format string `koanf:"format"` // text or json
+	Level   string `koanf:"level"`   // debug, info, warn or error
+	Format  string `koanf:"format"`  // text or json
+	Private bool   `koanf:"private"` // addresses as hashes
 }
 
 // Limits bound what one peer can take of the daemon.

@@ -101,6 +101,12 @@ var logSection = Section{
 			Kind:    choice{"text", "json"},
 			Comment: "text or json.",
 			Doc:     "`text` is key=value pairs, `json` one object a line.",
+		}, {
+			Key:     "log.private",
+			Default: false,
+			Kind:    boolean{},
+			Comment: "Log addresses, clients and HELO names as hashes.",
+			Doc:     "Whether the log has hashes in the place of addresses, clients and HELO names: the first 16 digits of the SHA-256 sum in hexadecimal. Whoever knows an address finds its lines by `printf %s ann@example.net | sha256sum | cut -c1-16`.",
 		},
 	},
 }

@@ -58,6 +58,7 @@ func (c *Config) Policy(lists Lists) (*greylist.Policy, error) {
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
 		Observe:    c.Greylist.Mode == modeObserve,
 		Probes:     probes,
+		PrivateLog: c.Log.Private,
 		OnError:    greylist.Verdict(c.Store.OnError),
 		ErrorReply: parse("store.error_reply", c.Store.ErrorReply, greylist.Defer),
 		Timeout:    c.Store.Timeout,
