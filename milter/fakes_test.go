@@ -54,7 +54,19 @@ func (m *memory) Get(_ context.Context, t greylist.Triplet) (*greylist.Entry, er
 	return nil, m.fail
 }
 
+func (m *memory) Ping(context.Context) error { m.mu.Lock(); defer m.mu.Unlock(); return m.fail }
+
 func (m *memory) breakDown(err error) { m.mu.Lock(); m.fail = err; m.mu.Unlock() }
+
+// breakIn makes something happen before every update.
+func (m *memory) breakIn(what func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.block = nil
+	if what != nil {
+		m.block = func(context.Context) { what() }
+	}
+}
 
 // hold makes updates wait: each is told on the first channel, and goes on once
 // the second is closed, or its context ends.

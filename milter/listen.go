@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -48,6 +49,9 @@ func listenUnix(a Address, owner SocketOwner) (net.Listener, error) {
 	old := syscall.Umask(0o177)
 	l, err := net.Listen("unix", a.Addr)
 	syscall.Umask(old)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot listen on %s: there is no folder %s; create it, writable for the daemon's user", a, filepath.Dir(a.Addr))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", a, err)
 	}

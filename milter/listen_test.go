@@ -94,7 +94,7 @@ func TestListenUnix(t *testing.T) {
 	if _, err := os.Lstat(a.Addr); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
 	}
-	listenFails(t, Address{"unix", filepath.Join(t.TempDir(), "missing", "milter.sock")}, private, "no such file or directory")
+	listenFails(t, Address{"unix", filepath.Join(t.TempDir(), "missing", "milter.sock")}, private, "there is no folder")
 }
 
 // abandon leaves a socket as a program does that crashes.

@@ -1,9 +1,13 @@
 package milter
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+)
 
 // nextRequest returns the next policy request, with the empty line that ends it.
-// The error is io.EOF where the peer has ended in good order.
+// The error is io.EOF where the peer has ended in good order, and wraps
+// errRequest where what it says cannot be a request.
 func (c *conn) nextRequest() ([]byte, error) {
 	for looked := 0; ; {
 		waiting := c.buf[c.pos:c.end]
@@ -14,9 +18,12 @@ func (c *conn) nextRequest() ([]byte, error) {
 		}
 		looked = len(waiting)
 		if looked >= maxPolicyRequest {
-			return nil, c.refuse(badRequest("more than %d octets", maxPolicyRequest))
+			return nil, badRequest("more than %d octets", maxPolicyRequest)
 		}
-		if err := c.fill(looked + 1); err != nil {
+		switch err := c.fill(looked + 1); {
+		case err == io.ErrUnexpectedEOF: // cut short, it could be of somebody else
+			return nil, badRequest("the last one does not end with an empty line")
+		case err != nil:
 			return nil, err
 		}
 	}
@@ -26,16 +33,15 @@ func (c *conn) nextRequest() ([]byte, error) {
 // octets are known not to hold its end. It returns how many octets the request
 // has with that line.
 func requestEnd(text []byte, looked int) (size int, found bool) {
-	for at := max(looked-2, 0); ; {
+	for at := looked; ; {
 		i := bytes.IndexByte(text[at:], '\n')
 		if i < 0 {
 			return 0, false
 		}
-		end := at + i + 1
-		line := bytes.TrimSuffix(text[:end-1], []byte{'\r'})
+		at += i + 1
+		line := bytes.TrimSuffix(text[:at-1], []byte{'\r'})
 		if len(line) == 0 || line[len(line)-1] == '\n' {
-			return end, true
+			return at, true
 		}
-		at = end
 	}
 }

@@ -9,73 +9,117 @@ import (
 )
 
 const (
-	// maxMessages bounds how many messages have recipients that wait for DATA.
-	// The oldest make room: their mail is then let in without having been judged.
-	maxMessages = 10000
+	// maxKept bounds how many recipients wait for DATA, of all messages together:
+	// some 500 octets each. The oldest messages make room: their mail is then let
+	// in without having been judged.
+	maxKept = 50_000
 
-	// messageLife is how long recipients are kept for a DATA that does not
-	// come. A client may take 5 minutes for each command (RFC 5321, section
-	// 4.5.3.2), and have more recipients to name.
+	// messageLife is how long a message is kept whose DATA does not come. A
+	// client may take 5 minutes for each command (RFC 5321, section 4.5.3.2), and
+	// have more recipients to name.
 	messageLife = 30 * time.Minute
 )
 
-// messages holds the recipients that RCPT has left to DATA, by the message's
-// instance. A policy client may ask about each on another connection.
+// messages holds what is to be known of a message from one request to the next,
+// by its instance. A policy client may ask about each on another connection.
 type messages struct {
 	now func() time.Time
 
 	mu         sync.Mutex
 	byInstance map[string]*list.Element
 	byAge      *list.List // of *keptMessage, the oldest first
+	kept       int        // the sum of their weights
 }
 
 type keptMessage struct {
 	instance string
 	since    time.Time
-	attempts []greylist.Attempt
+	weight   int                // how many recipients it counts for, at least one
+	left     []greylist.Attempt // by RCPT to DATA
+	full     bool               // as many as are kept, and more were offered
+	refusal  refusal            // if there was one
+}
+
+// refusal is what a message was answered at DATA, if that was no Accept. The
+// sender and the client are its, so that a policy client which uses an instance
+// again does not take it for the next message's.
+type refusal struct {
+	client, sender string
+	answer         greylist.Answer
 }
 
 func newMessages(now func() time.Time) *messages {
 	return &messages{now: now, byInstance: make(map[string]*list.Element), byAge: list.New()}
 }
 
-// keep notes a recipient, unless the message has so many already.
-func (m *messages) keep(instance string, a greylist.Attempt, limit int) bool {
+// keep notes a recipient, unless the message has as many as the limit says.
+// first says that this is the first for which there is no room.
+func (m *messages) keep(instance string, a greylist.Attempt, limit int) (kept, first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
-	place, known := m.byInstance[instance]
-	if !known {
-		for oldest := m.byAge.Front(); oldest != nil; oldest = m.byAge.Front() {
-			if m.byAge.Len() < maxMessages && now.Sub(oldest.Value.(*keptMessage).since) < messageLife {
-				break
-			}
-			m.drop(oldest)
-		}
-		place = m.byAge.PushBack(&keptMessage{instance: instance, since: now})
-		m.byInstance[instance] = place
+	message := m.message(instance)
+	if len(message.left) >= limit {
+		first = !message.full
+		message.full = true
+		return false, first
 	}
-	message := place.Value.(*keptMessage)
-	if len(message.attempts) >= limit {
-		return false
+	message.left = append(message.left, a)
+	if len(message.left) > message.weight {
+		message.weight++
+		m.kept++
 	}
-	message.attempts = append(message.attempts, a)
-	return true
+	return true, false
 }
 
-// take returns a message's recipients, and forgets them.
-func (m *messages) take(instance string) []greylist.Attempt {
+// refused notes what a message was answered at DATA.
+func (m *messages) refused(instance string, r refusal) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.message(instance).refusal = r
+}
+
+// take returns a message's recipients, and what it was answered at an earlier
+// DATA, and forgets both.
+func (m *messages) take(instance string) ([]greylist.Attempt, refusal) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.makeRoom(0)
 	place, known := m.byInstance[instance]
 	if !known {
-		return nil
+		return nil, refusal{}
 	}
 	m.drop(place)
-	return place.Value.(*keptMessage).attempts
+	message := place.Value.(*keptMessage)
+	return message.left, message.refusal
+}
+
+// message returns what is known of a message, for which there is room then.
+func (m *messages) message(instance string) *keptMessage {
+	m.makeRoom(1)
+	place, known := m.byInstance[instance]
+	if !known {
+		place = m.byAge.PushBack(&keptMessage{instance: instance, since: m.now(), weight: 1})
+		m.byInstance[instance] = place
+		m.kept++
+	}
+	return place.Value.(*keptMessage)
+}
+
+// makeRoom forgets what is too old, and the oldest where there is no room for
+// so many more.
+func (m *messages) makeRoom(more int) {
+	now := m.now()
+	for oldest := m.byAge.Front(); oldest != nil; oldest = m.byAge.Front() {
+		if m.kept+more <= maxKept && now.Sub(oldest.Value.(*keptMessage).since) < messageLife {
+			return
+		}
+		m.drop(oldest)
+	}
 }
 
 func (m *messages) drop(place *list.Element) {
-	delete(m.byInstance, place.Value.(*keptMessage).instance)
+	message := place.Value.(*keptMessage)
+	delete(m.byInstance, message.instance)
 	m.byAge.Remove(place)
+	m.kept -= message.weight
 }

@@ -2,6 +2,7 @@ package milter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,15 +26,15 @@ type PolicyServer struct {
 
 	mu        sync.Mutex
 	stopping  bool
-	listeners map[net.Listener]bool
-	serving   sync.WaitGroup // a connection each
+	listeners []net.Listener
+	serving   sync.WaitGroup // a listener each, and a connection each
 }
 
 // NewPolicyServer makes a server that asks the judge and lets in whom the gate does.
 func NewPolicyServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *PolicyServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &PolicyServer{judge: judge, gate: gate, log: log, messages: newMessages(time.Now),
-		ctx: ctx, cancel: cancel, listeners: make(map[net.Listener]bool)}
+		ctx: ctx, cancel: cancel}
 }
 
 // Serve accepts connections until the server is shut down; it then returns nil.
@@ -43,6 +44,7 @@ func (s *PolicyServer) Serve(l net.Listener) error {
 	if !s.track(guarded) {
 		return guarded.Close()
 	}
+	defer s.serving.Done()
 	for {
 		c, err := guarded.accept()
 		if err != nil {
@@ -55,12 +57,18 @@ func (s *PolicyServer) Serve(l net.Listener) error {
 	}
 }
 
-// track notes a listener, unless the server is being shut down.
+// track notes a listener that is served now, unless the server is being shut
+// down. What waits for those served so waits for each connection that they
+// have accepted, too.
 func (s *PolicyServer) track(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listeners[l] = true
-	return !s.stopping
+	if s.stopping {
+		return false
+	}
+	s.listeners = append(s.listeners, l)
+	s.serving.Add(1)
+	return true
 }
 
 func (s *PolicyServer) stopped() bool {
@@ -75,7 +83,7 @@ func (s *PolicyServer) Shutdown(ctx context.Context, grace time.Duration) error 
 	defer s.cancel()
 	s.mu.Lock()
 	s.stopping = true
-	for l := range s.listeners {
+	for _, l := range s.listeners {
 		_ = l.Close()
 	}
 	s.mu.Unlock()
@@ -92,18 +100,28 @@ func (s *PolicyServer) Shutdown(ctx context.Context, grace time.Duration) error 
 }
 
 // converse answers the requests of a connection: one, as Exim makes, or many, as
-// Postfix does. It ends when the peer has shut down its side.
+// Postfix does. It ends when the peer has shut down its side. Whoever says what
+// is no request, or meets a bug of ours, gets an answer all the same: Postfix
+// would take the connection's end alone for a reason to defer.
 func (s *PolicyServer) converse(c *conn) {
 	defer c.Close()
-	for {
-		text, err := c.nextRequest()
-		if err != nil {
-			return
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in a policy session; this is a bug, please report it", "panic", p, "stack", string(debug.Stack()))
+			_ = c.send(policyReply(dunno))
 		}
-		request, err := parsePolicyRequest(text)
-		if err != nil {
+	}()
+	for {
+		var request policyRequest
+		text, err := c.nextRequest()
+		if err == nil {
+			request, err = parsePolicyRequest(text)
+		}
+		if errors.Is(err, errRequest) {
 			_ = c.refuse(err)
-			_ = c.send(policyReply(dunno)) // whoever it is shall not wait for an answer
+			_ = c.send(policyReply(dunno))
+		}
+		if err != nil {
 			return
 		}
 		if err := c.send(policyReply(s.action(&request))); err != nil {
@@ -118,15 +136,8 @@ const dunno = "DUNNO"
 
 func policyReply(action string) []byte { return []byte("action=" + action + "\n\n") }
 
-// action is the answer to a request: a reply of ours for the client, or dunno,
-// which is also the answer if anything of ours fails.
-func (s *PolicyServer) action(r *policyRequest) (action string) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("panic in a policy session; this is a bug, please report it", "panic", p, "stack", string(debug.Stack()))
-			action = dunno
-		}
-	}()
+// action is the answer to a request: a reply of ours for the client, or dunno.
+func (s *PolicyServer) action(r *policyRequest) string {
 	if r.kind != "smtpd_access_policy" {
 		return dunno
 	}
@@ -137,7 +148,7 @@ func (s *PolicyServer) action(r *policyRequest) (action string) {
 	case "DATA", "END-OF-MESSAGE":
 		answer = s.message(r)
 	}
-	if answer.Verdict == greylist.Defer || answer.Verdict == greylist.Deny {
+	if refuses(answer) {
 		return answer.Reply.String()
 	}
 	return dunno
@@ -146,29 +157,41 @@ func (s *PolicyServer) action(r *policyRequest) (action string) {
 func (s *PolicyServer) recipient(r *policyRequest) greylist.Answer {
 	attempt := r.attempt()
 	answer, judged := s.judge.Recipient(s.ctx, attempt)
-	if !judged && r.instance != "" && !s.messages.keep(r.instance, attempt, s.gate.Limits().Recipients) {
-		return greylist.Answer{Verdict: greylist.Defer, Reply: tooManyRecipients}
+	if judged || r.instance == "" {
+		return answer
+	}
+	limit := s.gate.Limits().Recipients
+	kept, first := s.messages.keep(r.instance, attempt, limit)
+	if first {
+		warnTooMany(s.log, limit, attempt.Client)
+	}
+	if !kept {
+		return tooManyRecipients
 	}
 	return answer
 }
 
 // message judges, at the first of DATA and END-OF-MESSAGE, the recipients that
-// RCPT left to it. Without an instance nobody knows them but the request itself,
-// which names the recipient if there is only one.
-func (s *PolicyServer) message(r *policyRequest) greylist.Answer {
+// RCPT left to it. A client that is refused there may ask again without a new
+// message (Postfix keeps the one it has), and gets the same answer.
+// Without an instance nobody knows the recipients but the request itself, which
+// names the recipient if there is only one.
+func (s *PolicyServer) message(r *policyRequest) (answer greylist.Answer) {
 	var left []greylist.Attempt
 	if r.instance != "" {
-		left = s.messages.take(r.instance)
+		var before refusal
+		left, before = s.messages.take(r.instance)
+		if before.client == r.clientAddress && before.sender == r.sender {
+			answer = before.answer
+		}
 	} else if a := r.attempt(); r.recipient != "" && s.judge.LeavesToData(a) {
 		left = []greylist.Attempt{a}
 	}
-	if len(left) == 0 {
-		return greylist.Answer{Verdict: greylist.Accept}
+	if len(left) > 0 {
+		answer = worse(answer, s.judge.Message(s.ctx, named(left, r.queueID)))
 	}
-	for i := range left {
-		if r.queueID != "" {
-			left[i].QueueID = r.queueID
-		}
+	if r.instance != "" && refuses(answer) {
+		s.messages.refused(r.instance, refusal{r.clientAddress, r.sender, answer})
 	}
-	return s.judge.Message(s.ctx, left)
+	return answer
 }

@@ -39,6 +39,7 @@ type message struct {
 	certificate   bool
 	left          []greylist.Attempt // to be judged at DATA
 	full          bool               // as many as are kept, and said so
+	refusal       greylist.Answer    // what DATA was answered, if that was no Accept
 }
 
 // NewConnection begins an SMTP session: the first of the connection, or another
@@ -109,17 +110,13 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 	if len(s.message.left) >= s.gate.Limits().Recipients {
 		if !s.message.full {
 			s.message.full = true
-			s.log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
-				"recipients", s.gate.Limits().Recipients, "client", s.client.String())
+			warnTooMany(s.log, s.gate.Limits().Recipients, s.client)
 		}
-		return s.replies.respond(greylist.Answer{Verdict: greylist.Defer, Reply: tooManyRecipients})
+		return s.replies.respond(tooManyRecipients)
 	}
 	s.message.left = append(s.message.left, attempt)
 	return milter.RespContinue, nil
 }
-
-// tooManyRecipients is the reply that RFC 5321, section 4.5.3.1.10, has for it.
-var tooManyRecipients = greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"}
 
 // Data judges the recipients that were left to it.
 func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
@@ -133,18 +130,19 @@ func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err er
 	return s.judgeLeft(m)
 }
 
+// judgeLeft judges what is left. A client that is refused may ask again without
+// a new message (Postfix keeps the one it has), and gets the same answer.
 func (s *session) judgeLeft(m milter.Modifier) (*milter.Response, error) {
 	left := s.message.left
 	s.message.left = nil
-	if len(left) == 0 {
-		return milter.RespContinue, nil
+	if len(left) > 0 {
+		left = named(left, m.Get(milter.MacroQueueId))
+		s.message.refusal = worse(s.message.refusal, s.judge.Message(s.ctx, left))
 	}
-	if id := m.Get(milter.MacroQueueId); id != "" {
-		for i := range left {
-			left[i].QueueID = id
-		}
+	if refuses(s.message.refusal) {
+		return s.replies.respond(s.message.refusal)
 	}
-	return s.replies.respond(s.judge.Message(s.ctx, left))
+	return milter.RespContinue, nil
 }
 
 // Abort ends a message, not the session.

@@ -1,0 +1,45 @@
+package milter
+
+import (
+	"log/slog"
+
+	"greyglass/greylist"
+)
+
+// What both front ends do with recipients that are left to DATA.
+
+// tooManyRecipients is the answer to those for whom there is no room; the reply
+// is the one that RFC 5321, section 4.5.3.1.10, has for it.
+var tooManyRecipients = greylist.Answer{
+	Verdict: greylist.Defer,
+	Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
+}
+
+// warnTooMany is said once a message.
+func warnTooMany(log *slog.Logger, limit int, client greylist.Client) {
+	log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
+		"recipients", limit, "client", client.String())
+}
+
+// named gives the attempts the queue ID that the MTA knows at DATA, if it does.
+func named(left []greylist.Attempt, queueID string) []greylist.Attempt {
+	if queueID != "" {
+		for i := range left {
+			left[i].QueueID = queueID
+		}
+	}
+	return left
+}
+
+func refuses(a greylist.Answer) bool {
+	return a.Verdict == greylist.Defer || a.Verdict == greylist.Deny
+}
+
+// worse returns the answer that holds for a message which has got both: a
+// refusal rather than none, of two the one with the longer wait.
+func worse(a, b greylist.Answer) greylist.Answer {
+	if refuses(b) && (!refuses(a) || b.Wait > a.Wait) {
+		return b
+	}
+	return a
+}
