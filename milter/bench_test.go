@@ -22,6 +22,8 @@ type endless struct {
 	at     int
 }
 
+func (*endless) RemoteAddr() net.Addr { return nil }
+
 func (e *endless) Read(p []byte) (int, error) {
 	n := copy(p, e.octets[e.at:])
 	e.at = (e.at + n) % len(e.octets)

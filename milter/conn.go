@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ type conn struct {
 	net.Conn
 	gate *Gate
 	via  string // the front end: "milter" or "policy"
+
+	address netip.Addr // of the peer; invalid for a unix socket
 
 	// Reading, by the session's goroutine alone.
 	buf        []byte    // what was read of the connection

@@ -162,12 +162,12 @@ func TestLongFrameIsForgotten(t *testing.T) {
 	defer c.Close()
 	go func() {
 		b := frame(cmdNegotiate, string(negotiation(6, 0, 0)))
-		b = append(b, frame(cmdBody, strings.Repeat("b", maxFrame-1))...)
+		b = append(b, frame(cmdBody, strings.Repeat("b", DefaultRequest-1))...)
 		_, _ = ours.Write(b)
 		_, _ = ours.Write(frame(cmdAbort, ""))
 	}()
-	p := make([]byte, maxFrame)
-	for read := 0; read < frameHeader+1+12+frameHeader+maxFrame; {
+	p := make([]byte, DefaultRequest)
+	for read := 0; read < frameHeader+1+12+frameHeader+DefaultRequest; {
 		n, err := c.Read(p)
 		if err != nil {
 			t.Fatal(err)

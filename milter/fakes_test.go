@@ -149,3 +149,6 @@ func (b *logbook) last(text string) map[string]string {
 	}
 	return nil
 }
+
+// defaultLimits are the bounds of requests that hold if nothing else is said.
+var defaultLimits = func() *Limits { l := Limits{}.orDefaults(); return &l }()

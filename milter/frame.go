@@ -39,18 +39,14 @@ func badFrame(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))
 }
 
-// maxFrame is the longest frame of any command, in octets: a chunk of a message's
-// body (mfdef.h, MILTER_CHUNK_SIZE is 65535), which is never asked for.
-const maxFrame = 1 + 65535
-
 // frameLimit is the longest frame of the command, in octets. It is checked
 // before memory is taken for the frame.
-func frameLimit(command byte) uint32 {
+func (l *Limits) frameLimit(command byte) int {
 	switch command {
 	case cmdConnect, cmdHelo, cmdMail, cmdRcpt:
-		return 16 << 10 // MTAs cut SMTP command lines at 2 to 12 KiB
+		return min(l.Line, l.Request)
 	case cmdMacro, cmdHeader, cmdBody, cmdBodyEnd, cmdUnknown:
-		return maxFrame
+		return l.Request
 	default:
 		return 1 << 10
 	}

@@ -34,7 +34,7 @@ func TestMalformedFrames(t *testing.T) {
 		{"length of 512 MB", true, claim(512 << 20), "a length of 536870912 octets"},
 		{"length of 4 GB", true, claim(1<<32 - 1), "a length of 4294967295 octets"},
 		{"HTTP", true, []byte("GET / HTTP/1.1\r\n\r\n"), "a length of 1195725856 octets"},
-		{"body beyond a chunk", false, append(claim(maxFrame+1), cmdBody), "a length of 65537 octets"},
+		{"body beyond a chunk", false, append(claim(DefaultRequest+1), cmdBody), "a length of 65537 octets"},
 		{"long CONNECT", false, append(claim(16<<10+1), cmdConnect), `for command 'C'`},
 		{"long RCPT", false, append(claim(16<<10+1), cmdRcpt), `for command 'R'`},
 		{"long ABORT", false, append(claim(1<<10+1), cmdAbort), `for command 'A'`},
@@ -171,7 +171,7 @@ func TestCheckFrame(t *testing.T) {
 		}
 	}
 	for command := range rune(256) {
-		if limit := frameLimit(byte(command)); limit < 1 || limit > maxFrame {
+		if limit := defaultLimits.frameLimit(byte(command)); limit < 1 || limit > DefaultRequest {
 			t.Errorf("command %q: limit %d", command, limit)
 		}
 	}
@@ -181,8 +181,8 @@ func TestCheckFrame(t *testing.T) {
 func TestLongestFrames(t *testing.T) {
 	h := newHouse(t)
 	m := newMTA(t, h.address, 2)
-	macro := "C" + strings.Repeat("{x}\x00y\x00", 1+maxFrame/6)
-	m.send(cmdMacro, []byte(macro[:maxFrame-1])...)
+	macro := "C" + strings.Repeat("{x}\x00y\x00", 1+DefaultRequest/6)
+	m.send(cmdMacro, []byte(macro[:DefaultRequest-1])...)
 	m.greet()
 	for _, length := range []int{100, readBuffer, 2*readBuffer - 10, 16<<10 - 2} {
 		sender := strings.Repeat("a", length-len("<@b>\x00SIZE=1000\x00")) + "@b"
@@ -192,7 +192,7 @@ func TestLongestFrames(t *testing.T) {
 		}
 		m.abort()
 	}
-	m.send(cmdBody, []byte(strings.Repeat("b", maxFrame-1))...)
+	m.send(cmdBody, []byte(strings.Repeat("b", DefaultRequest-1))...)
 	m.answerUnless(0)
 	m.quit()
 }

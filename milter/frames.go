@@ -39,8 +39,9 @@ func (f *frames) next() ([]byte, error) {
 		return nil, err
 	}
 	length := binary.BigEndian.Uint32(f.buf[f.pos:])
-	if length == 0 || length > maxFrame {
-		return nil, f.refuse(badFrame("a length of %d octets, which is not within 1 to %d", length, maxFrame))
+	limits := f.gate.Limits()
+	if length == 0 || uint64(length) > uint64(limits.Request) {
+		return nil, f.refuse(badFrame("a length of %d octets, which is not within 1 to %d", length, limits.Request))
 	}
 	if err := f.fill(frameHeader + 1); err != nil {
 		return nil, err
@@ -52,8 +53,8 @@ func (f *frames) next() ([]byte, error) {
 	if f.introduced && command == cmdNegotiate {
 		return nil, f.refuse(badFrame("a second negotiation"))
 	}
-	if length > frameLimit(command) {
-		return nil, f.refuse(badFrame("%d octets for command %q, at most %d are taken", length, command, frameLimit(command)))
+	if limit := limits.frameLimit(command); int(length) > limit {
+		return nil, f.refuse(badFrame("%d octets for command %q, at most %d are taken", length, command, limit))
 	}
 	whole := frameHeader + int(length)
 	if err := f.fill(whole); err != nil {

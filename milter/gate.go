@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,11 +17,34 @@ import (
 // Limits bound what peers may take of the daemon.
 type Limits struct {
 	Connections int           // at the same time; further ones are refused
+	PerAddress  int           // of these, from one network address
 	Negotiation time.Duration // for the first request, from the first moment
 	Command     time.Duration // for the rest of a request that has begun
 	Idle        time.Duration // between requests; MTAs are silent for up to 7210 s
 	Recipients  int           // of one message that are kept until DATA
+	Line        int           // octets of an SMTP command's arguments, or of a policy attribute
+	Request     int           // octets of a milter frame, or of a policy request
+	Attributes  int           // of a policy request
 }
+
+// orDefaults has defaults in the place of the bounds of requests that are zero.
+func (l Limits) orDefaults() Limits {
+	for _, bound := range []struct {
+		value   *int
+		instead int
+	}{{&l.PerAddress, l.Connections}, {&l.Line, DefaultLine}, {&l.Request, DefaultRequest}, {&l.Attributes, DefaultAttributes}} {
+		if *bound.value == 0 {
+			*bound.value = bound.instead
+		}
+	}
+	return l
+}
+
+const (
+	DefaultLine       = 16 << 10  // octets; MTAs cut SMTP command lines at 2 to 12 KiB
+	DefaultRequest    = 1 + 65535 // octets: a chunk of a message's body (mfdef.h, MILTER_CHUNK_SIZE), which is never asked for
+	DefaultAttributes = 200       // Postfix sends some 30
+)
 
 // Gate counts the connections that are let in, over all listeners of both
 // front ends. When it is full, the oldest connection that has not introduced
@@ -32,20 +56,24 @@ type Gate struct {
 
 	mu       sync.Mutex
 	inside   map[*conn]*list.Element // its place among the strangers; nil once introduced
+	from     map[netip.Addr]int      // how many are inside, by address; the invalid one stands for unix sockets
 	strange  *list.List              // of *conn, the oldest first
 	lastCall time.Time
-	full     bool // and said so
+	warned   bool // that it is full
 }
 
 // NewGate makes a gate.
 func NewGate(limits Limits, log *slog.Logger) *Gate {
-	g := &Gate{log: log, inside: make(map[*conn]*list.Element), strange: list.New()}
+	g := &Gate{log: log, inside: make(map[*conn]*list.Element), from: make(map[netip.Addr]int), strange: list.New()}
 	g.Adopt(limits)
 	return g
 }
 
 // Adopt makes the limits hold from now on, for those inside too.
-func (g *Gate) Adopt(limits Limits) { g.limits.Store(&limits) }
+func (g *Gate) Adopt(limits Limits) {
+	limits = limits.orDefaults()
+	g.limits.Store(&limits)
+}
 
 // Limits returns the limits that hold. They must not be changed.
 func (g *Gate) Limits() *Limits { return g.limits.Load() }
@@ -108,29 +136,62 @@ func (l *guarded) accept() (*conn, error) {
 
 // enter lets a connection in, or returns nil if there is no room for it.
 func (g *Gate) enter(nc net.Conn, via string) *conn {
-	c := &conn{Conn: nc, gate: g, via: via, buf: make([]byte, readBuffer)}
+	c := &conn{Conn: nc, gate: g, via: via, address: addressOf(nc), buf: make([]byte, readBuffer)}
 	g.mu.Lock()
-	if len(g.inside) >= g.Limits().Connections {
-		oldest := g.strange.Front()
-		if !g.full {
-			g.full = true
-			g.log.Warn("as many connections as limits.connections allows; the oldest that has sent no request is closed, or the new one",
-				"connections", len(g.inside))
+	if limit := g.full(c.address); limit != "" {
+		if !g.warned {
+			g.warned = true
+			g.log.Warn("as many connections as "+limit+" allows; the oldest that has sent no request is closed, or the new one",
+				"connections", len(g.inside), "peer", c.peer())
 		}
+		oldest := g.oldestStranger(c.address, limit)
 		if oldest == nil {
 			g.mu.Unlock()
 			return nil
 		}
-		g.forget(oldest.Value.(*conn))
-		defer oldest.Value.(*conn).Close()
+		g.forget(oldest)
+		defer oldest.Close()
 	}
 	g.inside[c] = g.strange.PushBack(c)
+	g.from[c.address]++
 	lastCall := g.lastCall
 	g.mu.Unlock()
 	if !lastCall.IsZero() {
 		c.finishBy(lastCall)
 	}
 	return c
+}
+
+// full returns the limit that another connection from the address would exceed,
+// or "".
+func (g *Gate) full(address netip.Addr) string {
+	switch limits := g.Limits(); {
+	case len(g.inside) >= limits.Connections:
+		return "limits.connections"
+	case address.IsValid() && g.from[address] >= limits.PerAddress:
+		return "limits.connections_per_address"
+	}
+	return ""
+}
+
+// oldestStranger returns the connection that is to make room, or nil: under the
+// limit of an address, one from there.
+func (g *Gate) oldestStranger(address netip.Addr, limit string) *conn {
+	for place := g.strange.Front(); place != nil; place = place.Next() {
+		if c := place.Value.(*conn); limit == "limits.connections" || c.address == address {
+			return c
+		}
+	}
+	return nil
+}
+
+// addressOf returns the network address of the peer; it is invalid for a unix
+// socket.
+func addressOf(nc net.Conn) netip.Addr {
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }
 
 // introduced notes that the connection's peer is no stranger.
@@ -148,16 +209,24 @@ func (g *Gate) left(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forget(c)
-	if len(g.inside)*10 <= g.Limits().Connections*9 {
-		g.full = false
+	limits := g.Limits()
+	if len(g.inside)*10 <= limits.Connections*9 && g.from[c.address]*10 <= limits.PerAddress*9 {
+		g.warned = false
 	}
 }
 
 func (g *Gate) forget(c *conn) {
-	if place := g.inside[c]; place != nil {
+	place, inside := g.inside[c]
+	if !inside {
+		return
+	}
+	if place != nil {
 		g.strange.Remove(place)
 	}
 	delete(g.inside, c)
+	if g.from[c.address]--; g.from[c.address] <= 0 {
+		delete(g.from, c.address)
+	}
 }
 
 // Connections returns how many there are.

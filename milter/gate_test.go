@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -166,4 +167,47 @@ func TestAcceptEndsAtClose(t *testing.T) {
 			t.Errorf("it took %v", passed)
 		}
 	})
+}
+
+// from is a connection of a peer at an address.
+type from struct {
+	net.Conn
+	address netip.Addr
+}
+
+func (f from) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(f.address, 4321))
+}
+
+// One address cannot take all there is, and under its limit its own strangers make
+// room, not those of others.
+func TestGateByAddress(t *testing.T) {
+	log := new(logbook)
+	g := NewGate(Limits{Connections: 10, PerAddress: 2, Negotiation: patience, Command: patience, Idle: patience}, slog.New(log))
+	enter := func(address string) *conn {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _ = ours.Close() })
+		return g.enter(from{theirs, netip.MustParseAddr(address)}, "milter")
+	}
+	other := enter("192.0.2.9") // a stranger too, and older
+	first, second := enter("192.0.2.7"), enter("192.0.2.7")
+	g.introduced(second)
+	third := enter("::ffff:192.0.2.7")
+	if third == nil || !first.closed || second.closed || other.closed {
+		t.Errorf("the oldest stranger of the address does not make room: %v %v %v", first.closed, second.closed, other.closed)
+	}
+	g.introduced(third)
+	if enter("192.0.2.7") != nil {
+		t.Error("let in beyond the limit, where nobody is a stranger")
+	}
+	if enter("192.0.2.8") == nil {
+		t.Error("another address is kept out")
+	}
+	_ = third.Close()
+	if enter("192.0.2.7") == nil {
+		t.Error("kept out although one has left")
+	}
+	if n := len(log.all("limits.connections_per_address")); n != 1 {
+		t.Errorf("said %d times", n)
+	}
 }

@@ -16,9 +16,9 @@ var tooManyRecipients = greylist.Answer{
 }
 
 // warnTooMany is said once a message.
-func warnTooMany(log *slog.Logger, limit int, client greylist.Client) {
+func warnTooMany(log *slog.Logger, limit int, client string) {
 	log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
-		"recipients", limit, "client", client.String())
+		"recipients", limit, "client", client)
 }
 
 // named gives the attempts the queue ID that the MTA knows at DATA, if it does.

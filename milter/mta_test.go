@@ -236,7 +236,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	length := binary.BigEndian.Uint32(header[:])
-	if length == 0 || length > maxFrame {
+	if length == 0 || length > DefaultRequest {
 		return nil, fmt.Errorf("answer of %d octets", length)
 	}
 	b := make([]byte, length)

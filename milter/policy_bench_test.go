@@ -18,7 +18,7 @@ func BenchmarkPolicyRequest(b *testing.B) {
 		if _, whole := requestEnd(text, 0); !whole {
 			b.Fatal("not whole")
 		}
-		if _, err := parsePolicyRequest(text); err != nil {
+		if _, err := parsePolicyRequest(text, defaultLimits); err != nil {
 			b.Fatal(err)
 		}
 	}

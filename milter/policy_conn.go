@@ -17,8 +17,8 @@ func (c *conn) nextRequest() ([]byte, error) {
 			return waiting[:size], nil
 		}
 		looked = len(waiting)
-		if looked >= maxPolicyRequest {
-			return nil, badRequest("more than %d octets", maxPolicyRequest)
+		if limit := c.gate.Limits().Request; looked >= limit {
+			return nil, badRequest("more than %d octets", limit)
 		}
 		switch err := c.fill(looked + 1); {
 		case err == io.ErrUnexpectedEOF: // cut short, it could be of somebody else

@@ -20,7 +20,7 @@ func FuzzPolicyRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, cut int) {
 		before := bytes.Clone(text)
-		r, err := parsePolicyRequest(text)
+		r, err := parsePolicyRequest(text, defaultLimits)
 		size, whole := requestEnd(text, 0)
 		if err != nil && !errors.Is(err, errRequest) {
 			t.Errorf("error %v", err)
@@ -33,7 +33,7 @@ func FuzzPolicyRequest(f *testing.F) {
 			if last := text[size-1]; last != '\n' {
 				t.Errorf("a request ends with %q", last)
 			}
-			again, errAgain := parsePolicyRequest(text[:size])
+			again, errAgain := parsePolicyRequest(text[:size], defaultLimits)
 			if again != r || (err == nil) != (errAgain == nil) {
 				t.Errorf("what follows the request changes it from %+v, %v to %+v, %v", again, errAgain, r, err)
 			}
@@ -48,7 +48,7 @@ func FuzzPolicyRequest(f *testing.F) {
 			}
 		}
 		if !bytes.ContainsRune(text, '\r') {
-			crlf, errCRLF := parsePolicyRequest(bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")))
+			crlf, errCRLF := parsePolicyRequest(bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), defaultLimits)
 			if crlf != r || (err == nil) != (errCRLF == nil) {
 				t.Errorf("with CRLF it is %+v, %v", crlf, errCRLF)
 			}
@@ -123,14 +123,14 @@ func answersDue(octets []byte) int {
 	answers := 0
 	for _, line := range bytes.SplitAfter(octets, []byte("\n")) {
 		text = append(text, line...)
-		if len(text) > maxPolicyRequest {
+		if len(text) > DefaultRequest {
 			return answers + 1
 		}
 		if line := string(line); line != "\n" && line != "\r\n" {
 			continue
 		}
 		answers++
-		if _, err := parsePolicyRequest(text); err != nil {
+		if _, err := parsePolicyRequest(text, defaultLimits); err != nil {
 			return answers
 		}
 		text = nil

@@ -109,7 +109,7 @@ func TestPolicyRequestsInOrder(t *testing.T) {
 // What is no request costs one line in the log and the connection. It is answered
 // DUNNO: for Postfix, a connection that ends without an answer is a reason to defer.
 func TestPolicyGarbage(t *testing.T) {
-	line := strings.Repeat("x", maxPolicyLine)
+	line := strings.Repeat("x", DefaultLine)
 	for _, c := range []struct{ name, octets, because string }{
 		{"an empty line", "\n", `no "request" attribute`},
 		{"CRLF", "\r\n", `no "request" attribute`},
@@ -118,9 +118,10 @@ func TestPolicyGarbage(t *testing.T) {
 		{"an empty kind of request", postfixRequest("request="), `no "request" attribute`},
 		{"a line without =", strings.Replace(postfixRequest(), "sender=", "sender\nsender=", 1), `a line without "="`},
 		{"a line too long", postfixRequest("x=" + line), "a line of 16386 octets"},
-		{"a request too long", strings.TrimSuffix(postfixRequest(), "\n") + strings.Repeat("a=b\n", maxPolicyRequest/4), "more than 65536 octets"},
-		{"no end of line", strings.Repeat("x", maxPolicyRequest), "more than 65536 octets"},
-		{"zeros", strings.Repeat("\x00", maxPolicyRequest), "more than 65536 octets"},
+		{"a request too long", strings.TrimSuffix(postfixRequest(), "\n") + strings.Repeat("a=b\n", DefaultRequest/4), "more than 65536 octets"},
+		{"too many attributes", strings.TrimSuffix(postfixRequest(), "\n") + strings.Repeat("a=b\n", DefaultAttributes) + "\n", "more than 200 attributes"},
+		{"no end of line", strings.Repeat("x", DefaultRequest), "more than 65536 octets"},
+		{"zeros", strings.Repeat("\x00", DefaultRequest), "more than 65536 octets"},
 		{"no empty line at the end", strings.TrimSuffix(postfixRequest(), "\n"), "does not end with an empty line"},
 		{"an end within a line", "request=smtpd_access_policy\nprotocol_state=RCPT\nrecip", "does not end with an empty line"},
 		{"one octet", "r", "does not end with an empty line"},
@@ -155,15 +156,15 @@ func TestPolicyGarbage(t *testing.T) {
 func TestPolicyLongestRequest(t *testing.T) {
 	h := newPolicyHouse(t)
 	client := h.dial(t)
-	if got := client.ask("x=" + strings.Repeat("x", maxPolicyLine-2)); got != greylisted {
+	if got := client.ask("x=" + strings.Repeat("x", DefaultLine-2)); got != greylisted {
 		t.Errorf("action %q", got)
 	}
 	short := postfixRequest("recipient=you@example.org")
 	long := ""
-	for room := maxPolicyRequest - len(short); room > 0; room = maxPolicyRequest - len(short) - len(long) {
+	for room := DefaultRequest - len(short); room > 0; room = DefaultRequest - len(short) - len(long) {
 		long += "x=" + strings.Repeat("x", min(room, 10_000)-3) + "\n"
 	}
-	if size := len(long) + len(short); size != maxPolicyRequest {
+	if size := len(long) + len(short); size != DefaultRequest {
 		t.Fatalf("a request of %d octets", size)
 	}
 	client.write(long + short)
@@ -180,7 +181,7 @@ func TestPolicyMemoryOfAConnection(t *testing.T) {
 	if _, err := flood.nextRequest(); err == nil {
 		t.Error("a request without end is taken")
 	}
-	if len(flood.buf) > maxPolicyRequest {
+	if len(flood.buf) > DefaultRequest {
 		t.Errorf("the buffer is of %d octets", len(flood.buf))
 	}
 	long, short := strings.Repeat("a=b\n", 10_000)+"\n", postfixRequest()

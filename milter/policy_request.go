@@ -24,12 +24,6 @@ type policyRequest struct {
 	certSubject   string // of a verified client certificate
 }
 
-// Bounds of a request, in octets. Postfix's own line limit is 2048.
-const (
-	maxPolicyLine    = 16 << 10
-	maxPolicyRequest = 64 << 10
-)
-
 var errRequest = errors.New("policy: malformed request")
 
 func badRequest(format string, args ...any) error {
@@ -38,8 +32,8 @@ func badRequest(format string, args ...any) error {
 
 // parsePolicyRequest reads a request: lines of "name=value", up to an empty
 // one. What it does not know it passes over.
-func parsePolicyRequest(text []byte) (r policyRequest, err error) {
-	for len(text) > 0 {
+func parsePolicyRequest(text []byte, limits *Limits) (r policyRequest, err error) {
+	for n := 0; len(text) > 0; n++ {
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte{'\n'})
 		if line = bytes.TrimSuffix(line, []byte{'\r'}); len(line) == 0 {
@@ -49,8 +43,11 @@ func parsePolicyRequest(text []byte) (r policyRequest, err error) {
 		if !ok {
 			return r, badRequest("a line without \"=\"; is this a policy client?")
 		}
-		if len(line) > maxPolicyLine {
-			return r, badRequest("a line of %d octets, at most %d are taken", len(line), maxPolicyLine)
+		if len(line) > limits.Line {
+			return r, badRequest("a line of %d octets, at most %d are taken", len(line), limits.Line)
+		}
+		if n == limits.Attributes {
+			return r, badRequest("more than %d attributes", limits.Attributes)
 		}
 		if field := r.field(string(name)); field != nil {
 			*field = string(value)

@@ -115,7 +115,7 @@ func (s *PolicyServer) converse(c *conn) {
 		var request policyRequest
 		text, err := c.nextRequest()
 		if err == nil {
-			request, err = parsePolicyRequest(text)
+			request, err = parsePolicyRequest(text, s.gate.Limits())
 		}
 		if errors.Is(err, errRequest) {
 			_ = c.refuse(err)
@@ -163,7 +163,7 @@ func (s *PolicyServer) recipient(r *policyRequest) greylist.Answer {
 	limit := s.gate.Limits().Recipients
 	kept, first := s.messages.keep(r.instance, attempt, limit)
 	if first {
-		warnTooMany(s.log, limit, attempt.Client)
+		warnTooMany(s.log, limit, s.judge.Policy().LogName(attempt.Client.String()))
 	}
 	if !kept {
 		return tooManyRecipients

@@ -109,6 +109,8 @@ type script struct {
 	reads []func(p []byte) (int, error)
 }
 
+func (*script) RemoteAddr() net.Addr { return nil }
+
 func (s *script) Read(p []byte) (int, error) {
 	next := s.reads[0]
 	s.reads = s.reads[1:]

@@ -60,7 +60,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	clock := greylist.NewClock(time.Now, d.log)
+	clock := newClock(d.log)
 	judge := greylist.NewJudge(store, loaded.Policy, d.log, clock)
 	gate := milter.NewGate(gateLimits(c.Limits), d.log)
 	fronts := []*front{
@@ -156,5 +156,9 @@ func gateLimits(c config.Limits) milter.Limits {
 		Command:     c.CommandTimeout,
 		Idle:        c.IdleTimeout,
 		Recipients:  c.Recipients,
+		PerAddress:  c.PerAddress,
+		Line:        c.LineLength,
+		Request:     c.RequestSize,
+		Attributes:  c.Attributes,
 	}
 }

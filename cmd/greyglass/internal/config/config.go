@@ -102,4 +102,8 @@ type Limits struct {
 	CommandTimeout   time.Duration `koanf:"command_timeout"`
 	IdleTimeout      time.Duration `koanf:"idle_timeout"`
 	Recipients       int           `koanf:"recipients"`
+	PerAddress       int           `koanf:"connections_per_address"`
+	LineLength       int           `koanf:"line_length"`  // octets
+	RequestSize      int           `koanf:"request_size"` // octets
+	Attributes       int           `koanf:"attributes"`
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/milter"
 )
 
 var listenSection = Section{
@@ -122,6 +123,12 @@ var limitsSection = Section{
 			Comment: "Connections that are served at one time, in all.",
 			Doc:     "How many connections are served at one time, in all. It should be at least the number of SMTP sessions that the MTAs allow.",
 		}, {
+			Key:     "limits.connections_per_address",
+			Default: 2000,
+			Kind:    number{1, 1000000},
+			Comment: "Connections of these from one network address.",
+			Doc:     "How many of these may come from one network address. Unix sockets have none, and are not counted. An MTA on this machine has one address for all its sessions.",
+		}, {
 			Key:     "limits.negotiate_timeout",
 			Default: 5 * time.Second,
 			Kind:    patience,
@@ -145,6 +152,24 @@ var limitsSection = Section{
 			Kind:    number{1, 1000000},
 			Comment: "Recipients of one message that are kept to be judged at DATA.",
 			Doc:     "How many recipients of one message from a null sender or a prober are kept, to be judged at DATA.",
+		}, {
+			Key:     "limits.line_length",
+			Default: milter.DefaultLine,
+			Kind:    number{1024, 1 << 20},
+			Comment: "Octets of one SMTP command by milter, or of one attribute by policy.",
+			Doc:     "How many octets one SMTP command may have by milter, or one attribute by policy. A peer that sends more is closed on, before memory is taken for it.",
+		}, {
+			Key:     "limits.request_size",
+			Default: milter.DefaultRequest,
+			Kind:    number{4096, 1 << 24},
+			Comment: "Octets of one milter frame, or of one policy request.",
+			Doc:     "How many octets a milter frame or a policy request may have. A peer that sends more is closed on, before memory is taken for it.",
+		}, {
+			Key:     "limits.attributes",
+			Default: milter.DefaultAttributes,
+			Kind:    number{30, 100000},
+			Comment: "Attributes of one policy request.",
+			Doc:     "How many attributes a policy request may have. Postfix sends some 30.",
 		},
 	},
 }

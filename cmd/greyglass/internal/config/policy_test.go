@@ -19,6 +19,7 @@ func (empty) Update(_ context.Context, _ greylist.Triplet, change greylist.Chang
 	return nil
 }
 
+func (empty) Ping(context.Context) error                                     { return nil }
 func (empty) Get(context.Context, greylist.Triplet) (*greylist.Entry, error) { return nil, nil }
 
 // TestPolicy asks a policy that differs from the default in every part.
