@@ -193,6 +193,12 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.mail(c, "double-bounce@sender.test")
 		s.accepted("recipient", c.Rcpt(bob))
 		s.deferred("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+		if again := c.Cmd("DATA"); again.OK() {
+			s.t.Errorf("the same message, again: %s", again)
+		}
+		if got := s.reasons(bob, 1); got != "not-seen-before" {
+			s.t.Errorf("reasons: %q", got)
+		}
 	}},
 	{name: "no mail is lost while the daemon is down, and it comes back by itself", run: func(s *site) {
 		s.deferred("before", s.try(stranger, "ann@sender.test", bob))

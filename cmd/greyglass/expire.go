@@ -28,7 +28,7 @@ in small steps beside the daemon's work.`,
 				sweeper := greylist.Sweeper{
 					Store:   store,
 					Windows: func() greylist.Windows { return loaded.Policy.Windows },
-					Clock:   greylist.NewClock(time.Now, slog.New(slog.DiscardHandler)),
+					Clock:   newClock(slog.New(slog.DiscardHandler)),
 					Pause:   2 * time.Millisecond,
 				}
 				removed, err := sweeper.Sweep(ctx)

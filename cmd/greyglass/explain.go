@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 				return err
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				now := time.Now().Unix()
+				now := wallClock().Unix()
 				x, err := loaded.Policy.Explain(ctx, store, attempt, now)
 				printExplanation(p.stdout, x, loaded.Policy, now)
 				return err

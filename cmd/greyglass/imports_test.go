@@ -13,8 +13,10 @@ var mayImport = map[string][]string{
 	"greyglass/sqlstore":                      {"greyglass/greylist"},
 	"greyglass/milter":                        {"greyglass/greylist"},
 	"greyglass/cmd/greyglass/internal/config": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore"},
-	"greyglass/cmd/greyglass": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
+	"greyglass/cmd/greyglass/internal/doctor": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
 		"greyglass/cmd/greyglass/internal/config"},
+	"greyglass/cmd/greyglass": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
+		"greyglass/cmd/greyglass/internal/config", "greyglass/cmd/greyglass/internal/doctor"},
 }
 
 // mustNotReach are parts of the standard library and of others that would bring

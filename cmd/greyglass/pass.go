@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ silent for greylist.max_grey.
 				if err != nil {
 					return err
 				}
-				now := time.Now().Unix()
+				now := wallClock().Unix()
 				err = store.Update(ctx, t, func(remembered *greylist.Entry) (greylist.Entry, bool) {
 					return greylist.PassNow(remembered, now), true
 				})

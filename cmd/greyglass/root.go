@@ -67,7 +67,7 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 		p.explainCommand(), p.probeCommand(),
 		p.listCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expireCommand(),
-		p.backupCommand(), p.versionCommand(),
+		p.backupCommand(), p.doctorCommand(), p.versionCommand(),
 	)
 	return root
 }

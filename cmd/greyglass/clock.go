@@ -1,0 +1,21 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// wallClock is the time by which triplets are remembered. Everything in this
+// program that judges or changes one reads the clock here or by [newClock].
+func wallClock() time.Time { return time.Now().Round(0).Add(skew()) }
+
+// newClock makes the daemon's clock.
+func newClock(log *slog.Logger) *greylist.Clock {
+	start := time.Now()
+	return greylist.NewClockOf(func() (time.Time, time.Duration) {
+		now := time.Now()
+		return now.Round(0).Add(skew()), now.Sub(start)
+	}, log)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/doctor"
+)
+
+func (p *program) doctorCommand() *cobra.Command {
+	var asJSON bool
+	subject := doctor.Subject{Machine: doctor.ThisMachine()}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "say what is right on this machine and what is not",
+		Long: `Look at this machine and say in plain words what is right and what is not: the
+configuration; whether the daemon answers at each of its sockets; whether a mail
+server asks it, in the right place, can open its sockets, and goes on without it when
+it is down; the database, which is checked as a whole; the disk and the clock. Nothing
+is changed, and nothing that the daemon is asked is remembered. Run it as root:
+others may not see everything.
+
+Each line begins with 'ok', with 'warn' (worth a look), or with 'WRONG'. What is not
+right is followed by how to mend it. The exit status is 0 if nothing is WRONG, else 1.
+With --json it is one array of objects with check, status (ok, warn, wrong), says, and mend.
+
+The mail servers are asked for their configurations by their own programs, which are
+looked for in $PATH and the sbin folders: postconf, and exim4 or exim. Of Sendmail
+the file /etc/mail/sendmail.cf is read. For an instance that has its configuration
+elsewhere, name that; run this once for each instance.`,
+		Example: `  greyglass doctor
+  greyglass doctor --json | jq '.[] | select(.status == "wrong")'
+  greyglass doctor --postfix-config /etc/postfix-in`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			subject.ConfigFile = p.configFile
+			subject.Loaded, subject.LoadError = p.load(cmd)
+			subject.Progress = func(line string) { fmt.Fprintf(p.stderr, "doctor: %s\n", line) }
+			findings := []doctor.Finding{}
+			err := doctor.Examine(cmd.Context(), subject, func(f doctor.Finding) {
+				findings = append(findings, f)
+				if !asJSON {
+					printFinding(p.stdout, f)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(p.stdout)
+				encoder.SetIndent("", "  ")
+				encoder.SetEscapeHTML(false)
+				if err := encoder.Encode(findings); err != nil {
+					return err
+				}
+			}
+			summary, wrong := sumUp(findings)
+			if !asJSON {
+				fmt.Fprintf(p.stdout, "\n%s\n", summary)
+			}
+			if wrong {
+				return errors.New("not all is well: doctor found something wrong")
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	flags.StringVar(&subject.PostfixConfig, "postfix-config", "", "`FOLDER` of Postfix's main.cf and master.cf, as for 'postconf -c' (default: Postfix's own)")
+	flags.StringVar(&subject.SendmailCF, "sendmail-cf", "", "Sendmail's configuration `FILE` (default /etc/mail/sendmail.cf, if it is there)")
+	flags.StringVar(&subject.EximConfig, "exim-config", "", "Exim's configuration `FILE`, as for 'exim -C' (default: Exim's own)")
+	return cmd
+}
+
+// marks are what the lines of people's output begin with.
+var marks = map[doctor.Status]string{doctor.OK: "ok", doctor.Warn: "warn", doctor.Wrong: "WRONG"}
+
+// checkWidth is that of the longest name of a check.
+const checkWidth = len("configuration")
+
+func printFinding(w io.Writer, f doctor.Finding) {
+	fmt.Fprintf(w, "%-5s  %-*s  %s\n", marks[f.Status], checkWidth, f.Check, f.Says)
+	if f.Mend != "" {
+		fmt.Fprintf(w, "%s  mend: %s\n", strings.Repeat(" ", len("WRONG  ")+checkWidth), f.Mend)
+	}
+}
+
+// sumUp is the last line, and whether anything is wrong.
+func sumUp(findings []doctor.Finding) (summary string, wrong bool) {
+	n := make(map[doctor.Status]int)
+	for _, f := range findings {
+		n[f.Status]++
+	}
+	switch {
+	case n[doctor.Wrong] == 1:
+		summary = "1 thing is wrong"
+	case n[doctor.Wrong] > 1:
+		summary = fmt.Sprintf("%d things are wrong", n[doctor.Wrong])
+	case n[doctor.Warn] > 0:
+		summary = "Nothing is wrong"
+	default:
+		return "All is well.", false
+	}
+	switch n[doctor.Warn] {
+	case 0:
+	case 1:
+		summary += ", with 1 warning"
+	default:
+		summary += fmt.Sprintf(", with %d warnings", n[doctor.Warn])
+	}
+	return summary + ".", n[doctor.Wrong] > 0
+}

@@ -1,0 +1,123 @@
+package doctor
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// place is a file, or a folder on the way to it.
+type place struct {
+	path     string
+	mode     fs.FileMode
+	uid, gid int
+}
+
+// What a place may let an account do, as in the last three bits of a mode. A
+// socket is opened by whoever may write to it (unix(7)).
+const (
+	mayWalk  = 1 // through a folder
+	mayWrite = 2
+)
+
+// lets reports whether the owner and mode of a place let the account do it.
+// Access control lists, which few use for this, are not looked at.
+func (p place) lets(a account, what fs.FileMode) bool {
+	switch {
+	case a.uid == 0:
+		return true
+	case p.uid == a.uid:
+		return p.mode.Perm()>>6&what == what
+	case slices.Contains(a.groups, p.gid):
+		return p.mode.Perm()>>3&what == what
+	}
+	return p.mode.Perm()&what == what
+}
+
+// way is the folders that lead to a file, from the top, and the file itself.
+type way []place
+
+func (w way) end() place       { return w[len(w)-1] }
+func (w way) folders() []place { return w[:len(w)-1] }
+
+// stops returns the first place that keeps the account from opening the file.
+func (w way) stops(a account) (at place, stopped bool) {
+	for _, folder := range w.folders() {
+		if !folder.lets(a, mayWalk) {
+			return folder, true
+		}
+	}
+	return w.end(), !w.end().lets(a, mayWrite)
+}
+
+// wayTo returns the way to a file, symbolic links resolved.
+func (m Machine) wayTo(path string) (way, error) {
+	real, err := filepath.EvalSymlinks(m.path(path))
+	if err != nil {
+		return nil, err
+	}
+	top := filepath.Join("/", m.Root)
+	var w way
+	for at := real; ; at = filepath.Dir(at) {
+		p, err := placeAt(at)
+		if err != nil {
+			return nil, err
+		}
+		p.path = filepath.Join("/", strings.TrimPrefix(at, top))
+		w = append(w, p)
+		if at == top || at == "/" {
+			slices.Reverse(w)
+			return w, nil
+		}
+	}
+}
+
+func placeAt(path string) (place, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return place{}, err
+	}
+	p := place{path: path, mode: info.Mode()}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		p.uid, p.gid = int(owner.Uid), int(owner.Gid)
+	}
+	return p, nil
+}
+
+// inWords says to whom a place belongs.
+func (m Machine) inWords(p place) string {
+	return fmt.Sprintf("mode %04o, user %s, group %s", p.mode.Perm(), m.userName(p.uid), m.groupName(p.gid))
+}
+
+// lookAtSocket looks whether a mail server, which works as this user, may open
+// a unix socket of the daemon's.
+func (v *visit) lookAtSocket(path, server, user string) {
+	a, known := v.Machine.account(user)
+	if !known {
+		v.warn("see whether "+server+" can open "+path, "it works as user %s, who is not in /etc/passwd, so it is not known whether it may open %s", user, path)
+		return
+	}
+	w, err := v.Machine.wayTo(path)
+	if err != nil {
+		return // said of the daemon
+	}
+	at, stopped := w.stops(a)
+	group := v.Machine.groupName(at.gid)
+	switch {
+	case !stopped:
+		v.ok("may open %s (as user %s)", path, a.name)
+	case at.mode.IsDir():
+		v.wrong(fmt.Sprintf("'chmod o+x %s', or put %s into the group %s ('adduser %s %s') and restart %s", at.path, a.name, group, a.name, group, server),
+			"may not open %s: user %s may not go through %s (%s)", path, a.name, at.path, v.Machine.inWords(at))
+	case at.mode.Perm()&0o020 != 0:
+		v.wrong(fmt.Sprintf("put %s into the group of the socket ('adduser %s %s') and restart %s; or set listen.socket_group to a group of %s and restart Greyglass", a.name, a.name, group, server, a.name),
+			"may not open %s: user %s may not write to it (%s)", path, a.name, v.Machine.inWords(at))
+	default:
+		v.wrong(fmt.Sprintf(`set listen.socket_mode to "0660" and listen.socket_group to a group of %s, such as %s, and restart Greyglass`, a.name, v.Machine.groupName(a.groups[0])),
+			"may not open %s: user %s may not write to it (%s)", path, a.name, v.Machine.inWords(at))
+	}
+}

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"greyglass/milter"
+)
+
+// protocol is a key of the configuration, and a protocol by which we are asked.
+type protocol string
+
+const (
+	byMilter protocol = "milter"
+	byPolicy protocol = "policy"
+)
+
+// listens returns where the daemon should listen, as far as that can be known.
+func (v *visit) listens(p protocol) (ours []milter.Address) {
+	spelled := v.config.Listen.Milter
+	if p == byPolicy {
+		spelled = v.config.Listen.Policy
+	}
+	for _, s := range spelled {
+		a, err := milter.ParseAddress(s)
+		if err == nil && a.Network == "systemd" {
+			a, err = v.Machine.passedBySystemd(a)
+		}
+		if err == nil {
+			ours = append(ours, a)
+		}
+	}
+	return ours
+}
+
+// ours finds the address of the daemon's that a mail server means by its own.
+func (v *visit) ours(ctx context.Context, p protocol, theirs milter.Address) (milter.Address, bool) {
+	for _, a := range v.listens(p) {
+		if v.Machine.same(ctx, a, theirs) {
+			return a, true
+		}
+	}
+	return milter.Address{}, false
+}
+
+// same reports whether who connects to theirs reaches who listens on ours.
+func (m Machine) same(ctx context.Context, ours, theirs milter.Address) bool {
+	if ours.Network == "unix" || theirs.Network == "unix" {
+		return ours.Network == theirs.Network && m.resolve(ours.Addr) == m.resolve(theirs.Addr)
+	}
+	ourHost, ourPort, err1 := net.SplitHostPort(ours.Addr)
+	theirHost, theirPort, err2 := net.SplitHostPort(theirs.Addr)
+	if err1 != nil || err2 != nil || ourPort != theirPort {
+		return false
+	}
+	if ourHost == theirHost {
+		return true
+	}
+	addresses := m.addresses(ctx, theirHost)
+	return slices.ContainsFunc(m.addresses(ctx, ourHost), func(a netip.Addr) bool {
+		return a.IsUnspecified() || slices.Contains(addresses, a)
+	})
+}
+
+// resolve is a path without symbolic links, such as the usual one from /var/run
+// to /run. The socket itself need not be there.
+func (m Machine) resolve(path string) string {
+	folder, err := filepath.EvalSymlinks(m.path(filepath.Dir(path)))
+	if err != nil {
+		return m.path(path)
+	}
+	return filepath.Join(folder, filepath.Base(path))
+}
+
+// addresses are those of a host, given by name or address.
+func (m Machine) addresses(ctx context.Context, host string) (all []netip.Addr) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a.Unmap()}
+	}
+	if strings.EqualFold(host, "localhost") {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	names, _ := m.LookUp(ctx, host)
+	for _, name := range names {
+		if a, err := netip.ParseAddr(name); err == nil {
+			all = append(all, a.Unmap())
+		}
+	}
+	return all
+}
+
+// suggested is the address that a mail server is best given: an inet one where
+// it may be locked into a folder of its own, else a unix one.
+func (v *visit) suggested(p protocol, network string) string {
+	listens := v.listens(p)
+	for _, a := range listens {
+		if strings.HasPrefix(a.Network, network) {
+			return a.String()
+		}
+	}
+	if len(listens) > 0 {
+		return listens[0].String()
+	}
+	return "the address of listen." + string(p)
+}

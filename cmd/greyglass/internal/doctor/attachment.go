@@ -1,0 +1,68 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// lookAtAttachment sums up what was found out about the mail servers.
+func lookAtAttachment(_ context.Context, v *visit) {
+	switch {
+	case len(v.attached) > 0:
+		v.ok("%s asks Greyglass", strings.Join(v.attached, " and "))
+	case len(v.unread) > 0:
+		v.warn("mend what is said above, then run this again", "whether %s asks Greyglass is not known", strings.Join(v.unread, " and "))
+	case len(v.mailServers) > 0:
+		var mends []string
+		for _, server := range v.mailServers {
+			mends = append(mends, v.attaching(server))
+		}
+		v.wrong(strings.Join(mends, "; or "), "no mail server asks Greyglass, so that nothing is greylisted (%s is here)", strings.Join(v.mailServers, " and "))
+	case v.servesOthers():
+		v.ok("none on this machine; Greyglass listens for those of others, which cannot be looked at from here")
+	default:
+		v.wrong("install Postfix, Sendmail or Exim; or say where its configuration is (--postfix-config, --sendmail-cf, --exim-config)",
+			"there is none on this machine, and Greyglass listens for none elsewhere, so that nothing is greylisted")
+	}
+}
+
+// cannotRead says that there is a mail server of which nothing can be known.
+func (v *visit) cannotRead(server, mend string, err error) {
+	v.unread = append(v.unread, server)
+	const says = "its configuration cannot be read: %v"
+	switch {
+	case notInstalled(err):
+		v.wrong("add the folder of its program to PATH", says, err)
+	case v.Machine.Super:
+		v.wrong(mend, says, err)
+	default:
+		v.warn("run this as root", says, err)
+	}
+}
+
+// attaching says how a mail server is made to ask us.
+func (v *visit) attaching(server string) string {
+	switch server {
+	case "Postfix":
+		return "for Postfix, add the lines of contrib/postfix/milter.cf to main.cf (smtpd_milters = " + v.suggested(byMilter, "tcp") + " and milter_default_action = accept), then 'postfix reload'"
+	case "Sendmail":
+		return "for Sendmail, add the line of contrib/sendmail/greyglass.mc (S=" + v.suggested(byMilter, "unix") + ")" + rebuild
+	}
+	return "for Exim, follow contrib/exim: acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf and predata.conf, then restart Exim"
+}
+
+// servesOthers reports whether the daemon listens for other machines.
+func (v *visit) servesOthers() bool {
+	for _, a := range append(v.listens(byMilter), v.listens(byPolicy)...) {
+		host, _, err := net.SplitHostPort(a.Addr)
+		if err != nil || a.Network == "unix" || host == "localhost" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+			return true
+		}
+	}
+	return false
+}

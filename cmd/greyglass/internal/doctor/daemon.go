@@ -1,0 +1,114 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/milter"
+)
+
+// answerPatience is how long the daemon may take to answer.
+const answerPatience = 10 * time.Second
+
+// nobody stands for sender and recipient in what the daemon is asked (RFC 2606,
+// section 2). It asks as a client without an address, whom it lets in by its
+// first rule, so that nothing is remembered.
+const nobody = "doctor@greyglass.invalid"
+
+const startIt = "start the daemon ('systemctl start greyglass'); if it does not stay, 'journalctl -u greyglass' says why"
+
+// lookAtDaemon asks the daemon at each address.
+func lookAtDaemon(ctx context.Context, v *visit) {
+	listen := v.config.Listen
+	if len(listen.Milter)+len(listen.Policy) == 0 {
+		v.wrong("name an address in listen.milter or listen.policy", "no mail server can reach it, because listen.milter and listen.policy are empty")
+	}
+	for _, s := range listen.Milter {
+		v.lookAtAddress(ctx, byMilter, s, askMilter)
+	}
+	for _, s := range listen.Policy {
+		v.lookAtAddress(ctx, byPolicy, s, askPolicy)
+	}
+}
+
+func (v *visit) lookAtAddress(ctx context.Context, p protocol, spelled string, ask func(context.Context, milter.Address) error) {
+	a, err := milter.ParseAddress(spelled)
+	if err == nil && a.Network == "systemd" {
+		if a, err = v.Machine.passedBySystemd(a); err != nil {
+			v.warn("give the unit FileDescriptorName="+a.Addr+", and a ListenStream=", "%s %s could not be asked: %v", p, spelled, err)
+			return
+		}
+		spelled += " (" + a.String() + ")"
+	}
+	if strings.HasSuffix(a.Addr, ":0") {
+		v.warn("choose a port", "%s %s could not be asked: it is another port each time that the daemon starts", p, spelled)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	switch err = ask(ctx, a); {
+	case err == nil:
+		v.ok("answers at %s %s", p, spelled)
+	case errors.Is(err, fs.ErrPermission) && !v.Machine.Super:
+		v.warn("run this as root", "%s %s could not be asked: this user may not open it", p, spelled)
+	case errors.Is(err, fs.ErrNotExist):
+		v.wrong(startIt, "does not answer at %s %s: there is no such socket", p, spelled)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		v.wrong(startIt, "does not answer at %s %s: nobody listens there", p, spelled)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		v.wrong("look into the daemon's log ('journalctl -u greyglass'), then restart it ('systemctl restart greyglass')",
+			"does not answer at %s %s within %v", p, spelled, answerPatience)
+	default:
+		v.wrong("see whether it is Greyglass that listens there ('ss -ltnxp' shows it), and what its log says ('journalctl -u greyglass')",
+			"does not answer as it should at %s %s: %s", p, spelled, strings.TrimPrefix(err.Error(), "milter: "))
+	}
+}
+
+func askMilter(ctx context.Context, to milter.Address) error {
+	answer, err := milter.Probe(ctx, to, greylist.Attempt{
+		Client: greylist.LocalClient(""), Helo: "localhost", Sender: nobody, Recipient: nobody,
+	})
+	if err != nil {
+		return err
+	}
+	if answer.Verdict != greylist.Accept {
+		return fmt.Errorf("it answers %q to a client without an address, whom Greyglass would let in", answer.Reply)
+	}
+	return nil
+}
+
+// askPolicy asks one question, as Exim does: it shuts down its side, and the
+// daemon closes when it has answered.
+func askPolicy(ctx context.Context, to milter.Address) error {
+	var dialer net.Dialer
+	c, err := dialer.DialContext(ctx, to.Network, to.Addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\nsender=" + nobody + "\nrecipient=" + nobody + "\n\n"
+	if _, err := io.WriteString(c, question); err != nil {
+		return err
+	}
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	answer, err := io.ReadAll(io.LimitReader(c, 1<<10))
+	if err != nil {
+		return err
+	}
+	if string(answer) != "action=DUNNO\n\n" {
+		return fmt.Errorf("it answers %q to a client without an address, whom Greyglass would let in", answer)
+	}
+	return nil
+}

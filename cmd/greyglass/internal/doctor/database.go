@@ -1,0 +1,158 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore"
+)
+
+// lookAtDatabase looks whether what is remembered is sound, and whether more can
+// be remembered.
+func lookAtDatabase(ctx context.Context, v *visit) {
+	url := v.config.Store.URL
+	file, isFile := v.config.Store.SQLite()
+	if !isFile {
+		v.lookAtServer(ctx, url)
+		return
+	}
+	done := v.tellProgress(file)
+	x, err := sqlstore.Examine(ctx, url)
+	done()
+	if ctx.Err() != nil {
+		return
+	}
+	v.lookAtSetAside(url)
+	switch {
+	case errors.Is(err, fs.ErrPermission) && !v.Machine.Super:
+		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
+		return
+	case err != nil:
+		v.wrong(databaseMend(err), "%s", withoutPackage(err))
+		return
+	}
+	v.newestTime = x.NewestTime
+	if len(x.Faults) > 0 {
+		v.wrong("restart the daemon: it moves a corrupt database aside and begins a new one; or stop it, put a copy made by 'greyglass backup' in its place, and start it; and look after the disk ('dmesg')",
+			"%s is corrupt: %s", x.Path, strings.Join(x.Faults, "; "))
+	} else {
+		v.ok("%s is sound (%s)", x.Path, humanize.IBytes(uint64(x.Bytes+x.LogBytes)))
+	}
+	if x.Version < x.Newest {
+		v.warn("restart the daemon, which brings it to the present version", "it has version %d, and this program's is %d", x.Version, x.Newest)
+	}
+	if x.LogBytes > 4*x.LogLimit {
+		v.warn("end whoever reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows who); if there is nobody, restart the daemon",
+			"its log %s-wal has grown to %s, because the daemon cannot bring it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
+	}
+	v.lookAtOwners(x.Path)
+}
+
+// tellProgress says now and then that the database is still being checked.
+func (v *visit) tellProgress(file string) (done func()) {
+	if v.Progress == nil {
+		return func() {}
+	}
+	var size int64
+	if info, err := os.Stat(file); err == nil {
+		size = info.Size()
+	}
+	began, stop := time.Now(), make(chan struct{})
+	go func() {
+		for wait := 3 * time.Second; ; wait = 15 * time.Second {
+			select {
+			case <-stop:
+				return
+			case <-time.After(wait):
+				v.Progress(fmt.Sprintf("checking all of the database (%s), for %v so far; mail flows meanwhile",
+					humanize.IBytes(uint64(size)), time.Since(began).Round(time.Second)))
+			}
+		}
+	}()
+	return func() { close(stop) }
+}
+
+// databaseMend says what to do when a database cannot be opened.
+func databaseMend(err error) string {
+	switch {
+	case errors.Is(err, greylist.ErrNoDatabase):
+		return "start the daemon, which creates it; if it exists elsewhere, set store.url"
+	case errors.Is(err, greylist.ErrNotOurs):
+		return "give another path in store.url; the file was not touched"
+	case errors.Is(err, greylist.ErrNewer):
+		return "install the newer Greyglass again, or give another path in store.url"
+	}
+	return "see whether its folder and disk are there and readable, and what the daemon's log says"
+}
+
+func withoutPackage(err error) string {
+	text := err.Error()
+	for _, name := range []string{"sqlstore: ", "greylist: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
+// lookAtServer looks at a database that is no file here.
+func (v *visit) lookAtServer(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	store, err := sqlstore.Open(ctx, url, sqlstore.Options{})
+	if err == nil {
+		_, err = store.Stats(ctx)
+		_ = store.Close()
+	}
+	if err != nil {
+		v.wrong("see whether the database's server runs and can be reached, and what store.url says", "cannot be asked: %s", withoutPackage(err))
+		return
+	}
+	v.ok("its server answers")
+}
+
+// lookAtSetAside says of databases that were corrupt, for as long as they are there.
+func (v *visit) lookAtSetAside(url string) {
+	files, _ := sqlstore.SetAside(url)
+	for _, file := range files {
+		v.wrong("look after the disk ('dmesg', 'smartctl'); save from the file what you need, then move it elsewhere or remove it",
+			"a database was found corrupt, moved aside as %s, and a new one begun", file)
+	}
+}
+
+// lookAtOwners looks whether who owns the database can write to it and beside it.
+func (v *visit) lookAtOwners(path string) {
+	w, err := v.Machine.wayTo(path)
+	if err != nil || len(w) < 2 {
+		v.wrong("run this as root", "the folder of %s cannot be looked at: %v", path, err)
+		return
+	}
+	file, folder := w.end(), w.folders()[len(w)-2]
+	owner, known := v.Machine.account(strconv.Itoa(file.uid))
+	if !known {
+		owner = account{strconv.Itoa(file.uid), file.uid, []int{file.gid}}
+	}
+	const mayBoth = mayWalk | mayWrite
+	if !folder.lets(owner, mayBoth) {
+		v.wrong(fmt.Sprintf("'chown %s %s', or correct its mode", owner.name, folder.path),
+			"user %s, who owns the database, may not write to its folder %s (%s)", owner.name, folder.path, v.Machine.inWords(folder))
+	} else if file.uid == 0 && folder.uid != 0 {
+		v.wrong(fmt.Sprintf("stop the daemon, 'chown %s: %s*', and start it", v.Machine.userName(folder.uid), path),
+			"%s belongs to root, but its folder to %s: as this user the daemon cannot write", path, v.Machine.userName(folder.uid))
+	} else {
+		v.ok("its folder %s can be written to by its owner, %s", folder.path, owner.name)
+	}
+	for _, beside := range []string{path + "-wal", path + "-shm"} {
+		if p, err := placeAt(beside); err == nil && !p.lets(owner, mayWrite) {
+			v.wrong(fmt.Sprintf("'chown %s: %s'", owner.name, beside), "user %s, who owns the database, may not write to %s (%s)", owner.name, filepath.Base(beside), v.Machine.inWords(p))
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+)
+
+// What a disk should have left: so many bytes, and such a share of all.
+const (
+	leastSpace   = 100 << 20
+	leastPercent = 5
+)
+
+// lookAtDisk looks whether there is room for the database.
+func lookAtDisk(_ context.Context, v *visit) {
+	file, isFile := v.config.Store.SQLite()
+	if !isFile {
+		v.ok("not used for the database")
+		return
+	}
+	folder, err := filepath.Abs(filepath.Dir(file))
+	for err == nil && folder != "/" {
+		if _, missing := os.Stat(folder); missing == nil {
+			break
+		}
+		folder = filepath.Dir(folder)
+	}
+	free, total, err := v.Machine.Space(folder)
+	if err != nil || total == 0 {
+		v.warn("see what 'df "+folder+"' says", "how much room there is in %s is not known: %v", folder, err)
+		return
+	}
+	left, percent := humanize.IBytes(free), free/max(total/100, 1)
+	switch {
+	case free == 0:
+		v.wrong("make room: without it nothing can be remembered", "is full (%s)", folder)
+	case free < leastSpace || percent < leastPercent:
+		v.warn("make room: without it nothing can be remembered", "only %s left (%d %%) in %s", left, percent, folder)
+	default:
+		v.ok("%s left (%d %%) in %s", left, percent, folder)
+	}
+}

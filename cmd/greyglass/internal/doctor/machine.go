@@ -1,0 +1,89 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Machine is what is known of the machine. Tests have one of their own.
+type Machine struct {
+	Root  string // stands before the path of every file; empty on a real machine
+	Super bool   // whether who asks may see everything
+
+	// Run runs a program and returns what it prints. The error wraps
+	// exec.ErrNotFound if there is no such program.
+	Run func(ctx context.Context, program string, args ...string) (string, error)
+
+	LookUp func(ctx context.Context, host string) ([]string, error) // a host's addresses
+	Space  func(folder string) (free, total uint64, err error)      // of its disk, in bytes
+	Now    func() time.Time
+}
+
+// ThisMachine is the machine that the program runs on.
+func ThisMachine() Machine {
+	return Machine{Super: os.Geteuid() == 0, Run: run, LookUp: net.DefaultResolver.LookupHost, Space: space, Now: time.Now}
+}
+
+func (m Machine) path(name string) string { return filepath.Join("/", m.Root, name) }
+
+func (m Machine) readFile(name string) (string, error) {
+	text, err := os.ReadFile(m.path(name))
+	return string(text), err
+}
+
+// programPatience is how long a mail server's program may take to print its
+// configuration. Postfix waits for 2 s if main.cf was just changed.
+const programPatience = 30 * time.Second
+
+func run(ctx context.Context, program string, args ...string) (string, error) {
+	path, err := find(program)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, programPatience)
+	defer cancel()
+	var complaint bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stderr = &complaint
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(complaint.String()), "\n")
+		return "", fmt.Errorf("%s: %w: %s", program, err, lines[0])
+	}
+	return string(out), nil
+}
+
+// find finds a program, also where the shells of users other than root do not look.
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path, nil
+	}
+	for _, folder := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(folder, program)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+}
+
+func notInstalled(err error) bool { return errors.Is(err, exec.ErrNotFound) }
+
+func space(folder string) (free, total uint64, err error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(folder, &fs); err != nil {
+		return 0, 0, err
+	}
+	size := uint64(fs.Bsize)
+	return uint64(fs.Bavail) * size, fs.Blocks * size, nil
+}

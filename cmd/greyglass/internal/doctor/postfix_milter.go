@@ -1,0 +1,64 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// lookAtMilters looks whether a service asks us as a milter, and how.
+func (v *visit) lookAtMilters(ctx context.Context, p *postfix, s service) (asks bool) {
+	if local := s.main["non_smtpd_milters"]; slices.ContainsFunc(elements(local), func(element string) bool {
+		_, _, found := p.ours(ctx, v, byMilter, s, parseTarget(element))
+		return found
+	}) {
+		v.warn("take it out of non_smtpd_milters; smtpd_milters is enough", "asks also about mail of this machine's own (non_smtpd_milters), which is not greylisted anyway")
+	}
+	milters := elements(s.value("smtpd_milters"))
+	for i, element := range milters {
+		t := parseTarget(element)
+		a, astray, found := p.ours(ctx, v, byMilter, s, t)
+		if !found {
+			continue
+		}
+		if strings.Contains(s.value("receive_override_options"), "no_milters") {
+			v.wrong("take no_milters out of receive_override_options (in main.cf, or by -o below smtpd in master.cf)", "names Greyglass in smtpd_milters, but receive_override_options = no_milters keeps it from asking")
+			return false
+		}
+		v.ok("asks Greyglass as a milter (smtpd_milters: %s)", t.address)
+		p.lookAtReach(v, byMilter, a, astray)
+		v.lookAtMilterFailure(s, t)
+		if i > 0 {
+			v.warn("put "+t.address+" first in smtpd_milters", "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
+		} else if len(milters) > 1 {
+			v.ok("asks Greyglass before other milters")
+		}
+		if n, err := strconv.Atoi(s.setting(t, "protocol", "milter_protocol")); err == nil && n < 6 {
+			v.warn("remove milter_protocol from main.cf, and protocol= from smtpd_milters", "milter_protocol = %d keeps Greyglass from asking for all that Postfix knows, such as who has logged in", n)
+		}
+		return true
+	}
+	return false
+}
+
+// lookAtMilterFailure looks what happens to mail while the daemon is down.
+func (v *visit) lookAtMilterFailure(s service, t target) {
+	const mend = "set milter_default_action = accept in main.cf, then 'postfix reload'"
+	switch action := s.setting(t, "default_action", "milter_default_action"); action {
+	case "accept":
+		v.ok("mail goes on when Greyglass is down (milter_default_action = accept)")
+	case "shutdown":
+		v.wrong(mend, "sessions are closed when Greyglass is down (milter_default_action = shutdown)")
+	default:
+		v.wrong(mend, "mail is held up when Greyglass is down (milter_default_action = %s)", action)
+	}
+}
+
+func addressesOf(milters []string) string {
+	var all []string
+	for _, element := range milters {
+		all = append(all, parseTarget(element).address)
+	}
+	return strings.Join(all, ", ")
+}

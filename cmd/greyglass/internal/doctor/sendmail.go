@@ -1,0 +1,178 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"greyglass/milter"
+)
+
+const sendmailFile = "/etc/mail/sendmail.cf"
+
+// sendmail is what sendmail.cf says about milters (Sendmail's Installation and
+// Operation Guide, sections 5.6 and 5.11).
+type sendmail struct {
+	filters map[string]filter // X lines, by name
+	order   []string          // O InputMailFilters
+	daemons []map[string]string
+	user    string // O RunAsUser, as whom it asks
+	trusts  string // O DontBlameSendmail
+}
+
+// filter is an X line.
+type filter struct{ socket, flags, timeouts string }
+
+func parseSendmail(text string) sendmail {
+	c := sendmail{filters: make(map[string]filter), user: "root"}
+	for line := range strings.Lines(joinLines(text)) {
+		line = strings.TrimSpace(line)
+		if rest, ok := strings.CutPrefix(line, "X"); ok {
+			name, rest, _ := strings.Cut(rest, ",")
+			e := equates(rest)
+			c.filters[strings.TrimSpace(name)] = filter{e["S"], e["F"], e["T"]}
+		}
+		option, ok := strings.CutPrefix(line, "O ")
+		if !ok {
+			continue
+		}
+		name, value, _ := strings.Cut(option, "=")
+		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
+		case "inputmailfilters":
+			c.order = names(value)
+		case "daemonportoptions":
+			c.daemons = append(c.daemons, equates(value))
+		case "runasuser":
+			c.user, _, _ = strings.Cut(value, ":")
+		case "dontblamesendmail":
+			c.trusts = strings.ToLower(value)
+		}
+	}
+	return c
+}
+
+// joinLines joins lines with those that continue them, which begin with a space
+// or a tab.
+func joinLines(text string) string {
+	return strings.NewReplacer("\n\t", " ", "\n ", " ").Replace(text)
+}
+
+// equates reads "Key=value, Key=value". Of a key the first letter counts.
+func equates(text string) map[string]string {
+	all := make(map[string]string)
+	for part := range strings.SplitSeq(text, ",") {
+		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if ok && key != "" {
+			all[strings.ToUpper(key[:1])] = strings.TrimSpace(value)
+		}
+	}
+	return all
+}
+
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; \t", r) })
+}
+
+func lookAtSendmail(ctx context.Context, v *visit) {
+	file := cmp.Or(v.SendmailCF, sendmailFile)
+	text, err := v.Machine.readFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && v.SendmailCF == "":
+		v.ok("not installed")
+		return
+	case err != nil:
+		v.cannotRead("Sendmail", "name its file with --sendmail-cf", err)
+		return
+	}
+	v.mailServers = append(v.mailServers, "Sendmail")
+	c := parseSendmail(text)
+	for _, name := range c.inOrder() {
+		theirs, err := milter.ParseAddress(c.filters[name].socket)
+		if err != nil {
+			continue
+		}
+		if a, found := v.ours(ctx, byMilter, theirs); found {
+			v.attached = append(v.attached, "Sendmail")
+			v.lookAtFilter(c, name, a)
+			return
+		}
+	}
+	v.ok("does not ask Greyglass (%s)", file)
+}
+
+// inOrder returns the names of all filters, first those that are asked.
+func (c sendmail) inOrder() (all []string) {
+	for _, name := range c.order {
+		if _, ok := c.filters[name]; ok {
+			all = append(all, name)
+		}
+	}
+	var unasked []string
+	for name := range c.filters {
+		if !slices.Contains(all, name) {
+			unasked = append(unasked, name)
+		}
+	}
+	slices.Sort(unasked)
+	return append(all, unasked...)
+}
+
+const rebuild = " in sendmail.mc, run 'sendmailconfig' or 'make -C /etc/mail', and restart Sendmail"
+
+// lookAtFilter looks how Sendmail asks us, by the filter of this name.
+func (v *visit) lookAtFilter(c sendmail, name string, a milter.Address) {
+	f := c.filters[name]
+	place := slices.Index(c.order, name)
+	if place < 0 {
+		v.wrong("define it by INPUT_MAIL_FILTER, not MAIL_FILTER,"+rebuild, "knows Greyglass (%s, %s), but does not ask it: InputMailFilters does not name it", name, f.socket)
+		return
+	}
+	v.ok("asks Greyglass as a milter (%s, %s)", name, f.socket)
+	for _, d := range c.daemons {
+		if own := d["I"]; own != "" && !slices.Contains(names(own), name) && !slices.Contains([]string{"587", "465", "submission", "smtps"}, d["P"]) {
+			v.wrong("put "+name+" into InputMailFilters= of that DAEMON_OPTIONS"+rebuild, "the daemon %s (port %s) asks other filters only", cmp.Or(d["N"], "without a name"), cmp.Or(d["P"], "25"))
+		}
+	}
+	if a.Network == "unix" {
+		v.lookAtSocket(a.Addr, "Sendmail", c.user)
+		v.lookAtSafety(c, a.Addr)
+	}
+	switch {
+	case strings.ContainsAny(f.flags, "RT4"):
+		v.wrong("remove F="+f.flags+" from INPUT_MAIL_FILTER(`"+name+"', …)"+rebuild, "mail is held up or refused when Greyglass is down (F=%s)", f.flags)
+	default:
+		v.ok("mail goes on when Greyglass is down (no F=)")
+	}
+	if place > 0 {
+		v.warn("put its INPUT_MAIL_FILTER line before the others"+rebuild, "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", place, strings.Join(c.order[:place], ", "))
+	} else if len(c.order) > 1 {
+		v.ok("asks Greyglass before other milters")
+	}
+	for part := range strings.SplitSeq(f.timeouts, ";") {
+		patience, ok := strings.CutPrefix(strings.TrimSpace(part), "R:")
+		if d, known := postfixTime(patience); ok && known && d <= v.config.Store.Timeout {
+			v.warn("write R:30s in T= of its INPUT_MAIL_FILTER"+rebuild, "waits %v for an answer, which Greyglass may take to ask its database (store.timeout)", d)
+		}
+	}
+}
+
+// lookAtSafety looks for folders below which Sendmail takes no socket, because
+// others than their owner may change them (cf/README, DontBlameSendmail).
+func (v *visit) lookAtSafety(c sendmail, path string) {
+	w, err := v.Machine.wayTo(path)
+	if err != nil {
+		return // said of the daemon
+	}
+	for _, folder := range w.folders() {
+		const mend = "let Greyglass listen in a folder that its user alone may write to, such as /run/greyglass"
+		switch open := folder.mode.Perm() & 0o022; {
+		case open&0o002 != 0 && !(folder.mode&fs.ModeSticky != 0 && strings.Contains(c.trusts, "truststickybit")):
+			v.wrong(mend, "takes no socket below %s, because everybody may write to that folder", folder.path)
+		case open&0o020 != 0 && !strings.Contains(c.trusts, "groupwritabledirpathsafe") && folder.mode&fs.ModeSticky == 0:
+			v.warn(mend+", or 'chmod g-w "+folder.path+"'", "may refuse the socket, because a group may write to the folder %s", folder.path)
+		}
+	}
+}
