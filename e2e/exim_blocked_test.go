@@ -8,6 +8,25 @@ import (
 	"greyglass/e2e/lab"
 )
 
+// Lists that are not there are empty, as they are for Greyglass.
+func TestEximBlocksNobodyWithoutLists(t *testing.T) {
+	mx := lab.Start(t, lab.Exim, lab.Options{
+		Extra: "domainlist relay_to_domains =",
+		Snippet: snippet(t, "exim/blocked.conf",
+			"/etc/greyglass/blocked_emails.list", "/nonexistent/blocked.list",
+			"/etc/greyglass/exceptions.list", "/nonexistent/exceptions.list"),
+	})
+	client := lab.Dial(t, stranger, mx.Addr4)
+	client.Ehlo("client.sender.test")
+	for _, sender := range []string{"ann@sender.test", ""} {
+		client.Mail(sender)
+		if got := client.Rcpt("bob@example.test"); got.Code != 250 {
+			t.Errorf("<%s>: %s", sender, got)
+		}
+		client.Rset()
+	}
+}
+
 // The rule of blocked senders, done by Exim alone, and that it relays for nobody.
 func TestEximBlocksByItself(t *testing.T) {
 	dir := lab.Dir(t)

@@ -85,6 +85,9 @@ func (s *site) oddSender(odd string) bool {
 		return false
 	}
 	r := c.Rcpt(bob)
+	if r.OK() {
+		s.t.Errorf("%s takes the sender %s, and nobody judged it", s.name, odd)
+	}
 	if !strings.Contains(r.Text, "Greylisted") {
 		s.t.Logf("%s does not take the sender %s: %s", s.name, odd, r)
 		return false
@@ -107,6 +110,9 @@ func (s *site) oddRecipient(odd string) bool {
 		return false
 	}
 	r := c.Rcpt(odd)
+	if r.OK() {
+		s.t.Errorf("%s takes the recipient %s, and nobody judged it", s.name, odd)
+	}
 	if !strings.Contains(r.Text, "Greylisted") {
 		s.t.Logf("%s does not take the recipient %s: %s", s.name, odd, r)
 		return false

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -166,6 +167,24 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
+	{name: "a bounce that comes by BDAT waits too", conf: conf{greylist: quick},
+		cannot: map[string]string{"sendmail-milter": "Sendmail knows no BDAT"}, run: func(s *site) {
+			bounce := func() lab.Reply {
+				const text = "Subject: undeliverable\r\n\r\nSorry.\r\n"
+				c := s.dial(stranger)
+				defer c.Quit()
+				s.mail(c, "")
+				s.accepted("recipient", c.Rcpt(bob))
+				return c.Cmd(fmt.Sprintf("BDAT %d LAST\r\n%s", len(text), strings.TrimSuffix(text, "\r\n")))
+			}
+			s.deferred("bounce", bounce())
+			time.Sleep(quickWait)
+			s.accepted("bounce, again", bounce())
+			s.mx.WaitMail(1)
+			if got, want := s.reasons(bob, 2), "not-seen-before now-grey"; got != want {
+				s.t.Errorf("reasons: got %q, want %q", got, want)
+			}
+		}},
 	{name: "a bounce for several recipients waits if one of them must", conf: conf{greylist: quick}, run: func(s *site) {
 		s.deferred("a bounce for one", s.try(stranger, "", bob))
 		time.Sleep(quickWait)

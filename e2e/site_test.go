@@ -35,6 +35,7 @@ var attachments = []attachment{
 			"{5s}", "{"+impatience+"}")
 		o.Snippet = snippet(t, "exim/rcpt.conf")
 		o.EximPredata = snippet(t, "exim/predata.conf")
+		o.EximData = snippet(t, "exim/data.conf")
 	}},
 }
 

@@ -1,0 +1,144 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+)
+
+const (
+	workers   = 64
+	people    = 3000
+	diskSize  = 24 << 20
+	tellEvery = 10 * time.Second
+	memory    = 400 // MB, more than which the daemon never takes
+)
+
+// TestChaos is described at the top of the package.
+func TestChaos(t *testing.T) {
+	i := setUp(t)
+	began := time.Now()
+	if err := i.begin(); err != nil {
+		t.Fatal(err)
+	}
+	load := gather(workers, func(n int) *worker {
+		return &worker{checker: i.checker, places: i.places, people: i.people, proxy: &proxy{i.weather},
+			rand: rand.New(rand.NewPCG(uint64(*seed), uint64(1000+n)))}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), *duration)
+	defer cancel()
+	siege, lift := context.WithCancel(t.Context())
+	defer lift()
+	for n := range 8 {
+		go i.besiege(siege, i.places, rand.New(rand.NewPCG(uint64(*seed), uint64(2000+n))))
+	}
+	go i.tell(siege, began)
+	i.run(ctx, *seed)
+	lift()
+
+	// All faults are over: service comes back by itself, and nobody is locked out.
+	i.reloadTo(allSettings[0])
+	time.Sleep(recovery)
+	errors := i.counts.onError.Load()
+	load.stop()
+	i.noneLockedOut()
+	if more := i.counts.onError.Load() - errors; more > 0 {
+		t.Errorf("%d more answers of on_error when all faults were over", more)
+	}
+	i.finish()
+	i.compare(i.places, i.people)
+	t.Log(i.summary(began))
+	println(i.summary(began))
+}
+
+// setUp makes the places, the population and the checker.
+func setUp(t *testing.T) *injector {
+	t.Helper()
+	p := newPlaces(t)
+	unmount, err := mountDisk(p.disk, diskSize)
+	switch {
+	case err == nil:
+		t.Cleanup(unmount)
+	case os.Getenv("GREYGLASS_REQUIRE_ALL") == "1":
+		t.Fatalf("no disk of its own: %v", err)
+	default:
+		t.Logf("without faults of the disk, because there is none of its own: %v", err)
+	}
+	clock, err2 := newWrongClock(p.clock)
+	if err2 != nil {
+		t.Fatal(err2)
+	}
+	first := regime{allSettings[0], newLists()}
+	for file, text := range map[string]string{p.config: first.toml(p, false), p.blocked: first.blockedText(), p.exceptions: first.exceptionsText()} {
+		if err := write(file, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &injector{
+		checker: &checker{t: t, clock: clock, inForce: newInForce(first), weather: &weather{}},
+		places:  p,
+		people:  newPopulation(*seed, people),
+		mounted: err == nil,
+	}
+}
+
+// begin starts the first daemon.
+func (i *injector) begin() error {
+	d, err := start(i.places, withHook, i.clock.present())
+	if err != nil {
+		return err
+	}
+	i.setDaemon(d)
+	i.t.Cleanup(func() { i.daemon().kill() })
+	go i.watch(d)
+	return nil
+}
+
+// tell prints the counts now and then, and keeps an eye on the daemon's memory.
+func (i *injector) tell(ctx context.Context, began time.Time) {
+	for ctx.Err() == nil {
+		for range int(tellEvery / time.Second) {
+			pause(ctx, time.Second)
+			if u := i.daemon().usage(); u.resident > memory {
+				i.wrong(nil, "the daemon takes %d MB", u.resident)
+			}
+		}
+		println(i.summary(began))
+	}
+}
+
+// noneLockedOut has many try twice, at the right time apart: whoever is not
+// refused by a rule is let through.
+func (i *injector) noneLockedOut() {
+	w := &worker{checker: i.checker, places: i.places, people: i.people, rand: rand.New(rand.NewPCG(uint64(*seed), 9))}
+	var some []*correspondent
+	for range 250 {
+		if c, t := i.somebody(w.rand); t != nil {
+			some = append(some, c)
+		}
+	}
+	regime := i.inForce.present()
+	for round := range 2 {
+		for _, c := range some {
+			w.knock(c)
+		}
+		if round == 0 {
+			time.Sleep(time.Duration(max(regime.windows.tooSoon, regime.windows.minDefer)+1) * time.Second)
+		}
+	}
+	for _, c := range some {
+		for _, t := range c.triplets {
+			if _, ruled := regime.rule(&t.envelope); ruled || t.lost {
+				continue
+			}
+			for _, s := range t.possible {
+				if !s.passed {
+					i.wrong(t, "locked out: after a retry at the right time it is %v", t.possible)
+				}
+			}
+		}
+		i.people.free(c, time.Second)
+	}
+}

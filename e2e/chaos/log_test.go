@@ -1,0 +1,133 @@
+package chaos
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// line is a line of the daemon's log.
+type line struct {
+	Msg       string
+	Level     string
+	Verdict   string
+	Reason    string
+	Recipient string
+	Via       string
+	Wait      int64
+	QueueID   string `json:"queue_id"`
+	Error     string
+}
+
+// follower reads the log of a daemon, which must never wait for that.
+type follower struct {
+	mu       sync.Mutex
+	expected map[string]chan line // by queue ID
+	counts   map[string]int       // by message
+	last     []string             // decisions
+	others   []string             // the other lines, but for what hostile peers cause
+}
+
+// How many lines are kept for who must look into a failure.
+const (
+	decisionsKept = 8
+	othersKept    = 40
+)
+
+func newFollower() *follower {
+	return &follower{expected: make(map[string]chan line), counts: make(map[string]int)}
+}
+
+func (f *follower) follow(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var l line
+		if json.Unmarshal(lines.Bytes(), &l) != nil {
+			l.Msg = "not JSON"
+		}
+		f.take(l, lines.Text())
+	}
+}
+
+func (f *follower) take(l line, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts[l.Msg]++
+	if l.Msg == "decision" {
+		f.last = keep(f.last, text, decisionsKept)
+	} else if !strings.HasPrefix(l.Msg, "connection closed: ") {
+		f.others = keep(f.others, text, othersKept)
+	}
+	if lines := f.expected[l.QueueID]; lines != nil && l.Msg == "decision" {
+		select {
+		case lines <- l:
+		default: // more than there should be, which is seen by the next question's answer
+		}
+	}
+}
+
+func keep(tail []string, text string, n int) []string {
+	if len(tail) == n {
+		tail = append(tail[:0], tail[1:]...)
+	}
+	return append(tail, text)
+}
+
+// expect sends the decisions with a queue ID to a channel.
+func (f *follower) expect(id string, lines chan line) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expected[id] = lines
+}
+
+func (f *follower) forget(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.expected, id)
+}
+
+// count returns how many lines have a message.
+func (f *follower) count(msg string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[msg]
+}
+
+// wait waits until more than n lines have a message.
+func (f *follower) wait(msg string, n int, patience time.Duration, ended <-chan struct{}) bool {
+	deadline := time.Now().Add(patience)
+	for f.count(msg) <= n {
+		select {
+		case <-ended:
+			return f.count(msg) > n
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// tail is the end of the log, decisions apart.
+func (f *follower) tail() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Join(f.others, "\n") + "\n...\n" + strings.Join(f.last, "\n")
+}
+
+// panics reports whether a panic was logged.
+func (f *follower) panics() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for msg := range f.counts {
+		if strings.Contains(msg, "panic") {
+			return true
+		}
+	}
+	return false
+}
