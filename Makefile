@@ -4,8 +4,10 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.1
 FUZZTIME    ?= 60s
+CHAOSTIME   ?= 3m
+CHAOSSEED   ?= 1
 
-.PHONY: build run test race fuzz lint generate clean
+.PHONY: build run test race fuzz chaos lint generate clean
 
 build: ## a static binary, bin/greyglass
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
@@ -15,6 +17,7 @@ run: build var/greyglass.toml ## the daemon, with a configuration and a memory o
 
 var/greyglass.toml: contrib/try/greyglass.toml
 	mkdir -p var
+	touch var/blocked_emails.list var/exceptions.list
 	cp $< $@
 
 test: ## every test; fetches the mail servers that they need
@@ -30,6 +33,9 @@ fuzz: ## each fuzz target for FUZZTIME
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+chaos: ## the program under load while everything else fails, for CHAOSTIME
+	$(GO) test ./e2e/chaos -count=1 -v -timeout 0 -args -for $(CHAOSTIME) -seed $(CHAOSSEED) -sessions 50000
 
 lint: ## gofmt, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

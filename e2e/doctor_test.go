@@ -73,7 +73,8 @@ var healthy = map[string][]string{
 	"exim-policy": {
 		"ok exim: asks Greyglass as a policy service (acl_smtp_rcpt = acl_check_rcpt, by readsocket ",
 		"ok exim: may open ",
-		"ok exim: asks again at DATA",
+		"ok exim: asks only about mail that it would not refuse for relaying",
+		"ok exim: asks again at DATA, and at the end of what comes by BDAT",
 		"ok exim: mail goes on when Greyglass is down",
 		"ok mail server: Exim asks Greyglass",
 	},
@@ -179,8 +180,10 @@ var faults = []struct {
 		make: func(s *site) { s.rewrite("master.cf", "n - n - - smtpd", "n - y - - smtpd") },
 		says: []string{"wrong postfix: cannot reach "}},
 	{name: "not attached", on: everywhere,
-		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.Snippet, o.EximACLs, o.EximPredata = "", "", "" },
-		says:   []string{"wrong mail server: no mail server asks Greyglass"}},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) {
+			o.Snippet, o.EximACLs, o.EximPredata, o.EximData = "", "", "", ""
+		},
+		says: []string{"wrong mail server: no mail server asks Greyglass"}},
 	{name: "mail is held up when the daemon is down", on: attached{"postfix-milter"},
 		change: func(t *testing.T, _ *daemon, o *lab.Options) {
 			edit(t, &o.Snippet, "milter_default_action = accept", "milter_default_action = tempfail")
@@ -210,8 +213,23 @@ var faults = []struct {
 		},
 		says: []string{"wrong postfix: mail from the null sender"}},
 	{name: "bounces are not asked about", on: attached{"exim-policy"},
-		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.EximPredata = "" },
-		says:   []string{"wrong exim: mail from the null sender"}},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.EximPredata, o.EximData = "", "" },
+		says:   []string{"wrong exim: mail from the null sender (bounces"}},
+	{name: "bounces by BDAT are not asked about", on: attached{"exim-policy"},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.EximData = "" },
+		says:   []string{"wrong exim: mail from the null sender that comes by BDAT is never greylisted"}},
+	{name: "no fault, BDAT is not offered", on: attached{"exim-policy"},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) {
+			o.EximData, o.Extra = "", "chunking_advertise_hosts ="
+		}},
+	{name: "no fault, asked at the end alone", on: attached{"exim-policy"},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.EximPredata = "" }},
+	{name: "the question is behind an accept", on: attached{"exim-policy"},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.Snippet = "  accept\n\n" + o.Snippet },
+		says:   []string{"wrong exim: never asks Greyglass about a recipient"}},
+	{name: "the question is asked before relaying is refused", on: attached{"exim-policy"},
+		change: func(_ *testing.T, _ *daemon, o *lab.Options) { o.EximFirst, o.Snippet = o.Snippet, "" },
+		says:   []string{"wrong exim: the question stands before the check against relaying"}},
 	{name: "another milter is asked before", on: attached{"postfix-milter"},
 		change: func(t *testing.T, d *daemon, o *lab.Options) {
 			edit(t, &o.Snippet, d.milterInet(), "inet:127.0.0.1:9, "+d.milterInet())

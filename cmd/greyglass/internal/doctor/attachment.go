@@ -50,7 +50,7 @@ func (v *visit) attaching(server string) string {
 	case "Sendmail":
 		return "for Sendmail, add the line of contrib/sendmail/greyglass.mc (S=" + v.suggested(byMilter, "unix") + ")" + rebuild
 	}
-	return "for Exim, follow contrib/exim: acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf and predata.conf, then restart Exim"
+	return "for Exim, follow contrib/exim: acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf, predata.conf and data.conf, then restart Exim"
 }
 
 // servesOthers reports whether the daemon listens for other machines.

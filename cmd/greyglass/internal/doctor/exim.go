@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"greyglass/milter"
 )
 
 // exim is Exim's configuration, as "exim -bP" prints it.
@@ -27,35 +25,83 @@ func lookAtExim(ctx context.Context, v *visit) {
 		return
 	}
 	v.mailServers = append(v.mailServers, "Exim")
-	first, a, found := c.ours(ctx, v, "acl_smtp_rcpt")
-	second, _, again := c.ours(ctx, v, "acl_smtp_predata")
-	if !again {
-		second, _, again = c.ours(ctx, v, "acl_smtp_data")
+	first, found := asked(c.questions(ctx, v, "acl_smtp_rcpt"))
+	predata, atPredata := asked(c.questions(ctx, v, "acl_smtp_predata"))
+	data, atData := asked(c.questions(ctx, v, "acl_smtp_data"))
+	second := data
+	if !atData {
+		second = predata
 	}
-	const atData = "put the lines of contrib/exim/predata.conf into the ACL that acl_smtp_predata names, before its accept, and restart Exim"
-	switch {
-	case !found && !again:
+	if !found && !atPredata && !atData {
 		v.ok("does not ask Greyglass")
 		return
-	case !found:
-		v.wrong("put the lines of contrib/exim/rcpt.conf into the ACL that acl_smtp_rcpt names, after the check against relaying, and restart Exim",
-			"asks Greyglass about messages, but never about a recipient (in the ACL of acl_smtp_rcpt)")
+	}
+	v.lookAtFirst(c, first, found)
+	if !found {
 		first = second
-	default:
-		v.ok("asks Greyglass as a policy service (%s, by readsocket %s)", "acl_smtp_rcpt = "+c.options["acl_smtp_rcpt"], first.socket)
 	}
 	v.attached = append(v.attached, "Exim")
-	if a.Network == "unix" {
-		v.lookAtSocket(a.Addr, "Exim", cmp.Or(c.options["exim_user"], "Debian-exim"))
+	if first.address.Network == "unix" {
+		v.lookAtSocket(first.address.Addr, "Exim", cmp.Or(c.options["exim_user"], "Debian-exim"))
 	}
-	if found && !again {
-		v.wrong(atData, "mail from the null sender (bounces, and spam that looks like them) is never greylisted, because it is not asked about again at DATA (acl_smtp_predata)")
-	} else if found {
-		v.ok("asks again at DATA, so that bounces are greylisted")
+	if found {
+		v.lookAtEnd(c, atPredata && predata.behind == "", atData && data.behind == "")
 	}
-	v.lookAtReadsocket(first)
-	if again && second != first {
-		v.lookAtReadsocket(second)
+	v.lookAtReadsocket(first.readsocket)
+	if (atPredata || atData) && second.readsocket != first.readsocket {
+		v.lookAtReadsocket(second.readsocket)
+	}
+}
+
+// lookAtFirst looks at the question at RCPT.
+func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
+	const (
+		place   = "the lines of contrib/exim/rcpt.conf"
+		restart = ", and restart Exim"
+	)
+	switch {
+	case !found:
+		v.wrong("put "+place+" into the ACL that acl_smtp_rcpt names, after the check against relaying"+restart,
+			"asks Greyglass about messages, but never about a recipient (in the ACL of acl_smtp_rcpt)")
+		return
+	case q.behind != "":
+		v.wrong("move "+place+" before that "+q.verb+", after the check against relaying"+restart,
+			"never asks Greyglass about a recipient, because the question stands behind an unconditional %q (in %s)", q.verb, q.behind)
+		return
+	}
+	v.ok("asks Greyglass as a policy service (%s, by readsocket %s)", "acl_smtp_rcpt = "+c.options["acl_smtp_rcpt"], q.socket)
+	const mend = "move " + place + " behind the check against relaying (on Debian, \"require message = relay not permitted\") and before the last accept" + restart
+	switch {
+	case q.guarded:
+		v.ok("asks only about mail that it would not refuse for relaying")
+	case q.ahead:
+		v.wrong(mend, "the question stands before the check against relaying, so that Greyglass remembers mail that is refused anyway")
+	default:
+		v.warn(mend, "no check against relaying was found before the question; without one, Greyglass remembers mail that is refused anyway")
+	}
+}
+
+// lookAtEnd looks whether mail is asked about again, for which Exim looks at
+// acl_smtp_predata at DATA, and at acl_smtp_data at the end of every message.
+func (v *visit) lookAtEnd(c *exim, predata, data bool) {
+	const (
+		lines   = "contrib/exim/data.conf into the ACL that acl_smtp_data names, before its accept"
+		restart = ", and restart Exim"
+	)
+	chunking := c.options["chunking_advertise_hosts"]
+	switch offered := strings.Trim(chunking, ` :"`) != ""; {
+	case predata && data:
+		v.ok("asks again at DATA, and at the end of what comes by BDAT, so that bounces are greylisted")
+	case data:
+		v.ok("asks again at DATA, when the message has come, so that bounces are greylisted (acl_smtp_data)")
+	case predata && !offered:
+		v.ok("asks again at DATA, so that bounces are greylisted (acl_smtp_predata; BDAT is not offered)")
+	case predata:
+		v.wrong("put the lines of "+lines+restart,
+			"mail from the null sender that comes by BDAT is never greylisted, because Exim does not look at acl_smtp_predata for it (chunking_advertise_hosts = %s)", chunking)
+	default:
+		v.wrong("put the lines of "+lines+", and those of contrib/exim/predata.conf into that of acl_smtp_predata"+restart,
+			"mail from the null sender (bounces, and spam that looks like them) is never greylisted, because it is not asked about again at DATA (acl_smtp_predata, acl_smtp_data)")
 	}
 }
 
@@ -78,35 +124,6 @@ func (v *visit) lookAtReadsocket(r readsocket) {
 	if d, ok := postfixTime(patience); ok && d > longest {
 		v.warn("write {5s} there", "a hanging Greyglass would hold up each recipient for %v", d)
 	}
-}
-
-// ours finds the readsocket that asks us among all ACLs which the one that an
-// option names comes to.
-func (c *exim) ours(ctx context.Context, v *visit, option string) (readsocket, milter.Address, bool) {
-	for _, r := range readsockets(c.reach(c.options[option])) {
-		theirs, err := milter.ParseAddress(r.socket)
-		if err != nil {
-			continue
-		}
-		if a, found := v.ours(ctx, byPolicy, theirs); found {
-			return r, a, true
-		}
-	}
-	return readsocket{}, milter.Address{}, false
-}
-
-// reach is a text, which may name ACLs, with that of all ACLs that are named.
-func (c *exim) reach(text string) string {
-	var seen []string
-	for i := 0; i < len(text); {
-		word, size := nameAt(text[i:])
-		if _, isACL := c.acls[word]; isACL && !slices.Contains(seen, word) {
-			seen = append(seen, word)
-			text += "\n" + c.acls[word]
-		}
-		i += max(size, 1)
-	}
-	return text
 }
 
 // nameAt returns the name of an ACL that a text begins with, if it does.
@@ -138,7 +155,7 @@ func (v *visit) readExim(ctx context.Context) (c *exim, err error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := run(program, "acl_smtp_rcpt", "acl_smtp_predata", "acl_smtp_data", "exim_user")
+	options, err := run(program, "acl_smtp_rcpt", "acl_smtp_predata", "acl_smtp_data", "chunking_advertise_hosts", "exim_user")
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,11 @@ func parseACLs(configuration string) map[string]string {
 			inside, name = strings.TrimSpace(section) == "acl", ""
 			continue
 		}
-		label, isLabel := strings.CutSuffix(line, ":")
-		switch _, size := nameAt(label); {
+		switch label, size := nameAt(line); {
 		case !inside || line == "" || line[0] == '#':
-		case isLabel && size == len(label) && size > 0:
+		case size > 0 && strings.HasPrefix(line[size:], ":"):
 			name = label
-			acls[name] = ""
+			acls[name] = strings.TrimSpace(line[size+1:]) + "\n"
 		case name != "":
 			acls[name] += line + "\n"
 		}
