@@ -69,7 +69,7 @@ format = "json"
 // sections.
 type conf struct{ rules, blocked, greylist string }
 
-// Windows for tests: quick, where a retry shall pass; those of 2007, where no
+// Windows for tests: quick, where a retry shall pass; the defaults, where no
 // retry can, however slow the machine.
 const (
 	quick = "too_soon = 1\nmin_defer_time = 2\nmax_defer_time = 600\n"

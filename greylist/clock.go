@@ -2,6 +2,8 @@ package greylist
 
 import (
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,23 +22,23 @@ const (
 // machine, sets it forward by an hour, nobody has waited for an hour: what was
 // remembered before the step is moved along with it, so that the step neither
 // lets a flood of strangers in nor makes strangers of everybody. A step back
-// needs nothing of the kind, see [Windows.Decide]. Across a restart the wall clock
-// is believed.
+// needs nothing of the kind, see [Windows.Decide]; of several steps, there and
+// back, it is the sum that counts. Across a restart the wall clock is believed.
 type Clock struct {
 	read func() (wall time.Time, monotonic time.Duration)
 	log  *slog.Logger
 
 	mu      sync.Mutex
 	drift   time.Duration // of the wall clock against the monotonic one, as of the last step
-	steps   []step        // forward, the oldest first
+	steps   []step        // the oldest first
 	stepped time.Duration // monotonic time of the last step, either way; zero if none
 }
 
-// step is a step of the wall clock forward. Times are Unix seconds.
-type step struct {
-	from int64 // when it was set, by the old time
-	by   int64 // seconds
-}
+// step is a step of the wall clock, forward or back: when it was, by the old time
+// and by the new one, in Unix seconds.
+type step struct{ from, to int64 }
+
+func (s step) by() int64 { return s.to - s.from }
 
 // NewClock makes a clock that reads the time by now: [time.Now], but in tests.
 // Without a monotonic reading in its times, as in tests, every step is believed.
@@ -78,20 +80,11 @@ func (c *Clock) step(wall time.Time, monotonic time.Duration, by time.Duration) 
 	c.log.Warn("the clock was set; what is remembered is judged as if it had not been, and expiry pauses",
 		"by", by.Round(time.Second).String(), "from", wall.Add(-by).UTC().Format(time.RFC3339), "to", wall.UTC().Format(time.RFC3339))
 	c.stepped = max(monotonic, 1)
-	now := wall.Unix()
-	if by > 0 {
-		c.steps = append(c.steps, step{from: wall.Add(-by).Unix(), by: now - wall.Add(-by).Unix()})
-		if len(c.steps) > maxSteps {
-			c.steps = c.steps[1:]
-		}
-		return
-	}
-	for len(c.steps) > 0 && c.steps[len(c.steps)-1].to() > now { // undone
-		c.steps = c.steps[:len(c.steps)-1]
+	c.steps = append(c.steps, step{from: wall.Add(-by).Unix(), to: wall.Unix()})
+	if len(c.steps) > maxSteps {
+		c.steps = c.steps[1:]
 	}
 }
-
-func (s step) to() int64 { return s.from + s.by }
 
 // Present returns an entry's times as they would be had the clock always stood
 // as it stands now, and whether that changes them. The entry is not changed.
@@ -102,14 +95,53 @@ func (c *Clock) Present(e *Entry) (present *Entry, changed bool) {
 		return e, false
 	}
 	moved := *e
-	for _, s := range c.steps {
-		for _, t := range []*int64{&moved.FirstSeen, &moved.LastSeen, &moved.PassedAt} {
-			if *t != 0 && *t <= s.from {
-				*t += s.by
-			}
+	for _, t := range []*int64{&moved.FirstSeen, &moved.LastSeen, &moved.PassedAt} {
+		if *t != 0 {
+			*t += c.setSince(*t)
 		}
 	}
 	return &moved, moved != *e
+}
+
+// asNoted is an entry to be remembered, with the beginning of a wait that goes on
+// as it stands in the memory and not as [Clock.Present] showed it, which would
+// move it once more the next time.
+func asNoted(remember Entry, present, noted *Entry) Entry {
+	if noted != nil && !remember.Passed() && remember.FirstSeen == present.FirstSeen && remember.FirstSeen < remember.LastSeen {
+		remember.FirstSeen = noted.FirstSeen
+	}
+	return remember
+}
+
+// setSince is by how much the clock has been set forward, all in all, since it
+// said t: since the last time, if it did so more than once, and since the first
+// step, if it never did.
+func (c *Clock) setSince(t int64) (by int64) {
+	until := int64(math.MaxInt64) // the end of the time after the step that is looked at
+	for _, s := range slices.Backward(c.steps) {
+		if s.to <= t && t <= until {
+			break
+		}
+		by += s.by()
+		until = s.from
+	}
+	return max(by, 0)
+}
+
+// Past returns a time, as early as it must be, so that all that was remembered
+// before it is, as [Clock.Present] shows it, earlier than t.
+func (c *Clock) Past(t int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var by, most int64
+	for _, s := range slices.Backward(c.steps) {
+		if s.to <= t-most {
+			break
+		}
+		by += s.by()
+		most = max(most, by)
+	}
+	return t - most
 }
 
 // SinceStep returns how long ago the clock was last set, and whether it was.

@@ -37,6 +37,10 @@ func TestStepsOfTheClock(t *testing.T) {
 		{"ten years forward", []time.Duration{10 * year}, ReasonNowGrey, ReasonAlreadyGrey},
 		{"forward twice", []time.Duration{time.Hour, 10 * year}, ReasonNowGrey, ReasonAlreadyGrey},
 		{"forward and back", []time.Duration{10 * year, -10 * year}, ReasonNowGrey, ReasonAlreadyGrey},
+		{"forward and half of it back", []time.Duration{time.Hour, -time.Hour / 2}, ReasonNowGrey, ReasonAlreadyGrey},
+		{"back and further forward", []time.Duration{-time.Hour, 3 * time.Hour}, ReasonNowGrey, ReasonAlreadyGrey},
+		{"forward, back and forward", []time.Duration{10 * year, -20 * year, 20 * year}, ReasonNowGrey, ReasonAlreadyGrey},
+		{"forward and further back", []time.Duration{time.Hour, -3 * time.Hour}, ReasonWayTooSoon, ReasonNowGrey},
 		{"an hour back", []time.Duration{-time.Hour}, ReasonWayTooSoon, ReasonNowGrey},
 		{"ten years back", []time.Duration{-10 * year}, ReasonWayTooSoon, ReasonNowGrey},
 		{"back and forward", []time.Duration{-10 * year, 10 * year}, ReasonNowGrey, ReasonAlreadyGrey},
@@ -71,6 +75,32 @@ func TestStepsOfTheClock(t *testing.T) {
 	}
 }
 
+// Whoever knocks again and again after a step waits no longer for that.
+func TestStepForwardCountsOnce(t *testing.T) {
+	clocks := newTwoClocks()
+	clock := NewClockOf(clocks.read, slog.New(slog.DiscardHandler))
+	w := Windows{TooSoon: 60, MinDeferTime: 3600, MaxDeferTime: 25000, MaxGrey: 86400}
+	noted := w.Decide(nil, clock.Now()).Remember
+	clocks.pass(30 * time.Minute)
+	clocks.set(2 * time.Minute)
+	for range 29 {
+		clocks.pass(time.Minute)
+		now := clock.Now()
+		present, _ := clock.Present(&noted)
+		d := w.Decide(present, now)
+		if d.Reason != ReasonTooSoon {
+			t.Fatalf("got %s", d.Reason)
+		}
+		noted = asNoted(d.Remember, present, &noted)
+	}
+	clocks.pass(time.Minute)
+	now := clock.Now()
+	present, _ := clock.Present(&noted)
+	if d := w.Decide(present, now); d.Reason != ReasonNowGrey {
+		t.Errorf("after an hour got %s, to wait %d s more", d.Reason, d.Wait)
+	}
+}
+
 // What is remembered of regulars survives a wrong clock while the daemon runs.
 func TestStepForwardKeepsRegulars(t *testing.T) {
 	clocks := newTwoClocks()
@@ -89,6 +119,33 @@ func TestStepForwardKeepsRegulars(t *testing.T) {
 	newer := PassNow(nil, now)
 	if _, changed := clock.Present(&newer); changed {
 		t.Error("what was remembered after the step is moved too")
+	}
+}
+
+// The silence that expires an entry is counted as its age is.
+func TestPastIsTheOtherWayRound(t *testing.T) {
+	for _, steps := range [][]time.Duration{{}, {time.Hour}, {10 * year}, {time.Hour, 10 * year}, {time.Hour, -time.Hour / 2}, {-time.Hour, 3 * time.Hour}} {
+		clocks := newTwoClocks()
+		clock := NewClockOf(clocks.read, slog.New(slog.DiscardHandler))
+		var remembered []int64 // one a minute
+		for _, by := range append(steps, 0) {
+			for range 10 {
+				clocks.pass(time.Minute)
+				remembered = append(remembered, clock.Now())
+			}
+			clocks.set(by)
+			clock.Now()
+		}
+		for ago := int64(30); ago < 3600; ago += 60 {
+			before := clock.Now() - ago
+			past := clock.Past(before)
+			for _, at := range remembered {
+				present, _ := clock.Present(&Entry{FirstSeen: at})
+				if at < past && present.FirstSeen >= before {
+					t.Errorf("steps %v: what was %d s ago expires as if older than %d s", steps, clock.Now()-present.FirstSeen, ago)
+				}
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type Judge struct {
 	log    *slog.Logger
 	clock  *Clock
 	policy atomic.Pointer[Policy]
+	outage outage
 }
 
 // NewJudge makes a judge.
@@ -110,9 +111,10 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
 		now := j.clock.Now()
 		present, moved := j.clock.Present(remembered)
 		decision = p.Windows.Decide(present, now)
-		return decision.Remember, moved || !decision.Keep
+		return asNoted(decision.Remember, present, remembered), moved || !decision.Keep
 	})
 	if err != nil {
+		j.outage.note(j, p.OnError, err)
 		return p.failed(err)
 	}
 	return p.answer(decision)

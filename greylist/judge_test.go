@@ -1,7 +1,6 @@
 package greylist
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ type court struct {
 	*Judge
 	memory memory
 	clock  int64 // what the judge takes for now; Unix seconds
-	log    bytes.Buffer
+	log    logbook
 }
 
 func newCourt(p *Policy) *court {

@@ -14,6 +14,7 @@ type memory struct {
 
 	// fail, if it is set, is asked first; its error is the answer.
 	fail func(context.Context) error
+	ping func() error // of Ping alone
 }
 
 func (m *memory) Update(ctx context.Context, t Triplet, change Change) error {
@@ -45,6 +46,13 @@ func (m *memory) Get(ctx context.Context, t Triplet) (*Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.find(t), nil
+}
+
+func (m *memory) Ping(context.Context) error {
+	if m.ping != nil {
+		return m.ping()
+	}
+	return nil
 }
 
 func (m *memory) find(t Triplet) *Entry {

@@ -7,7 +7,8 @@ import (
 )
 
 // The errors of a [Store] that callers tell apart. Every other error means that
-// the store could not be asked; whether it will answer again is not known.
+// the store could not be asked; whether it will answer again is not known. The
+// error of a failing database is, or wraps, a [Fault].
 var (
 	// ErrNoDatabase: there is no database yet, and the caller may not create one.
 	ErrNoDatabase = errors.New("greylist: no database")
@@ -15,6 +16,8 @@ var (
 	ErrNotOurs = errors.New("greylist: not a Greyglass database")
 	// ErrNewer: the database was written by a newer version of Greyglass.
 	ErrNewer = errors.New("greylist: database of a newer version")
+	// ErrDamaged: the database is ours, but corrupt.
+	ErrDamaged = errors.New("greylist: damaged database")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("greylist: store is closed")
 )
@@ -29,12 +32,17 @@ type Memory interface {
 	// Update applies the change to the triplet's entry, atomically: no other
 	// update of the same triplet, from this process or another, comes between
 	// the read and the write. It returns nil only once what was written is
-	// committed. It returns the context's error if the context ended first; the
-	// change may then have been written or not.
+	// committed. It returns an error that wraps the context's if the context
+	// ended first; the change may then have been written or not. A change that
+	// asks for no write may be answered even where nothing can be written.
 	Update(ctx context.Context, t Triplet, change Change) error
 
 	// Get returns what is remembered of the triplet, or nil.
 	Get(ctx context.Context, t Triplet) (*Entry, error)
+
+	// Ping returns nil if something could be remembered now: it commits a write
+	// that changes nothing.
+	Ping(ctx context.Context) error
 }
 
 // Store is what Greyglass remembers. All methods are safe for concurrent use.

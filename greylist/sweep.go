@@ -47,7 +47,7 @@ func (s *Sweeper) paused() bool {
 // Sweep goes through all entries once and returns how many it removed.
 func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 	for cursor := int64(0); ; {
-		cutoffs := s.Windows().Cutoffs(s.Clock.Now())
+		cutoffs := s.cutoffs()
 		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
 		removed += n
 		if err != nil || next == 0 {
@@ -58,6 +58,15 @@ func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 			return removed, ctx.Err()
 		}
 	}
+}
+
+// cutoffs are those of the present time, less what the clock was set forward: that
+// is no silence of anybody's.
+func (s *Sweeper) cutoffs() Cutoffs {
+	c := s.Windows().Cutoffs(s.Clock.Now())
+	c.WaitingBefore = s.Clock.Past(c.WaitingBefore)
+	c.PassedBefore = s.Clock.Past(c.PassedBefore)
+	return c
 }
 
 // sleep waits, and reports whether the context is still alive.

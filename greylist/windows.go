@@ -10,7 +10,7 @@ type Windows struct {
 	MaxGrey      int64 // a passed triplet that was silent for longer is a stranger again
 }
 
-// DefaultWindows are those of the greylister of 2007 that Greyglass follows.
+// DefaultWindows are three minutes, an hour, seven hours and five weeks or so.
 var DefaultWindows = Windows{TooSoon: 180, MinDeferTime: 3600, MaxDeferTime: 25000, MaxGrey: 3000000}
 
 // maxRefreshStep bounds [Windows.RefreshStep], in seconds.

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		"write": childWrite,
 		"count": childCount,
 		"open":  childOpen,
+		"hold":  childHold,
+		"lock":  childLock,
 	}
 	if task, ok := tasks[os.Getenv(childTask)]; ok {
 		if err := task(os.Args[1:]); err != nil {
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	flushInterval /= 4 // so that nothing takes long
 	os.Exit(m.Run())
 }
 
@@ -58,13 +61,19 @@ func child(t *testing.T, task string, args ...string) (*exec.Cmd, io.Reader) {
 }
 
 // childWrite remembers new triplets, from 16 callers, until it is killed, and
-// prints the number of each once that is acknowledged.
+// prints the number of each, counted from one that is given, once that is
+// acknowledged.
 func childWrite(args []string) error {
+	from, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil {
+		return err
+	}
 	s, err := Open(context.Background(), "sqlite:"+args[0], Options{Create: true})
 	if err != nil {
 		return err
 	}
 	var n atomic.Int64
+	n.Store(from)
 	var wg sync.WaitGroup
 	var out sync.Mutex
 	for range 16 {
@@ -118,4 +127,25 @@ func childOpen(args []string) error {
 		return err
 	}
 	return s.Close()
+}
+
+// childHold opens the database by SQLite alone, and keeps looking at it as it is.
+func childHold(args []string) error {
+	return childKeeps(args, `BEGIN; SELECT count(*) FROM triplet`)
+}
+
+// childLock takes the database's lock by SQLite alone, and keeps it.
+func childLock(args []string) error { return childKeeps(args, `BEGIN EXCLUSIVE`) }
+
+func childKeeps(args []string, statement string) error {
+	keepLocks()
+	conn, err := connect(context.Background(), dsn(args[0], "rw", "busy_timeout(10000)"))
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(context.Background(), statement); err != nil {
+		return err
+	}
+	fmt.Println("kept")
+	select {}
 }

@@ -33,7 +33,7 @@ func (s *store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 		}
 		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return 0, cursor, err
 	}

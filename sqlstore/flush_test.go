@@ -8,12 +8,8 @@ import (
 	"greyglass/greylist"
 )
 
-// stopFlusher leaves checkpoints to the test.
-func stopFlusher(s *store) {
-	close(s.flusher.stop)
-	<-s.flusher.done
-	s.flusher.stop = make(chan struct{})
-}
+// stopKeeper leaves checkpoints to the test.
+func stopKeeper(s *store) { s.keeper.close() }
 
 func fileSize(t *testing.T, path string) int64 {
 	t.Helper()
@@ -29,7 +25,7 @@ func fileSize(t *testing.T, path string) int64 {
 // that reader has gone.
 func TestFlush(t *testing.T) {
 	s := openNew(t)
-	stopFlusher(s)
+	stopKeeper(s)
 	wal := walOf(s.path)
 	flush := func() {
 		t.Helper()
@@ -78,13 +74,22 @@ func TestFlush(t *testing.T) {
 	}
 	execute(t, reader, `COMMIT`)
 	reader.Close()
-	flush()
-	if err := put(s, 1, greylist.Entry{FirstSeen: 3})(); err != nil {
-		t.Error(err)
+	// As the keeper does it, every second: whoever is in the way of one attempt,
+	// on a busy machine, must not be in the way of all.
+	attempts := 0
+	for size := int64(walLimit + 1); size > walLimit; size = fileSize(t, wal) {
+		if attempts++; attempts > 5 {
+			t.Fatalf("the log still has %d bytes", size)
+		}
+		if attempts > 1 {
+			time.Sleep(flushInterval)
+		}
+		flush()
+		if err := put(s, 1, greylist.Entry{FirstSeen: 3})(); err != nil {
+			t.Error(err)
+		}
 	}
-	if size := fileSize(t, wal); size > walLimit {
-		t.Errorf("the log still has %d bytes", size)
-	}
+	t.Logf("the log was cut at attempt %d", attempts)
 }
 
 // TestFlusher: it works by itself, and Close leaves the database whole in its

@@ -18,11 +18,15 @@ const listPage = 1000
 // read; triplets first remembered after the list was begun are not in it.
 func (s *store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
-		from, to, err := s.listRange(ctx, f)
+		var from, to int64
+		db, err := s.reading()
+		if err == nil {
+			from, to, err = listRange(ctx, db, f)
+		}
 		left := f.Limit
 		for err == nil && from <= to {
 			var page []greylist.Record
-			page, from, err = s.listPage(ctx, f, from, to)
+			page, from, err = readPage(ctx, db, f, from, to)
 			for _, r := range page {
 				if !yield(r, nil) {
 					return
@@ -42,23 +46,23 @@ func (s *store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.
 }
 
 // listRange returns the first and the last id to look at.
-func (s *store) listRange(ctx context.Context, f greylist.Filter) (from, to int64, err error) {
+func listRange(ctx context.Context, db *opened, f greylist.Filter) (from, to int64, err error) {
 	if f.Limit <= 0 {
-		err = s.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
+		err = db.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
 		return 1, to, err
 	}
 	where, args := conditions(f, nil)
 	args = append(args, f.Limit)
-	err = s.readers.QueryRowContext(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM
+	err = db.readers.QueryRowContext(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM
 		(SELECT id FROM triplet`+where+` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(args))+`) AS newest`,
 		args...).Scan(&from, &to)
 	return from, to, err
 }
 
-// listPage returns the first records of the range, and where the next page begins.
-func (s *store) listPage(ctx context.Context, f greylist.Filter, from, to int64) (page []greylist.Record, next int64, err error) {
+// readPage returns the first records of the range, and where the next page begins.
+func readPage(ctx context.Context, db *opened, f greylist.Filter, from, to int64) (page []greylist.Record, next int64, err error) {
 	where, args := conditions(f, []any{from, to}, `id >= $1`, `id <= $2`)
-	rows, err := s.readers.QueryContext(ctx, `SELECT id, client, sender, recipient, `+entryColumns+
+	rows, err := db.readers.QueryContext(ctx, `SELECT id, client, sender, recipient, `+entryColumns+
 		` FROM triplet`+where+` ORDER BY id LIMIT `+strconv.Itoa(listPage), args...)
 	if err != nil {
 		return nil, 0, err

@@ -3,9 +3,8 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"io"
-	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,84 +58,96 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// sqlite3Program finds the program, which is older than our library in Debian.
-func sqlite3Program(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("sqlite3")
-	if err != nil {
-		t.Skip("there is no sqlite3 program here")
+// TestLockedForLong: while another program holds the lock, those who need no
+// write are answered at once, however many wait to write; the others get an
+// error in time that says why. It is over as soon as the lock has gone.
+func TestLockedForLong(t *testing.T) {
+	t.Parallel()
+	s, j := openLogged(t, t.TempDir()+"/greyglass.db")
+	fill(t, s, 100)
+	cmd, stdout := child(t, "lock", s.path)
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
 	}
-	return program
+	var wg sync.WaitGroup
+	for i := range int64(3 * maxBatch) {
+		wg.Go(func() {
+			took, err := inTime(t, s, 1_000_000+i, remember(greylist.Entry{FirstSeen: 1}))
+			var fault *greylist.Fault
+			if !errors.As(err, &fault) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "locked by another program") || took > 2500*time.Millisecond {
+				t.Errorf("%v after %v", err, took)
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	for i := range int64(100) {
+		stillKnown(t, s, i)
+	}
+	wg.Wait()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	recovers(t, s, 100)
+	j.logs(t)
+	closesWhole(t, s, 101)
 }
 
-// TestSQLite3Program: people read the database with the sqlite3 program while
-// mail flows, and may hold a lock with it.
-func TestSQLite3Program(t *testing.T) {
-	program := sqlite3Program(t)
-	s := openNew(t)
-	const at = 1_700_000_000 // 2023-11-14 22:13:20 UTC
-	passed := numbered(2)
-	passed.Client, passed.Sender = "2001:db8:1::/64", "<>"
-	for _, err := range []error{
-		put(s, 1, greylist.Entry{FirstSeen: at, LastSeen: at + 60, Deferred: 2})(),
-		s.Update(t.Context(), passed, remember(greylist.Entry{FirstSeen: at, LastSeen: at + 7200, PassedAt: at + 3600, Deferred: 1, Accepted: 2})),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
+// TestCloseLocked: Close does not wait for another program's lock for long.
+func TestCloseLocked(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir()+"/greyglass.db")
+	fill(t, s, 10)
+	other := raw(t, s.path)
+	execute(t, other, `BEGIN EXCLUSIVE`)
+	waiting := make(chan error)
+	go func() { waiting <- put(s, 10, greylist.Entry{FirstSeen: 10})() }()
+	for !s.writer.locked.Load() {
+		time.Sleep(time.Millisecond)
 	}
+	began := time.Now()
+	err := s.Close()
+	if took := time.Since(began); took > closeTimeout+time.Second {
+		t.Errorf("it took %v", took)
+	}
+	t.Log("Close: ", err)
+	if err := <-waiting; err == nil || !strings.Contains(err.Error(), "locked") {
+		t.Errorf("who waited on: %v", err)
+	}
+	execute(t, other, `COMMIT`)
+	other.Close()
+	closesWhole(t, open(t, s.path), 10)
+}
+
+// TestLockHolder: another program reads while mail flows, and may hold a lock.
+func TestLockHolder(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
 	flowing, stop := make(chan error), make(chan struct{})
 	go func() {
-		for n := int64(3); ; n++ {
+		defer close(flowing)
+		for n := int64(0); ; n++ {
 			select {
 			case <-stop:
-				close(flowing)
 				return
 			default:
 			}
-			if err := put(s, n, greylist.Entry{FirstSeen: at + n})(); err != nil {
+			if _, err := inTime(t, s, n, remember(greylist.Entry{FirstSeen: n})); err != nil {
 				flowing <- err
 				return
 			}
 		}
 	}()
-	for _, test := range []struct{ query, want string }{
-		{`SELECT * FROM waiting LIMIT 1`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2"},
-		{`SELECT * FROM passed`, "2001:db8:1::/64|<>|recipient@example.org|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-15 00:13:20|1|2"},
-		{`SELECT client, first_seen, passed_at IS NULL FROM triplet LIMIT 2`, "192.0.0.1|1700000000|1\n2001:db8:1::/64|1700000000|0"},
-		{`PRAGMA user_version`, "1"},
-		{`PRAGMA application_id`, "1196574553"},
-		{`PRAGMA integrity_check`, "ok"},
-	} {
-		out, err := exec.Command(program, s.path, test.query).CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != test.want {
-			t.Errorf("%s: %q, %v; want %q", test.query, got, err, test.want)
-		}
-	}
-	cmd := exec.Command(program, s.path)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{".timeout 5000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n", "COMMIT;\nSELECT 'freed';\n"} {
-		if _, err := io.WriteString(stdin, line); err != nil {
+	for range 3 {
+		cmd, stdout := child(t, "lock", s.path)
+		if _, err := stdout.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(stdout, make([]byte, len("freed\n"))); err != nil {
+		time.Sleep(300 * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	stdin.Close()
-	io.Copy(io.Discard, stdout)
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+		_ = cmd.Wait()
 	}
 	close(stop)
 	if err := <-flowing; err != nil {

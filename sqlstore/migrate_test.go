@@ -15,7 +15,7 @@ import (
 
 // openSteps opens the database as a program with these migrations would.
 func openSteps(path string, steps []string) (*store, error) {
-	return openSQLite(context.Background(), path, true, slog.New(slog.DiscardHandler), steps)
+	return openSQLite(context.Background(), path, settings{true, Full, slog.New(slog.DiscardHandler), steps})
 }
 
 // next is a migration as a later version might bring.

@@ -11,9 +11,7 @@ import (
 // TestOwner: what root's commands leave beside a database belongs to its
 // owner, so that the daemon can go on using it.
 func TestOwner(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can act for another user")
-	}
+	need(t, os.Getuid() == 0, "only root can act for another user")
 	const daemon = 65534
 	path := t.TempDir() + "/greyglass.db"
 	if err := open(t, path).Close(); err != nil {

@@ -2,11 +2,15 @@ package sqlstore
 
 import (
 	"bufio"
+	"maps"
+	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/storetest"
@@ -40,36 +44,45 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestKill: what was acknowledged survives the death of the process in the
-// middle of its work.
+// TestKill: what was acknowledged survives the death of the process, at any
+// moment of its work: while it opens the database, writes, makes a checkpoint.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "greyglass.db")
-	for round := range 3 {
-		cmd, stdout := child(t, "write", path)
-		acknowledged := make(map[int64]bool)
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			n, err := strconv.ParseInt(lines.Text(), 10, 64)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	moments := rand.New(rand.NewPCG(seed, 0))
+	acknowledged := make(map[int64]bool)
+	for round := range 12 {
+		latest := 150 * time.Millisecond
+		if round%4 == 3 {
+			latest = 2500 * time.Millisecond // also after checkpoints
+		}
+		cmd, stdout := child(t, "write", path, strconv.Itoa(1_000_000*(round+1)))
+		time.AfterFunc(time.Duration(moments.Int64N(int64(latest))), func() { _ = cmd.Process.Kill() })
+		var last int64
+		lines := bufio.NewReader(stdout)
+		for {
+			line, err := lines.ReadString('\n')
 			if err != nil {
-				break // cut off by the kill
+				break // of a line that was cut off, nothing is known
 			}
-			acknowledged[n] = true
-			if len(acknowledged) == 500*(round+1) {
-				if err := cmd.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
+			if last, err = strconv.ParseInt(strings.TrimSpace(line), 10, 64); err != nil {
+				t.Fatal(err)
 			}
+			acknowledged[last] = true
 		}
 		_ = cmd.Wait() // killed
-		if len(acknowledged) < 500 {
-			t.Fatalf("only %d were acknowledged", len(acknowledged))
-		}
 		s := open(t, path)
-		for n := range acknowledged {
-			e, err := s.Get(t.Context(), numbered(n))
-			if err != nil || e == nil || e.FirstSeen != n {
-				t.Fatalf("of the acknowledged %d is left: %+v, %v", n, e, err)
+		missing := maps.Clone(acknowledged)
+		for r, err := range s.List(t.Context(), greylist.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
 			}
+			delete(missing, r.FirstSeen)
+		}
+		if len(missing) > 0 {
+			t.Fatalf("of %d acknowledged, %d are lost", len(acknowledged), len(missing))
 		}
 		if err := s.Update(t.Context(), numbered(0), remember(greylist.Entry{FirstSeen: 1})); err != nil {
 			t.Error(err)
@@ -79,6 +92,10 @@ func TestKill(t *testing.T) {
 		}
 		checkWhole(t, path)
 	}
+	if len(acknowledged) < 1000 {
+		t.Errorf("only %d were acknowledged: that tests little", len(acknowledged))
+	}
+	t.Logf("%d acknowledged", len(acknowledged))
 }
 
 // TestCreationRace: of those that start at once, all use the same database.

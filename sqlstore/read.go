@@ -9,8 +9,12 @@ import (
 
 // Get implements [greylist.Memory].
 func (s *store) Get(ctx context.Context, t greylist.Triplet) (*greylist.Entry, error) {
+	db, err := s.reading()
+	if err != nil {
+		return nil, err
+	}
 	k := keyOf(t)
-	e, err := scanEntry(s.readers.QueryRowContext(ctx, getSQL, k[:]))
+	e, err := scanEntry(db.readers.QueryRowContext(ctx, getSQL, k[:]))
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -26,12 +30,16 @@ const statsSQL = `SELECT
 // Stats implements [greylist.Store]. It reads the whole table.
 func (s *store) Stats(ctx context.Context) (greylist.Stats, error) {
 	var st greylist.Stats
-	err := s.readers.QueryRowContext(ctx, statsSQL).Scan(
+	db, err := s.reading()
+	if err != nil {
+		return st, err
+	}
+	err = db.readers.QueryRowContext(ctx, statsSQL).Scan(
 		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed)
 	if err != nil {
 		return greylist.Stats{}, s.failed(ctx, err)
 	}
-	for _, file := range []string{s.path, walOf(s.path)} {
+	for _, file := range []string{db.path, walOf(db.path)} {
 		if info, err := os.Stat(file); err == nil {
 			st.Bytes += info.Size()
 		}
@@ -47,5 +55,17 @@ func (s *store) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return err
+	return explain(s.path, err)
+}
+
+// reading returns the database to read from.
+func (s *store) reading() (*opened, error) {
+	if s.closed() {
+		return nil, greylist.ErrClosed
+	}
+	now := s.writer.now.Load()
+	if now.db == nil {
+		return nil, now.err
+	}
+	return now.db, nil
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"greyglass/greylist"
-
 	"modernc.org/sqlite"
 )
 
@@ -19,8 +17,9 @@ const backupStep = 256
 // Backup implements [greylist.Store]. The copy is a database in one file, not
 // in WAL mode, that Open takes as it is. The file appears when it is finished.
 func (s *store) Backup(ctx context.Context, file string, progress func(done, total int64)) (err error) {
-	if s.closed() {
-		return greylist.ErrClosed
+	db, err := s.reading()
+	if err != nil {
+		return err
 	}
 	if file, err = filepath.Abs(file); err != nil {
 		return fmt.Errorf("sqlstore: %w", err)
@@ -42,7 +41,7 @@ func (s *store) Backup(ctx context.Context, file string, progress func(done, tot
 	if progress == nil {
 		progress = func(done, total int64) {}
 	}
-	if err := s.copyTo(ctx, temp, progress); err != nil {
+	if err := db.copyTo(ctx, temp, progress); err != nil {
 		return err
 	}
 	if err := leaveWAL(ctx, temp); err != nil {
@@ -56,8 +55,8 @@ func (s *store) Backup(ctx context.Context, file string, progress func(done, tot
 }
 
 // copyTo copies the database as it is now, page by page, to an empty file.
-func (s *store) copyTo(ctx context.Context, temp string, progress func(done, total int64)) error {
-	conn, err := connect(ctx, readerDSN(s.path))
+func (o *opened) copyTo(ctx context.Context, temp string, progress func(done, total int64)) error {
+	conn, err := connect(ctx, readerDSN(o.path))
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -28,8 +27,8 @@ const (
 // writerDSN is for the writer. It waits for a lock for 100 ms and is asked
 // again, so that it sees when nobody waits for it any more. It has 64 MB of
 // cache, and cuts a log that had to grow when it begins that anew.
-func writerDSN(path string) string {
-	return dsn(path, "rw", "busy_timeout(100)", "synchronous(FULL)", "wal_autocheckpoint(0)", "cache_size(-65536)",
+func writerDSN(path, synchronous string) string {
+	return dsn(path, "rw", "busy_timeout(100)", "synchronous("+synchronous+")", "wal_autocheckpoint(0)", "cache_size(-65536)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 
@@ -43,7 +42,10 @@ func flusherDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)")
 }
 
-// probeDSN is for a look at a database that may not be ours: it changes nothing.
+// probeDSN is for a look at a database that may not be whole: it changes
+// nothing that it holds, also where it is the last to close it. (One that is
+// immutable to SQLite would leave no files beside it, but delete the log of a
+// program that begins to use it at that moment.)
 func probeDSN(path string) string { return dsn(path, "ro", "busy_timeout(1000)") }
 
 // newFileDSN is for a file that nobody else knows yet, and that is thrown away
@@ -94,12 +96,6 @@ func (c *connection) Close() error { return errors.Join(c.Conn.Close(), c.db.Clo
 // only to a process that opens one database twice.
 func keepLocks() { _, _ = sqlite.OFDLocking(true) }
 
-// isBusy reports whether another connection's lock was in the way.
-func isBusy(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
 // untilFree calls f until no lock is in its way.
 func untilFree(ctx context.Context, f func() error) error {
 	for {
@@ -120,6 +116,9 @@ func untilFree(ctx context.Context, f func() error) error {
 func openError(path string, err error) error {
 	if isBusy(err) {
 		return fmt.Errorf("sqlstore: %s is locked by another program; end that, or wait for it: %w", path, err)
+	}
+	if what, known := advice[sqliteCode(err)]; known {
+		return fmt.Errorf("sqlstore: cannot open %s: %w; %s", path, err, what)
 	}
 	return fmt.Errorf("sqlstore: cannot open %s: %w", path, err)
 }

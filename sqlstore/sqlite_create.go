@@ -26,7 +26,7 @@ func createFile(ctx context.Context, path string, steps []string) error {
 		return err
 	}
 	// SQLite would take these for a part of the new database.
-	for _, left := range []string{walOf(path), path + "-journal"} {
+	for _, left := range []string{walOf(path), journalOf(path)} {
 		if _, err := os.Lstat(left); err == nil {
 			if there, _ := inspect(path, len(steps)); there {
 				return nil
@@ -70,7 +70,7 @@ func build(ctx context.Context, temp string, steps []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID))
+	_, err = conn.ExecContext(ctx, markSQL)
 	if err == nil {
 		err = migrate(ctx, conn.Conn, steps)
 	}

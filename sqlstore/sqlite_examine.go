@@ -2,14 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"greyglass/greylist"
 )
@@ -55,7 +51,7 @@ func Examine(ctx context.Context, url string) (*Examination, error) {
 	switch err := x.examine(ctx); {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case saysCorrupt(err):
+	case isCorrupt(err):
 		x.Faults = append(x.Faults, err.Error())
 	case err != nil:
 		return nil, openError(path, err)
@@ -76,12 +72,6 @@ func realPath(url string) (string, error) {
 		path = real
 	}
 	return path, nil
-}
-
-// saysCorrupt reports whether SQLite found the contents of the file wanting.
-func saysCorrupt(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
 }
 
 // examinerDSN is for one who writes nothing but, as the last to close a

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,44 +11,80 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"greyglass/greylist"
 )
 
-// prepareFile sees to it that there is a database of ours at the path, and
-// returns the path as SQLite takes it. Nothing is opened by SQLite, which may
-// change a file by that alone, before it is known to be ours.
-func prepareFile(ctx context.Context, path string, create bool, steps []string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("sqlstore: %w", err)
+// origin is what a database that was opened was begun from.
+type origin int
+
+const (
+	whatIsThere origin = iota
+	nothing            // it was created
+	movedAside         // it was created in the place of a damaged one
+)
+
+// prepareFile sees to it that there is a database of ours at the path that was
+// asked for, and returns the path as SQLite takes it. Nothing is opened by
+// SQLite, which may change a file by that alone, before it is known to be ours.
+func prepareFile(ctx context.Context, asked string, opts settings) (path string, from origin, err error) {
+	path = asked
+	if real, err := filepath.EvalSymlinks(asked); err == nil {
+		path = real // SQLite names the files beside a database after this
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real // SQLite names the files beside a database after this
-	}
-	there, err := inspect(abs, len(steps))
+	there, err := inspect(path, len(opts.steps))
 	if err != nil {
-		return "", err
+		return "", from, err
+	}
+	if there {
+		if there, err = sound(ctx, path, opts); err != nil || there {
+			return path, from, err
+		}
+		from = movedAside
+	} else {
+		from = nothing
+	}
+	if !opts.create {
+		return "", from, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
+	}
+	if err := createFile(ctx, path, opts.steps); err != nil {
+		return "", from, fmt.Errorf("sqlstore: cannot create %s: %w", path, err)
+	}
+	// Somebody else's may have got there first.
+	if there, err = inspect(path, len(opts.steps)); err != nil {
+		return "", from, err
 	}
 	if !there {
-		if !create {
-			return "", fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, abs)
-		}
-		if err := createFile(ctx, abs, steps); err != nil {
-			return "", fmt.Errorf("sqlstore: cannot create %s: %w", abs, err)
-		}
-		// Somebody else's may have got there first.
-		if there, err = inspect(abs, len(steps)); err != nil {
-			return "", err
-		}
-		if !there {
-			return "", fmt.Errorf("%w at %s: it was removed while it was being created", greylist.ErrNoDatabase, abs)
-		}
+		return "", from, fmt.Errorf("%w at %s: it was removed while it was being created", greylist.ErrNoDatabase, path)
 	}
-	if err := inspectWAL(ctx, abs, len(steps)); err != nil {
-		return "", err
+	return path, from, peek(ctx, path, len(opts.steps))
+}
+
+// sound reports whether the database of ours at the path can be used. One that
+// is damaged is moved aside, which leaves none, by who may create one.
+func sound(ctx context.Context, path string, opts settings) (there bool, err error) {
+	before, _, err := identify(path)
+	if err != nil {
+		return false, openError(path, err)
 	}
-	return abs, nil
+	if opts.create {
+		err = condemned(path)
+	}
+	if err == nil {
+		err = peek(ctx, path, len(opts.steps))
+	}
+	if !errors.Is(err, greylist.ErrDamaged) || !opts.create {
+		return true, err
+	}
+	aside, moveErr := moveAside(path, before, time.Now())
+	if moveErr != nil {
+		return false, fmt.Errorf("%w; it cannot be moved aside: %w", err, moveErr)
+	}
+	if aside != "" {
+		opts.log.Error("the database is damaged; it was moved aside, and a new one is begun", "database", path, "moved_to", aside, "error", err)
+	}
+	return inspect(path, len(opts.steps)) // somebody else may have begun a new one
 }
 
 // inspect reports whether there is a database at the path: it must be one of
@@ -88,27 +125,49 @@ func inspect(path string, newest int) (there bool, err error) {
 	return true, nil
 }
 
-// inspectWAL looks at the version once more where the file itself may not tell
-// it, because the change is still in the write-ahead log of a newer program
-// that is running, or was killed.
-func inspectWAL(ctx context.Context, path string, newest int) error {
-	info, err := os.Stat(walOf(path))
-	if err != nil || info.Size() == 0 {
-		return nil
-	}
-	conn, err := connect(ctx, probeDSN(path))
-	if err != nil {
+// peek looks at a database of ours as SQLite sees it, but for no longer than
+// it takes to open one: whether its schema and the roots of its tree and index
+// can be read, and whether its version, which may be in the log alone, of a
+// newer program that is running or was killed, is known.
+func peek(ctx context.Context, path string, newest int) error {
+	var version int
+	err := untilFree(ctx, func() (err error) {
+		version, err = glance(ctx, path)
+		return err
+	})
+	switch {
+	case isCorrupt(err):
+		return fmt.Errorf("%w: %s: %w", greylist.ErrDamaged, path, err)
+	case err != nil:
 		return openError(path, err)
-	}
-	defer conn.Close()
-	version, err := userVersion(ctx, conn.Conn)
-	if err != nil {
-		return openError(path, err)
-	}
-	if version > newest {
+	case version > newest:
 		return openError(path, newerError(version, newest))
 	}
 	return nil
 }
 
-func walOf(path string) string { return path + "-wal" }
+func glance(ctx context.Context, path string) (version int, err error) {
+	conn, err := connect(ctx, probeDSN(path))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if version, err = userVersion(ctx, conn.Conn); err != nil {
+		return 0, err
+	}
+	queries := []string{`SELECT count(*) FROM sqlite_schema`}
+	if version > 0 {
+		queries = append(queries, `SELECT max(id) FROM triplet`, `SELECT count(*) FROM triplet WHERE key = x'00'`)
+	}
+	for _, query := range queries {
+		var any sql.NullInt64
+		if err := conn.QueryRowContext(ctx, query).Scan(&any); err != nil {
+			return version, err
+		}
+	}
+	return version, nil
+}
+
+func walOf(path string) string     { return path + "-wal" }
+func shmOf(path string) string     { return path + "-shm" }
+func journalOf(path string) string { return path + "-journal" }

@@ -2,56 +2,36 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 )
 
 const (
-	// flushInterval is how often the write-ahead log is copied into the
-	// database while there are changes.
-	flushInterval = time.Second
-
 	// walLimit is the size in bytes from which on the log is begun anew. SQLite
 	// does that at a moment when all of it is copied; under constant writing
 	// that never comes by itself.
 	walLimit = 64 << 20
 
+	// flushPatience is how long checkpoints may fail before the log tells.
+	flushPatience = time.Minute
+
 	// pageSize is that of the database, in bytes: SQLite's default.
 	pageSize = 4096
 )
 
+// flushInterval is how often the write-ahead log is copied into the database
+// while there are changes, and the [keeper] looks after all else.
+var flushInterval = time.Second // tests make it shorter
+
 // flusher makes the checkpoints (sqlite.org/wal.html, section 2.2), on a
-// connection of its own, so that no decision waits for one.
+// connection of its own, so that no decision waits for one. The [keeper] calls it.
 type flusher struct {
-	conn   *connection
 	writer *writer
 	log    *slog.Logger
 
-	changed bool // something was committed since the database was opened
-	failing bool // the last attempt failed, and the log says so
-
-	stop, done chan struct{}
-}
-
-func startFlusher(conn *connection, w *writer, log *slog.Logger) *flusher {
-	f := &flusher{conn: conn, writer: w, log: log, stop: make(chan struct{}), done: make(chan struct{})}
-	go f.loop()
-	return f
-}
-
-func (f *flusher) loop() {
-	defer close(f.done)
-	tick := time.NewTicker(flushInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-f.stop:
-			return
-		case <-tick.C:
-			f.report(f.flush())
-		}
-	}
+	changed bool      // something was committed since the database was opened
+	failing time.Time // since when every attempt has failed; zero: the last has not
+	told    bool      // the log says so
 }
 
 // flush copies what was committed since the last time. If the log is long, the
@@ -80,31 +60,51 @@ func (f *flusher) flush() error {
 func (f *flusher) checkpoint(mode string) (pages int64, whole bool, err error) {
 	var busy bool
 	var copied int64
-	err = f.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&busy, &pages, &copied)
+	db := f.writer.now.Load().db
+	err = db.flushing.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&busy, &pages, &copied)
 	return pages, !busy && copied == pages, err
 }
 
-// report logs when checkpoints begin to fail, and when they work again.
+// report logs when checkpoints have failed for a while, and when they work again.
+// What makes them fail at once is mostly told of already, since mail feels it.
 func (f *flusher) report(err error) {
-	switch failing := err != nil; {
-	case failing && !f.failing:
+	switch {
+	case err == nil:
+		if f.told {
+			f.log.Info("the write-ahead log is copied into the database again")
+		}
+		f.failing, f.told = time.Time{}, false
+	case f.failing.IsZero():
+		f.failing = time.Now()
+	case !f.told && time.Since(f.failing) > flushPatience && !f.writer.suspect.Load():
 		f.log.Warn("the write-ahead log can't be copied into the database, and grows", "error", err)
-	case !failing && f.failing:
-		f.log.Info("the write-ahead log is copied into the database again")
+		f.told = true
 	}
-	f.failing = err != nil
 }
 
-// close makes a last checkpoint, so that the database is whole in one file
-// even if another program still has it open. The writer must have stopped.
-func (f *flusher) close() error {
-	close(f.stop)
-	<-f.done
-	var err error
-	if f.changed || f.writer.wrote.Load() {
-		if _, err = f.conn.ExecContext(context.Background(), `PRAGMA busy_timeout = 1000`); err == nil {
-			_, _, err = f.checkpoint("TRUNCATE")
-		}
+// last makes a last checkpoint, so that the database is whole in one file even
+// if another program still has it open. The writer must have stopped.
+func (f *flusher) last() error {
+	if !f.changed && !f.writer.wrote.Load() {
+		return nil
 	}
-	return errors.Join(err, f.conn.Close())
+	return f.empty()
+}
+
+// empty copies all of the log into the database and leaves it empty, unless
+// somebody is in the way for a second.
+func (f *flusher) empty() error {
+	_, err := f.tryEmpty()
+	return err
+}
+
+// tryEmpty is empty, and reports whether all of the log was copied.
+func (f *flusher) tryEmpty() (whole bool, err error) {
+	db := f.writer.now.Load().db
+	if _, err := db.flushing.ExecContext(context.Background(), `PRAGMA busy_timeout = 1000`); err != nil {
+		return false, err
+	}
+	_, whole, err = f.checkpoint("TRUNCATE")
+	_, _ = db.flushing.ExecContext(context.Background(), `PRAGMA busy_timeout = 0`)
+	return whole, err
 }

@@ -11,6 +11,8 @@ import (
 // applicationID marks the database as ours (PRAGMA application_id): "GRGY".
 const applicationID = 0x47524759
 
+var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
+
 // migrations bring a database to the present version: the step with index i
 // brings version i (PRAGMA user_version), where 0 is an empty database, to
 // version i+1. Steps that were released are never changed.

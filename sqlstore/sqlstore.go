@@ -2,7 +2,8 @@
 // SQLite file, made to be read by people with the sqlite3 program too.
 //
 // All changes go through one writer, which commits what is waiting together
-// (see writer.go). The files named sqlite*.go hold what only SQLite needs.
+// (writer.go, batch.go); a keeper looks after the database's files, and opens
+// them anew when they fail (keeper.go, mend.go, check.go). The files named sqlite*.go hold what only SQLite needs.
 package sqlstore
 
 import (
@@ -21,20 +22,27 @@ var ErrUnsupported = errors.New("sqlstore: not supported by this version")
 
 // Options are how a store is opened. The zero value opens an existing database.
 type Options struct {
-	// Create allows to create the database if there is none.
+	// Create is for the daemon: the database is created if there is none, and
+	// begun anew if it is damaged (the damaged one is moved aside and kept),
+	// when it is opened or when its file has gone; and it is checked, in the
+	// background, from beginning to end.
 	Create bool
 
-	// Logger is told of what no caller learns: waits for another program's
-	// lock, failed checkpoints, panics of a change. Nil: nobody is.
+	// Synchronous is when what was committed must be on the disk: [Full], also
+	// if it is empty, or [Normal].
+	Synchronous string
+
+	// Logger is told of what no caller learns: what became of the database's
+	// files, failed checkpoints, panics of a change. Nil: nobody is.
 	Logger *slog.Logger
 }
 
 // Open opens the store that url names: "sqlite:PATH", a file, whose relative
 // path counts from the working folder. The context bounds the opening only.
 //
-// The error wraps [greylist.ErrNoDatabase], [greylist.ErrNotOurs] or
-// [greylist.ErrNewer] where that is the reason; nothing was changed then. An
-// older database is brought to the present version.
+// The error wraps [greylist.ErrNoDatabase], [greylist.ErrNotOurs],
+// [greylist.ErrNewer] or [greylist.ErrDamaged] where that is the reason; nothing
+// was changed then. An older database is brought to the present version.
 func Open(ctx context.Context, url string, opts Options) (greylist.Store, error) {
 	path, err := parseURL(url)
 	if err != nil {
@@ -43,7 +51,10 @@ func Open(ctx context.Context, url string, opts Options) (greylist.Store, error)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := openSQLite(ctx, path, opts.Create, opts.Logger, migrations)
+	if opts.Synchronous, err = checkSynchronous(opts.Synchronous); err != nil {
+		return nil, err
+	}
+	s, err := openSQLite(ctx, path, settings{opts.Create, opts.Synchronous, opts.Logger, migrations})
 	if err != nil {
 		return nil, err
 	}

@@ -2,84 +2,103 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
+	"time"
+
+	"greyglass/greylist"
 )
+
+// closeTimeout bounds how long Close takes where the database does not answer.
+const closeTimeout = 5 * time.Second
 
 // store is a [greylist.Store] in an SQLite file.
 type store struct {
-	path    string   // absolute, without symbolic links
-	readers *sql.DB  // cannot write
+	path string // absolute, as it was asked for
+	settings
 	writer  *writer  // makes all changes
-	flusher *flusher // has them reach the file itself
+	keeper  *keeper  // looks after the database
+	flusher *flusher // has changes reach the file itself; the keeper's
 
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// maxReaders bounds the pool of readers: enough for a person or two beside the
-// daemon's own questions.
-const maxReaders = 4
+// settings are how a database is opened.
+type settings struct {
+	create      bool // it, if there is none, and anew, if it is damaged
+	synchronous string
+	log         *slog.Logger
+	steps       []string // its [migrations]
+}
 
-// openSQLite opens the database at the path; steps are its [migrations].
-func openSQLite(ctx context.Context, path string, create bool, log *slog.Logger, steps []string) (*store, error) {
+// openSQLite opens the database at the path.
+func openSQLite(ctx context.Context, path string, opts settings) (*store, error) {
 	keepLocks()
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	path, err := prepareFile(ctx, path, create, steps)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	s := &store{path: path, settings: opts}
+	db, from, err := s.open(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{path: path}
-	if err := s.start(ctx, log, steps); err != nil {
-		return nil, openError(path, err)
-	}
+	s.writer = startWriter(path, db, opts.log)
+	s.flusher = &flusher{writer: s.writer, log: opts.log}
+	s.keeper = startKeeper(s, from == whatIsThere)
 	return s, nil
 }
 
-// start opens the connections and starts what works on them.
-func (s *store) start(ctx context.Context, log *slog.Logger, steps []string) error {
-	conn, err := connect(ctx, writerDSN(s.path))
+// open opens what is at the path, or a new database.
+func (s *store) open(ctx context.Context, opts settings) (db *opened, from origin, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	path, from, err := prepareFile(ctx, s.path, opts)
 	if err != nil {
-		return err
+		return nil, from, err
 	}
-	tx, err := prepareWriting(ctx, conn, steps)
+	db, err = openDatabase(ctx, s.path, path, opts)
 	if err != nil {
-		return errors.Join(err, conn.Close())
+		return nil, from, openError(path, err)
 	}
-	flushing, err := connect(ctx, flusherDSN(s.path))
-	if err != nil {
-		return errors.Join(err, tx.close(), conn.Close())
-	}
-	if s.readers, err = openPool(readerDSN(s.path), maxReaders); err != nil {
-		return errors.Join(err, tx.close(), conn.Close(), flushing.Close())
-	}
-	s.writer = startWriter(conn, tx, log)
-	s.flusher = startFlusher(flushing, s.writer, log)
-	return nil
-}
-
-// prepareWriting brings the database to the present version and mode.
-func prepareWriting(ctx context.Context, conn *connection, steps []string) (*tx, error) {
-	if err := migrate(ctx, conn.Conn, steps); err != nil {
-		return nil, err
-	}
-	if err := useWAL(ctx, conn.Conn); err != nil {
-		return nil, err
-	}
-	return prepareTx(ctx, conn.Conn)
+	return db, from, nil
 }
 
 // Close implements [greylist.Store]. The database is then in its file alone,
-// unless another program has it open.
+// unless another program has it open. It returns an error after [closeTimeout],
+// where the disk does not answer.
 func (s *store) Close() error {
 	s.closeOnce.Do(func() {
-		s.writer.stop()
-		s.closeErr = errors.Join(s.flusher.close(), s.readers.Close(), s.writer.close())
+		done := make(chan error, 1)
+		go func() { done <- s.close() }()
+		select {
+		case s.closeErr = <-done:
+		case <-time.After(closeTimeout):
+			s.closeErr = fmt.Errorf("sqlstore: %s does not answer, and is left as it is", s.path)
+		}
 	})
 	return s.closeErr
+}
+
+func (s *store) close() error {
+	s.writer.stop()
+	s.keeper.close()
+	now := s.writer.now.Load()
+	if now.db == nil {
+		return nil
+	}
+	if errors.Is(now.err, greylist.ErrDamaged) {
+		err := now.db.close() // which may change it
+		if s.keeper.condemned != nil {
+			err = errors.Join(err, condemn(now.db.path, s.keeper.condemned))
+		}
+		return err
+	}
+	return errors.Join(s.flusher.last(), now.db.close())
 }
 
 // closed reports whether Close was called.

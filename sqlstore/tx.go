@@ -14,7 +14,7 @@ import (
 type tx struct {
 	beginStmt, commitStmt, rollbackStmt *sql.Stmt
 	getStmt, putStmt, removeStmt        *sql.Stmt
-	batchStmt, expireStmt               *sql.Stmt
+	batchStmt, expireStmt, pingStmt     *sql.Stmt
 	all                                 []*sql.Stmt
 
 	wrote bool // whether this transaction has changed anything
@@ -52,6 +52,7 @@ func prepareTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
 		{&tx.removeStmt, removeSQL},
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
+		{&tx.pingStmt, markSQL},
 	} {
 		stmt, err := conn.PrepareContext(ctx, s.text)
 		if err != nil {

@@ -8,14 +8,27 @@ import (
 )
 
 // Update implements [greylist.Memory]. The change is never called after Update
-// has returned.
+// has returned. Where nothing can be written, because another program holds the
+// lock or the storage fails, it is asked what it would do with what the readers
+// see: if that is to write nothing, it is done.
 func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
 	u := &update{key: keyOf(t), triplet: t, change: change}
-	err := s.writer.do(ctx, u.run)
-	if err != nil {
-		u.abandon()
+	withoutWriting := func() bool { return s.read(ctx, u) }
+	err := s.writer.do(ctx, u.run, withoutWriting)
+	if err == nil || isFault(err) && withoutWriting() {
+		return nil
 	}
+	u.abandon()
 	return err
+}
+
+// read does an update that writes nothing, and reports whether it is such a one.
+func (s *store) read(ctx context.Context, u *update) bool {
+	if s.writer.now.Load().err != nil {
+		return false // what is there to be read may be wrong
+	}
+	remembered, err := s.Get(ctx, u.triplet)
+	return err == nil && u.keeps(remembered)
 }
 
 // update is the job of [store.Update].
@@ -24,7 +37,7 @@ type update struct {
 	triplet greylist.Triplet
 
 	mu     sync.Mutex
-	change greylist.Change // nil once its caller has gone
+	change greylist.Change // nil once it is done without writing, or its caller has gone
 }
 
 func (u *update) run(tx *tx) error {
@@ -48,6 +61,20 @@ func (u *update) decide(remembered *greylist.Entry) (remember greylist.Entry, wr
 	return u.change(remembered)
 }
 
+// keeps asks the change, and if it writes nothing, is done with it.
+func (u *update) keeps(remembered *greylist.Entry) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.change == nil {
+		return false
+	}
+	if _, write := u.change(remembered); write {
+		return false
+	}
+	u.change = nil
+	return true
+}
+
 // abandon waits for a change that is being called, which does not block.
 func (u *update) abandon() {
 	u.mu.Lock()
@@ -62,9 +89,19 @@ func (s *store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	err := s.writer.do(ctx, func(tx *tx) (err error) {
 		removed, err = tx.change(tx.removeStmt, k[:])
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return false, err
 	}
 	return removed > 0, nil
+}
+
+// Ping implements [greylist.Memory]. It writes what the database has from its
+// creation on.
+func (s *store) Ping(ctx context.Context) error {
+	return s.writer.do(ctx, func(tx *tx) error {
+		_, err := tx.change(tx.pingStmt)
+		tx.wrote = true
+		return err
+	}, nil)
 }

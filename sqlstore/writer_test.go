@@ -143,7 +143,7 @@ func TestPoisoned(t *testing.T) {
 			}
 			_, err := tx.putStmt.Exec(nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
 			return err
-		})
+		}, nil)
 	}
 	panics := func() error {
 		return s.Update(t.Context(), numbered(4), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
@@ -176,9 +176,9 @@ func TestFull(t *testing.T) {
 	s := openNew(t)
 	limit := func(pragma string) {
 		t.Helper()
-		err := s.writer.do(t.Context(), func(tx *tx) error { return nil }) // the writer is idle, and its connection ours
+		err := s.writer.do(t.Context(), func(tx *tx) error { return nil }, nil) // the writer is idle, and its connection ours
 		if err == nil {
-			_, err = s.writer.conn.ExecContext(t.Context(), pragma)
+			_, err = s.writer.now.Load().db.writing.ExecContext(t.Context(), pragma)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -209,7 +209,7 @@ func TestUnwanted(t *testing.T) {
 		gone <- s.writer.do(ctx, func(*tx) error {
 			t.Error("it was run")
 			return nil
-		})
+		}, nil)
 	}()
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {

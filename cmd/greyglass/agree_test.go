@@ -11,7 +11,7 @@ import (
 	"greyglass/greylist"
 )
 
-// The daemons that explain is compared with. The windows are those of 2007, so
+// The daemons that explain is compared with. The windows are the defaults, so
 // long that no test comes near one of their edges by being slow.
 var daemons = map[string]conf{
 	"usual": {

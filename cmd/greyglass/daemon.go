@@ -51,7 +51,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		d.log.Warn("running as root, which is not needed; run it as a user of its own")
 	}
 	c := loaded.Config
-	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Create: true, Logger: d.log})
+	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Create: true, Synchronous: c.Store.Synchronous, Logger: d.log})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
 		return nil
@@ -70,7 +70,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
 	}
-	reloader := newReloader(d, loaded, judge, gate)
+	reloader := newReloader(d, loaded, judge, gate, store)
 	sweeper := &greylist.Sweeper{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Windows },

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,11 +72,31 @@ func clientOf(s string) (greylist.Client, error) {
 	return client, nil
 }
 
-// tripletOf makes a triplet of a command's arguments.
-func tripletOf(cmd *cobra.Command, args []string, loaded *config.Loaded) (greylist.Triplet, error) {
+// changePatience is how long a command waits for another program that holds the
+// database.
+const changePatience = 10 * time.Second
+
+// changeTriplet makes a triplet of a command's arguments, opens the database and
+// hands both to do.
+func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(context.Context, greylist.Store, greylist.Triplet) error) error {
+	if err := checkTriplet(cmd, args); err != nil {
+		return err
+	}
+	loaded, err := p.load(cmd)
+	if err != nil {
+		return err
+	}
 	t, err := loaded.Policy.Identity.ParseTriplet(args[0], args[1], args[2])
 	if err != nil {
-		return t, clientError(cmd, err)
+		return clientError(cmd, err)
 	}
-	return t, nil
+	return inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
+		ctx, cancel := context.WithTimeout(ctx, changePatience)
+		defer cancel()
+		err := do(ctx, store, t)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("nothing changed within %v: another program holds the database; end it, or try again", changePatience)
+		}
+		return err
+	})
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 )
 
@@ -21,14 +20,7 @@ say so and exit with status 1.
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkTriplet(cmd, args); err != nil {
-				return err
-			}
-			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				t, err := tripletOf(cmd, args, loaded)
-				if err != nil {
-					return err
-				}
+			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 				known, err := store.Forget(ctx, t)
 				switch {
 				case err != nil:

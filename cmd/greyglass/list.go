@@ -48,12 +48,16 @@ With --json, print one array of objects that have the columns of the database's 
 					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
 				}
 			}
-			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) (err error) {
-				if client != "" {
-					if filter.Client, err = loaded.Policy.Identity.ParseClientKey(client); err != nil {
-						return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
-					}
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			if client != "" {
+				if filter.Client, err = loaded.Policy.Identity.ParseClientKey(client); err != nil {
+					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
 				}
+			}
+			return inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
 				out := bufio.NewWriter(p.stdout)
 				print := printTable
 				if asJSON {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 )
 
@@ -23,16 +22,9 @@ silent for greylist.max_grey.
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkTriplet(cmd, args); err != nil {
-				return err
-			}
-			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				t, err := tripletOf(cmd, args, loaded)
-				if err != nil {
-					return err
-				}
+			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 				now := wallClock().Unix()
-				err = store.Update(ctx, t, func(remembered *greylist.Entry) (greylist.Entry, bool) {
+				err := store.Update(ctx, t, func(remembered *greylist.Entry) (greylist.Entry, bool) {
 					return greylist.PassNow(remembered, now), true
 				})
 				if err == nil {

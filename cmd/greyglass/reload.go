@@ -11,6 +11,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/sqlstore"
 )
 
 // pollEvery is how often the list files are looked at. A poll sees every way in
@@ -23,14 +24,15 @@ type reloader struct {
 	*daemon
 	judge *greylist.Judge
 	gate  *milter.Gate
+	store greylist.Store
 
 	loaded *config.Loaded
 	lists  config.Lists
 	files  [2]listFile
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate) *reloader {
-	r := &reloader{daemon: d, judge: judge, gate: gate}
+func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store) *reloader {
+	r := &reloader{daemon: d, judge: judge, gate: gate, store: store}
 	r.watch(loaded)
 	return r
 }
@@ -85,6 +87,11 @@ func (r *reloader) reload() {
 	}
 	r.handler.adopt(loaded.Config.Log)
 	r.gate.Adopt(gateLimits(loaded.Config.Limits))
+	if wanted.Store.Synchronous != running.Store.Synchronous {
+		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
+			r.log.Warn("store.synchronous could not be changed", "error", err)
+		}
+	}
 	r.adoptLists()
 	r.log.Info("configuration read anew", "mode", loaded.Config.Greylist.Mode)
 }

@@ -118,7 +118,7 @@ func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 
 // openStore opens the database that is there; only serve creates one.
 func openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
-	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{})
+	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Synchronous: c.Store.Synchronous})
 	if err != nil {
 		return nil, &databaseError{err}
 	}
@@ -131,6 +131,11 @@ func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config
 	if err != nil {
 		return err
 	}
+	return inStore(cmd, loaded, do)
+}
+
+// inStore opens the database of a configuration and hands both to do.
+func inStore(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *config.Loaded, greylist.Store) error) error {
 	store, err := openStore(cmd.Context(), loaded.Config)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is that of CHANGELOG.md's newest entry.
+// version is that of the next release, until CHANGELOG.md has an entry of its own for it.
 const version = "0.1.0"
 
 func (p *program) versionCommand() *cobra.Command {

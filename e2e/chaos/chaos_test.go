@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -20,6 +21,8 @@ const (
 func TestChaos(t *testing.T) {
 	i := setUp(t)
 	began := time.Now()
+	hung := time.AfterFunc(*duration+5*time.Minute, func() { panic("the chaos test hangs") })
+	defer hung.Stop()
 	if err := i.begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +52,7 @@ func TestChaos(t *testing.T) {
 	}
 	i.finish()
 	i.compare(i.places, i.people)
-	t.Log(i.summary(began))
-	println(i.summary(began))
+	fmt.Fprintln(os.Stderr, i.summary(began))
 }
 
 // setUp makes the places, the population and the checker.
@@ -105,7 +107,7 @@ func (i *injector) tell(ctx context.Context, began time.Time) {
 				i.wrong(nil, "the daemon takes %d MB", u.resident)
 			}
 		}
-		println(i.summary(began))
+		fmt.Fprintln(os.Stderr, i.summary(began))
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("for", 15*time.Second, "how long TestChaos injects faults")
+	duration = flag.Duration("for", 8*time.Second, "how long TestChaos injects faults")
 	seed     = flag.Int64("seed", 1, "the seed of its schedule")
 	sessions = flag.Int("sessions", 5000, "how many sessions TestLeak makes")
 )

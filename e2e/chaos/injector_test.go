@@ -39,7 +39,7 @@ func (i *injector) run(ctx context.Context, seed int64) {
 		least, further time.Duration // between two deeds
 	}{
 		{processDeeds, 300 * time.Millisecond, 2 * time.Second},
-		{diskDeeds, 300 * time.Millisecond, 3 * time.Second},
+		{diskDeeds, 500 * time.Millisecond, 5 * time.Second},
 		{changeDeeds, 10 * time.Millisecond, 300 * time.Millisecond},
 	} {
 		r := rand.New(rand.NewPCG(uint64(seed), uint64(100+n)))

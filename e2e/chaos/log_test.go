@@ -3,6 +3,7 @@ package chaos
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type follower struct {
 	mu       sync.Mutex
 	expected map[string]chan line // by queue ID
 	counts   map[string]int       // by message
+	failed   int                  // decisions of on_error
 	last     []string             // decisions
 	others   []string             // the other lines, but for what hostile peers cause
 }
@@ -57,6 +59,9 @@ func (f *follower) take(l line, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts[l.Msg]++
+	if l.Reason == "error" {
+		f.failed++
+	}
 	if l.Msg == "decision" {
 		f.last = keep(f.last, text, decisionsKept)
 	} else if !strings.HasPrefix(l.Msg, "connection closed: ") {
@@ -120,14 +125,24 @@ func (f *follower) tail() string {
 	return strings.Join(f.others, "\n") + "\n...\n" + strings.Join(f.last, "\n")
 }
 
-// panics reports whether a panic was logged.
-func (f *follower) panics() bool {
+// complaints are what is wrong with the log of a daemon that has ended.
+func (f *follower) complaints() (all []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for msg := range f.counts {
 		if strings.Contains(msg, "panic") {
-			return true
+			all = append(all, msg)
 		}
 	}
-	return false
+	begun, over := f.counts["database failing, answering by on_error"], f.counts["database works again"]
+	const one = 20 // answers, or fewer, of one outage
+	switch {
+	case f.failed > 0 && begun == 0:
+		all = append(all, fmt.Sprintf("no line says that the database fails, for %d answers of on_error", f.failed))
+	case begun > 1+f.failed/one:
+		all = append(all, fmt.Sprintf("%d lines say that the database fails, for %d answers of on_error", begun, f.failed))
+	case begun-over < 0, begun-over > 1:
+		all = append(all, fmt.Sprintf("%d lines say that the database fails, %d that it works again", begun, over))
+	}
+	return all
 }

@@ -101,8 +101,8 @@ func (i *injector) watch(d *daemon) {
 	if !d.killed.Load() && d.ending.Load() == 0 {
 		i.wrong(nil, "the daemon has died: %v\n%s", d.cmd.ProcessState, d.log.tail())
 	}
-	if d.log.panics() {
-		i.wrong(nil, "the daemon has panicked\n%s", d.log.tail())
+	for _, complaint := range d.log.complaints() {
+		i.wrong(nil, "the log: %s\n%s", complaint, d.log.tail())
 	}
 }
 

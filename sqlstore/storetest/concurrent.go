@@ -168,6 +168,7 @@ func testClose(t *testing.T, db Database) {
 	check("Update", s.Update(ctx, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
 		return greylist.Entry{FirstSeen: 2}, true
 	}))
+	check("Ping", s.Ping(ctx))
 	_, err := s.Get(ctx, triplet(1))
 	check("Get", err)
 	_, err = s.Forget(ctx, triplet(1))

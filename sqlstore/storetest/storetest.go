@@ -24,6 +24,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"Decide", testDecide},
 		{"Entry", testEntry},
 		{"NoWrite", testNoWrite},
+		{"Ping", testPing},
 		{"OddStrings", testOddStrings},
 		{"Pass", testPass},
 		{"Forget", testForget},

@@ -48,6 +48,24 @@ func testNoWrite(t *testing.T, db Database) {
 	want(t, s, triplet(1), &e)
 }
 
+func testPing(t *testing.T, db Database) {
+	s := open(t, db)
+	e := greylist.Entry{FirstSeen: 1}
+	for range 3 {
+		if err := s.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, triplet(1), e)
+		want(t, s, triplet(1), &e)
+		want(t, s, triplet(2), nil)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Ping(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}
+
 func testOddStrings(t *testing.T, db Database) {
 	long := strings.Repeat("l", 64) + "@" + strings.Repeat("d", 255) // RFC 5321, section 4.5.3.1
 	odd := []greylist.Triplet{

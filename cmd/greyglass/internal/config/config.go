@@ -43,10 +43,11 @@ func (l Listen) Mode() fs.FileMode {
 
 // Store is where triplets are remembered, and what holds if that fails.
 type Store struct {
-	URL        string        `koanf:"url"` // sqlite:FILE or postgres://…
-	OnError    string        `koanf:"on_error"`
-	ErrorReply string        `koanf:"error_reply"`
-	Timeout    time.Duration `koanf:"timeout"`
+	URL         string        `koanf:"url"` // sqlite:FILE or postgres://…
+	OnError     string        `koanf:"on_error"`
+	ErrorReply  string        `koanf:"error_reply"`
+	Synchronous string        `koanf:"synchronous"` // full or normal
+	Timeout     time.Duration `koanf:"timeout"`
 }
 
 // SQLite returns the file of an SQLite database, and whether the URL is of one.

@@ -77,6 +77,12 @@ var storeSection = Section{
 			Comment: "The reply that goes with on_error = \"defer\".",
 			Doc:     "The reply that goes with `on_error = \"defer\"`.",
 		}, {
+			Key:     "store.synchronous",
+			Default: "full",
+			Kind:    choice{"full", "normal"},
+			Comment: "full: an answer is given when what it rests on is on the disk. normal: a\nsecond or so later, which a power cut may lose.",
+			Doc:     "When what is remembered must be on the disk of an SQLite database: `full`, before the answer is given, so that nothing is lost by a power cut, as far as the disk keeps its word; `normal`, within a second or so, which is lost then. Neither loses anything when the daemon is killed.",
+		}, {
 			Key:     "store.timeout",
 			Default: 2 * time.Second,
 			Kind:    duration{10 * time.Millisecond, 30 * time.Second, time.Millisecond},

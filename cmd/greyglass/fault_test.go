@@ -1,0 +1,368 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"greyglass/greylist"
+	"greyglass/milter"
+)
+
+// The daemon's lines about an outage.
+const (
+	failing    = "database failing, answering by on_error"
+	worksAgain = "database works again"
+)
+
+// known is an entry that lets its triplet through now, without anything to write.
+func known() greylist.Entry {
+	now := time.Now().Unix()
+	return greylist.Entry{FirstSeen: now, LastSeen: now, PassedAt: now, Accepted: 1}
+}
+
+// outage has strangers ask, from several sessions at once, while the storage
+// fails, and checks that each is answered in time by on_error; and that this is
+// told of by one line that says what it is about.
+func (s *site) outage(daemon *process, says string) {
+	s.t.Helper()
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			began := time.Now()
+			answer, err := s.tryAsk("203.0.113.9", fmt.Sprintf("stranger%d@example.net", i), "bob@example.org")
+			if took := time.Since(began); err != nil || answer.Verdict != greylist.Accept || took > 3*time.Second {
+				s.t.Errorf("%+v, %v after %v", answer, err, took)
+			}
+		})
+	}
+	wg.Wait()
+	failed := func() int { return len(daemon.find(`"msg":"decision"`, `"reason":"error"`)) }
+	eventually(s.t, "all 40 decisions are in the log", func() bool { return failed() >= 40 })
+	lines := daemon.find(failing)
+	if len(lines) != 1 || !strings.Contains(lines[0].str("error"), says) || lines[0].str("level") != "WARN" ||
+		lines[0].str("database") != s.db || lines[0].str("advice") == "" || lines[0].str("on_error") != "accept" {
+		s.t.Errorf("told: %v; want one line, of %q", lines, says)
+	}
+	if n := failed(); n != 40 {
+		s.t.Errorf("%d decisions with reason=error, want 40", n)
+	}
+}
+
+// over checks that the outage ends by itself, without any mail, and is told of
+// by one more line; and that all is well then.
+func (s *site) over(daemon *process) {
+	s.t.Helper()
+	line := daemon.wait(worksAgain)
+	if n := len(daemon.find(worksAgain)); n != 1 || line["failed_answers"] != 40.0 || line.str("after") == "" {
+		s.t.Errorf("told %d times: %v", n, line)
+	}
+	if answer := s.ask("203.0.113.9", "late@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+		s.t.Errorf("afterwards: %+v", answer)
+	}
+	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Verdict != greylist.Accept {
+		s.t.Errorf("who is known, afterwards: %+v", answer)
+	}
+	daemon.stop()
+	if n := len(daemon.find(failing)); n != 1 {
+		s.t.Errorf("told %d times that it fails", n)
+	}
+	s.sql(func(db *sql.DB) error {
+		var says string
+		if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&says); err != nil || says != "ok" {
+			return fmt.Errorf("integrity_check: %s, %v", says, err)
+		}
+		return nil
+	})
+}
+
+// stillKnown checks that somebody known is let through by what is remembered.
+func (s *site) stillKnown(daemon *process) {
+	s.t.Helper()
+	began := time.Now()
+	answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org")
+	if took := time.Since(began); answer.Verdict != greylist.Accept || took > time.Second {
+		s.t.Errorf("who is known: %+v after %v", answer, took)
+	}
+	if line := daemon.wait(`"msg":"decision"`, `"sender":"ann@example.net"`); line.str("reason") != "already-grey" {
+		s.t.Errorf("who is known: %v", line)
+	}
+}
+
+// begun makes a site with a daemon to which somebody is known.
+func begun(t *testing.T, s *site) *process {
+	t.Helper()
+	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", known())
+	daemon := s.serve()
+	if answer := s.ask("203.0.113.9", "early@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+		t.Errorf("%+v", answer)
+	}
+	return daemon
+}
+
+// A full file system.
+func TestFaultDiskFull(t *testing.T) {
+	t.Parallel()
+	need(t, os.Getuid() == 0, "only root can mount a file system")
+	s := newSite(t, nil)
+	disk := s.path("disk")
+	if err := os.Mkdir(disk, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("greyglass-test", disk, "tmpfs", 0, "size=4m"); err != nil {
+		need(t, false, "no file system can be mounted here: "+err.Error())
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	s.db = filepath.Join(disk, "greyglass.db")
+	s.configure(nil)
+	daemon := begun(t, s)
+	ballast, err := os.Create(filepath.Join(disk, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = ballast.Write(make([]byte, 4096))
+	}
+	_ = ballast.Close()
+	s.sql(func(db *sql.DB) error { // what room is left in the files that are there
+		for err == nil || !strings.Contains(err.Error(), "full") {
+			_, err = db.Exec(`INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 FROM triplet`)
+		}
+		return nil
+	})
+	s.outage(daemon, "full")
+	s.stillKnown(daemon)
+	if err := os.Remove(ballast.Name()); err != nil {
+		t.Fatal(err)
+	}
+	s.over(daemon)
+}
+
+// Writes that fail, by a limit of the size of files that another program sets.
+func TestFaultIOError(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := begun(t, s)
+	limit := func(bytes uint64) {
+		t.Helper()
+		const fsize = 1 // RLIMIT_FSIZE; prlimit(2)
+		limit := syscall.Rlimit{Cur: bytes, Max: ^uint64(0)}
+		_, _, errno := syscall.Syscall6(syscall.SYS_PRLIMIT64, uintptr(daemon.cmd.Process.Pid), fsize, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	limit(4096)
+	s.outage(daemon, "I/O error")
+	s.stillKnown(daemon)
+	limit(^uint64(0))
+	s.over(daemon)
+}
+
+// Another program holds the lock for longer than anybody waits.
+func TestFaultLocked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"store.timeout": `"1s"`})
+	daemon := begun(t, s)
+	s.sql(func(db *sql.DB) error {
+		db.SetMaxOpenConns(1)
+		if _, err := db.Exec(`BEGIN EXCLUSIVE`); err != nil {
+			return err
+		}
+		s.outage(daemon, "locked by another program")
+		s.stillKnown(daemon)
+		_, err := db.Exec(`COMMIT`)
+		return err
+	})
+	s.over(daemon)
+}
+
+// The database is replaced by a file of somebody else, and brought back.
+func TestFaultReplaced(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := begun(t, s)
+	s.write("diary", strings.Repeat("Dear diary\n", 100))
+	if err := errors.Join(os.Link(s.db, s.path("mine")), os.Rename(s.path("diary"), s.db)); err != nil {
+		t.Fatal(err)
+	}
+	s.outage(daemon, "not a Greyglass database")
+	if s.read("greyglass.db") != strings.Repeat("Dear diary\n", 100) {
+		t.Error("it was changed")
+	}
+	if err := os.Rename(s.path("mine"), s.db); err != nil {
+		t.Fatal(err)
+	}
+	daemon.wait("the database file was replaced")
+	s.over(daemon)
+}
+
+// The database is deleted: a new one is begun before anybody asks, or as soon
+// as somebody does, and nobody is answered by on_error.
+func TestFaultDeleted(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []bool{false, true} {
+		s := newSite(t, nil)
+		daemon := begun(t, s)
+		if err := os.Remove(s.db); err != nil {
+			t.Fatal(err)
+		}
+		if idle {
+			daemon.wait("a new one was begun")
+		}
+		if answer := s.ask("203.0.113.9", "early@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+			t.Errorf("%+v", answer)
+		}
+		daemon.wait("a new one was begun", `"level":"ERROR"`, s.db)
+		daemon.stop()
+		if n := len(daemon.find(failing)); n != 0 {
+			t.Error("somebody was answered by on_error")
+		}
+		if records := s.records(); len(records) != 1 || records[0].Sender != "early@example.net" {
+			t.Errorf("remembered: %v", records)
+		}
+	}
+}
+
+// The write-ahead log is cut short: it goes on with what the database has.
+func TestFaultLogCut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := begun(t, s)
+	if err := os.Truncate(s.db+"-wal", 5000); err != nil {
+		t.Fatal(err)
+	}
+	daemon.wait("the write-ahead log was cut short by another program")
+	for _, answer := range []milter.ProbeAnswer{
+		s.ask("203.0.113.9", "late@example.net", "bob@example.org"), s.ask("203.0.113.9", "later@example.net", "bob@example.org"),
+	} {
+		if answer.Verdict != greylist.Defer {
+			t.Errorf("%+v", answer)
+		}
+	}
+	s.stillKnown(daemon)
+	daemon.stop()
+	if n := len(s.records()); n < 3 {
+		t.Errorf("%d remembered", n)
+	}
+}
+
+// A corrupt page: mail flows by on_error until a restart, which begins anew and
+// keeps the old.
+func TestFaultCorrupt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", known())
+	s.sql(func(db *sql.DB) error {
+		_, err := db.Exec(`WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 3000)
+			INSERT INTO triplet SELECT NULL, randomblob(16), 'client', 'sender' || n, 'recipient', 1, 1, NULL, 1, 0 FROM n`)
+		return err
+	})
+	f, err := os.OpenFile(s.db, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err == nil { // of the table or the index, in the middle
+		_, err = f.WriteAt([]byte(strings.Repeat("\xa5", 4096)), info.Size()/2/4096*4096)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	daemon := s.serve()
+	daemon.wait("answering by on_error until the daemon is restarted", `"level":"ERROR"`)
+	s.outage(daemon, "damaged database")
+	time.Sleep(2 * time.Second)
+	daemon.stop()
+	if n := len(daemon.find(worksAgain)); n != 0 {
+		t.Error("it is said to work again")
+	}
+
+	daemon = s.serve()
+	moved := daemon.wait("it was moved aside, and a new one is begun", `"level":"ERROR"`)
+	if _, err := os.Stat(moved.str("moved_to")); err != nil || !strings.HasPrefix(moved.str("moved_to"), s.db+".corrupt-") {
+		t.Errorf("%v, %v", moved, err)
+	}
+	if answer := s.ask("203.0.113.9", "late@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+		t.Errorf("%+v", answer)
+	}
+}
+
+// A database that is corrupt at the start: commands report it, and only the
+// daemon moves it aside.
+func TestFaultCorruptAtStart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	if err := os.Truncate(s.db, 4096); err != nil {
+		t.Fatal(err)
+	}
+	content := s.read("greyglass.db")
+	for _, command := range databaseCommands {
+		s.run(strings.Fields(command)...).fails(t, statusDatabase, "damaged database: "+s.db)
+	}
+	if s.read("greyglass.db") != content {
+		t.Error("it was changed")
+	}
+	daemon := s.serve()
+	moved := daemon.wait("it was moved aside, and a new one is begun")
+	if answer := s.ask("203.0.113.9", "late@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+		t.Errorf("%+v", answer)
+	}
+	if s.read(filepath.Base(moved.str("moved_to"))) != content {
+		t.Error("what was moved aside was changed")
+	}
+}
+
+// kill -9, again and again, under load: every answer is found in the database.
+func TestFaultKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	deferred := make(map[string]bool)
+	for round := range 5 {
+		daemon := s.serve()
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for session := range 8 {
+			wg.Go(func() {
+				for n := 0; ; n++ {
+					sender := fmt.Sprintf("s%d.%d.%d@example.net", round, session, n)
+					answer, err := s.tryAsk("203.0.113.9", sender, "bob@example.org")
+					if err != nil {
+						return
+					}
+					if answer.Verdict != greylist.Defer {
+						t.Errorf("%+v", answer)
+					}
+					mu.Lock()
+					deferred[sender] = true
+					mu.Unlock()
+				}
+			})
+		}
+		time.Sleep(time.Duration(100+round*77) * time.Millisecond)
+		daemon.kill()
+		wg.Wait()
+		missing := len(deferred)
+		for _, r := range s.records() {
+			if deferred[r.Sender] {
+				missing--
+			}
+		}
+		if missing > 0 {
+			t.Fatalf("of %d answers, %d are lost", len(deferred), missing)
+		}
+	}
+	if len(deferred) < 100 {
+		t.Errorf("only %d were answered: that tests little", len(deferred))
+	}
+	t.Logf("%d answers", len(deferred))
+}

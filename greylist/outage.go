@@ -1,0 +1,63 @@
+package greylist
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// outageLook is how often a memory that fails is tried.
+const outageLook = time.Second
+
+// outage tells the log when the memory begins to fail and when it works again:
+// one line each, however many answers fail in between. It is over once the
+// memory can be written to and no answer has failed for [outageLook], whether
+// or not there is mail. The zero value has none.
+type outage struct {
+	mu     sync.Mutex
+	began  time.Time // zero: there is none
+	failed int       // answers, since it began
+	seen   int       // of them, at the last look
+}
+
+// note counts an answer that failed.
+func (o *outage) note(j *Judge, onError Verdict, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return // who asked has gone, or the daemon is going: the memory does not fail
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failed++
+	if !o.began.IsZero() {
+		return
+	}
+	o.began = time.Now()
+	attrs := []slog.Attr{slog.String("on_error", string(onError)), slog.String("error", err.Error())}
+	var fault *Fault
+	if errors.As(err, &fault) {
+		attrs = append(attrs, slog.String("database", fault.Database), slog.String("advice", fault.Advice))
+	}
+	j.log.LogAttrs(context.Background(), slog.LevelWarn, "database failing, answering by on_error", attrs...)
+	time.AfterFunc(outageLook, func() { o.look(j) })
+}
+
+// look ends the outage, or comes again.
+func (o *outage) look(j *Judge) {
+	ctx, cancel := context.WithTimeout(context.Background(), j.Policy().Timeout)
+	defer cancel()
+	err := j.memory.Ping(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrClosed):
+		return
+	case err != nil || o.failed != o.seen:
+		o.seen = o.failed
+		time.AfterFunc(outageLook, func() { o.look(j) })
+		return
+	}
+	j.log.Info("database works again", "after", time.Since(o.began).Round(time.Millisecond).String(), "failed_answers", o.failed)
+	o.began, o.failed, o.seen = time.Time{}, 0, 0
+}

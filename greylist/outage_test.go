@@ -1,0 +1,102 @@
+package greylist
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestOutage: an outage is told of when it begins and when it is over, and in
+// between it is not, whatever fails.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged logbook
+		log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+		var down atomic.Pointer[error]
+		state := func() error {
+			if err := down.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}
+		m := &memory{fail: func(context.Context) error { return state() }, ping: state}
+		judge := NewJudge(m, newPolicy(t), log, NewClock(time.Now, log))
+		ask := func(want Reason) {
+			t.Helper()
+			if answer, _ := judge.Recipient(t.Context(), stranger); answer.Reason != want {
+				t.Errorf("%+v, want %s", answer, want)
+			}
+		}
+		told := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			var lines []string
+			for line := range strings.Lines(logged.String()) {
+				if !strings.Contains(line, "msg=decision") {
+					lines = append(lines, strings.TrimSpace(line))
+				}
+			}
+			logged.Reset()
+			if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
+				t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+			}
+		}
+		set := func(err error) {
+			if err == nil {
+				down.Store(nil)
+			} else {
+				down.Store(&err)
+			}
+		}
+
+		ask(ReasonNotSeenBefore)
+		told()
+		set(context.Canceled) // its client has gone
+		ask(ReasonError)
+		set(ErrClosed) // the daemon is going
+		ask(ReasonError)
+		told()
+
+		full := &Fault{Database: "/x.db", Err: errors.New("disk is full"), Advice: "make room"}
+		set(full)
+		for range 100 {
+			ask(ReasonError)
+		}
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		time.Sleep(time.Minute)
+		set(context.DeadlineExceeded)
+		ask(ReasonError)
+		told()
+
+		// Between two failures it may work for a moment: that is not its end.
+		for range 3 {
+			set(nil)
+			ask(ReasonWayTooSoon)
+			set(full)
+			ask(ReasonError)
+			set(nil)
+			time.Sleep(900 * time.Millisecond)
+			set(full)
+			ask(ReasonError)
+			set(nil)
+		}
+		told()
+		time.Sleep(2 * outageLook)
+		told(`level=INFO msg="database works again" after=1m4s failed_answers=107`)
+		ask(ReasonWayTooSoon)
+		time.Sleep(time.Hour)
+		told()
+
+		set(full)
+		ask(ReasonError)
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(ErrClosed) // nobody looks any more
+		time.Sleep(time.Minute)
+		told()
+	})
+}

@@ -1,0 +1,198 @@
+package sqlstore
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	// stallTime is how long those who may need no write wait for a writer that
+	// is held up, by another program's lock or by the disk.
+	stallTime = 100 * time.Millisecond
+
+	// mendPatience bounds how long jobs wait for the keeper to mend what is
+	// unsound.
+	mendPatience = time.Second
+)
+
+// commit does the jobs in one transaction. A failure of the storage fails all
+// of them, at once. If any fails for another reason, each is done once more in
+// a transaction of its own, so that it harms no other.
+func (w *writer) commit(batch []*job) {
+	stall := time.AfterFunc(stallTime, w.stalled.raise)
+	defer w.goOn(stall)
+	batch, err := w.attempt(batch)
+	if isUnsound(err) && w.now.Load().err == nil {
+		w.awaitMend(err)
+		batch, err = w.attempt(batch)
+	}
+	switch {
+	case err == nil:
+		for _, j := range batch {
+			j.done <- j.err
+		}
+	case isFault(err) || w.now.Load().err != nil:
+		for _, j := range batch {
+			j.done <- err
+		}
+	case len(batch) == 1:
+		if p, ok := err.(*panicError); ok {
+			w.log.Error("a change of a triplet panicked", "panic", p.value, "stack", p.stack)
+		}
+		batch[0].done <- err
+	default:
+		for i := range batch {
+			w.commit(batch[i : i+1 : i+1])
+		}
+	}
+}
+
+// goOn ends what began with the timer of a stall.
+func (w *writer) goOn(stall *time.Timer) {
+	stall.Stop()
+	if !w.locked.Load() {
+		w.stalled.lower()
+	}
+}
+
+// attempt tries to do the jobs in one transaction, and returns those that are
+// still wanted, none of which is done if there is an error.
+func (w *writer) attempt(batch []*job) ([]*job, error) {
+	now := w.now.Load()
+	if now.err != nil {
+		return batch, now.err
+	}
+	batch, err := w.begin(now.db, batch)
+	if err == nil && len(batch) > 0 {
+		err = w.runAll(now.db, batch)
+	}
+	if err != nil {
+		w.diagnose(now.db, err)
+	}
+	return batch, err
+}
+
+// diagnose draws the conclusions of an error for what comes next.
+func (w *writer) diagnose(db *opened, err error) {
+	switch {
+	case isCorrupt(err) && db.check(true) == nil:
+		w.now.Store(&state{db, damaged(w.path, err)})
+		w.raiseAlarm()
+	case isFault(err) && !isFull(err) && !isBusy(err):
+		w.suspect.Store(true)
+	}
+}
+
+func (w *writer) raiseAlarm() {
+	select {
+	case w.alarm <- struct{}{}:
+	default:
+	}
+}
+
+// awaitMend has the keeper mend what is unsound.
+func (w *writer) awaitMend(err error) {
+	unsound := &state{w.now.Load().db, explain(w.path, err)}
+	w.now.Store(unsound)
+	w.raiseAlarm()
+	for patience := time.After(mendPatience); w.now.Load() == unsound; {
+		select {
+		case f := <-w.pauses:
+			f()
+		case <-patience:
+			return
+		case <-w.closing:
+			return
+		}
+	}
+}
+
+// begin begins a transaction, however long another program holds the lock, as
+// long as any caller still waits. It returns the jobs that are still wanted;
+// if there are none, no transaction was begun.
+func (w *writer) begin(db *opened, batch []*job) ([]*job, error) {
+	for {
+		if batch = stillWanted(batch); len(batch) == 0 {
+			return nil, nil
+		}
+		err := db.tx.begin()
+		if !isBusy(err) {
+			w.locked.Store(false) // and not before: between two batches it is still held
+			if err != nil {
+				err = fmt.Errorf("%w: %w", errBegin, err)
+			}
+			return batch, err
+		}
+		w.locked.Store(true)
+		w.stalled.raise()
+		if err := db.check(false); err != nil {
+			return batch, err
+		}
+		select {
+		case <-w.hopeless:
+			return batch, err
+		default:
+		}
+	}
+}
+
+// stillWanted drops the jobs whose context has ended.
+func stillWanted(batch []*job) []*job {
+	wanted := batch[:0]
+	for _, j := range batch {
+		if err := j.ctx.Err(); err != nil {
+			j.done <- err
+			continue
+		}
+		wanted = append(wanted, j)
+	}
+	return wanted
+}
+
+// runAll runs the jobs in the transaction that was begun, and commits it, or
+// rolls it back if any of them fails.
+func (w *writer) runAll(db *opened, batch []*job) error {
+	err := func() error {
+		for _, j := range batch {
+			if j.err = j.ctx.Err(); j.err != nil {
+				continue // its caller has gone, and is not told otherwise
+			}
+			if err := runSafely(j, db.tx); err != nil {
+				return err
+			}
+		}
+		if db.tx.wrote {
+			if err := db.check(false); err != nil {
+				return err
+			}
+		}
+		return db.tx.commit()
+	}()
+	if err != nil {
+		db.tx.rollback()
+		return err
+	}
+	if db.tx.wrote {
+		db.files.noteLog()
+		w.wrote.Store(true)
+	}
+	return nil
+}
+
+func runSafely(j *job, tx *tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: string(debug.Stack())}
+		}
+	}()
+	return j.run(tx)
+}
+
+// panicError is the error of a job that panicked. Its text is one line.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("sqlstore: panic: %v", p.value) }
