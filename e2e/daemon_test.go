@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -161,6 +162,27 @@ func (d *daemon) follow(stderr io.Reader) {
 	close(d.done)
 }
 
+// freeze makes the daemon hang, and returns when every thread of it does.
+func (d *daemon) freeze() {
+	d.t.Helper()
+	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", d.cmd.Process.Pid))
+		if !slices.ContainsFunc(threads, func(stat string) bool {
+			text, err := os.ReadFile(stat)
+			return err == nil && !strings.Contains(string(text), ") T ") // proc(5)
+		}) {
+			return
+		}
+		if time.Since(began) > patience {
+			d.t.Fatal("greyglass does not freeze")
+		}
+	}
+}
+
+// thaw has it go on.
+func (d *daemon) thaw() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
+
 // kill ends the daemon as a crash does.
 func (d *daemon) kill() {
 	_ = d.cmd.Process.Kill()
@@ -176,6 +198,7 @@ func (d *daemon) stop() {
 	default:
 	}
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	d.thaw()
 	select {
 	case <-d.done:
 		if d.status != 0 {

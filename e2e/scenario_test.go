@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -246,10 +245,10 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		}
 	}},
 	{name: "no mail is lost while the daemon hangs", run: func(s *site) {
-		_ = s.cmd.Process.Signal(syscall.SIGSTOP)
+		s.freeze()
 		s.accepted("hanging", s.try(stranger, "ann@sender.test", bob))
 		s.mx.WaitMail(1)
-		_ = s.cmd.Process.Signal(syscall.SIGCONT)
+		s.thaw()
 		s.deferred("back", s.try(stranger, "eve@sender.test", bob))
 	}},
 	{name: "the sqlite3 program reads the database while mail flows", conf: conf{greylist: quick}, run: func(s *site) {
