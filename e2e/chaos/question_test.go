@@ -82,14 +82,19 @@ func (c *checker) settle(q *question, a answer) answer {
 		t := q.about(l)
 		if !ok || t == nil {
 			c.wrong(q.triplets[0], "%s: answered %q, but not in the log", q.id, a.reply)
-			return a
+			break
 		}
 		replies := c.judge(q, t, l, to)
-		if t.lost {
-			return a
-		}
 		if l.Verdict != "accept" && l.Wait > longest {
 			worst, longest = replies, l.Wait
+		}
+	}
+	for _, t := range q.triplets {
+		if t.lost { // so nothing is certain of the others either
+			for _, t := range q.triplets {
+				t.lost = true
+			}
+			return a
 		}
 	}
 	if !slices.Contains(worst, a.reply) {
