@@ -15,7 +15,13 @@ func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.
 	u := &update{key: keyOf(t), triplet: t, change: change}
 	withoutWriting := func() bool { return s.read(ctx, u) }
 	err := s.writer.do(ctx, u.run, withoutWriting)
-	if err == nil || isFault(err) && withoutWriting() {
+	if isFault(err) {
+		u.undone()
+		if withoutWriting() {
+			return nil
+		}
+	}
+	if err == nil {
 		return nil
 	}
 	u.abandon()
@@ -38,6 +44,7 @@ type update struct {
 
 	mu     sync.Mutex
 	change greylist.Change // nil once it is done without writing, or its caller has gone
+	asked  bool            // by the writer, whose transaction may be committed by now
 }
 
 func (u *update) run(tx *tx) error {
@@ -58,14 +65,17 @@ func (u *update) decide(remembered *greylist.Entry) (remember greylist.Entry, wr
 	if u.change == nil {
 		return greylist.Entry{}, false
 	}
+	u.asked = true
 	return u.change(remembered)
 }
 
-// keeps asks the change, and if it writes nothing, is done with it.
+// keeps asks the change, and if it writes nothing, is done with it. It does not
+// ask once the writer has: what the change has said last must be what is
+// remembered, and the writer's transaction may have been committed.
 func (u *update) keeps(remembered *greylist.Entry) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.change == nil {
+	if u.change == nil || u.asked {
 		return false
 	}
 	if _, write := u.change(remembered); write {
@@ -73,6 +83,13 @@ func (u *update) keeps(remembered *greylist.Entry) bool {
 	}
 	u.change = nil
 	return true
+}
+
+// undone notes that nothing of what the change has said was committed.
+func (u *update) undone() {
+	u.mu.Lock()
+	u.asked = false
+	u.mu.Unlock()
 }
 
 // abandon waits for a change that is being called, which does not block.

@@ -123,7 +123,7 @@ func (i *injector) startReadOnly(r *rand.Rand) {
 	d, err := start(i.places, withHook, i.clock.present())
 	i.config.Unlock()
 	if err == nil {
-		i.t.Log("the daemon has started from a read-only disk")
+		i.weather.count("starts from a read-only disk")
 		d.kill()
 	}
 	time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
