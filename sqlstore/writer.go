@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -105,6 +106,9 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 		case queue <- j:
 			queue = nil
 		case err := <-j.done:
+			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer has seen it first
+				return late(w.path, err, w.locked.Load())
+			}
 			return explain(w.path, err)
 		case <-stalled:
 			if instead() {

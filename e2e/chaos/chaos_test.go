@@ -12,7 +12,7 @@ import (
 const (
 	workers   = 64
 	people    = 3000
-	diskSize  = 24 << 20
+	diskSize  = 128 << 20 // the write-ahead log may take half of it
 	tellEvery = 10 * time.Second
 	memory    = 400 // MB, more than which the daemon never takes
 )

@@ -35,7 +35,7 @@ func (i *injector) fillDisk(r *rand.Rand) {
 		return // there is no room even for this
 	}
 	defer f.Close()
-	for block := make([]byte, 64<<10); len(block) > 0; {
+	for block := make([]byte, 1<<20); len(block) > 0; {
 		switch _, err := f.Write(block); {
 		case errors.Is(err, syscall.ENOSPC):
 			block = block[:len(block)/2]
