@@ -63,6 +63,20 @@ var scenarios = []scenario{
 				s.t.Errorf("delivered to %s, want %s", got[0].To, carol)
 			}
 		}},
+	{name: "the log has the queue ID under which the mail server knows a message",
+		conf:   conf{rules: `whitelisted_triples = [["203.0.113", "*", "carol@example.test"]]`},
+		cannot: map[string]string{"exim-policy": "Exim gives a message its ID after its recipients were asked about"}, run: func(s *site) {
+			c := s.dial(stranger)
+			s.mail(c, "ann@sender.test")
+			s.accepted("a whitelisted one", c.Rcpt(carol))
+			s.deferred("a stranger's after an accepted one", c.Rcpt(dave))
+			s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
+			text := s.mx.WaitMail(1)[0].Text
+			s.reasons(dave, 1)
+			if id := s.decisions(dave)[0].str("queue_id"); id == "" || !strings.Contains(text, "id "+id) {
+				s.t.Errorf("queue ID %q, of the message\n%s", id, text)
+			}
+		}},
 	{name: "messages of one session are judged each on its own", conf: conf{greylist: quick}, run: func(s *site) {
 		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
 		time.Sleep(quickWait)
