@@ -65,6 +65,20 @@ type Store interface {
 	// removed and the cursor to go on from, zero when it has seen them all.
 	Expire(ctx context.Context, c Cutoffs, cursor int64) (removed int, next int64, err error)
 
+	// Record adds counts to those of their hours, whoever else adds to the same
+	// at the same time. It returns an error if it has added none of them; if that
+	// wraps the context's, they may have been added or not.
+	Record(ctx context.Context, h History) error
+
+	// History returns the counts of the hours that begin at since, in Unix
+	// seconds, or later, in the order of [History.Sort]. None is zero.
+	History(ctx context.Context, since int64) (History, error)
+
+	// ExpireHistory removes counts of hours that begin before a time, in Unix
+	// seconds: the oldest of them, so few at a call that mail is not held up. It
+	// returns how many it removed, zero when there are none left.
+	ExpireHistory(ctx context.Context, before int64) (removed int, err error)
+
 	// Backup writes a copy of the database as it is at one moment to a new
 	// file, while mail flows. progress, which may be nil, is told now and then
 	// how many of how many bytes are done. It returns an error that wraps

@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +72,7 @@ func TestMigrateFails(t *testing.T) {
 	}
 	broken := append(slices.Clone(migrations), `CREATE TABLE extra (x INTEGER) STRICT; CREATE TABLE triplet (y)`)
 	_, err := openSteps(path, broken)
-	if err == nil || !strings.Contains(err.Error(), "migrating from version 1 to 2") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("migrating from version %d to %d", len(migrations), len(migrations)+1)) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v; want one line that says where it failed", err)
 	}
 	onlyFile(t, path)
@@ -94,7 +96,11 @@ func TestPastVersions(t *testing.T) {
 		{Triplet: greylist.Triplet{Client: "2001:db8:1::/64", Sender: "<>", Recipient: "o'brien@bücher.example"},
 			Entry: greylist.Entry{FirstSeen: 1700000000, LastSeen: 1700007200, PassedAt: 1700007200, Deferred: 1, Accepted: 3}},
 	}
-	for _, file := range []string{"v1.db"} {
+	counted := greylist.History{
+		Answered: []greylist.Answered{{Hour: 1699999200, Via: "milter", Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Count: 2}},
+		Returned: []greylist.Returned{{Hour: 1699999200, Within: 7200, Count: 1}},
+	}
+	for file, history := range map[string]greylist.History{"v1.db": {}, "v2.db": counted} {
 		path := filepath.Join(t.TempDir(), file)
 		writeFile(t, path, readFile(t, filepath.Join("testdata", file)))
 		s, err := Open(t.Context(), "sqlite:"+path, Options{})
@@ -113,6 +119,12 @@ func TestPastVersions(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %+v, want %+v", file, got, want)
+		}
+		if got, err := s.History(t.Context(), 0); err != nil || !reflect.DeepEqual(got, history) {
+			t.Errorf("%s: %+v, %v; want %+v", file, got, err, history)
+		}
+		if err := s.Record(t.Context(), counted); err != nil {
+			t.Errorf("%s: %v", file, err)
 		}
 		if err := errors.Join(s.Update(t.Context(), want[0].Triplet, remember(want[1].Entry)), s.Close()); err != nil {
 			t.Errorf("%s: %v", file, err)

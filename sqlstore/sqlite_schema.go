@@ -16,7 +16,7 @@ var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 // migrations bring a database to the present version: the step with index i
 // brings version i (PRAGMA user_version), where 0 is an empty database, to
 // version i+1. Steps that were released are never changed.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // schema1 stores triplets in order of arrival. Times are Unix seconds.
 // passed_at is NULL while the triplet waits; key is [keyOf].
@@ -48,6 +48,34 @@ CREATE VIEW passed AS
 		datetime(last_seen, 'unixepoch') AS last_seen,
 		deferred, accepted
 	FROM triplet WHERE passed_at IS NOT NULL ORDER BY id;
+`
+
+// schema2 stores a [greylist.History]. An hour is named by the Unix second in
+// which it begins.
+const schema2 = `
+CREATE TABLE answered (
+	hour    INTEGER NOT NULL,
+	via     TEXT    NOT NULL,
+	verdict TEXT    NOT NULL,
+	reason  TEXT    NOT NULL,
+	count   INTEGER NOT NULL,
+	PRIMARY KEY (hour, via, verdict, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE returned (
+	hour   INTEGER NOT NULL,
+	within INTEGER NOT NULL,
+	count  INTEGER NOT NULL,
+	PRIMARY KEY (hour, within)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW answers AS
+	SELECT datetime(hour, 'unixepoch') AS hour, via, verdict, reason, count
+	FROM answered ORDER BY answered.hour, via, verdict, reason;
+
+CREATE VIEW returns AS
+	SELECT datetime(hour, 'unixepoch') AS first_deferred, within AS waited_at_most, count
+	FROM returned ORDER BY returned.hour, within;
 `
 
 // migrate does the steps that the database lacks, each in a transaction of its

@@ -15,6 +15,8 @@ type tx struct {
 	beginStmt, commitStmt, rollbackStmt *sql.Stmt
 	getStmt, putStmt, removeStmt        *sql.Stmt
 	batchStmt, expireStmt, pingStmt     *sql.Stmt
+	answeredStmt, returnedStmt          *sql.Stmt
+	oldAnsweredStmt, oldReturnedStmt    *sql.Stmt
 	all                                 []*sql.Stmt
 
 	wrote bool // whether this transaction has changed anything
@@ -53,6 +55,10 @@ func prepareTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
 		{&tx.pingStmt, markSQL},
+		{&tx.answeredStmt, answeredSQL},
+		{&tx.returnedStmt, returnedSQL},
+		{&tx.oldAnsweredStmt, oldAnsweredSQL},
+		{&tx.oldReturnedStmt, oldReturnedSQL},
 	} {
 		stmt, err := conn.PrepareContext(ctx, s.text)
 		if err != nil {

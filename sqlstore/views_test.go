@@ -18,6 +18,10 @@ func TestViews(t *testing.T) {
 	for _, err := range []error{
 		put(s, 1, greylist.Entry{FirstSeen: at, LastSeen: at + 60, Deferred: 2})(),
 		s.Update(t.Context(), passed, remember(greylist.Entry{FirstSeen: at, LastSeen: at + 7200, PassedAt: at + 3600, Deferred: 1, Accepted: 2})),
+		s.Record(t.Context(), greylist.History{
+			Answered: []greylist.Answered{{Hour: at - at%3600, Via: "milter", Verdict: "defer", Reason: "too-soon", Count: 7}},
+			Returned: []greylist.Returned{{Hour: at - at%3600, Within: 3900, Count: 3}},
+		}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -27,8 +31,10 @@ func TestViews(t *testing.T) {
 	for _, c := range []struct{ query, want string }{
 		{`SELECT * FROM waiting`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2"},
 		{`SELECT * FROM passed`, "2001:db8:1::/64|<>|recipient@example.org|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-15 00:13:20|1|2"},
+		{`SELECT * FROM answers`, "2023-11-14 22:00:00|milter|defer|too-soon|7"},
+		{`SELECT * FROM returns`, "2023-11-14 22:00:00|3900|3"},
 		{`SELECT client, first_seen, passed_at FROM triplet WHERE id = 1`, "192.0.0.1|1700000000|<nil>"},
-		{`PRAGMA user_version`, "1"},
+		{`PRAGMA user_version`, "2"},
 		{`PRAGMA application_id`, "1196574553"},
 	} {
 		rows, err := db.Query(c.query)

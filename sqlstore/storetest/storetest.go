@@ -46,6 +46,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"Expire", testExpire},
 		{"ExpireBatches", testExpireBatches},
 		{"ExpireVerdicts", testExpireVerdicts},
+		{"History", testHistory},
+		{"HistoryAddsUp", testHistoryAddsUp},
+		{"HistoryAllOrNothing", testHistoryAllOrNothing},
+		{"HistoryExpires", testHistoryExpires},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}

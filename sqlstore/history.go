@@ -1,0 +1,102 @@
+package sqlstore
+
+import (
+	"context"
+
+	"greyglass/greylist"
+)
+
+const (
+	// answeredSQL and returnedSQL add, so that several daemons can count into
+	// one database.
+	answeredSQL = `INSERT INTO answered (hour, via, verdict, reason, count) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (hour, via, verdict, reason) DO UPDATE SET count = answered.count + excluded.count`
+	returnedSQL = `INSERT INTO returned (hour, within, count) VALUES ($1, $2, $3)
+		ON CONFLICT (hour, within) DO UPDATE SET count = returned.count + excluded.count`
+
+	getAnsweredSQL = `SELECT hour, via, verdict, reason, count FROM answered WHERE hour >= $1`
+	getReturnedSQL = `SELECT hour, within, count FROM returned WHERE hour >= $1`
+
+	// oldAnsweredSQL and oldReturnedSQL remove a day's hours at most.
+	oldAnsweredSQL = `DELETE FROM answered WHERE hour < $1 AND hour < (SELECT min(hour) FROM answered) + 86400`
+	oldReturnedSQL = `DELETE FROM returned WHERE hour < $1 AND hour < (SELECT min(hour) FROM returned) + 86400`
+)
+
+// Record implements [greylist.Store].
+func (s *store) Record(ctx context.Context, h greylist.History) error {
+	return s.writer.do(ctx, func(tx *tx) error {
+		for _, a := range h.Answered {
+			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
+				return err
+			}
+		}
+		for _, r := range h.Returned {
+			if _, err := tx.change(tx.returnedStmt, r.Hour, r.Within, r.Count); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
+}
+
+// ExpireHistory implements [greylist.Store].
+func (s *store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
+	err = s.writer.do(ctx, func(tx *tx) error {
+		answered, err := tx.change(tx.oldAnsweredStmt, before)
+		if err != nil {
+			return err
+		}
+		returned, err := tx.change(tx.oldReturnedStmt, before)
+		removed = int(answered + returned)
+		return err
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return removed, nil
+}
+
+// History implements [greylist.Store].
+func (s *store) History(ctx context.Context, since int64) (greylist.History, error) {
+	db, err := s.reading()
+	if err != nil {
+		return greylist.History{}, err
+	}
+	h, err := readHistory(ctx, db, since)
+	if err != nil {
+		return greylist.History{}, s.failed(ctx, err)
+	}
+	h.Sort()
+	return h, nil
+}
+
+func readHistory(ctx context.Context, db *opened, since int64) (h greylist.History, err error) {
+	rows, err := db.readers.QueryContext(ctx, getAnsweredSQL, since)
+	if err != nil {
+		return h, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a greylist.Answered
+		if err := rows.Scan(&a.Hour, &a.Via, &a.Verdict, &a.Reason, &a.Count); err != nil {
+			return h, err
+		}
+		h.Answered = append(h.Answered, a)
+	}
+	if err := rows.Err(); err != nil {
+		return h, err
+	}
+	rows, err = db.readers.QueryContext(ctx, getReturnedSQL, since)
+	if err != nil {
+		return h, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r greylist.Returned
+		if err := rows.Scan(&r.Hour, &r.Within, &r.Count); err != nil {
+			return h, err
+		}
+		h.Returned = append(h.Returned, r)
+	}
+	return h, rows.Err()
+}
