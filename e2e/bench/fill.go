@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"greyglass/sqlstore"
+
+	_ "modernc.org/sqlite"
+)
+
+// fill makes a database of so many rows, half of them waiting and half passed,
+// in one transaction of an SQLite that need not be careful.
+func fill(file string, rows uint64, now time.Time, tell func(done uint64)) (err error) {
+	store, err := sqlstore.Open(context.Background(), "sqlite:"+file, sqlstore.Options{Create: true})
+	if err == nil {
+		err = store.Close()
+	}
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=synchronous(OFF)&_pragma=journal_mode(OFF)&_pragma=cache_size(-1048576)&_pragma=locking_mode(EXCLUSIVE)")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			_, err = db.Exec(`PRAGMA journal_mode = WAL`)
+		}
+		if e := db.Close(); err == nil {
+			err = e
+		}
+	}()
+	db.SetMaxOpenConns(1)
+	if _, err = db.Exec(`BEGIN`); err != nil {
+		return err
+	}
+	insert, err := db.Prepare(`INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	for n := range rows {
+		t := tripletOf(n)
+		key := sha256.Sum256([]byte(t.client + "\x00" + t.sender + "\x00" + t.recipient)) // as the store has it; a wrong one shows as wrong verdicts
+		seen := now.Add(-2 * time.Hour).Unix()
+		var passed any
+		last, accepted := seen, 0
+		if n%2 == 1 { // passed, so lately that it need not be noted again during the run
+			last, accepted = now.Unix()-int64(n%600), 1
+			passed = last
+		}
+		if _, err = insert.Exec(key[:16], t.client, t.sender, t.recipient, seen, last, passed, 1, accepted); err != nil {
+			return err
+		}
+		if n%100_000 == 0 {
+			tell(n)
+		}
+	}
+	_, err = db.Exec(`COMMIT`)
+	return err
+}
+
+// copyFile copies a database that nobody has open.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a process that is measured.
+type server struct {
+	socket string
+	log    string // its standard error
+	cmd    *exec.Cmd
+	ended  chan error // holds one
+	upIn   time.Duration
+}
+
+// start starts a program and waits until its socket answers.
+func start(socket, log string, command string, args ...string) (*server, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	s := &server{socket: socket, log: log, cmd: exec.Command(command, args...), ended: make(chan error, 1)}
+	s.cmd.Stdout, s.cmd.Stderr = out, out
+	began := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { s.ended <- s.cmd.Wait() }()
+	for {
+		if c, err := net.Dial("unix", socket); err == nil {
+			s.upIn = time.Since(began)
+			return s, c.Close()
+		}
+		select {
+		case err := <-s.ended:
+			text, _ := os.ReadFile(log)
+			return nil, fmt.Errorf("%s ended: %w\n%s", command, err, text)
+		case <-time.After(time.Millisecond):
+		}
+		if time.Since(began) > 30*time.Second {
+			return nil, errors.Join(fmt.Errorf("%s does not answer", command), s.stop())
+		}
+	}
+}
+
+func (s *server) stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(20 * time.Second):
+		return errors.Join(fmt.Errorf("%s does not end", s.cmd.Path), s.cmd.Process.Kill())
+	}
+}
+
+// cpu returns how much processor time the process has used (proc(5)), to 10 ms.
+func (s *server) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "stat"))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") ")) // behind the name, which may hold anything
+	fields := strings.Fields(string(rest))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/…/stat is %q", text)
+	}
+	var ticks time.Duration
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond, nil // USER_HZ is 100
+}
+
+// resident returns how much memory the process has, in bytes.
+func (s *server) resident() (int64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kB, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kB << 10, err
+		}
+	}
+	return 0, errors.New("/proc/…/status has no VmRSS")
+}
+
+// settle waits until the process has nothing to do, for a while at most.
+func (s *server) settle(patience time.Duration) {
+	const quiet = 30 * time.Millisecond
+	last, _ := s.cpu()
+	for began, calm := time.Now(), 0; time.Since(began) < patience && calm < 3; {
+		time.Sleep(quiet)
+		now, _ := s.cpu()
+		if calm++; now != last {
+			calm = 0
+		}
+		last = now
+	}
+}
+
+// startNoop starts the filter that does nothing.
+func startNoop(bin, dir string, accept bool) (*server, error) {
+	socket := filepath.Join(dir, "noop.sock")
+	_ = os.Remove(socket)
+	return start(socket, filepath.Join(dir, "noop.log"), filepath.Join(bin, "noop"), "-socket", socket, "-accept="+strconv.FormatBool(accept))
+}
+
+// startGreyglass starts the daemon as an administrator would, on a database.
+func startGreyglass(bin, dir, database string) (*server, error) {
+	socket := filepath.Join(dir, "milter.sock")
+	config := filepath.Join(dir, "greyglass.toml")
+	empty := filepath.Join(dir, "empty.list")
+	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
+		"unix:"+socket, "unix:"+filepath.Join(dir, "policy.sock"), "sqlite:"+database, empty, empty)
+	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(config, []byte(text), 0o600)); err != nil {
+		return nil, err
+	}
+	return start(socket, filepath.Join(dir, "greyglass.log"), filepath.Join(bin, "greyglass"), "serve", "--config", config)
+}
