@@ -38,8 +38,12 @@ import (
 // MTA names one of the mail servers of the lab.
 type MTA string
 
-// SQLite is no mail server, but the sqlite3 program, for [Command].
-const SQLite MTA = "sqlite3"
+// No mail servers, but what a memory is kept in: the sqlite3 program, for
+// [Command], and PostgreSQL, for [StartDatabase].
+const (
+	SQLite     MTA = "sqlite3"
+	PostgreSQL MTA = "postgresql"
+)
 
 const (
 	Postfix  MTA = "postfix"

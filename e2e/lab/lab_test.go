@@ -10,7 +10,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(Main(m, allMTAs...))
+	os.Exit(Main(m, append(allMTAs, PostgreSQL)...))
 }
 
 var allMTAs = []MTA{Postfix, Sendmail, Exim}

@@ -15,7 +15,7 @@ import (
 // software says what a private root is made of.
 type software struct {
 	packages []string // Debian packages; apt-get adds the libraries that this machine lacks
-	probe    string   // a program that must find all its libraries once the root is good
+	probe    string   // a program that must find all its libraries once the root is good; a pattern, as of path.Match
 }
 
 var softwareOf = map[MTA]software{
@@ -23,6 +23,10 @@ var softwareOf = map[MTA]software{
 	Sendmail: {[]string{"sendmail-bin", "libsasl2-modules", "m4"}, "usr/libexec/sendmail/sendmail"},
 	Exim:     {[]string{"exim4-daemon-light"}, "usr/sbin/exim4"},
 	SQLite:   {[]string{"sqlite3"}, "usr/bin/sqlite3"},
+
+	// Debian names them after the release that it has (apt-patterns(7)).
+	PostgreSQL: {[]string{"?name(^postgresql-[0-9]+$)", "?name(^postgresql-client-[0-9]+$)"},
+		"usr/lib/postgresql/*/bin/postgres"},
 }
 
 // Prepare sees to it that the named MTAs lie unpacked in the cache folder and
@@ -169,10 +173,19 @@ func unpack(debs, root string) error {
 	return os.Chmod(root, 0o755)
 }
 
+// probeIn is the probe of mta in a root.
+func probeIn(root string, mta MTA) string {
+	pattern := filepath.Join(root, softwareOf[mta].probe)
+	if found, _ := filepath.Glob(pattern); len(found) > 0 {
+		return found[len(found)-1] // the newest
+	}
+	return pattern
+}
+
 // missingLibraries returns an error that names the libraries which the probe
 // of mta, unpacked in root, does not find.
 func missingLibraries(mta MTA, root string) error {
-	cmd := exec.Command("ldd", filepath.Join(root, softwareOf[mta].probe))
+	cmd := exec.Command("ldd", probeIn(root, mta))
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "LD_LIBRARY_PATH="+libraryPath(root))
 	out, err := cmd.CombinedOutput()
 	switch {
@@ -187,7 +200,7 @@ func missingLibraries(mta MTA, root string) error {
 // Command is the program of an MTA that is named as softwareOf's probe, run from
 // its private root.
 func Command(mta MTA, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(rootOf(mta), softwareOf[mta].probe), args...)
+	cmd := exec.Command(probeIn(rootOf(mta), mta), args...)
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(rootOf(mta)))
 	return cmd
 }
