@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"greyglass/e2e/build"
 	"greyglass/e2e/lab"
 )
 
@@ -126,7 +127,7 @@ func (d *daemon) write(name, text string) {
 func (d *daemon) start() {
 	d.t.Helper()
 	d.cmd = exec.Command(os.Getenv(binaryVar), "serve", "--config", d.config)
-	d.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	d.cmd.Env = build.Environ()
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		d.t.Fatal(err)

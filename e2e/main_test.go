@@ -3,13 +3,14 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"greyglass/e2e/build"
 	"greyglass/e2e/lab"
 )
 
@@ -20,8 +21,9 @@ const binaryVar = "GREYGLASS_E2E_BINARY"
 func TestMain(m *testing.M) {
 	if !lab.InNetns() {
 		dir, err := os.MkdirTemp("", "greyglass-e2e-")
+		binary := filepath.Join(dir, "greyglass")
 		if err == nil {
-			err = build(filepath.Join(dir, "greyglass"))
+			err = errors.Join(build.Program(binary), os.Setenv(binaryVar, binary))
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -34,14 +36,4 @@ func TestMain(m *testing.M) {
 	status := lab.Main(m, lab.Postfix, lab.Sendmail, lab.Exim, lab.SQLite)
 	_ = os.RemoveAll(filepath.Dir(os.Getenv(binaryVar)))
 	os.Exit(status)
-}
-
-// build builds the program as "make build" does.
-func build(file string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-o", file, "greyglass/cmd/greyglass")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return os.Setenv(binaryVar, file)
 }

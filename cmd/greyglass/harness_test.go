@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"greyglass/e2e/build"
 	"greyglass/greylist"
 	"greyglass/milter"
 )
@@ -21,7 +22,7 @@ import (
 // patience bounds every wait for something that should come at once.
 const patience = 30 * time.Second
 
-// binary is the program, built as "make build" does.
+// binary is the program.
 var binary string
 
 func TestMain(m *testing.M) { os.Exit(buildAndTest(m)) }
@@ -33,11 +34,8 @@ func buildAndTest(m *testing.M) int {
 		err = os.Chmod(dir, 0o755) // for users other than ours, too
 	}
 	binary = filepath.Join(dir, "greyglass")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := errors.Join(err, build.Run()); err != nil {
-		fmt.Fprintln(os.Stderr, "go build:", err)
+	if err := errors.Join(err, build.Program(binary)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -76,7 +74,7 @@ func newSite(t *testing.T, more conf) *site {
 		file:    filepath.Join(dir, "greyglass.toml"),
 		db:      filepath.Join(dir, "greyglass.db"),
 		socket:  "unix:" + filepath.Join(dir, "milter.sock"),
-		environ: []string{"PATH=" + os.Getenv("PATH")},
+		environ: build.Environ(),
 	}
 	s.write("blocked.list", "")
 	s.write("exceptions.list", "")

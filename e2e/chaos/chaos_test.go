@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"greyglass/e2e/build"
 )
 
 const (
@@ -14,15 +16,20 @@ const (
 	people    = 3000
 	diskSize  = 128 << 20 // the write-ahead log may take half of it
 	tellEvery = 10 * time.Second
-	memory    = 400 // MB, more than which the daemon never takes
+	memory    = 400 // MB, more than which the daemon never takes; ten times that under the race detector
 )
 
 // TestChaos is described at the top of the package.
 func TestChaos(t *testing.T) {
 	i := setUp(t)
 	began := time.Now()
-	hung := time.AfterFunc(*duration+5*time.Minute, func() { panic("the chaos test hangs") })
+	hung := time.AfterFunc(*duration+5*time.Minute, func() { panic("the chaos test hangs; " + again()) })
 	defer hung.Stop()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(again())
+		}
+	})
 	if err := i.begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +60,11 @@ func TestChaos(t *testing.T) {
 	i.finish()
 	i.compare(i.places, i.people)
 	fmt.Fprintln(os.Stderr, i.summary(began))
+}
+
+// again is how to have the same schedule of faults once more.
+func again() string {
+	return fmt.Sprintf("the same again: go test ./e2e/chaos -count=1 -v -timeout 0 -args -for %v -seed %d", *duration, *seed)
 }
 
 // setUp makes the places, the population and the checker.
@@ -100,10 +112,14 @@ func (i *injector) begin() error {
 
 // tell prints the counts now and then, and keeps an eye on the daemon's memory.
 func (i *injector) tell(ctx context.Context, began time.Time) {
+	most := memory
+	if build.Race() {
+		most *= 10
+	}
 	for ctx.Err() == nil {
 		for range int(tellEvery / time.Second) {
 			pause(ctx, time.Second)
-			if u := i.daemon().usage(); u.resident > memory {
+			if u := i.daemon().usage(); u.resident > most {
 				i.wrong(nil, "the daemon takes %d MB", u.resident)
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"greyglass/e2e/build"
 )
 
 // places are where everything of a run is.
@@ -69,7 +71,7 @@ type daemon struct {
 // command is a run of the program, not started yet.
 func (p *places) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, append(args, "--config", p.config)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "CHAOS_CLOCK=" + p.clock}
+	cmd.Env = append(build.Environ(), "CHAOS_CLOCK="+p.clock)
 	return cmd
 }
 
@@ -145,7 +147,7 @@ func (d *daemon) alive() bool {
 }
 
 // usage is what a process takes of the system.
-type usage struct{ threads, files, resident int } // the last in MB
+type usage struct{ threads, files, resident, goroutines int } // resident in MB
 
 func (d *daemon) usage() (u usage) {
 	proc := fmt.Sprintf("/proc/%d/", d.cmd.Process.Pid)
@@ -163,6 +165,15 @@ func (d *daemon) usage() (u usage) {
 	files, _ := os.ReadDir(proc + "fd")
 	u.files = len(files)
 	return u
+}
+
+// goroutines ends the daemon in a way that has the runtime print them all, and
+// returns how many there were.
+func (d *daemon) goroutines() int {
+	d.killed.Store(true)
+	d.signal(syscall.SIGQUIT)
+	<-d.ended
+	return d.log.count("goroutine")
 }
 
 // freeAddress is one that nobody listens on.

@@ -20,16 +20,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"greyglass/e2e/build"
 )
 
 var (
 	duration = flag.Duration("for", 8*time.Second, "how long TestChaos injects faults")
 	seed     = flag.Int64("seed", 1, "the seed of its schedule")
-	sessions = flag.Int("sessions", 5000, "how many sessions TestLeak makes")
+	sessions = flag.Int("sessions", 50_000, "how many sessions TestLeak makes")
 )
 
 // withHook is the program under test as the chaos build makes it, released as it is
@@ -48,19 +49,9 @@ func buildAndTest(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	withHook, released = filepath.Join(dir, "chaos"), filepath.Join(dir, "greyglass")
-	if err := errors.Join(build(withHook, "-tags", "chaos"), build(released)); err != nil {
+	if err := errors.Join(build.Program(withHook, "-tags", "chaos"), build.Program(released)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
-}
-
-func build(file string, more ...string) error {
-	args := append([]string{"build", "-trimpath", "-o", file}, more...)
-	cmd := exec.Command("go", append(args, "greyglass/cmd/greyglass")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // TestLeak has the program, as it is shipped, serve thousands of sessions, some
-// of them cut in the middle and some hostile, and looks whether threads, file
-// descriptors and memory are back to where they were after the first of them.
+// of them cut in the middle and some hostile, and looks whether goroutines,
+// threads, file descriptors and memory are what they are after the first of them.
 func TestLeak(t *testing.T) {
 	p := newPlaces(t)
 	s := &settings{name: "leak", windows: windows{1, 3, 9, 86400}, onError: "accept", whenBlock: "defer", foreign: "defer"}
@@ -24,30 +24,39 @@ func TestLeak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const few = 2000
+	before := usageAfter(t, p, few)
+	began := time.Now()
+	after := usageAfter(t, p, *sessions)
+	t.Logf("%d sessions in %v; after %d there are %+v, after all %+v", *sessions, time.Since(began).Round(time.Millisecond), few, before, after)
+	for _, c := range []struct {
+		what        string
+		has, before int
+		slack       int
+	}{
+		{"goroutines", after.goroutines, before.goroutines, 2},
+		{"file descriptors", after.files, before.files, 2},
+		{"threads", after.threads, before.threads, 8}, // the runtime keeps those that it has needed at one time
+		{"MB", after.resident, before.resident, 16 + before.resident/2},
+	} {
+		if c.before == 0 || c.has > c.before+c.slack {
+			t.Errorf("%d %s, before it were %d", c.has, c.what, c.before)
+		}
+	}
+}
+
+// usageAfter is what a daemon takes that has served n sessions, and now none.
+func usageAfter(t *testing.T, p *places, n int) usage {
+	t.Helper()
 	d, err := start(p, released, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.kill)
-	const warmUp = 2000
-	visit(t, p, 0, warmUp)
-	before := d.settled()
-	began := time.Now()
-	visit(t, p, warmUp, *sessions)
-	after := d.settled()
-	t.Logf("%d sessions in %v; before them %+v, after them %+v", *sessions, time.Since(began).Round(time.Millisecond), before, after)
-	if after.files > before.files+2 {
-		t.Errorf("%d file descriptors, before it were %d", after.files, before.files)
-	}
-	if after.threads > before.threads+8 { // the runtime keeps those that it has needed at one time
-		t.Errorf("%d threads, before it were %d", after.threads, before.threads)
-	}
-	if after.resident > before.resident+before.resident/2+16 {
-		t.Errorf("%d MB, before it were %d", after.resident, before.resident)
-	}
-	if _, err := d.end(); err != nil {
-		t.Error(err)
-	}
+	visit(t, p, n)
+	u := d.settled()
+	u.goroutines = d.goroutines()
+	return u
 }
 
 // settled is the usage once no session is left: file descriptors do not become
@@ -65,9 +74,8 @@ func (d *daemon) settled() usage {
 	return last
 }
 
-// visit makes n sessions, some at a time. They are the sessions with these
-// numbers, so that the daemon comes to know the same few correspondents alone.
-func visit(t *testing.T, p *places, first, n int) {
+// visit makes n sessions, some at a time.
+func visit(t *testing.T, p *places, n int) {
 	t.Helper()
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -78,8 +86,8 @@ func visit(t *testing.T, p *places, first, n int) {
 				if i > n || t.Failed() {
 					return
 				}
-				if err := visitOnce(p, first+i); err != nil {
-					t.Errorf("session %d: %v", first+i, err)
+				if err := visitOnce(p, i); err != nil {
+					t.Errorf("session %d: %v", i, err)
 				}
 			}
 		})
@@ -87,7 +95,8 @@ func visit(t *testing.T, p *places, first, n int) {
 	group.Wait()
 }
 
-// visitOnce makes one session: every eighth hostile, every eighth cut.
+// visitOnce makes the session with a number: every eighth is hostile, every
+// eighth cut. The daemon comes to know a hundred correspondents alone.
 func visitOnce(p *places, i int) error {
 	network, milter, policy := "unix", p.milterUnix, p.policyUnix
 	if i%2 == 0 {

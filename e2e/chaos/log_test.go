@@ -36,7 +36,7 @@ type follower struct {
 // How many lines are kept for who must look into a failure.
 const (
 	decisionsKept = 8
-	othersKept    = 40
+	othersKept    = 80
 )
 
 func newFollower() *follower {
@@ -49,7 +49,7 @@ func (f *follower) follow(r io.Reader) {
 	for lines.Scan() {
 		var l line
 		if json.Unmarshal(lines.Bytes(), &l) != nil {
-			l.Msg = "not JSON"
+			l.Msg, _, _ = strings.Cut(lines.Text(), " ") // of the runtime: "panic:", "goroutine"
 		}
 		f.take(l, lines.Text())
 	}
