@@ -15,10 +15,10 @@ var tooManyRecipients = greylist.Answer{
 	Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
 }
 
-// warnTooMany is said once a message.
-func warnTooMany(log *slog.Logger, limit int, client string) {
+// warnTooMany is said once a message, of the first recipient that has no room.
+func warnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *greylist.Policy) {
 	log.Warn("a message has more recipients that are left to DATA than limits.recipients allows; further ones are deferred",
-		"recipients", limit, "client", client)
+		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)
 }
 
 // named gives the attempts the queue ID that the MTA knows at DATA, if it does.

@@ -99,13 +99,16 @@ func (o SocketOwner) apply(path string) error {
 	return os.Chmod(path, o.Mode.Perm())
 }
 
+// ErrNoGroup means that the group of the sockets is not known on this machine.
+var ErrNoGroup = errors.New("there is no such group")
+
 func groupID(name string) (int, error) {
 	if gid, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return int(gid), nil
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
-		return 0, fmt.Errorf("listen.socket_group = %q: there is no such group", name)
+		return 0, fmt.Errorf("listen.socket_group = %q: %w; create it, or name another", name, ErrNoGroup)
 	}
 	return strconv.Atoi(g.Gid)
 }

@@ -177,7 +177,7 @@ func TestPolicyTooManyRecipientsLeft(t *testing.T) {
 	for _, instance := range []string{"1", "2"} { // a new message may have as many again
 		var got []string
 		for i := range 4 {
-			got = append(got, client.ask(bounce("RCPT", instance, fmt.Sprintf("me%d@example.org", i))...))
+			got = append(got, client.ask(bounce("RCPT", instance, fmt.Sprintf("me%d@example.org", i), "queue_id=Q"+instance)...))
 		}
 		if want := []string{dunno, dunno, "452 4.5.3 Too many recipients", "452 4.5.3 Too many recipients"}; !slices.Equal(got, want) {
 			t.Errorf("actions %q, want %q", got, want)
@@ -186,8 +186,12 @@ func TestPolicyTooManyRecipientsLeft(t *testing.T) {
 			t.Errorf("action %q at DATA", got)
 		}
 	}
-	if n := len(h.log.all("limits.recipients")); n != 2 {
-		t.Errorf("%d warnings, want one a message", n)
+	warnings := h.log.all("limits.recipients")
+	if len(warnings) != 2 {
+		t.Fatalf("%d warnings, want one a message", len(warnings))
+	}
+	if got := warnings[1]; got["client"] != "192.0.2.7" || got["queue_id"] != "Q2" {
+		t.Errorf("the warning says %v", got)
 	}
 	if n := h.memory.size(); n != 2 {
 		t.Errorf("%d triplets are remembered", n)

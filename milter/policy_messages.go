@@ -2,6 +2,7 @@ package milter
 
 import (
 	"container/list"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 const (
 	// maxKept bounds how many recipients wait for DATA, of all messages together:
 	// some 500 octets each. The oldest messages make room: their mail is then let
-	// in without having been judged.
+	// in without having been judged, which is said once until there is room again.
 	maxKept = 50_000
 
 	// messageLife is how long a message is kept whose DATA does not come. A
@@ -24,11 +25,13 @@ const (
 // by its instance. A policy client may ask about each on another connection.
 type messages struct {
 	now func() time.Time
+	log *slog.Logger
 
 	mu         sync.Mutex
 	byInstance map[string]*list.Element
 	byAge      *list.List // of *keptMessage, the oldest first
 	kept       int        // the sum of their weights
+	warned     bool       // that there is no room
 }
 
 type keptMessage struct {
@@ -48,8 +51,8 @@ type refusal struct {
 	answer         greylist.Answer
 }
 
-func newMessages(now func() time.Time) *messages {
-	return &messages{now: now, byInstance: make(map[string]*list.Element), byAge: list.New()}
+func newMessages(now func() time.Time, log *slog.Logger) *messages {
+	return &messages{now: now, log: log, byInstance: make(map[string]*list.Element), byAge: list.New()}
 }
 
 // keep notes a recipient, unless the message has as many as the limit says.
@@ -110,10 +113,18 @@ func (m *messages) message(instance string) *keptMessage {
 func (m *messages) makeRoom(more int) {
 	now := m.now()
 	for oldest := m.byAge.Front(); oldest != nil; oldest = m.byAge.Front() {
-		if m.kept+more <= maxKept && now.Sub(oldest.Value.(*keptMessage).since) < messageLife {
-			return
+		live := now.Sub(oldest.Value.(*keptMessage).since) < messageLife
+		if live && m.kept+more <= maxKept {
+			break
+		}
+		if live && !m.warned {
+			m.warned = true
+			m.log.Warn("too many recipients wait for DATA; the oldest messages are let in without having been judged", "via", "policy", "recipients", m.kept)
 		}
 		m.drop(oldest)
+	}
+	if m.kept*10 <= maxKept*9 {
+		m.warned = false
 	}
 }
 

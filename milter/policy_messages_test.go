@@ -2,6 +2,7 @@ package milter
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -31,10 +32,17 @@ func (m *messages) holds(t *testing.T, want int) {
 	}
 }
 
-// What is kept is bounded in number, over all messages; the oldest make room.
+// What is kept is bounded in number, over all messages; the oldest make room,
+// and that is said once.
 func TestMessagesBoundedInNumber(t *testing.T) {
-	now := &clock{unix: 1}
-	m := newMessages(now.now)
+	now, book := &clock{unix: 1}, &logbook{}
+	m := newMessages(now.now, slog.New(book))
+	said := func(want int) {
+		t.Helper()
+		if n := len(book.all("let in without having been judged")); n != want {
+			t.Errorf("said %d times, want %d", n, want)
+		}
+	}
 	const each = 10
 	for i := range maxKept/each + 2 {
 		for r := range each {
@@ -47,6 +55,7 @@ func TestMessagesBoundedInNumber(t *testing.T) {
 		}
 	}
 	m.holds(t, maxKept)
+	said(1)
 	for i, want := range map[string]int{"0": 0, "1": 0, "2": each, fmt.Sprint(maxKept/each + 1): each} {
 		if got := m.recipientsOf(i); len(got) != want {
 			t.Errorf("message %s has %v", i, got)
@@ -59,9 +68,20 @@ func TestMessagesBoundedInNumber(t *testing.T) {
 		m.refused(fmt.Sprint("r", i), refusal{answer: greylist.Answer{Verdict: greylist.Defer}})
 	}
 	m.holds(t, maxKept)
+	said(1)
+
+	// What makes room because it is too old was not to be judged any more.
+	now.advance(int64(messageLife / time.Second))
+	m.keep("young", to("0"), each)
+	m.holds(t, 1)
+	said(1)
+	for i := range maxKept {
+		m.keep(fmt.Sprint("again", i), to("0"), each)
+	}
+	said(2)
 
 	// A single message that is longer than all that is kept loses its beginning.
-	long := newMessages(now.now)
+	long := newMessages(now.now, slog.New(&logbook{}))
 	for i := range maxKept + 1 {
 		long.keep("long", to(fmt.Sprint(i)), 1_000_000)
 	}
@@ -75,7 +95,7 @@ func TestMessagesBoundedInNumber(t *testing.T) {
 // What is kept is bounded in time, from a message's first recipient on.
 func TestMessagesBoundedInTime(t *testing.T) {
 	now := &clock{unix: 1}
-	m := newMessages(now.now)
+	m := newMessages(now.now, slog.New(&logbook{}))
 	life := int64(messageLife / time.Second)
 	m.keep("a", to("1"), 10)
 	now.advance(life - 1)
@@ -109,7 +129,7 @@ func TestMessagesBoundedInTime(t *testing.T) {
 }
 
 func TestMessagesOverTheLimit(t *testing.T) {
-	m := newMessages((&clock{unix: 1}).now)
+	m := newMessages((&clock{unix: 1}).now, slog.New(&logbook{}))
 	for i, want := range []struct{ kept, first bool }{{true, false}, {true, false}, {false, true}, {false, false}} {
 		if kept, first := m.keep("a", to(fmt.Sprint(i)), 2); kept != want.kept || first != want.first {
 			t.Errorf("recipient %d: kept %t, first %t", i, kept, first)

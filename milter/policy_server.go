@@ -33,7 +33,7 @@ type PolicyServer struct {
 // NewPolicyServer makes a server that asks the judge and lets in whom the gate does.
 func NewPolicyServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *PolicyServer {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &PolicyServer{judge: judge, gate: gate, log: log, messages: newMessages(time.Now),
+	return &PolicyServer{judge: judge, gate: gate, log: log, messages: newMessages(time.Now, log),
 		ctx: ctx, cancel: cancel}
 }
 
@@ -163,7 +163,7 @@ func (s *PolicyServer) recipient(r *policyRequest) greylist.Answer {
 	limit := s.gate.Limits().Recipients
 	kept, first := s.messages.keep(r.instance, attempt, limit)
 	if first {
-		warnTooMany(s.log, limit, s.judge.Policy().LogName(attempt.Client.String()))
+		warnTooMany(s.log, limit, attempt, s.judge.Policy())
 	}
 	if !kept {
 		return tooManyRecipients

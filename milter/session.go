@@ -110,7 +110,7 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 	if len(s.message.left) >= s.gate.Limits().Recipients {
 		if !s.message.full {
 			s.message.full = true
-			warnTooMany(s.log, s.gate.Limits().Recipients, s.judge.Policy().LogName(s.client.String()))
+			warnTooMany(s.log, s.gate.Limits().Recipients, attempt, s.judge.Policy())
 		}
 		return s.replies.respond(tooManyRecipients)
 	}

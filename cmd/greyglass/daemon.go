@@ -90,7 +90,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { reloader.run(ctx, hangup); return nil })
 	work.Go(func() error { sweeper.Run(ctx); return nil })
 	work.Go(func() error { <-ctx.Done(); d.log.Info("stopping", "connections", gate.Connections()); return nil })
-	d.log.Info("started", "version", version, "store", c.Store.URL, "mode", c.Greylist.Mode)
+	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	if err := work.Wait(); err != nil {
 		return fmt.Errorf("cannot go on listening: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/milter"
 )
 
 // Exit statuses, of which 64 and up are those of sysexits.h.
@@ -53,6 +54,8 @@ func (p *program) report(err error) int {
 		return statusUsage
 	case errors.As(err, &database):
 		return statusDatabase
+	case errors.Is(err, milter.ErrNoGroup):
+		return statusConfig
 	}
 	return statusFailed
 }

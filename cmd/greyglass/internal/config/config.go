@@ -50,6 +50,9 @@ type Store struct {
 	Timeout     time.Duration `koanf:"timeout"`
 }
 
+// Shown is the URL without its password, as it may stand in a log.
+func (s Store) Shown() string { return maskPassword(s.URL) }
+
 // SQLite returns the file of an SQLite database, and whether the URL is of one.
 func (s Store) SQLite() (file string, ok bool) { return strings.CutPrefix(s.URL, sqliteScheme) }
 

@@ -80,7 +80,7 @@ func (c *Config) unserved() []string {
 		warnings = append(warnings, fmt.Sprintf("listen.http = %s: not served by this version", quote(c.Listen.HTTP)))
 	}
 	if isPostgres(c.Store.URL) {
-		warnings = append(warnings, fmt.Sprintf("store.url = %s: PostgreSQL is not served by this version", quote(maskPassword(c.Store.URL))))
+		warnings = append(warnings, fmt.Sprintf("store.url = %s: PostgreSQL is not served by this version", quote(c.Store.Shown())))
 	}
 	return warnings
 }
