@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"greyglass/greylist"
@@ -24,10 +23,7 @@ type PolicyServer struct {
 	ctx    context.Context // of what requests wait for
 	cancel context.CancelFunc
 
-	mu        sync.Mutex
-	stopping  bool
-	listeners []net.Listener
-	serving   sync.WaitGroup // a listener each, and a connection each
+	doors doors // which wait for each connection, too
 }
 
 // NewPolicyServer makes a server that asks the judge and lets in whom the gate does.
@@ -38,58 +34,34 @@ func NewPolicyServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *Polic
 }
 
 // Serve accepts connections until the server is shut down; it then returns nil.
-// It may be called for several listeners at the same time.
+// It may be called for several listeners at the same time, and closes them.
 func (s *PolicyServer) Serve(l net.Listener) error {
 	guarded := s.gate.guard(l, "policy")
-	if !s.track(guarded) {
-		return guarded.Close()
+	defer guarded.Close()
+	if !s.doors.open(guarded) {
+		return nil
 	}
-	defer s.serving.Done()
+	defer s.doors.serving.Done()
 	for {
 		c, err := guarded.accept()
 		if err != nil {
-			if s.stopped() {
+			if s.doors.closed() {
 				return nil
 			}
 			return err
 		}
-		s.serving.Go(func() { s.converse(c) })
+		s.doors.serving.Go(func() { s.converse(c) })
 	}
-}
-
-// track notes a listener that is served now, unless the server is being shut
-// down. What waits for those served so waits for each connection that they
-// have accepted, too.
-func (s *PolicyServer) track(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	s.listeners = append(s.listeners, l)
-	s.serving.Add(1)
-	return true
-}
-
-func (s *PolicyServer) stopped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopping
 }
 
 // Shutdown does for policy clients what [Server.Shutdown] does for milter
 // clients.
 func (s *PolicyServer) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.cancel()
-	s.mu.Lock()
-	s.stopping = true
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-	s.mu.Unlock()
+	s.doors.close()
 	s.gate.finishBy(time.Now().Add(grace))
 	ended := make(chan struct{})
-	go func() { s.serving.Wait(); close(ended) }()
+	go func() { s.doors.serving.Wait(); close(ended) }()
 	select {
 	case <-ended:
 		return nil

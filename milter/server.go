@@ -2,7 +2,6 @@ package milter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +16,7 @@ import (
 // Server serves the milter protocol, versions 2 to 6.
 type Server struct {
 	gate   *Gate
+	doors  doors
 	server *milter.Server
 	cancel context.CancelFunc // of what sessions wait for
 }
@@ -70,9 +70,14 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 // Serve accepts connections until the server is shut down; it then returns nil.
 // It may be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	defer l.Close()
-	err := s.server.Serve(s.gate.guard(l, "milter"))
-	if errors.Is(err, milter.ErrServerClosed) { // shut down before it began
+	guarded := s.gate.guard(l, "milter")
+	defer guarded.Close()
+	if !s.doors.open(guarded) {
+		return nil
+	}
+	defer s.doors.serving.Done()
+	err := s.server.Serve(guarded)
+	if s.doors.closed() {
 		return nil
 	}
 	return err
@@ -81,14 +86,17 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown closes the listeners, answers every command that was received, gives
 // sessions until grace to say more, and returns when all have ended. When the
 // context ends it closes those that are left, and returns its error.
+//
+// The library is told last: once it knows, it hangs up on a connection that was
+// accepted only now, and on one that begins another SMTP session.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	defer s.server.Close()
 	defer s.cancel()
+	s.doors.close()
 	s.gate.finishBy(time.Now().Add(grace))
-	err := s.server.Shutdown(ctx)
-	if err == nil { // the library does not wait for one that was accepted only now
-		err = s.gate.empty(ctx)
-	}
-	if err != nil {
+	s.doors.serving.Wait() // afterwards all that were accepted are inside the gate
+	if err := s.gate.empty(ctx); err != nil {
+		s.gate.closeAll()
 		return fmt.Errorf("milter: shutdown: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -196,6 +197,54 @@ func TestShutdownGrace(t *testing.T) {
 			if passed := <-ends; passed < grace || passed > grace+2*lastWords {
 				t.Errorf("a session ended after %v", passed)
 			}
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// lateDoor is a listener that has accepted one more connection when it is closed.
+type lateDoor struct {
+	*doorway
+	late chan net.Conn
+}
+
+func (d *lateDoor) Accept() (net.Conn, error) {
+	c, err := d.doorway.Accept()
+	if err != nil {
+		select {
+		case c := <-d.late:
+			return c, nil
+		default:
+		}
+	}
+	return c, err
+}
+
+// Until the grace ends, whoever was let in is served as ever: also who came in
+// the very moment in which the doors were closed, and who begins another SMTP
+// session on its connection.
+func TestShutdownServesWhoIsInside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := buildHouse(t, nil)
+		h.door = make(chan net.Conn)
+		door := &lateDoor{&doorway{conns: h.door, closed: make(chan struct{})}, make(chan net.Conn, 1)}
+		h.open(t, door)
+		ours, theirs := net.Pipe()
+		door.late <- theirs
+		again := h.mta(t).greet()
+		done := h.shutdown(t, context.Background(), time.Minute)
+		synctest.Wait()
+		again.quitNC()
+		late := &mta{t: t, conn: ours, in: bufio.NewReader(ours)}
+		late.negotiate(6)
+		for i, m := range []*mta{again, late} {
+			m.greet().mail("a@example.net")
+			if got := m.rcpt(fmt.Sprintf("me%d@example.org", i)); got != greylisted {
+				t.Errorf("answer %q", got)
+			}
+			m.quit()
 		}
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -43,7 +43,11 @@ func (s *site) serve(args ...string) *process {
 // start starts a daemon that may not come far.
 func (s *site) start(args ...string) *process {
 	s.t.Helper()
-	cmd := s.command(context.Background(), append([]string{"serve"}, args...)...)
+	return s.startCommand(s.command(context.Background(), append([]string{"serve"}, args...)...))
+}
+
+func (s *site) startCommand(cmd *exec.Cmd) *process {
+	s.t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -13,13 +13,17 @@ import (
 // mta opens a milter session, which is then idle, as Postfix keeps them.
 func (s *site) mta() *milter.ClientSession {
 	s.t.Helper()
-	session, err := milter.NewClient("unix", strings.TrimPrefix(s.socket, "unix:"),
-		milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience)).Session(milter.NewMacroBag())
+	session, err := s.tryMTA()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = session.Close() })
 	return session
+}
+
+func (s *site) tryMTA() (*milter.ClientSession, error) {
+	return milter.NewClient("unix", strings.TrimPrefix(s.socket, "unix:"),
+		milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience)).Session(milter.NewMacroBag())
 }
 
 // mail brings a session to where a recipient is asked about.
@@ -121,4 +125,31 @@ func TestShutdownAnswersWhatItWasAsked(t *testing.T) {
 	if lines := daemon.find("by force"); len(lines) != 0 {
 		t.Errorf("%v", lines)
 	}
+}
+
+// Told to end under load, the daemon answers every command that it has received.
+func TestShutdownUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("inet:127.0.0.1:0")})
+	daemon := s.serve()
+	servers := s.load(daemon.wait(`"listening"`, `"policy"`).str("bound"), 32)
+	eventually(t, "mail servers are answered", func() bool { return servers.answered() > 500 })
+	told := time.Now()
+	daemon.signal(syscall.SIGTERM)
+	<-daemon.done
+	if took := time.Since(told); took > shutdownLimit {
+		t.Errorf("it took %v to end", took)
+	}
+	if status := daemon.cmd.ProcessState.ExitCode(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	servers.end()
+	for _, w := range servers.troubles {
+		// One that was connected to, and not let in yet, has sent nothing that was received.
+		if !w.first && w.asked.Before(told.Add(shutdownGrace/2)) || w.dialed.Before(told) && w.asked.IsZero() {
+			t.Errorf("%v, told to end at %v", w, told)
+		}
+	}
+	servers.isRemembered(t)
 }

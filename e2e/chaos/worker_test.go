@@ -108,7 +108,6 @@ func (w *worker) milterSession(ctx context.Context, d *daemon) (idle bool) {
 		}
 		pause(ctx, time.Duration(w.rand.IntN(20))*time.Millisecond)
 		m.command('K', nil)
-		m.asked = 0 // the protocol library ends here when the daemon is stopping
 	}
 	m.command('Q', nil)
 	_ = m.send(m.out)
