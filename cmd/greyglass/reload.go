@@ -73,6 +73,11 @@ func (r *reloader) reload() {
 		}
 		return
 	}
+	if r.emptied(loaded) {
+		r.log.Error("configuration not read anew; what was in force stays", "error",
+			loaded.EmptyFile+": empty, as a file is in the middle of being saved; send SIGHUP again, or leave a comment in it for the defaults to hold")
+		return
+	}
 	running, wanted := r.loaded.Config, *loaded.Config
 	for _, key := range config.Restart(running, &wanted) {
 		r.log.Warn("changed, but needs a restart to take effect", "key", key)
@@ -94,6 +99,17 @@ func (r *reloader) reload() {
 	}
 	r.adoptLists()
 	r.log.Info("configuration read anew", "mode", loaded.Config.Greylist.Mode)
+}
+
+// emptied reports whether a file that configures what is in force has nothing in
+// it any more. To take that for a wish for all defaults would be rash.
+func (r *reloader) emptied(loaded *config.Loaded) bool {
+	for _, from := range r.loaded.Origins {
+		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {
+			return true
+		}
+	}
+	return false
 }
 
 // keepGone has the last good list stay in force where the file is gone, as it

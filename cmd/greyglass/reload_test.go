@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/d--j/go-milter"
 )
 
 // reason asks as a stranger's mail server would, and returns the reason that the
@@ -63,6 +65,69 @@ func TestReload(t *testing.T) {
 	daemon.signal(syscall.SIGHUP)
 	daemon.wait("configuration not read anew; what was in force stays", s.file+": no such file")
 	expect("already-grey")
+}
+
+// A file that an editor has emptied, and not filled yet, is not taken for a wish
+// for all defaults.
+func TestReloadOfAnEmptyFile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"rules.allowed_senders": `["203.0.113.7"]`})
+	daemon := s.serve()
+	expect := func(want string) {
+		t.Helper()
+		if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+	s.write("greyglass.toml", "")
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+": empty", "send SIGHUP again, or leave a comment in it")
+	expect("allowed-client")
+	s.write("greyglass.toml", "log.format = \"json\"\n")
+	daemon.reload()
+	expect("not-seen-before")
+	s.write("greyglass.toml", "# nothing\n")
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait("INFO", `msg=\"configuration read anew\"`)
+	s.write("greyglass.toml", "") // which changes nothing any more
+	daemon.signal(syscall.SIGHUP)
+	daemon.waitMore(1, "INFO", `msg=\"configuration read anew\"`)
+}
+
+// Limits hold from a reload on, for whoever is connected already too.
+func TestReloadOfLimits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"limits.connections": "2"})
+	daemon := s.serve()
+	const full = "as many connections as limits.connections allows"
+	first, second := s.mta(), s.mta()
+	if _, err := s.tryMTA(); err == nil {
+		t.Error("a third connection is let in")
+	}
+	daemon.wait(full)
+	s.configure(conf{"limits.connections": "3", "limits.line_length": "1024"})
+	daemon.reload()
+	third := s.mta()
+	if _, err := s.tryMTA(); err == nil {
+		t.Error("a fourth connection is let in")
+	}
+	for _, session := range []*milter.ClientSession{first, third} {
+		mail(t, session)
+		if _, err := session.Rcpt(strings.Repeat("b", 1024)+"@example.org", ""); err == nil {
+			t.Error("a line that is too long is answered")
+		}
+		daemon.wait("connection closed", `octets for command 'R', at most 1024 are taken`)
+	}
+	// Fewer than there are: nobody is thrown out who has introduced itself.
+	s.configure(conf{"limits.connections": "1", "limits.recipients": "1"})
+	daemon.reload()
+	mail(t, second)
+	if _, err := second.Rcpt("bob@example.org", ""); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.tryMTA(); err == nil {
+		t.Error("a connection beyond the limit is let in")
+	}
 }
 
 func TestReloadOfWhatNeedsARestart(t *testing.T) {

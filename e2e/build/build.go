@@ -9,15 +9,16 @@ import (
 )
 
 // Program builds the program as "make build" does, into the file, with more flags of
-// go build. In a test that runs under the race detector the program does, too:
-// what it finds ends the program, and stands on its standard error.
+// go build. In a test that runs under the race detector the program does, too, from
+// the packages that are built for the test: what the detector finds ends the
+// program, and stands on its standard error.
 func Program(file string, flags ...string) error {
-	args, cgo := []string{"build", "-trimpath", "-o", file}, "CGO_ENABLED=0"
+	how, cgo := "-trimpath", "CGO_ENABLED=0"
 	if Race() {
-		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+		how, cgo = "-race", "CGO_ENABLED=1"
 	}
-	args = append(append(args, flags...), "greyglass/cmd/greyglass")
-	cmd := exec.Command("go", args...)
+	args := append([]string{"build", how, "-o", file}, flags...)
+	cmd := exec.Command("go", append(args, "greyglass/cmd/greyglass")...)
 	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)

@@ -28,6 +28,7 @@ func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool)
 		mistakes.add(Mistake{Where: file, What: "cannot be read: " + reason(err), Mend: "make it a file that this user may read"})
 		return l, false
 	}
+	l.empty = len(document) == 0
 	document = bytes.TrimPrefix(document, []byte("\ufeff")) // the byte order mark of some editors
 	sections, err := parser.Parser().Unmarshal(document)
 	if err != nil {

@@ -32,9 +32,10 @@ func (o origin) entry(i int) origin {
 type layer struct {
 	values  map[string]any
 	origins map[string]origin
+	empty   bool // of a file without a single octet
 }
 
-func newLayer() layer { return layer{map[string]any{}, map[string]origin{}} }
+func newLayer() layer { return layer{values: map[string]any{}, origins: map[string]origin{}} }
 
 // take checks a value and adds it to the layer, or says what is wrong with it.
 func (l layer) take(o *Option, raw any, from origin, mistakes *Mistakes) {

@@ -31,6 +31,8 @@ type Loaded struct {
 	Policy   *greylist.Policy  // made of Config and Lists
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
 	Warnings []string          // for the log, a line each
+
+	EmptyFile string // the file, if it is there and has not one octet in it
 }
 
 // Load reads and checks a configuration and the list files that it names. Its
@@ -64,6 +66,9 @@ func Load(src Source) (*Loaded, error) {
 		return nil, err
 	}
 	loaded := &Loaded{Config: merged.config, Lists: lists, Policy: policy, Origins: map[string]string{}}
+	if fileLayer.empty {
+		loaded.EmptyFile = src.File
+	}
 	for key, from := range merged.origins {
 		loaded.Origins[key] = from.String()
 	}
