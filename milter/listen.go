@@ -12,8 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/coreos/go-systemd/v22/activation"
 )
 
 // SocketOwner says who may open a unix socket.
@@ -22,13 +20,17 @@ type SocketOwner struct {
 	Group string      // name or number; empty: the daemon's own
 }
 
-// Listen listens on an address. The socket that a daemon which crashed has left
-// at a path is replaced, that of a running program or any other file is not.
+// Listen listens on an address, by the socket that systemd passed if it listens
+// there already. The socket that a daemon which crashed has left at a path is
+// replaced, that of a running program or any other file is not.
 func Listen(a Address, owner SocketOwner) (net.Listener, error) {
-	switch a.Network {
-	case "systemd":
+	if a.Network == "systemd" {
 		return listenInherited(a)
-	case "unix":
+	}
+	if l, err := inheritedAt(a, owner); l != nil || err != nil {
+		return l, err
+	}
+	if a.Network == "unix" {
 		return listenUnix(a, owner)
 	}
 	l, err := net.Listen(a.Network, a.Addr)
@@ -139,36 +141,4 @@ func (s *ownSocket) Close() error {
 		}
 	})
 	return s.Listener.Close()
-}
-
-// inherited are the sockets that systemd passed to the process, by name
-// (sd_listen_fds(3), FileDescriptorName= in systemd.socket(5)).
-var inherited = sync.OnceValues(activation.ListenersWithNames)
-
-var (
-	takenOver   = make(map[string]bool)
-	takenOverMu sync.Mutex
-)
-
-func listenInherited(a Address) (net.Listener, error) {
-	fail := func(format string, args ...any) (net.Listener, error) {
-		return nil, fmt.Errorf("cannot take over %s: %w", a, fmt.Errorf(format, args...))
-	}
-	byName, err := inherited()
-	if err != nil {
-		return fail("%w", err)
-	}
-	takenOverMu.Lock()
-	defer takenOverMu.Unlock()
-	switch passed := byName[a.Addr]; {
-	case len(passed) == 0:
-		return fail("systemd passed no socket of that name; set FileDescriptorName=%s in the socket unit", a.Addr)
-	case len(passed) > 1:
-		return fail("systemd passed %d sockets of that name; give each a socket unit and a FileDescriptorName= of its own", len(passed))
-	case takenOver[a.Addr]:
-		return fail("it is taken already; name each socket once")
-	default:
-		takenOver[a.Addr] = true
-		return passed[0], nil
-	}
 }

@@ -32,9 +32,10 @@ const (
 
 // daemon is what serve wires together.
 type daemon struct {
-	log     *slog.Logger
-	handler *logHandler
-	load    func() (*config.Loaded, error)
+	log        *slog.Logger
+	handler    *logHandler
+	supervisor supervisor
+	load       func() (*config.Loaded, error)
 }
 
 // serve runs the daemon until the context ends.
@@ -89,8 +90,15 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	work.Go(func() error { reloader.run(ctx, hangup); return nil })
 	work.Go(func() error { sweeper.Run(ctx); return nil })
-	work.Go(func() error { <-ctx.Done(); d.log.Info("stopping", "connections", gate.Connections()); return nil })
+	work.Go(func() error { d.supervisor.watch(ctx, pulses(fronts)); return nil })
+	work.Go(func() error {
+		<-ctx.Done()
+		d.supervisor.stopping()
+		d.log.Info("stopping", "connections", gate.Connections())
+		return nil
+	})
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
+	d.supervisor.ready()
 	if err := work.Wait(); err != nil {
 		return fmt.Errorf("cannot go on listening: %w", err)
 	}
@@ -134,6 +142,9 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 			f.listeners = append(f.listeners, l)
 			d.log.Info("listening", "via", f.via, "address", text, "bound", l.Addr().String())
 		}
+	}
+	for _, address := range milter.NotTakenOver() {
+		d.log.Warn("systemd passed a socket that listen.milter and listen.policy do not name; whoever connects there gets no answer", "address", address)
 	}
 	if len(opened) == 0 {
 		d.log.Warn("listening nowhere, because listen.milter and listen.policy are empty")

@@ -13,11 +13,12 @@ import (
 // logHandler writes the log as the configuration says, also after a reload.
 type logHandler struct {
 	w       io.Writer
+	journal bool // w is systemd's journal
 	current atomic.Pointer[slog.Handler]
 }
 
-func newLog(w io.Writer, c config.Log) (*slog.Logger, *logHandler) {
-	h := &logHandler{w: w}
+func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler) {
+	h := &logHandler{w: w, journal: journal}
 	h.adopt(c)
 	return slog.New(h), h
 }
@@ -29,9 +30,14 @@ func (h *logHandler) adopt(c config.Log) {
 		panic(fmt.Sprintf("log.level %q was not checked", c.Level))
 	}
 	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewTextHandler(h.w, options)
-	if c.Format == "json" {
+	var handler slog.Handler
+	switch {
+	case c.Format == "json":
 		handler = slog.NewJSONHandler(h.w, options)
+	case h.journal:
+		handler = newJournalHandler(h.w, options)
+	default:
+		handler = slog.NewTextHandler(h.w, options)
 	}
 	h.current.Store(&handler)
 }

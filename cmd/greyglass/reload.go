@@ -66,6 +66,8 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
 
 // reload reads the configuration anew.
 func (r *reloader) reload() {
+	r.supervisor.reloading()
+	defer r.supervisor.ready()
 	loaded, err := r.load()
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {

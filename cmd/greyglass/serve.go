@@ -30,8 +30,8 @@ last good state is kept.`,
 				return err
 			}
 			syscall.Umask(daemonUmask)
-			log, handler := newLog(p.stderr, loaded.Config.Log)
-			d := &daemon{log: log, handler: handler, load: func() (*config.Loaded, error) { return p.load(cmd) }}
+			log, handler := newLog(p.stderr, toJournal(p.stderr, p.environ), loaded.Config.Log)
+			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, load: func() (*config.Loaded, error) { return p.load(cmd) }}
 			return d.serve(cmd.Context(), loaded)
 		},
 	}

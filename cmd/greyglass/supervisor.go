@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"greyglass/milter"
+)
+
+// supervisor is told how the daemon fares, by the protocol of sd_notify(3).
+// Where there is none, nobody is told.
+type supervisor struct {
+	log *slog.Logger
+}
+
+func (s supervisor) tell(state string) {
+	if _, err := sd.SdNotify(false, state); err != nil {
+		s.log.Warn("systemd could not be told", "error", err)
+	}
+}
+
+func (s supervisor) ready()     { s.tell(sd.SdNotifyReady) }
+func (s supervisor) reloading() { s.tell(sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec()) }
+func (s supervisor) stopping()  { s.tell(sd.SdNotifyStopping) }
+
+// pulse asks whether the server at an address is alive.
+type pulse struct {
+	at  net.Addr
+	ask func(ctx context.Context, at net.Addr) error
+}
+
+func pulses(fronts []*front) (all []pulse) {
+	ask := map[string]func(context.Context, net.Addr) error{"milter": milter.MilterPulse, "policy": milter.PolicyPulse}
+	for _, f := range fronts {
+		for _, l := range f.listeners {
+			all = append(all, pulse{l.Addr(), ask[f.via]})
+		}
+	}
+	return all
+}
+
+// watch feeds systemd's watchdog, if the unit has WatchdogSec=, as long as every
+// socket of the daemon answers whoever connects to it. When one does not, the
+// watchdog starts the daemon anew.
+func (s supervisor) watch(ctx context.Context, pulses []pulse) {
+	within, err := sd.SdWatchdogEnabled(false)
+	if err != nil {
+		s.log.Warn("systemd's watchdog is not fed", "error", err)
+	}
+	if within == 0 {
+		return
+	}
+	// Half of the time, as sd_watchdog_enabled(3) has it, is for the round and the pause before the next.
+	pause := time.NewTicker(within / 4)
+	defer pause.Stop()
+	for {
+		s.feed(ctx, pulses, within/4)
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+func (s supervisor) feed(ctx context.Context, pulses []pulse, patience time.Duration) {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, p := range pulses {
+		if err := p.ask(bounded, p.at); err != nil {
+			if ctx.Err() == nil {
+				s.log.Error("a socket of this daemon does not answer; if that lasts, systemd starts it anew", "address", p.at.String(), "error", err)
+			}
+			return
+		}
+	}
+	s.tell(sd.SdNotifyWatchdog)
+}
