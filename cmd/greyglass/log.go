@@ -12,13 +12,13 @@ import (
 
 // logHandler writes the log as the configuration says, also after a reload.
 type logHandler struct {
-	w       io.Writer
+	w       *logWriter
 	journal bool // w is systemd's journal
 	current atomic.Pointer[slog.Handler]
 }
 
 func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler) {
-	h := &logHandler{w: w, journal: journal}
+	h := &logHandler{w: newLogWriter(w), journal: journal}
 	h.adopt(c)
 	return slog.New(h), h
 }

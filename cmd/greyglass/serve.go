@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,8 +33,19 @@ last good state is kept.`,
 			}
 			syscall.Umask(daemonUmask)
 			log, handler := newLog(p.stderr, toJournal(p.stderr, p.environ), loaded.Config.Log)
+			defer handler.w.flush()
+			collectSeldom()
 			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, load: func() (*config.Loaded, error) { return p.load(cmd) }}
 			return d.serve(cmd.Context(), loaded)
 		},
+	}
+}
+
+// collectSeldom has garbage collected when it is four times what is in use, rather
+// than when it is as much: the daemon uses few megabytes, and would spend much of
+// its time on it. GOGC in the environment says otherwise (pkg.go.dev/runtime).
+func collectSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 	}
 }
