@@ -28,7 +28,7 @@ func (s *store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 	var rows, last, gone int64
 	err = s.writer.do(ctx, func(tx *tx) (err error) {
 		gone = 0
-		if err := tx.batchStmt.QueryRow(cursor, expireBatch).Scan(&rows, &last); err != nil || rows == 0 {
+		if _, err := tx.batchStmt.first([]*int64{&rows, &last}, cursor, int64(expireBatch)); err != nil || rows == 0 {
 			return err
 		}
 		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)

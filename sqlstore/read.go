@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"os"
 
 	"greyglass/greylist"
@@ -14,11 +16,14 @@ func (s *store) Get(ctx context.Context, t greylist.Triplet) (*greylist.Entry, e
 		return nil, err
 	}
 	k := keyOf(t)
-	e, err := scanEntry(db.readers.QueryRowContext(ctx, getSQL, k[:]))
-	if err != nil {
+	var e greylist.Entry
+	switch err := db.readers.QueryRowContext(ctx, getSQL, k[:]).Scan(entryFields(&e)...); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
 		return nil, s.failed(ctx, err)
 	}
-	return e, nil
+	return &e, nil
 }
 
 const statsSQL = `SELECT

@@ -20,7 +20,7 @@ const (
 	beginSQL = `BEGIN IMMEDIATE`
 )
 
-// The connections are of four kinds. PRAGMAs stand in the name of the data
+// The connections are of five kinds. PRAGMAs stand in the name of the data
 // source because those that are executed reach one connection of a pool only.
 // mode=rw: a file that has gone is not made anew, and empty.
 
@@ -35,6 +35,11 @@ func writerDSN(path, synchronous string) string {
 // readerDSN is for those who only read.
 func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
+}
+
+// lookerDSN is for [lookers], which wait for nobody.
+func lookerDSN(path string) string {
+	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-8192)")
 }
 
 // flusherDSN is for checkpoints, which wait for nobody.

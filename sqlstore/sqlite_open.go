@@ -10,10 +10,11 @@ import (
 type opened struct {
 	path     string      // absolute, without symbolic links
 	files    *files      // as they were then
-	writing  *connection // the writer's
+	writing  *direct     // the writer's
 	tx       *tx         // on that
 	flushing *connection // for checkpoints
 	readers  *sql.DB     // cannot write
+	lookers  *lookers    // nor can they
 }
 
 // maxReaders bounds the pool of readers: enough for a person or two beside the
@@ -33,20 +34,7 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *op
 			err = errors.Join(err, o.close())
 		}
 	}()
-	if o.writing, err = connectWhenFree(ctx, writerDSN(path, opts.synchronous)); err != nil {
-		return nil, err
-	}
-	if err = migrate(ctx, o.writing.Conn, opts.steps); err != nil {
-		return nil, err
-	}
-	if err = useWAL(ctx, o.writing.Conn); err != nil {
-		return nil, err
-	}
-	err = untilFree(ctx, func() (err error) {
-		o.tx, err = prepareTx(ctx, o.writing.Conn)
-		return err
-	})
-	if err != nil {
+	if err = o.openWriting(ctx, opts); err != nil {
 		return nil, err
 	}
 	if o.flushing, err = connectWhenFree(ctx, flusherDSN(path)); err != nil {
@@ -55,10 +43,39 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *op
 	if o.readers, err = openPool(readerDSN(path), maxReaders); err != nil {
 		return nil, err
 	}
+	if o.lookers, err = openLookers(ctx, path); err != nil {
+		return nil, err
+	}
 	if o.files, err = lookAt(asked, path); err == nil && o.files.database != database {
 		err = errMoved // meanwhile
 	}
 	return o, err
+}
+
+// openWriting opens the writer's connection, after another one has brought the
+// database to the present version.
+func (o *opened) openWriting(ctx context.Context, opts settings) (err error) {
+	dsn := writerDSN(o.path, opts.synchronous)
+	first, err := connectWhenFree(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, first.Close()) }()
+	if err := migrate(ctx, first.Conn, opts.steps); err != nil {
+		return err
+	}
+	if err := useWAL(ctx, first.Conn); err != nil {
+		return err
+	}
+	return untilFree(ctx, func() (err error) {
+		if o.writing == nil {
+			if o.writing, err = connectDirect(ctx, dsn); err != nil {
+				return err
+			}
+		}
+		o.tx, err = prepareTx(o.writing)
+		return err
+	})
 }
 
 // connectWhenFree waits for those who recover the log after a crash.
@@ -75,6 +92,9 @@ func (o *opened) close() error {
 	var errs []error
 	if o.readers != nil {
 		errs = append(errs, o.readers.Close())
+	}
+	if o.lookers != nil {
+		errs = append(errs, o.lookers.close())
 	}
 	if o.flushing != nil {
 		errs = append(errs, o.flushing.Close())

@@ -22,6 +22,7 @@ type store struct {
 	writer  *writer  // makes all changes
 	keeper  *keeper  // looks after the database
 	flusher *flusher // has changes reach the file itself; the keeper's
+	habit   habit    // of updates
 
 	closeOnce sync.Once
 	closeErr  error

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"context"
 	"fmt"
 
 	"greyglass/greylist"
@@ -38,7 +37,7 @@ func SetSynchronous(opened greylist.Store, value string) error {
 	s.writer.pause(func() {
 		s.synchronous = value
 		if db := s.writer.now.Load().db; db != nil {
-			_, err = db.writing.ExecContext(context.Background(), `PRAGMA synchronous = `+value)
+			err = db.writing.exec(`PRAGMA synchronous = ` + value)
 		}
 	})
 	return err

@@ -10,7 +10,7 @@ func TestSynchronous(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		synchronous string
-		want        int // sqlite.org/pragma.html#pragma_synchronous
+		want        int64 // sqlite.org/pragma.html#pragma_synchronous
 	}{{"", 2}, {Full, 2}, {Normal, 1}} {
 		path := t.TempDir() + "/greyglass.db"
 		opened, err := Open(t.Context(), "sqlite:"+path, Options{Create: true, Synchronous: c.synchronous})
@@ -20,10 +20,15 @@ func TestSynchronous(t *testing.T) {
 		s := opened.(*store)
 		check := func() {
 			t.Helper()
-			var got int
+			var got, writing int64
 			db := s.writer.now.Load().db
-			if err := db.writing.QueryRowContext(t.Context(), `PRAGMA synchronous`).Scan(&got); err != nil || got != c.want {
-				t.Errorf("%q: %d, %v; want %d", c.synchronous, got, err, c.want)
+			ask, err := db.writing.prepare(`PRAGMA synchronous`)
+			if err == nil {
+				_, err = ask.first([]*int64{&writing})
+				_ = ask.Close()
+			}
+			if err != nil || writing != c.want {
+				t.Errorf("%q: %d, %v; want %d", c.synchronous, writing, err, c.want)
 			}
 			if err := db.flushing.QueryRowContext(t.Context(), `PRAGMA synchronous`).Scan(&got); err != nil || got != 2 {
 				t.Errorf("%q: for checkpoints %d, %v; want 2", c.synchronous, got, err)
@@ -33,7 +38,7 @@ func TestSynchronous(t *testing.T) {
 		remove(t, path)
 		recovers(t, s, 1)
 		check()
-		for c.synchronous, c.want = range map[string]int{Full: 2, Normal: 1} {
+		for c.synchronous, c.want = range map[string]int64{Full: 2, Normal: 1} {
 			if err := SetSynchronous(s, c.synchronous); err != nil {
 				t.Error(err)
 			}

@@ -1,8 +1,7 @@
 package sqlstore
 
 import (
-	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
 
 	"greyglass/greylist"
@@ -12,17 +11,17 @@ import (
 // prepared on the writer's connection. They run without a context: to
 // interrupt one would undo the changes of all that share the transaction.
 type tx struct {
-	beginStmt, commitStmt, rollbackStmt *sql.Stmt
-	getStmt, putStmt, removeStmt        *sql.Stmt
-	batchStmt, expireStmt, pingStmt     *sql.Stmt
-	answeredStmt, returnedStmt          *sql.Stmt
-	oldAnsweredStmt, oldReturnedStmt    *sql.Stmt
-	all                                 []*sql.Stmt
+	beginStmt, commitStmt, rollbackStmt   *statement
+	getStmt, addStmt, setStmt, removeStmt *statement
+	batchStmt, expireStmt, pingStmt       *statement
+	answeredStmt, returnedStmt            *statement
+	oldAnsweredStmt, oldReturnedStmt      *statement
+	all                                   []*statement
 
 	wrote bool // whether this transaction has changed anything
 }
 
-// entryColumns are an [greylist.Entry], as [scanEntry] reads it.
+// entryColumns are an [greylist.Entry], as [entryFields] reads it.
 const entryColumns = `first_seen, last_seen, coalesce(passed_at, 0), deferred, accepted`
 
 func entryFields(e *greylist.Entry) []any {
@@ -32,25 +31,27 @@ func entryFields(e *greylist.Entry) []any {
 const (
 	getSQL = `SELECT ` + entryColumns + ` FROM triplet WHERE key = $1`
 
-	putSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9)
-		ON CONFLICT (key) DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-		passed_at = excluded.passed_at, deferred = excluded.deferred, accepted = excluded.accepted`
+	addSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9) ON CONFLICT (key) DO NOTHING`
+
+	setSQL = `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6
+		WHERE key = $1`
 
 	removeSQL = `DELETE FROM triplet WHERE key = $1`
 )
 
-func prepareTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
+func prepareTx(conn *direct) (*tx, error) {
 	tx := new(tx)
 	for _, s := range []struct {
-		stmt **sql.Stmt
+		stmt **statement
 		text string
 	}{
 		{&tx.beginStmt, beginSQL},
 		{&tx.commitStmt, `COMMIT`},
 		{&tx.rollbackStmt, `ROLLBACK`},
 		{&tx.getStmt, getSQL},
-		{&tx.putStmt, putSQL},
+		{&tx.addStmt, addSQL},
+		{&tx.setStmt, setSQL},
 		{&tx.removeStmt, removeSQL},
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
@@ -60,7 +61,7 @@ func prepareTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
 		{&tx.oldAnsweredStmt, oldAnsweredSQL},
 		{&tx.oldReturnedStmt, oldReturnedSQL},
 	} {
-		stmt, err := conn.PrepareContext(ctx, s.text)
+		stmt, err := conn.prepare(s.text)
 		if err != nil {
 			return nil, errors.Join(err, tx.close())
 		}
@@ -82,51 +83,40 @@ func (tx *tx) close() error {
 
 func (tx *tx) begin() error {
 	tx.wrote = false
-	_, err := tx.beginStmt.Exec()
+	_, err := tx.beginStmt.exec()
 	return err
 }
 
 func (tx *tx) commit() error {
-	_, err := tx.commitStmt.Exec()
+	_, err := tx.commitStmt.exec()
 	return err
 }
 
 // rollback ends the transaction, if the failure that it answers has not.
 func (tx *tx) rollback() {
-	_, _ = tx.rollbackStmt.Exec() // fails only when there is no transaction any more
+	_, _ = tx.rollbackStmt.exec() // fails only when there is no transaction any more
 }
 
 // get returns what is remembered under the key, or nil.
-func (tx *tx) get(k key) (*greylist.Entry, error) {
-	return scanEntry(tx.getStmt.QueryRow(k[:]))
-}
+func (tx *tx) get(k key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
 
-// scanEntry reads a row of [getSQL]; nil if there is none.
-func scanEntry(row *sql.Row) (*greylist.Entry, error) {
-	var e greylist.Entry
-	switch err := row.Scan(entryFields(&e)...); {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return &e, nil
-}
-
-func (tx *tx) put(k key, t greylist.Triplet, e greylist.Entry) error {
-	tx.wrote = true
-	_, err := tx.putStmt.Exec(k[:], t.Client, t.Sender, t.Recipient,
+// add remembers a triplet, unless something is remembered of it, and reports
+// which.
+func (tx *tx) add(k key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
+	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	return n > 0, err
+}
+
+// set changes what is remembered of a triplet.
+func (tx *tx) set(k key, e greylist.Entry) error {
+	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
 	return err
 }
 
 // change runs a statement, and returns how many rows it has changed.
-func (tx *tx) change(stmt *sql.Stmt, args ...any) (int64, error) {
-	result, err := stmt.Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := result.RowsAffected()
+func (tx *tx) change(stmt *statement, args ...driver.Value) (int64, error) {
+	n, err := stmt.exec(args...)
 	if n > 0 {
 		tx.wrote = true
 	}

@@ -12,7 +12,10 @@ import (
 // lock or the storage fails, it is asked what it would do with what the readers
 // see: if that is to write nothing, it is done.
 func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
-	u := &update{key: keyOf(t), triplet: t, change: change}
+	u := &update{key: keyOf(t), triplet: t, change: change, habit: &s.habit}
+	if s.habit.kept.most() && s.look(u) {
+		return nil
+	}
 	withoutWriting := func() bool { return s.read(ctx, u) }
 	err := s.writer.do(ctx, u.run, withoutWriting)
 	if isFault(err) {
@@ -28,6 +31,17 @@ func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.
 	return err
 }
 
+// look does an update that writes nothing, as [store.read] does, if it can be
+// seen at once that it is such a one.
+func (s *store) look(u *update) bool {
+	now := s.writer.now.Load()
+	if now.err != nil || s.closed() {
+		return false
+	}
+	remembered, ok := now.db.lookers.find(u.key)
+	return ok && u.keeps(remembered)
+}
+
 // read does an update that writes nothing, and reports whether it is such a one.
 func (s *store) read(ctx context.Context, u *update) bool {
 	if s.writer.now.Load().err != nil {
@@ -41,6 +55,7 @@ func (s *store) read(ctx context.Context, u *update) bool {
 type update struct {
 	key     key
 	triplet greylist.Triplet
+	habit   *habit
 
 	mu     sync.Mutex
 	change greylist.Change // nil once it is done without writing, or its caller has gone
@@ -48,15 +63,28 @@ type update struct {
 }
 
 func (u *update) run(tx *tx) error {
+	if u.habit.unseen.most() { // to add it without a look first saves that look
+		if remember, write := u.decide(nil); write {
+			if added, err := tx.add(u.key, u.triplet, remember); added || err != nil {
+				u.habit.note(true, false)
+				return err
+			}
+		}
+	}
 	remembered, err := tx.get(u.key)
 	if err != nil {
 		return err
 	}
 	remember, write := u.decide(remembered)
-	if !write {
+	u.habit.note(remembered == nil, !write)
+	switch {
+	case !write:
 		return nil
+	case remembered == nil:
+		_, err = tx.add(u.key, u.triplet, remember)
+		return err
 	}
-	return tx.put(u.key, u.triplet, remember)
+	return tx.set(u.key, remember)
 }
 
 func (u *update) decide(remembered *greylist.Entry) (remember greylist.Entry, write bool) {
@@ -82,6 +110,7 @@ func (u *update) keeps(remembered *greylist.Entry) bool {
 		return false
 	}
 	u.change = nil
+	u.habit.note(remembered == nil, true)
 	return true
 }
 

@@ -138,10 +138,10 @@ func TestPoisoned(t *testing.T) {
 	bad := func() error {
 		return s.writer.do(context.Background(), func(tx *tx) error {
 			runs++
-			if err := tx.put(keyOf(numbered(2)), numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
+			if _, err := tx.add(keyOf(numbered(2)), numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
 				return err
 			}
-			_, err := tx.putStmt.Exec(nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
+			_, err := tx.addStmt.exec(nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
 			return err
 		}, nil)
 	}
@@ -178,7 +178,7 @@ func TestFull(t *testing.T) {
 		t.Helper()
 		err := s.writer.do(t.Context(), func(tx *tx) error { return nil }, nil) // the writer is idle, and its connection ours
 		if err == nil {
-			_, err = s.writer.now.Load().db.writing.ExecContext(t.Context(), pragma)
+			err = s.writer.now.Load().db.writing.exec(pragma)
 		}
 		if err != nil {
 			t.Fatal(err)
