@@ -13,6 +13,23 @@ type shape struct {
 	connections int
 	reuse       bool // a connection is used for message after message
 	whole       bool // messages go on to their end, rather than to RCPT
+	policy      bool // by the policy protocol, rather than by milter
+}
+
+// speaker is a mail server's end of a protocol.
+type speaker interface {
+	connect() error
+	knock(triplet) (accepted bool, took time.Duration, err error) // up to RCPT
+	body() error                                                  // the rest of the message
+	abort(reuse bool) error                                       // it ends
+	quit() error
+}
+
+func (as shape) speaker(socket string) speaker {
+	if as.policy {
+		return &policyClient{socket: socket}
+	}
+	return &mta{socket: socket}
 }
 
 // sample is what was measured in one round.
@@ -25,8 +42,8 @@ type sample struct {
 	wrong          int           // verdicts
 }
 
-// run has connections send messages to a server for so long.
-func run(s *server, l load, p *population, as shape, length time.Duration, check bool) (sample, error) {
+// press has connections send messages to a server for so long.
+func press(s *server, l load, p *population, as shape, length time.Duration) (sample, error) {
 	before, err := s.cpu()
 	if err != nil {
 		return sample{}, err
@@ -36,12 +53,12 @@ func run(s *server, l load, p *population, as shape, length time.Duration, check
 	var wg sync.WaitGroup
 	for i := range workers {
 		w := &workers[i]
-		w.mta.socket = s.socket
-		wg.Go(func() { w.err = w.work(l, p, as, began.Add(length), check) })
+		w.speaker = as.speaker(s.socket)
+		wg.Go(func() { w.err = w.work(l, p, as, began.Add(length)) })
 	}
 	wg.Wait()
 	took := time.Since(began)
-	s.settle(2 * time.Second)
+	s.settle(2 * time.Second) // what it leaves for later is its work too
 	after, err := s.cpu()
 	if err != nil {
 		return sample{}, err
@@ -70,64 +87,63 @@ func run(s *server, l load, p *population, as shape, length time.Duration, check
 
 // worker is one connection of an MTA at a time.
 type worker struct {
-	mta   mta
+	speaker
 	took  []time.Duration // of each RCPT
 	wrong int
 	err   error
 }
 
-func (w *worker) work(l load, p *population, as shape, until time.Time, check bool) (err error) {
+func (w *worker) work(l load, p *population, as shape, until time.Time) error {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	open := false
 	for time.Now().Before(until) {
 		if !open {
-			if err := w.mta.connect(); err != nil {
+			if err := w.connect(); err != nil {
 				return err
 			}
 		}
 		t, wanted := l.next(p, random)
-		accepted, took, err := w.mta.knock(t)
+		accepted, took, err := w.knock(t)
 		if err != nil {
 			return err
 		}
 		w.took = append(w.took, took)
-		if check && accepted != wanted {
+		if accepted != wanted {
 			w.wrong++
 		}
 		if as.whole && accepted {
-			if err := w.mta.body(); err != nil {
+			if err := w.body(); err != nil {
 				return err
 			}
 		}
-		if err := w.mta.abort(as.reuse); err != nil {
+		if err := w.abort(as.reuse); err != nil {
 			return err
 		}
 		open = as.reuse
 	}
 	if open {
-		return w.mta.quit()
+		return w.quit()
 	}
 	return nil
 }
 
-// median returns the middle one of each figure by itself.
-func median(all []sample) sample {
-	return sample{
-		rate:     middle(all, func(s sample) float64 { return s.rate }),
-		cpu:      middle(all, func(s sample) time.Duration { return s.cpu }),
-		p50:      middle(all, func(s sample) time.Duration { return s.p50 }),
-		p99:      middle(all, func(s sample) time.Duration { return s.p99 }),
-		p999:     middle(all, func(s sample) time.Duration { return s.p999 }),
-		resident: middle(all, func(s sample) int64 { return s.resident }),
+// introduce tells a server of all of a population by knocking: once for those
+// who wait, and again, after a while, for those who are to have passed.
+func introduce(s *server, p *population, as shape) error {
+	w := as.speaker(s.socket)
+	if err := w.connect(); err != nil {
+		return err
 	}
-}
-
-func middle[S any, N float64 | int64 | time.Duration](all []S, of func(S) N) N {
-	values := make([]N, len(all))
-	for i, s := range all {
-		values[i] = of(s)
+	for n := range p.rows {
+		if _, _, err := w.knock(tripletOf(n)); err != nil {
+			return err
+		}
 	}
-	slices.Sort(values)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	time.Sleep(2 * time.Second) // longer than either of them makes anybody wait
+	for i := range p.rows / 2 {
+		if accepted, _, err := w.knock(tripletOf(passedRow(i))); err != nil || !accepted {
+			return errors.Join(err, errors.New("a triplet that came back was not accepted"))
+		}
+	}
+	return w.quit()
 }

@@ -16,27 +16,27 @@ import (
 
 // server is a process that is measured.
 type server struct {
-	socket string
-	log    string // its standard error
+	socket string // of unix
 	cmd    *exec.Cmd
-	ended  chan error // holds one
-	upIn   time.Duration
+	ended  chan error    // holds one
+	upIn   time.Duration // from its start to its first answer
 }
 
-// start starts a program and waits until its socket answers.
-func start(socket, log string, command string, args ...string) (*server, error) {
+// start starts a program, whose output goes to a file, and waits until its socket
+// answers.
+func start(socket, log string, cmd *exec.Cmd) (*server, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	s := &server{socket: socket, log: log, cmd: exec.Command(command, args...), ended: make(chan error, 1)}
-	s.cmd.Stdout, s.cmd.Stderr = out, out
+	s := &server{socket: socket, cmd: cmd, ended: make(chan error, 1)}
+	cmd.Stdout, cmd.Stderr = out, out
 	began := time.Now()
-	if err := s.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
+	go func() { s.ended <- cmd.Wait() }()
 	for {
 		if c, err := net.Dial("unix", socket); err == nil {
 			s.upIn = time.Since(began)
@@ -45,11 +45,11 @@ func start(socket, log string, command string, args ...string) (*server, error) 
 		select {
 		case err := <-s.ended:
 			text, _ := os.ReadFile(log)
-			return nil, fmt.Errorf("%s ended: %w\n%s", command, err, text)
+			return nil, fmt.Errorf("%s ended: %v\n%s", cmd, err, text)
 		case <-time.After(time.Millisecond):
 		}
 		if time.Since(began) > 30*time.Second {
-			return nil, errors.Join(fmt.Errorf("%s does not answer", command), s.stop())
+			return nil, errors.Join(fmt.Errorf("%s does not answer", cmd), s.stop())
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (s *server) stop() error {
 	case <-s.ended:
 		return nil
 	case <-time.After(20 * time.Second):
-		return errors.Join(fmt.Errorf("%s does not end", s.cmd.Path), s.cmd.Process.Kill())
+		return errors.Join(fmt.Errorf("%s does not end", s.cmd), s.cmd.Process.Kill())
 	}
 }
 
@@ -70,7 +70,7 @@ func (s *server) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := bytes.Cut(text, []byte(") ")) // behind the name, which may hold anything
+	rest := text[bytes.LastIndexByte(text, ')')+1:] // behind the name, which may hold anything
 	fields := strings.Fields(string(rest))
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/…/stat is %q", text)
@@ -113,24 +113,4 @@ func (s *server) settle(patience time.Duration) {
 		}
 		last = now
 	}
-}
-
-// startNoop starts the filter that does nothing.
-func startNoop(bin, dir string, accept bool) (*server, error) {
-	socket := filepath.Join(dir, "noop.sock")
-	_ = os.Remove(socket)
-	return start(socket, filepath.Join(dir, "noop.log"), filepath.Join(bin, "noop"), "-socket", socket, "-accept="+strconv.FormatBool(accept))
-}
-
-// startGreyglass starts the daemon as an administrator would, on a database.
-func startGreyglass(bin, dir, database string) (*server, error) {
-	socket := filepath.Join(dir, "milter.sock")
-	config := filepath.Join(dir, "greyglass.toml")
-	empty := filepath.Join(dir, "empty.list")
-	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
-		"unix:"+socket, "unix:"+filepath.Join(dir, "policy.sock"), "sqlite:"+database, empty, empty)
-	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(config, []byte(text), 0o600)); err != nil {
-		return nil, err
-	}
-	return start(socket, filepath.Join(dir, "greyglass.log"), filepath.Join(bin, "greyglass"), "serve", "--config", config)
 }

@@ -2,45 +2,74 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// row is a pair that was measured, and one line of the table.
+// row is a line of the table: the medians of what was measured of one program.
 type row struct {
 	size        uint64
 	block       string
 	connections int
 	load        string
+	program     string
 
-	noop, ours sample  // medians
-	ratio      float64 // the median of the rounds' ratios of transactions a second
-	checked    int     // verdicts
-	wrong      int
+	sample
+	share    float64 // of the base's transactions a second: the median of the rounds'
+	cpuShare float64 // of the base's processor time for as many
+	checked  bool    // verdicts are not of a program that has none of its own
 }
 
-func (r *row) finish(noops, ours []sample) {
-	r.noop, r.ours = median(noops), median(ours)
-	var ratios []float64
-	for i := range ours {
-		ratios = append(ratios, ours[i].rate/noops[i].rate)
-		r.checked += ours[i].transactions
-		r.wrong += ours[i].wrong
+func newRow(all, base []sample) row {
+	r := row{sample: median(all)}
+	var shares, cpuShares []float64
+	for i, s := range all {
+		r.transactions += s.transactions
+		r.wrong += s.wrong
+		shares = append(shares, s.rate/base[i].rate)
+		cpuShares = append(cpuShares, float64(s.cpu)/float64(base[i].cpu))
 	}
-	r.ratio = middle(ratios, func(f float64) float64 { return f })
+	itself := func(f float64) float64 { return f }
+	r.share, r.cpuShare = middle(shares, itself), middle(cpuShares, itself)
+	return r
 }
 
-const tableHead = `| triplets | block | conns | load | no-op tx/s | greyglass tx/s | ratio | no-op CPU | greyglass CPU | ratio | RCPT p50 | p99 | p99.9 | resident | wrong |
-|---:|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+// median returns the middle one of each figure by itself.
+func median(all []sample) sample {
+	return sample{
+		rate:     middle(all, func(s sample) float64 { return s.rate }),
+		cpu:      middle(all, func(s sample) time.Duration { return s.cpu }),
+		p50:      middle(all, func(s sample) time.Duration { return s.p50 }),
+		p99:      middle(all, func(s sample) time.Duration { return s.p99 }),
+		p999:     middle(all, func(s sample) time.Duration { return s.p999 }),
+		resident: middle(all, func(s sample) int64 { return s.resident }),
+	}
+}
+
+func middle[S any, N float64 | int64 | time.Duration](all []S, of func(S) N) N {
+	values := make([]N, len(all))
+	for i, s := range all {
+		values[i] = of(s)
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+const tableHead = `| triplets | block | connections | load | program | transactions/s | ratio | CPU of 1000 | ratio | RCPT p50 | p99 | p99.9 | resident | wrong verdicts |
+|---:|---|---:|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 `
 
-func (r *row) line() string {
-	return fmt.Sprintf("| %s | %s | %d | %s | %.0f | %.0f | **%.2f** | %s | %s | %.2f | %s | %s | %s | %.0f MB | %d of %d |",
-		grouped(r.size), r.block, r.connections, r.load, r.noop.rate, r.ours.rate, r.ratio,
-		milliseconds(r.noop.cpu), milliseconds(r.ours.cpu), float64(r.ours.cpu)/float64(r.noop.cpu),
-		milliseconds(r.ours.p50), milliseconds(r.ours.p99), milliseconds(r.ours.p999),
-		float64(r.ours.resident)/1e6, r.wrong, r.checked)
+func (r row) String() string {
+	wrong := ""
+	if r.checked {
+		wrong = fmt.Sprintf("%d of %d", r.wrong, r.transactions)
+	}
+	return fmt.Sprintf("| %s | %s | %d | %s | %s | %.0f | **%.2f** | %s | %.2f | %s | %s | %s | %.0f MB | %s |",
+		grouped(r.size), r.block, r.connections, r.load, r.program, r.rate, r.share,
+		milliseconds(r.cpu), r.cpuShare, milliseconds(r.p50), milliseconds(r.p99), milliseconds(r.p999), float64(r.resident)/1e6, wrong)
 }
 
 func milliseconds(d time.Duration) string {
@@ -57,16 +86,15 @@ func grouped(n uint64) string {
 }
 
 // report is the whole of what is printed.
-func (b *bench) report(took time.Duration) string {
+func report(machine string, rows []row, facts []string) string {
 	var s strings.Builder
-	s.WriteString(tableHead)
-	for i := range b.rows {
-		s.WriteString(b.rows[i].line() + "\n")
+	s.WriteString(machine + "\n\n" + tableHead)
+	for _, r := range rows {
+		s.WriteString(r.String() + "\n")
 	}
 	s.WriteString("\n")
-	for _, f := range b.facts {
+	for _, f := range facts {
 		s.WriteString("- " + f + "\n")
 	}
-	fmt.Fprintf(&s, "- Measured in %s.\n", took.Round(time.Second))
 	return s.String()
 }

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"greyglass/e2e/lab"
+)
+
+// program is one that is measured. It is started for each block, on a database
+// of its own that knows the population.
+type program struct {
+	name  string
+	start func(b *bench, database string, as shape) (*server, error)
+	slow  bool // it knows few triplets, which it was told of one by one
+}
+
+var programs = []program{
+	{name: "no-op", start: startNoop},
+	{name: "greyglass", start: startGreyglass},
+	{name: "postgrey", start: startPostgrey, slow: true},
+	{name: "sqlgrey", start: startSqlgrey, slow: true},
+}
+
+func programNamed(name string) program {
+	for _, p := range programs {
+		if p.name == name {
+			return p
+		}
+	}
+	panic("no program is called " + name)
+}
+
+// startNoop starts the filter that does nothing.
+func startNoop(b *bench, _ string, as shape) (*server, error) {
+	socket := filepath.Join(b.dir, "noop.sock")
+	_ = os.Remove(socket)
+	return start(socket, filepath.Join(b.dir, "noop.log"),
+		exec.Command(filepath.Join(b.dir, "noop"), "-socket", socket, fmt.Sprintf("-accept=%t", as.whole)))
+}
+
+// startGreyglass starts the daemon as an administrator would.
+func startGreyglass(b *bench, database string, as shape) (*server, error) {
+	milter, policy := filepath.Join(b.dir, "milter.sock"), filepath.Join(b.dir, "policy.sock")
+	config, empty := filepath.Join(b.dir, "greyglass.toml"), filepath.Join(b.dir, "empty.list")
+	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
+		"unix:"+milter, "unix:"+policy, "sqlite:"+database, empty, empty)
+	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(config, []byte(text), 0o600)); err != nil {
+		return nil, err
+	}
+	socket := milter
+	if as.policy {
+		socket = policy
+	}
+	return start(socket, filepath.Join(b.dir, "greyglass.log"),
+		exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config))
+}
+
+// startPostgrey starts postgrey with the shortest wait that it knows.
+func startPostgrey(b *bench, _ string, _ shape) (*server, error) {
+	dir, err := peerDir(b, "postgrey")
+	if err != nil {
+		return nil, err
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		return nil, err
+	}
+	socket := filepath.Join(dir, "sock")
+	return start(socket, filepath.Join(b.dir, "postgrey.log"), lab.Script(lab.Postgrey, "usr/sbin/postgrey", "--unix="+socket,
+		"--dbdir="+dir, "--user=root", "--group=root", "--delay=1", "--auto-whitelist-clients=0",
+		"--whitelist-clients="+empty, "--whitelist-recipients="+empty))
+}
+
+// startSqlgrey starts sqlgrey on SQLite, without a wait.
+func startSqlgrey(b *bench, _ string, _ shape) (*server, error) {
+	dir, err := peerDir(b, "sqlgrey")
+	if err != nil {
+		return nil, err
+	}
+	socket, config := filepath.Join(dir, "sock"), filepath.Join(dir, "sqlgrey.conf")
+	text := strings.Join([]string{"conf_dir = " + lab.File(lab.Sqlgrey, "etc/sqlgrey"), "user = root", "group = root", "unix = " + socket,
+		"pidfile = " + filepath.Join(dir, "pid"), "reconnect_delay = 0", "db_type = SQLite", "db_name = " + filepath.Join(dir, "sqlgrey.db"),
+		"greymethod = full", "discrimination = off"}, "\n") + "\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return start(socket, filepath.Join(b.dir, "sqlgrey.log"), lab.Script(lab.Sqlgrey, "usr/sbin/sqlgrey", "-f", config))
+}
+
+// peerDir makes an empty folder for a peer's files.
+func peerDir(b *bench, name string) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	return dir, errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
+}

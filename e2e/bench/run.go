@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// block is a way in which load comes, and the programs that it comes to. The
+// others' figures are also given as parts of the first one's.
+type block struct {
+	name     string
+	about    string
+	as       shape
+	programs []string
+	loads    string // which alone make sense; empty: all
+}
+
+var blocks = []block{
+	{name: "message", about: "a connection for each message, up to RCPT", programs: []string{"no-op", "greyglass"}},
+	{name: "reused", about: "message after message on a connection, up to RCPT", as: shape{reuse: true}, programs: []string{"no-op", "greyglass"}},
+	{name: "whole", about: "accepted mail, a connection for each, through its end", as: shape{whole: true}, programs: []string{"no-op", "greyglass"}, loads: "known"},
+	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
+	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
+}
+
+func blockNames() string {
+	var names []string
+	for _, b := range blocks {
+		names = append(names, b.name+" ("+b.about+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+func blockNamed(name string) (block, error) {
+	for _, b := range blocks {
+		if b.name == name {
+			return b, nil
+		}
+	}
+	return block{}, fmt.Errorf("no block is called %q", name)
+}
+
+// shapes are those of the block with as many connections as are asked for.
+func (bl block) shapes(b *bench) (all []shape) {
+	if bl.as.connections > 0 {
+		return []shape{bl.as}
+	}
+	for _, n := range b.connections {
+		as := bl.as
+		as.connections = n
+		all = append(all, as)
+	}
+	return all
+}
+
+// run is a block that is being measured.
+type run struct {
+	*bench
+	block block
+	as    shape
+	size  uint64
+	full  string // the database with all triplets
+
+	entries []*entry
+}
+
+// entry is a program in it.
+type entry struct {
+	program
+	server     *server
+	population *population
+	samples    []sample
+}
+
+// fewRows is how many triplets a program knows that must be told of each.
+const fewRows = 4_000
+
+func (r *run) measure() (err error) {
+	database := filepath.Join(r.dir, "greyglass.db")
+	defer func() {
+		for _, e := range r.entries {
+			err = errors.Join(err, e.server.stop())
+		}
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			_ = os.Remove(database + suffix)
+		}
+	}()
+	if err := copyFile(r.full, database); err != nil {
+		return err
+	}
+	for _, name := range r.block.programs {
+		e := &entry{program: programNamed(name), population: &population{rows: max(r.size, smallest)}}
+		if e.server, err = e.start(r.bench, database, r.as); err != nil {
+			return err
+		}
+		r.entries = append(r.entries, e)
+		if e.slow {
+			e.population.rows = fewRows
+			say("\rtelling %s of %d triplets        ", e.name, fewRows)
+			if err := introduce(e.server, e.population, r.as); err != nil {
+				return fmt.Errorf("%s: %w", e.name, err)
+			}
+		}
+		if name == "greyglass" && r.as.connections == 1 {
+			r.fact("With %s triplets, greyglass answers %s after its start.", grouped(r.size), e.server.upIn.Round(time.Millisecond))
+		}
+		e.server.settle(time.Minute) // a database that it finds is checked
+	}
+	for _, l := range r.loads {
+		if r.block.loads != "" && r.block.loads != l.name {
+			continue
+		}
+		if err := r.load(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load measures all programs under one load, in turn.
+func (r *run) load(l load) error {
+	for _, e := range r.entries {
+		e.samples = nil
+		if _, err := press(e.server, l, e.population, r.as, r.length/4); err != nil { // it warms up
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+	}
+	for round := range r.rounds {
+		say("\r%s triplets, %s, %d connections, %s: round %d of %d        ", grouped(r.size), r.block.name, r.as.connections, l.name, round+1, r.rounds)
+		for i := range r.entries {
+			e := r.entries[(i+round)%len(r.entries)]
+			s, err := press(e.server, l, e.population, r.as, r.length)
+			if err != nil {
+				return fmt.Errorf("%s: %w", e.name, err)
+			}
+			e.samples = append(e.samples, s)
+		}
+	}
+	base := r.entries[0]
+	for _, e := range r.entries {
+		line := newRow(e.samples, base.samples)
+		line.size, line.block, line.connections, line.load, line.program = r.size, r.block.name, r.as.connections, l.name, e.name
+		line.checked = e.name != "no-op"
+		if e.slow {
+			line.size = fewRows
+		}
+		r.rows = append(r.rows, line)
+		say("\r%s\n", line)
+	}
+	return nil
+}

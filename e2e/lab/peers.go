@@ -1,0 +1,38 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// No mail servers, but other greylisting daemons, which speak the policy
+// protocol: for [Script].
+const (
+	Postgrey MTA = "postgrey"
+	Sqlgrey  MTA = "sqlgrey"
+)
+
+func init() {
+	// Their programs are Perl: what is probed is a library of a module of theirs.
+	softwareOf[Postgrey] = software{[]string{"postgrey", "perl"}, "usr/lib/*/perl5/*/auto/BerkeleyDB/BerkeleyDB.so"}
+	softwareOf[Sqlgrey] = software{[]string{"sqlgrey", "libdbd-sqlite3-perl", "perl"}, "usr/lib/*/perl5/*/auto/DBD/SQLite/SQLite.so"}
+}
+
+// Script is a Perl program, by its path in the private root of mta, run by the
+// machine's Perl with the modules of that root.
+func Script(mta MTA, program string, args ...string) *exec.Cmd {
+	root := rootOf(mta)
+	var modules []string
+	for _, pattern := range []string{"usr/share/perl5", "usr/lib/*/perl5/*", "usr/share/perl/*", "usr/lib/*/perl/*"} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern))
+		modules = append(modules, found...)
+	}
+	cmd := exec.Command("perl", append([]string{filepath.Join(root, program)}, args...)...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root), "PERL5LIB="+strings.Join(modules, ":"))
+	return cmd
+}
+
+// File is a file of the private root of mta.
+func File(mta MTA, path string) string { return filepath.Join(rootOf(mta), path) }
