@@ -13,8 +13,9 @@ const (
 	// one: file systems keep them in steps of up to a second.
 	settleAfter = time.Second
 
-	// writing is how recent a change must be for somebody to be still at it, who
-	// has emptied the file and not filled it yet. It is read at the next look.
+	// writing is how recent a change must be for somebody to be still at it; the
+	// file is read at a later look. A file that is empty may be one that an editor has
+	// not filled yet, on a busy machine: it is given settleAfter.
 	writing = 100 * time.Millisecond
 
 	// retryAfter is how long a file that could not be read is left alone.
@@ -33,6 +34,10 @@ type listFile struct {
 	complaint string // of the last read, so that it is logged once
 	failed    time.Time
 }
+
+// emptied reports whether the file had nothing in it at the last look, and may be
+// one that an editor has not filled yet.
+func (f *listFile) emptied() bool { return f.seen.size == 0 && !f.gone() && f.seen.changing() }
 
 // gone reports whether there was no file at the last look.
 func (f *listFile) gone() bool { return f.seen == fingerprint{} }
@@ -57,6 +62,14 @@ func fingerprintOf(path string) fingerprint {
 	return fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
+// changing reports whether somebody may be still at it.
+func (p fingerprint) changing() bool {
+	age := p.age()
+	return age >= 0 && (age < writing || p.size == 0 && age < settleAfter)
+}
+
+func (p fingerprint) age() time.Duration { return time.Since(time.Unix(p.moved.Unix())) }
+
 // begin begins to watch a file that was just read. It may have been written
 // since, so it is read once more.
 func (f *listFile) begin() {
@@ -73,11 +86,10 @@ func (f *listFile) look() (edited, settled bool) {
 		return false, false
 	}
 	now := fingerprintOf(f.path)
-	age := time.Since(time.Unix(now.moved.Unix()))
-	if now != f.seen && age >= 0 && age < writing {
+	if now != f.seen && now.changing() {
 		return false, false
 	}
-	old := age > settleAfter
+	old := now.age() > settleAfter
 	edited, settled = now != f.seen, old && !f.settled
 	f.seen, f.settled = now, old
 	return edited, settled

@@ -167,6 +167,18 @@ func TestListFileSettles(t *testing.T) {
 	if edited, settled := f.look(); edited || settled {
 		t.Errorf("settled before: edited %t, settled %t", edited, settled)
 	}
+
+	// One that is empty is given more time: an editor may have to fill it yet.
+	began = time.Now()
+	s.write("blocked.list", "")
+	again := listFile{path: f.path}
+	if again.begin(); !again.emptied() && time.Since(began) < settleAfter/2 {
+		t.Error("a reload takes the file for one that shall be empty")
+	}
+	eventually(t, "the edit is seen", func() bool { edited, _ := f.look(); return edited })
+	if took := time.Since(began); took < settleAfter*3/4 {
+		t.Errorf("the file is taken to be empty after %v, when more may be on its way", took)
+	}
 	s.remove("blocked.list")
 	if edited, settled := f.look(); !edited || settled || !f.gone() {
 		t.Errorf("removed: edited %t, settled %t, gone %t", edited, settled, f.gone())

@@ -115,15 +115,20 @@ func (r *reloader) emptied(loaded *config.Loaded) bool {
 }
 
 // keepGone has the last good list stay in force where the file is gone, as it
-// does without a reload: only at start does that mean an empty list.
+// does without a reload: only at start does that mean an empty list. Where the
+// file has just been emptied it waits, as without a reload, for what follows.
 func (r *reloader) keepGone(files [2]listFile, lists config.Lists) {
 	last := [2]greylist.Patterns{lists.Blocked, lists.Exceptions}
 	for i := range r.files {
 		file := &r.files[i]
-		if !file.gone() || file.path != files[i].path || last[i].Empty() {
+		emptied := file.emptied()
+		if !file.gone() && !emptied || file.path != files[i].path || last[i].Empty() {
 			continue
 		}
 		*file.list = last[i]
+		if emptied {
+			continue
+		}
 		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(warning string) bool {
 			return strings.HasPrefix(warning, file.key+" = ") // that the list is empty
 		})
