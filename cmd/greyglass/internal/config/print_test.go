@@ -51,6 +51,7 @@ func TestMaskPassword(t *testing.T) {
 	if err := l.Print(&b); err != nil || strings.Contains(b.String(), "secret") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
+	wantEqual(t, "in the log", l.Config.Store.Shown(), "postgres://user:***@db/x")
 }
 
 func TestRestart(t *testing.T) {
