@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 )
 
@@ -93,4 +95,17 @@ func (f *listFile) look() (edited, settled bool) {
 	edited, settled = now != f.seen, old && !f.settled
 	f.seen, f.settled = now, old
 	return edited, settled
+}
+
+// errChanged means that the file was written while it was read.
+var errChanged = errors.New("changed meanwhile")
+
+// read reads the list as it was at the last look. Its error is errChanged where
+// somebody has begun to write the file since: what was read may be half of it.
+func (f *listFile) read() (greylist.Patterns, error) {
+	list, err := config.ReadList(f.path, f.whose)
+	if fingerprintOf(f.path) != f.seen {
+		return greylist.Patterns{}, errChanged
+	}
+	return list, err
 }

@@ -167,10 +167,16 @@ func TestListFileSettles(t *testing.T) {
 	if edited, settled := f.look(); edited || settled {
 		t.Errorf("settled before: edited %t, settled %t", edited, settled)
 	}
+	if list, err := f.read(); err != nil || list.Empty() {
+		t.Errorf("read: %v, %v", list, err)
+	}
 
 	// One that is empty is given more time: an editor may have to fill it yet.
 	began = time.Now()
 	s.write("blocked.list", "")
+	if list, err := f.read(); err != errChanged {
+		t.Errorf("read while it is written: %v, %v", list, err)
+	}
 	again := listFile{path: f.path}
 	if again.begin(); !again.emptied() && time.Since(began) < settleAfter/2 {
 		t.Error("a reload takes the file for one that shall be empty")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -155,7 +156,10 @@ func (r *reloader) pollLists() {
 		if !edited && !settled && !file.retry() {
 			continue
 		}
-		list, err := config.ReadList(file.path, file.whose)
+		list, err := file.read()
+		if errors.Is(err, errChanged) {
+			continue // the next look sees it
+		}
 		if err != nil {
 			r.complain(file, err)
 			continue

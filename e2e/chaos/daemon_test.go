@@ -147,7 +147,11 @@ func (d *daemon) alive() bool {
 }
 
 // usage is what a process takes of the system.
-type usage struct{ threads, files, resident, goroutines int } // resident in MB
+type usage struct {
+	threads, goroutines int
+	files, database     int // file descriptors; those of the database apart
+	resident            int // MB
+}
 
 func (d *daemon) usage() (u usage) {
 	proc := fmt.Sprintf("/proc/%d/", d.cmd.Process.Pid)
@@ -163,7 +167,13 @@ func (d *daemon) usage() (u usage) {
 		}
 	}
 	files, _ := os.ReadDir(proc + "fd")
-	u.files = len(files)
+	for _, f := range files {
+		if file, _ := os.Readlink(proc + "fd/" + f.Name()); strings.Contains(file, "/greyglass.db") {
+			u.database++
+		} else {
+			u.files++
+		}
+	}
 	return u
 }
 
