@@ -25,6 +25,7 @@ type checker struct {
 
 	counts struct {
 		sessions, answers, unanswered, onError, rows atomic.Int64
+		unlogged                                     atomic.Int64
 		restarts, lost, wrong                        atomic.Int64
 		slowest                                      atomic.Int64 // answer, in milliseconds
 	}

@@ -69,7 +69,7 @@ func (w *weather) late() string {
 // String is the counts.
 func (c *checker) summary(since time.Time) string {
 	n := &c.counts
-	return fmt.Sprintf("%.0f s: %d sessions, %d answers checked, %d on_error, %d unanswered, slowest %d ms, %d rows checked, %d restarts; %s; lost %d, wrong %d",
-		time.Since(since).Seconds(), n.sessions.Load(), n.answers.Load(), n.onError.Load(), n.unanswered.Load(), n.slowest.Load(),
+	return fmt.Sprintf("%.0f s: %d sessions, %d answers checked, %d on_error, %d unanswered, %d unlogged, slowest %d ms, %d rows checked, %d restarts; %s; lost %d, wrong %d",
+		time.Since(since).Seconds(), n.sessions.Load(), n.answers.Load(), n.onError.Load(), n.unanswered.Load(), n.unlogged.Load(), n.slowest.Load(),
 		n.rows.Load(), n.restarts.Load(), c.weather, n.lost.Load(), n.wrong.Load())
 }
