@@ -54,9 +54,14 @@ func (i *injector) hangUp(text, msg string) {
 }
 
 // effect waits for a line of the log that must come soon, while the daemon runs.
+// One that was told to end makes no changes any more.
 func (i *injector) effect(d *daemon, of, msg string, n int, within time.Duration) {
 	began := time.Now()
 	for !d.log.wait(msg, n, within, d.ended) && d.alive() {
+		if d.ending.Load() != 0 {
+			<-d.ended
+			return
+		}
 		if !i.weather.felt(began, time.Now(), stopped) {
 			i.wrong(nil, "%s has had no effect within %v", of, within)
 			return
