@@ -7,10 +7,13 @@ FUZZTIME    ?= 60s
 CHAOSTIME   ?= 3m
 CHAOSSEED   ?= 1
 
-.PHONY: build run test race fuzz chaos lint generate clean
+.PHONY: build run deb test race fuzz chaos lint generate clean
 
 build: ## a static binary, bin/greyglass
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
+
+deb: ## the Debian packages, dist/greyglass_VERSION_{amd64,arm64}.deb
+	$(GO) run ./contrib/deb
 
 run: build var/greyglass.toml ## the daemon, with a configuration and a memory of its own below var/
 	bin/greyglass serve --config var/greyglass.toml

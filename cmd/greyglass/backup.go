@@ -25,6 +25,12 @@ daemon, put it in the place of the database, and start the daemon.
 A file that is already there is never overwritten.`,
 		Example: `  greyglass backup /var/backups/greyglass-$(date +%F).db`,
 		Args:    arguments("FILE"),
+		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(given) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
 				var size int64

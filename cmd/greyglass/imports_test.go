@@ -15,6 +15,8 @@ var mayImport = map[string][]string{
 	"greyglass/cmd/greyglass/internal/config": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore"},
 	"greyglass/cmd/greyglass/internal/doctor": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
 		"greyglass/cmd/greyglass/internal/config"},
+	"greyglass/cmd/greyglass/internal/manual": nil, // only for making the manual: nothing of the program imports it
+	"greyglass/contrib/deb":                   nil,
 	"greyglass/cmd/greyglass": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
 		"greyglass/cmd/greyglass/internal/config", "greyglass/cmd/greyglass/internal/doctor"},
 }

@@ -55,6 +55,8 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	// In completions: a command names files where it takes any.
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{flagMistake(err), cmd.CommandPath()}
 	})

@@ -45,3 +45,6 @@ var byKey = func() map[string]*Option {
 func isSection(name string) bool {
 	return slices.ContainsFunc(Sections, func(s Section) bool { return s.Name == name })
 }
+
+// Spelled is the default as it stands in the configuration file.
+func (o *Option) Spelled() string { return spell(o.Default) }
