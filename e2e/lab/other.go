@@ -18,4 +18,6 @@ func EnterNetns() error { return unavailable(errNotLinux) }
 // EnterNetns made.
 func InNetns() bool { return false }
 
+var documentation []string
+
 func startPrivately(*exec.Cmd, string) error { return errNotLinux }

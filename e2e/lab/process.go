@@ -28,14 +28,16 @@ func born(pid int) string {
 
 // processesOf returns the pids of all processes of the instance in dir, whatever
 // session they are in: those whose mount namespace has the instance's own hosts
-// file, whose path is like no other, over /etc/hosts.
+// file, whose path is like no other, over /etc/hosts; or, of a [Machine], its
+// layer of changes.
 func processesOf(dir string) []int {
 	mark := []byte(filepath.Join("/", filepath.Base(dir), "etc", "hosts") + " /etc/hosts ")
+	layer := []byte(",upperdir=" + dir + "/")
 	entries, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
 	var pids []int
 	for _, path := range entries {
 		mounts, err := os.ReadFile(path) // fails for zombies
-		if err != nil || !bytes.Contains(mounts, mark) {
+		if err != nil || !bytes.Contains(mounts, mark) && !bytes.Contains(mounts, layer) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
