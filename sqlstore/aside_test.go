@@ -188,7 +188,7 @@ func TestCorruptInUse(t *testing.T) {
 		{"before it is opened", nil},
 		{"while it is open", func(t *testing.T, s *store, leaf int64) {
 			spoil(t, s.path, (leaf-1)*pageSize, pageSize)
-			deadline := time.Now().Add(10 * time.Second)
+			deadline := time.Now().Add(patience)
 			for i := int64(0); ; i = (i + 1) % 3000 {
 				if _, err := inTime(t, s, i, remember(greylist.Entry{FirstSeen: i})); errors.Is(err, greylist.ErrDamaged) {
 					return
@@ -212,7 +212,7 @@ func TestCorruptInUse(t *testing.T) {
 				c.spoil(t, s, leaf)
 			}
 			for began := time.Now(); !strings.Contains(j.String(), "until the daemon is restarted"); time.Sleep(10 * time.Millisecond) {
-				if time.Since(began) > 10*time.Second {
+				if time.Since(began) > patience {
 					t.Fatal("it is not said")
 				}
 			}
