@@ -26,8 +26,8 @@ var/greyglass.toml: contrib/try/greyglass.toml
 test: ## every test; fetches the mail servers that they need
 	$(GO) test -timeout 15m ./...
 
-race: ## the tests but those of e2e under the race detector, which needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)
+race: ## the tests, but those with mail servers, and the program that they drive, under the race detector, which needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e) ./e2e/chaos
 
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for package in $$($(GO) list ./...); do \
