@@ -80,6 +80,7 @@ func (k *keeper) begin(ctx context.Context, cause error) {
 			_ = fresh.close()
 		}
 	}
+	k.begun = k.begun || from == nothing
 	if err != nil {
 		if !errors.Is(cause, errCut) && !errors.Is(cause, errIndex) { // which it will be, until it works again
 			cause = err
@@ -90,7 +91,7 @@ func (k *keeper) begin(ctx context.Context, cause error) {
 	k.adopt(fresh)
 	switch {
 	case from == movedAside: // which was logged
-	case from == nothing:
+	case k.begun:
 		k.log.Error("the database file is gone; a new one was begun, which remembers nothing yet", "database", k.path)
 	case errors.Is(cause, errCut):
 		k.log.Error("the write-ahead log was cut short by another program; what was remembered in the last seconds may be lost", "database", k.path)
@@ -99,6 +100,7 @@ func (k *keeper) begin(ctx context.Context, cause error) {
 	default:
 		k.log.Warn("the database file was replaced; the one that is there now is used", "database", k.path)
 	}
+	k.begun = false
 	if from == whatIsThere {
 		k.checkSoon()
 	}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -64,8 +65,10 @@ func TestDeleted(t *testing.T) {
 				if idle {
 					time.Sleep(2 * flushInterval)
 				}
-				// Whoever comes next is answered by the new one already.
-				if took, err := within(t, s, patience, 100, remember(greylist.Entry{FirstSeen: 100})); err != nil {
+				// Whoever comes next is answered by the new one already, unless the machine is slow.
+				if took, err := within(t, s, patience, 100, remember(greylist.Entry{FirstSeen: 100})); errors.Is(err, context.DeadlineExceeded) {
+					recovers(t, s, 100)
+				} else if err != nil {
 					t.Errorf("%v after %v", err, took)
 				}
 				recovers(t, s, 101)

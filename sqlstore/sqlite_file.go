@@ -42,14 +42,15 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 			return path, from, err
 		}
 		from = movedAside
-	} else {
-		from = nothing
 	}
 	if !opts.create {
 		return "", from, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
 	}
 	if err := createFile(ctx, path, opts.steps); err != nil {
 		return "", from, fmt.Errorf("sqlstore: cannot create %s: %w", path, err)
+	}
+	if from != movedAside {
+		from = nothing
 	}
 	// Somebody else's may have got there first.
 	if there, err = inspect(path, len(opts.steps)); err != nil {
