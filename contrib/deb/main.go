@@ -69,6 +69,7 @@ func one(dist, version, arch string, at time.Time) error {
 		stageManual(stage),
 		stageChangelog(filepath.Join(stage, "changelog.gz"), version, at),
 		stageCopyright(filepath.Join(stage, "copyright")),
+		stageFiles(stage),
 	)
 	if err != nil {
 		return err

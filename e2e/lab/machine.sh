@@ -33,5 +33,5 @@ exec unshare --pid --mount --net --uts --ipc --cgroup --fork --kill-child sh -ec
 	umount -l /.outside
 	rmdir /.outside
 	exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-		/lib/systemd/systemd --log-target=console --log-level=warning </dev/null
+		/lib/systemd/systemd </dev/null
 ' sh "$1" "$2" "$3"

@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// unpacked lays the package's files where they belong, but does not install it.
+const unpacked = "dpkg-deb --fsys-tarfile dist/*_$(dpkg --print-architecture).deb | tar -x -C / --keep-directory-symlink && "
+
 // What is shipped is clean by the tools that Debian has for each kind of file.
 func TestLint(t *testing.T) {
 	t.Parallel()
@@ -17,7 +20,7 @@ func TestLint(t *testing.T) {
 			"shellcheck contrib/deb/postinst contrib/deb/prerm contrib/deb/postrm"},
 		{"completions", "bash -n contrib/completion/greyglass.bash && zsh -n contrib/completion/greyglass.zsh && fish -n contrib/completion/greyglass.fish"},
 		{"apparmor", "apparmor_parser --skip-kernel-load --skip-cache contrib/apparmor/usr.sbin.greyglass"},
-		{"units", "dpkg-deb -x dist/*_$(dpkg --print-architecture).deb / && systemd-sysusers && systemd-analyze verify --man=no greyglass.service greyglass.socket && " +
+		{"units", unpacked + "systemd-sysusers && systemd-analyze verify --man=no greyglass.service greyglass.socket && " +
 			"systemd-tmpfiles --create greyglass.conf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -33,7 +36,7 @@ func TestLint(t *testing.T) {
 func TestExposure(t *testing.T) {
 	t.Parallel()
 	const most = 1.5
-	out, err := inTools(t, "dpkg-deb -x dist/*_$(dpkg --print-architecture).deb / && systemd-analyze security --offline=yes --no-pager greyglass.service")
+	out, err := inTools(t, unpacked+"systemd-analyze security --offline=yes --no-pager greyglass.service")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -51,7 +54,7 @@ func TestExposure(t *testing.T) {
 // What the shell completes: commands, flags, and files where one is taken.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	out, err := inTools(t, `dpkg-deb -x dist/*_$(dpkg --print-architecture).deb / && bash -c '
+	out, err := inTools(t, unpacked+`bash -c '
 		source /usr/share/bash-completion/bash_completion
 		source /usr/share/bash-completion/completions/greyglass
 		complete_line() {

@@ -66,6 +66,28 @@ func TestUnits(t *testing.T) {
 		t.Logf("%d questions, three restarts", asked())
 	})
 
+	t.Run("the journal has priorities, and logcheck passes over what is normal", func(t *testing.T) {
+		m.Run("echo '@@@' >/etc/greyglass/blocked_emails.list")
+		eventually(t, "an error in the journal", func() bool {
+			return strings.Contains(m.Run("journalctl -u greyglass -p err -o cat"), `level=ERROR msg="list not read anew`)
+		})
+		m.Run(": >/etc/greyglass/blocked_emails.list && systemctl reload greyglass")
+		if strings.Contains(m.Run("journalctl -u greyglass -o cat"), "<6>") {
+			t.Error("priorities are left in the text")
+		}
+		short := "journalctl -t greyglass -o short --no-pager -q"
+		rule := "/etc/logcheck/ignore.d.server/greyglass"
+		if left := m.Run(short + " -p info..notice | grep -Evf " + rule + " || true"); left != "" {
+			t.Errorf("logcheck would report: %s", left)
+		}
+		wants(t, m.Run(short+" | grep -Evf "+rule), "level=ERROR")
+		// The line is as greyglass-log(5) says.
+		decision := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=decision verdict=defer reason=\S+ client=203\.0\.113\.7 helo=\S+ sender=\S+ recipient=bob@example\.org wait=\d+ via=milter took=[0-9.]+ms$`)
+		if log := m.Run("journalctl -u greyglass -o cat"); !decision.MatchString(log) {
+			t.Error("no line of a decision is as the manual says")
+		}
+	})
+
 	t.Run("who crashes or hangs is started anew", func(t *testing.T) {
 		restarts := func() string { return strings.TrimSpace(m.Run("systemctl show --value -p NRestarts greyglass")) }
 		m.Run("systemctl kill -s KILL --kill-who=main greyglass")
@@ -85,30 +107,6 @@ func TestUnits(t *testing.T) {
 		wants(t, m.Run("systemctl show -p ExecMainStatus -p ActiveState greyglass"), "ExecMainStatus=78", "ActiveState=failed")
 		m.Run(": >/etc/greyglass/greyglass.toml && systemctl reset-failed greyglass.socket greyglass.service; systemctl restart greyglass.socket && systemctl restart greyglass")
 		m.Run(probe)
-	})
-
-	t.Run("the journal has priorities, and logcheck passes over what is normal", func(t *testing.T) {
-		m.Run("echo '@@@' >/etc/greyglass/blocked_emails.list")
-		eventually(t, "an error in the journal", func() bool {
-			return strings.Contains(m.Run("journalctl -u greyglass -p err -o cat"), `level=ERROR msg="list not read anew`)
-		})
-		m.Run(": >/etc/greyglass/blocked_emails.list && systemctl reload greyglass")
-		ours := "journalctl -t greyglass -o short-iso --no-pager --no-hostname"
-		if strings.Contains(m.Run("journalctl -u greyglass -o cat"), "<6>") {
-			t.Error("priorities are left in the text")
-		}
-		short := "journalctl -t greyglass -o short --no-pager -q"
-		rule := "/etc/logcheck/ignore.d.server/greyglass"
-		if left := m.Run(short + " -p info..notice | grep -Evf " + rule + " || true"); left != "" {
-			t.Errorf("logcheck would report: %s", left)
-		}
-		wants(t, m.Run(short+" | grep -Evf "+rule), "level=ERROR")
-		_ = ours
-		// The line is as greyglass-log(5) says.
-		decision := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=decision verdict=defer reason=\S+ client=203\.0\.113\.7 helo=\S+ sender=\S+ recipient=bob@example\.org wait=\d+ via=milter took=[0-9.]+ms$`)
-		if log := m.Run("journalctl -u greyglass -o cat"); !decision.MatchString(log) {
-			t.Error("no line of a decision is as the manual says")
-		}
 	})
 }
 
