@@ -74,6 +74,9 @@ elsewhere, name that; run this once for each instance.`,
 	flags.StringVar(&subject.PostfixConfig, "postfix-config", "", "`FOLDER` of Postfix's main.cf and master.cf, as for 'postconf -c' (default: Postfix's own)")
 	flags.StringVar(&subject.SendmailCF, "sendmail-cf", "", "Sendmail's configuration `FILE` (default /etc/mail/sendmail.cf, if it is there)")
 	flags.StringVar(&subject.EximConfig, "exim-config", "", "Exim's configuration `FILE`, as for 'exim -C' (default: Exim's own)")
+	for _, flag := range []string{"postfix-config", "sendmail-cf", "exim-config"} {
+		completesFiles(cmd, flag)
+	}
 	return cmd
 }
 

@@ -64,6 +64,7 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.configFile, "config", config.DefaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&p.set, "set", nil, "override a `SECTION.KEY=VALUE` of the configuration; may be repeated")
+	completesFiles(root, "config")
 	root.AddCommand(
 		p.serveCommand(), p.configCommand(),
 		p.explainCommand(), p.probeCommand(),
@@ -72,6 +73,13 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 		p.backupCommand(), p.doctorCommand(), p.versionCommand(),
 	)
 	return root
+}
+
+// completesFiles has shells complete the value of a flag to the name of a file.
+func completesFiles(cmd *cobra.Command, flag string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)); err != nil {
+		panic(err) // there is no such flag
+	}
 }
 
 func noSuchCommand(root *cobra.Command, name string) error {
