@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// past holds, for each version, a configuration that gives every key of its time
+// a value of its own, lists, a database, and what "list --json" said of it.
+const past = "testdata/past"
+
+// What an older version has left behind is understood by this one: each key of
+// the configuration, the lists, and all that is remembered.
+func TestPastVersions(t *testing.T) {
+	t.Parallel()
+	versions, err := filepath.Glob(filepath.Join(past, "*"))
+	if err != nil || len(versions) == 0 {
+		t.Fatalf("no past versions: %v", err)
+	}
+	for _, folder := range versions {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, nil)
+			files, err := os.ReadDir(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				text, err := os.ReadFile(filepath.Join(folder, file.Name()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasSuffix(file.Name(), ".toml") {
+					text = []byte(strings.ReplaceAll(string(text), "DIR", s.dir))
+				}
+				s.write(file.Name(), string(text))
+			}
+
+			effective := s.run("config")
+			if effective.status != 0 || effective.stderr != "" {
+				t.Fatalf("greyglass config: status %d, %s", effective.status, effective.stderr)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^(\w+) = `).FindAllStringSubmatch(s.read("greyglass.toml"), -1) {
+				if !regexp.MustCompile(`(?m)^` + m[1] + ` = .*  # .*greyglass\.toml`).MatchString(effective.stdout) {
+					t.Errorf("the value of %s is not taken from the file any more", m[1])
+				}
+			}
+
+			p := s.serve()
+			var was, is []map[string]any
+			if err := json.Unmarshal([]byte(s.read("list.json")), &was); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(s.output("list", "--json")), &is); err != nil {
+				t.Fatal(err)
+			}
+			if len(is) != len(was) || len(was) == 0 {
+				t.Fatalf("%d triplets are remembered, of %d", len(is), len(was))
+			}
+			for i := range was {
+				for key, value := range was[i] {
+					if is[i][key] != value {
+						t.Errorf("%s of triplet %d is %v, was %v", key, i, is[i][key], value)
+					}
+				}
+			}
+			s.ask("203.0.113.9", "ann@example.net", "cat@example.org")
+			if bad := p.find(`"level":"ERROR"`); len(bad) > 0 {
+				t.Errorf("the daemon says %v", bad)
+			}
+		})
+	}
+}
+
+// Each released version has left something behind.
+func TestEveryReleaseIsKept(t *testing.T) {
+	text, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^## \[([0-9][^\]]*)\]`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join(past, m[1], "greyglass.db")); err != nil {
+			t.Errorf("version %s is released, but nothing of it is kept: make %s/%s as its neighbours are, with that version's program (%v)", m[1], past, m[1], err)
+		}
+	}
+}
