@@ -13,8 +13,10 @@ import (
 // see: if that is to write nothing, it is done.
 func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
 	u := &update{key: keyOf(t), triplet: t, change: change, habit: &s.habit}
-	if s.habit.kept.most() && s.look(u) {
-		return nil
+	if s.habit.kept.most() {
+		if remembered, ok := s.glance(u.key); ok && u.keeps(remembered) {
+			return nil
+		}
 	}
 	withoutWriting := func() bool { return s.read(ctx, u) }
 	err := s.writer.do(ctx, u.run, withoutWriting)
@@ -31,24 +33,29 @@ func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.
 	return err
 }
 
-// look does an update that writes nothing, as [store.read] does, if it can be
-// seen at once that it is such a one.
-func (s *store) look(u *update) bool {
+// glance returns what is remembered under the key, or nil, as [store.Get] does; and
+// false if it can't be seen at once.
+func (s *store) glance(k key) (remembered *greylist.Entry, ok bool) {
 	now := s.writer.now.Load()
 	if now.err != nil || s.closed() {
-		return false
+		return nil, false // what is there to be read may be wrong
 	}
-	remembered, ok := now.db.lookers.find(u.key)
-	return ok && u.keeps(remembered)
+	return now.db.lookers.find(k)
 }
 
 // read does an update that writes nothing, and reports whether it is such a one.
 func (s *store) read(ctx context.Context, u *update) bool {
 	if s.writer.now.Load().err != nil {
-		return false // what is there to be read may be wrong
+		return false
 	}
-	remembered, err := s.Get(ctx, u.triplet)
-	return err == nil && u.keeps(remembered)
+	remembered, ok := s.glance(u.key)
+	if !ok {
+		var err error
+		if remembered, err = s.Get(ctx, u.triplet); err != nil {
+			return false
+		}
+	}
+	return u.keeps(remembered)
 }
 
 // update is the job of [store.Update].

@@ -83,6 +83,11 @@ func (b *bench) all() (err error) {
 	if err := b.build(); err != nil {
 		return err
 	}
+	for _, block := range b.blocks {
+		if err := block.prepare(); err != nil {
+			return err
+		}
+	}
 	machine, err := describeMachine(b.dir)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // No mail servers, but other greylisting daemons, which speak the policy
@@ -24,13 +23,15 @@ func init() {
 // machine's Perl with the modules of that root.
 func Script(mta MTA, program string, args ...string) *exec.Cmd {
 	root := rootOf(mta)
-	var modules []string
+	args = append([]string{filepath.Join(root, program)}, args...)
 	for _, pattern := range []string{"usr/share/perl5", "usr/lib/*/perl5/*", "usr/share/perl/*", "usr/lib/*/perl/*"} {
 		found, _ := filepath.Glob(filepath.Join(root, pattern))
-		modules = append(modules, found...)
+		for _, folder := range found {
+			args = append([]string{"-I", folder}, args...) // a program that distrusts its environment (-T) takes no PERL5LIB
+		}
 	}
-	cmd := exec.Command("perl", append([]string{filepath.Join(root, program)}, args...)...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root), "PERL5LIB="+strings.Join(modules, ":"))
+	cmd := exec.Command("perl", append([]string{"-T"}, args...)...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root))
 	return cmd
 }
 
