@@ -6,8 +6,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.1
 FUZZTIME    ?= 60s
 CHAOSTIME   ?= 3m
 CHAOSSEED   ?= 1
+SIZES       ?= 0,1000000
+BENCHFLAGS  ?=
 
-.PHONY: build run deb test race fuzz chaos lint generate clean
+.PHONY: build run deb test race fuzz chaos bench bench-peers lint generate clean
 
 build: ## a static binary, bin/greyglass
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
@@ -39,6 +41,12 @@ fuzz: ## each fuzz target for FUZZTIME
 
 chaos: ## the program under load while everything else fails, for CHAOSTIME
 	$(GO) test ./e2e/chaos -count=1 -v -timeout 0 -args -for $(CHAOSTIME) -seed $(CHAOSSEED)
+
+bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the results go to e2e/bench/RESULTS.md
+	$(GO) run ./e2e/bench -sizes $(SIZES) -results e2e/bench/RESULTS.md $(BENCHFLAGS)
+
+bench-peers: ## the daemon beside postgrey and sqlgrey, by the policy protocol; needs root on a Debian
+	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy -results e2e/bench/PEERS.md $(BENCHFLAGS)
 
 lint: ## gofmt, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

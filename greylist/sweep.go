@@ -3,6 +3,8 @@ package greylist
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,10 +18,19 @@ type Sweeper struct {
 
 	Every time.Duration // from the end of one sweep to the beginning of the next
 	Pause time.Duration // between two batches of a sweep
+
+	MaxRows atomic.Int64 // that the store is kept below, if it is [Bounded]; zero: any number
+	ceiling ceiling
 }
+
+// hurry is how much shorter the pauses are of a sweep that makes room.
+const hurry = 2
 
 // Run sweeps until the context ends.
 func (s *Sweeper) Run(ctx context.Context) {
+	var room sync.WaitGroup
+	room.Go(func() { s.keepBelow(ctx) })
+	defer room.Wait()
 	for sleep(ctx, s.Every) {
 		if s.paused() {
 			continue
@@ -45,7 +56,9 @@ func (s *Sweeper) paused() bool {
 }
 
 // Sweep goes through all entries once and returns how many it removed.
-func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
+func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) { return s.sweep(ctx, s.Pause) }
+
+func (s *Sweeper) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
 	for cursor := int64(0); ; {
 		cutoffs := s.cutoffs()
 		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
@@ -54,7 +67,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 			return removed, err
 		}
 		cursor = next
-		if !sleep(ctx, s.Pause) {
+		if !sleep(ctx, pause) {
 			return removed, ctx.Err()
 		}
 	}

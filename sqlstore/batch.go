@@ -174,6 +174,7 @@ func (w *writer) runAll(db *opened, batch []*job) error {
 		return err
 	}
 	if db.tx.wrote {
+		w.rows.Add(db.tx.rows)
 		db.files.noteLog()
 		w.wrote.Store(true)
 	}

@@ -32,6 +32,7 @@ func (s *store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 			return err
 		}
 		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)
+		tx.rows -= gone
 		return err
 	}, nil)
 	if err != nil {

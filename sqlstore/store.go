@@ -23,6 +23,7 @@ type store struct {
 	keeper  *keeper  // looks after the database
 	flusher *flusher // has changes reach the file itself; the keeper's
 	habit   habit    // of updates
+	counter counter  // of triplets
 
 	closeOnce sync.Once
 	closeErr  error

@@ -14,11 +14,13 @@ type tx struct {
 	beginStmt, commitStmt, rollbackStmt   *statement
 	getStmt, addStmt, setStmt, removeStmt *statement
 	batchStmt, expireStmt, pingStmt       *statement
+	trimStmt                              *statement
 	answeredStmt, returnedStmt            *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	all                                   []*statement
 
-	wrote bool // whether this transaction has changed anything
+	wrote bool  // whether this transaction has changed anything
+	rows  int64 // by how many triplets it has changed their number
 }
 
 // entryColumns are an [greylist.Entry], as [entryFields] reads it.
@@ -53,6 +55,7 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.addStmt, addSQL},
 		{&tx.setStmt, setSQL},
 		{&tx.removeStmt, removeSQL},
+		{&tx.trimStmt, trimSQL},
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
 		{&tx.pingStmt, markSQL},
@@ -82,7 +85,7 @@ func (tx *tx) close() error {
 }
 
 func (tx *tx) begin() error {
-	tx.wrote = false
+	tx.wrote, tx.rows = false, 0
 	_, err := tx.beginStmt.exec()
 	return err
 }
@@ -105,6 +108,7 @@ func (tx *tx) get(k key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
 func (tx *tx) add(k key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
 	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	tx.rows += n
 	return n > 0, err
 }
 

@@ -141,6 +141,7 @@ func (s *store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	var removed int64
 	err := s.writer.do(ctx, func(tx *tx) (err error) {
 		removed, err = tx.change(tx.removeStmt, k[:])
+		tx.rows -= removed
 		return err
 	}, nil)
 	if err != nil {

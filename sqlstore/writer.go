@@ -43,6 +43,7 @@ type writer struct {
 	alarm   chan struct{}         // holds one: the keeper is to look now
 	suspect atomic.Bool           // the storage failed: connections may not work any more
 	wrote   atomic.Bool           // something was committed; reset by whoever makes checkpoints
+	rows    atomic.Int64          // how many triplets were added, less those removed, since it began
 }
 
 // state is the database that there is, and why it can't be used.

@@ -71,7 +71,6 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
 	}
-	reloader := newReloader(d, loaded, judge, gate, store)
 	sweeper := &greylist.Sweeper{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Windows },
@@ -80,6 +79,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		Every:   sweepEvery,
 		Pause:   sweepPause,
 	}
+	reloader := newReloader(d, loaded, judge, gate, store, sweeper)
 
 	work, ctx := errgroup.WithContext(ctx)
 	for _, f := range fronts {

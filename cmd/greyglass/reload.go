@@ -27,13 +27,16 @@ type reloader struct {
 	gate  *milter.Gate
 	store greylist.Store
 
+	sweeper *greylist.Sweeper
+
 	loaded *config.Loaded
 	lists  config.Lists
 	files  [2]listFile
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store) *reloader {
-	r := &reloader{daemon: d, judge: judge, gate: gate, store: store}
+func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store, sweeper *greylist.Sweeper) *reloader {
+	r := &reloader{daemon: d, judge: judge, gate: gate, store: store, sweeper: sweeper}
+	sweeper.MaxRows.Store(loaded.Config.Store.MaxRows)
 	r.watch(loaded)
 	return r
 }
@@ -95,6 +98,7 @@ func (r *reloader) reload() {
 	}
 	r.handler.adopt(loaded.Config.Log)
 	r.gate.Adopt(gateLimits(loaded.Config.Limits))
+	r.sweeper.MaxRows.Store(wanted.Store.MaxRows)
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
 			r.log.Warn("store.synchronous could not be changed", "error", err)

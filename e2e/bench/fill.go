@@ -66,6 +66,32 @@ func fill(file string, rows uint64, now time.Time, tell func(done uint64)) (err 
 	return err
 }
 
+// expireAll makes all rows of a database older than anything is kept, and returns
+// how many there are.
+func expireAll(file string) (rows int64, err error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=synchronous(OFF)")
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	result, err := db.Exec(`UPDATE triplet SET first_seen = 1, last_seen = 1, passed_at = min(passed_at, 1)`)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// left returns how many of them there still are.
+func left(file string) (rows int64, err error) {
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	err = db.QueryRow(`SELECT count(*) FROM triplet WHERE first_seen = 1`).Scan(&rows)
+	return rows, err
+}
+
 // copyFile copies a database that nobody has open.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)

@@ -134,13 +134,16 @@ func (b *bench) build() error {
 	return nil
 }
 
+// fullName is that of the database that is copied for each block.
+const fullName = "full.db"
+
 // smallest is how many rows even the smallest database has, since known ones and
 // retries need some.
 const smallest = 20_000
 
 // size measures with a database of a size.
 func (b *bench) size(size uint64) error {
-	full, rows := filepath.Join(b.dir, "full.db"), max(size, smallest)
+	full, rows := filepath.Join(b.dir, fullName), max(size, smallest)
 	began := time.Now()
 	err := fill(full, rows, began, func(done uint64) { say("\rfilling a database of %s triplets: %s", grouped(rows), grouped(done)) })
 	if err != nil {

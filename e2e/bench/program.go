@@ -17,11 +17,13 @@ type program struct {
 	name  string
 	start func(b *bench, database string, as shape) (*server, error)
 	slow  bool // it knows few triplets, which it was told of one by one
+	busy  bool // it has work of its own
 }
 
 var programs = []program{
 	{name: "no-op", start: startNoop},
 	{name: "greyglass", start: startGreyglass},
+	{name: "expiring", start: startExpiring, busy: true},
 	{name: "postgrey", start: startPostgrey, slow: true},
 	{name: "sqlgrey", start: startSqlgrey, slow: true},
 }
@@ -45,10 +47,28 @@ func startNoop(b *bench, _ string, as shape) (*server, error) {
 
 // startGreyglass starts the daemon as an administrator would.
 func startGreyglass(b *bench, database string, as shape) (*server, error) {
-	milter, policy := filepath.Join(b.dir, "milter.sock"), filepath.Join(b.dir, "policy.sock")
-	config, empty := filepath.Join(b.dir, "greyglass.toml"), filepath.Join(b.dir, "empty.list")
-	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
-		"unix:"+milter, "unix:"+policy, "sqlite:"+database, empty, empty)
+	return startDaemon(b, "greyglass", database, 0, as)
+}
+
+// startExpiring starts the daemon on a database of which all has expired, and
+// which is so near its ceiling that it is removed at once.
+func startExpiring(b *bench, database string, as shape) (*server, error) {
+	expired := filepath.Join(b.dir, "expired.db")
+	if err := copyFile(filepath.Join(b.dir, fullName), expired); err != nil {
+		return nil, err
+	}
+	rows, err := expireAll(expired)
+	if err != nil {
+		return nil, err
+	}
+	return startDaemon(b, "expiring", expired, rows+rows/20, as)
+}
+
+func startDaemon(b *bench, name, database string, maxRows int64, as shape) (*server, error) {
+	file := func(suffix string) string { return filepath.Join(b.dir, name+suffix) }
+	milter, policy, config, empty := file(".milter"), file(".policy"), file(".toml"), file(".list")
+	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\nmax_rows = %d\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
+		"unix:"+milter, "unix:"+policy, "sqlite:"+database, maxRows, empty, empty)
 	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(config, []byte(text), 0o600)); err != nil {
 		return nil, err
 	}
@@ -56,7 +76,7 @@ func startGreyglass(b *bench, database string, as shape) (*server, error) {
 	if as.policy {
 		socket = policy
 	}
-	return start(socket, filepath.Join(b.dir, "greyglass.log"),
+	return start(socket, file(".log"),
 		exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config))
 }
 

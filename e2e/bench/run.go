@@ -24,6 +24,7 @@ var blocks = []block{
 	{name: "reused", about: "message after message on a connection, up to RCPT", as: shape{reuse: true}, programs: []string{"no-op", "greyglass"}},
 	{name: "whole", about: "accepted mail, a connection for each, through its end", as: shape{whole: true}, programs: []string{"no-op", "greyglass"}, loads: "known"},
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
+	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
 	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
 }
 
@@ -85,8 +86,10 @@ func (r *run) measure() (err error) {
 		for _, e := range r.entries {
 			err = errors.Join(err, e.server.stop())
 		}
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			_ = os.Remove(database + suffix)
+		for _, name := range []string{"greyglass.db", "expired.db"} {
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				_ = os.Remove(filepath.Join(r.dir, name+suffix))
+			}
 		}
 	}()
 	if err := copyFile(r.full, database); err != nil {
@@ -108,7 +111,9 @@ func (r *run) measure() (err error) {
 		if name == "greyglass" && r.as.connections == 1 {
 			r.fact("With %s triplets, greyglass answers %s after its start.", grouped(r.size), e.server.upIn.Round(time.Millisecond))
 		}
-		e.server.settle(time.Minute) // a database that it finds is checked
+		if !e.busy {
+			e.server.settle(time.Minute) // a database that it finds is checked
+		}
 	}
 	for _, l := range r.loads {
 		if r.block.loads != "" && r.block.loads != l.name {
@@ -123,6 +128,7 @@ func (r *run) measure() (err error) {
 
 // load measures all programs under one load, in turn.
 func (r *run) load(l load) error {
+	began := time.Now()
 	for _, e := range r.entries {
 		e.samples = nil
 		if _, err := press(e.server, l, e.population, r.as, r.length/4); err != nil { // it warms up
@@ -139,6 +145,14 @@ func (r *run) load(l load) error {
 			}
 			e.samples = append(e.samples, s)
 		}
+	}
+	if r.block.name == "expiry" {
+		n, err := left(filepath.Join(r.dir, "expired.db"))
+		if err != nil {
+			return err
+		}
+		r.fact("While %d connections were measured, %d triplets a second were expired.", r.as.connections,
+			int64(float64(int64(max(r.size, smallest))-n)/time.Since(began).Seconds()))
 	}
 	base := r.entries[0]
 	for _, e := range r.entries {

@@ -48,6 +48,7 @@ type Store struct {
 	ErrorReply  string        `koanf:"error_reply"`
 	Synchronous string        `koanf:"synchronous"` // full or normal
 	Timeout     time.Duration `koanf:"timeout"`
+	MaxRows     int64         `koanf:"max_rows"` // triplets; 0: any number
 }
 
 // Shown is the URL without its password, as it may stand in a log.

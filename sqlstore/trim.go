@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// trimWindow bounds how many of the newest rows one call of Trim looks at, and
+	// with it its time and memory: some 30 MB.
+	trimWindow = 200_000
+
+	// trimMost bounds how many go at a time: of those that were looked at, enough
+	// must stay for the few of many networks to be told from the many of a few.
+	trimMost = trimWindow / 2
+
+	// trimBatch is how many rows are removed in one transaction: some milliseconds
+	// of the writer's time.
+	trimBatch = 200
+
+	// trimPause is for others' jobs, between two batches.
+	trimPause = 5 * time.Millisecond
+)
+
+const (
+	// newestSQL returns the waiting ones among so many of the newest rows.
+	newestSQL = `SELECT key, client FROM triplet
+		WHERE id > (SELECT coalesce(max(id), 0) FROM triplet) - $1 AND passed_at IS NULL ORDER BY id DESC`
+
+	// trimSQL spares who has passed in the meantime.
+	trimSQL = `DELETE FROM triplet WHERE key = $1 AND passed_at IS NULL`
+)
+
+// Trim implements [greylist.Bounded].
+func (s *store) Trim(ctx context.Context, excess int64) (removed int64, err error) {
+	newest, err := s.newest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(surplus(newest, min(excess, trimMost)), trimBatch) {
+		var gone int64
+		err := s.writer.do(ctx, func(tx *tx) error {
+			gone = 0
+			for _, k := range batch {
+				n, err := tx.change(tx.trimStmt, k[:])
+				if err != nil {
+					return err
+				}
+				gone += n
+			}
+			tx.rows -= gone
+			return nil
+		}, nil)
+		if err != nil {
+			return removed, err
+		}
+		removed += gone
+		select {
+		case <-ctx.Done():
+			return removed, ctx.Err()
+		case <-time.After(trimPause):
+		}
+	}
+	return removed, nil
+}
+
+// waitingRow is a row as Trim looks at it.
+type waitingRow struct {
+	key     key
+	network netip.Prefix
+}
+
+// newest returns the newest waiting rows, the newest first.
+func (s *store) newest(ctx context.Context) (all []waitingRow, err error) {
+	db, err := s.reading()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.readers.QueryContext(ctx, newestSQL, trimWindow)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var k []byte
+		var client string
+		if err := rows.Scan(&k, &client); err != nil {
+			return nil, s.failed(ctx, err)
+		}
+		if len(k) == len(key{}) {
+			all = append(all, waitingRow{key(k), networkOf(client)})
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return all, nil
+}
+
+// networkOf is the network that a client is likely to have to itself, where it
+// has many addresses: of 24 bits for IPv4, of 48 for IPv6 (RFC 6177, section 2).
+// Whatever is no address is in one network, the invalid one.
+func networkOf(client string) netip.Prefix {
+	text, _, _ := strings.Cut(client, "/")
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	bits := 48
+	if addr.Is4() {
+		bits = 24
+	}
+	network, _ := addr.Prefix(bits)
+	return network
+}
+
+// surplus returns which of the rows, of which the newest come first, are to go, so
+// that as many go as the excess says: the newest of the networks that have most,
+// such that none of these keeps more than any other network may.
+func surplus(newest []waitingRow, excess int64) (gone []key) {
+	has := make(map[netip.Prefix]int64)
+	for _, r := range newest {
+		has[r.network]++
+	}
+	limit := keeps(slices.Collect(maps.Values(has)), excess)
+	for _, r := range newest {
+		if int64(len(gone)) == excess {
+			break
+		}
+		if has[r.network] > limit {
+			has[r.network]--
+			gone = append(gone, r.key)
+		}
+	}
+	return gone
+}
+
+// keeps returns the greatest number that each may keep for the excess to go.
+func keeps(has []int64, excess int64) int64 {
+	slices.SortFunc(has, func(a, b int64) int { return cmp.Compare(b, a) })
+	var sum int64
+	for i, n := range has {
+		sum += n
+		var next int64
+		if i+1 < len(has) {
+			next = has[i+1]
+		}
+		// The first i+1 can be cut down to what the next has.
+		if many := int64(i + 1); sum-many*next >= excess {
+			return (sum - excess) / many
+		}
+	}
+	return 0
+}
