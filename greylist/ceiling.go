@@ -77,7 +77,7 @@ func (s *Sweeper) MakeRoom(ctx context.Context) error {
 	}
 	if !c.swept && rows <= most*aboveCeiling/100 && !s.paused() {
 		c.swept = true
-		removed, err := s.sweep(ctx, s.Pause/hurry)
+		removed, err := s.sweepEntries(ctx, s.Pause/hurry)
 		if removed > 0 {
 			s.Log.Info("expired entries removed", "count", removed)
 		}

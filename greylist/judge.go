@@ -17,12 +17,13 @@ type Judge struct {
 	log    *slog.Logger
 	clock  *Clock
 	policy atomic.Pointer[Policy]
+	tally  *Tally
 	outage outage
 }
 
 // NewJudge makes a judge.
 func NewJudge(memory Memory, policy *Policy, log *slog.Logger, clock *Clock) *Judge {
-	j := &Judge{memory: memory, log: log, clock: clock}
+	j := &Judge{memory: memory, log: log, clock: clock, tally: newTally()}
 	j.Adopt(policy)
 	return j
 }
@@ -32,6 +33,9 @@ func (j *Judge) Adopt(p *Policy) { j.policy.Store(p) }
 
 // Policy returns the policy that holds.
 func (j *Judge) Policy() *Policy { return j.policy.Load() }
+
+// Tally counts what the judge answers.
+func (j *Judge) Tally() *Tally { return j.tally }
 
 // Recipient judges an attempt at RCPT. It returns false, and logs nothing, if
 // the attempt is to be judged at DATA instead, by [Judge.Message]: mail from
@@ -117,11 +121,16 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, k *knock) Answer {
 		j.outage.note(j, p.OnError, err)
 		return p.failed(err)
 	}
+	if decision.Reason == ReasonNowGrey && !p.Observe {
+		j.tally.comeBack(decision.Remember)
+	}
 	return p.answer(decision)
 }
 
-// record writes the decision log: one line a recipient, with stable keys.
+// record counts the answer and writes the decision log: one line a recipient,
+// with stable keys.
 func (j *Judge) record(ctx context.Context, p *Policy, k *knock, answer Answer, took time.Duration) {
+	j.tally.answer(Kind{Via: k.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}

@@ -20,6 +20,16 @@ type outage struct {
 	began  time.Time // zero: there is none
 	failed int       // answers, since it began
 	seen   int       // of them, at the last look
+	before int64     // answers that failed in those that are over
+}
+
+// Outage returns since when the memory has been failing, zero if it is not, and
+// how many answers have failed by it from the judge's beginning on.
+func (j *Judge) Outage() (since time.Time, failed int64) {
+	o := &j.outage
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.began, o.before + int64(o.failed)
 }
 
 // note counts an answer that failed.
@@ -59,5 +69,6 @@ func (o *outage) look(j *Judge) {
 		return
 	}
 	j.log.Info("database works again", "after", time.Since(o.began).Round(time.Millisecond).String(), "failed_answers", o.failed)
+	o.before += int64(o.failed)
 	o.began, o.failed, o.seen = time.Time{}, 0, 0
 }

@@ -152,3 +152,12 @@ func ParsePattern(pattern string, whose Whose) (Patterns, error) {
 	err := p.add(pattern, whose)
 	return p, err
 }
+
+// Len returns how many different patterns there are.
+func (p *Patterns) Len() int {
+	n := len(p.addresses) + len(p.domains) + len(p.subdomains) + len(p.locals)
+	if p.any {
+		n++
+	}
+	return n
+}

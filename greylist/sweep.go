@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Sweeper removes expired entries in the background, a small batch at a time,
-// so slowly that mail never feels it.
+// Sweeper removes expired entries, and old history, in the background, a small
+// batch at a time, so slowly that mail never feels it.
 type Sweeper struct {
 	Store   Store
-	Windows func() Windows // those that hold at the time
+	Windows func() Windows       // those that hold at the time
+	History func() time.Duration // for how long history is kept, at the time; nil: for ever
 	Log     *slog.Logger
 	Clock   *Clock
 
@@ -55,10 +56,16 @@ func (s *Sweeper) paused() bool {
 	return stepped && since < time.Duration(s.Windows().MaxDeferTime)*time.Second
 }
 
-// Sweep goes through all entries once and returns how many it removed.
-func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) { return s.sweep(ctx, s.Pause) }
+// Sweep goes through all entries once and returns how many it removed; then it
+// removes history that is too old.
+func (s *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
+	if removed, err = s.sweepEntries(ctx, s.Pause); err == nil && s.History != nil {
+		err = s.sweepHistory(ctx)
+	}
+	return removed, err
+}
 
-func (s *Sweeper) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
+func (s *Sweeper) sweepEntries(ctx context.Context, pause time.Duration) (removed int, err error) {
 	for cursor := int64(0); ; {
 		cutoffs := s.cutoffs()
 		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
@@ -69,6 +76,19 @@ func (s *Sweeper) sweep(ctx context.Context, pause time.Duration) (removed int, 
 		cursor = next
 		if !sleep(ctx, pause) {
 			return removed, ctx.Err()
+		}
+	}
+}
+
+func (s *Sweeper) sweepHistory(ctx context.Context) error {
+	for {
+		before := s.Clock.Past(s.Clock.Now() - int64(s.History()/time.Second))
+		removed, err := s.Store.ExpireHistory(ctx, before)
+		if err != nil || removed == 0 {
+			return err
+		}
+		if !sleep(ctx, s.Pause) {
+			return ctx.Err()
 		}
 	}
 }

@@ -89,6 +89,56 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// yearbook is a Store without entries, and a history that is removed in parts.
+type yearbook struct {
+	expiry
+	parts  []int
+	before []int64 // it was asked with
+}
+
+func (y *yearbook) ExpireHistory(_ context.Context, before int64) (removed int, err error) {
+	y.before = append(y.before, before)
+	if len(y.parts) == 0 {
+		return 0, nil
+	}
+	removed, y.parts = y.parts[0], y.parts[1:]
+	if removed < 0 {
+		return 0, errors.New("disk full")
+	}
+	return removed, nil
+}
+
+// TestSweepHistory: after the entries, old history goes, until there is none.
+func TestSweepHistory(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		parts  []int
+		asked  int
+		fails  bool
+		pauses time.Duration
+	}{
+		{"nothing is old", nil, 1, false, 0},
+		{"some parts, with a pause after each", []int{3, 2}, 3, false, 2 * time.Second},
+		{"an error ends it", []int{3, -1, 2}, 2, true, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &yearbook{expiry: expiry{batches: []batch{{removed: 7}}}, parts: c.parts}
+				sweeper, _ := newSweeper(&store.expiry)
+				sweeper.Store, sweeper.History = store, func() time.Duration { return 100 * time.Second }
+				began := time.Now()
+				removed, err := sweeper.Sweep(t.Context())
+				if removed != 7 || (err != nil) != c.fails || time.Since(began) != c.pauses {
+					t.Errorf("removed %d, %v after %s", removed, err, time.Since(began))
+				}
+				if want := slices.Repeat([]int64{9900}, c.asked); !slices.Equal(store.before, want) {
+					t.Errorf("asked with %v, want %v", store.before, want)
+				}
+			})
+		})
+	}
+}
+
 // TestSweepFollowsTheWindows: a reload in the middle of a sweep holds from the
 // next batch on, and so does the clock.
 func TestSweepFollowsTheWindows(t *testing.T) {

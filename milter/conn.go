@@ -18,6 +18,8 @@ type conn struct {
 	gate *Gate
 	via  string // the front end: "milter" or "policy"
 
+	traffic *traffic // of the front end
+
 	address netip.Addr // of the peer; invalid for a unix socket
 
 	// Reading, by the session's goroutine alone.
@@ -144,6 +146,9 @@ func (c *conn) readError(err error) error {
 		c.mu.Lock()
 		stopping := !c.lastCall.IsZero()
 		c.mu.Unlock()
+		if !stopping {
+			c.traffic.timedOut.Add(1)
+		}
 		switch {
 		case stopping:
 		case !c.introduced:
@@ -171,6 +176,7 @@ func (c *conn) understood() {
 
 // refuse logs why the peer is not to be listened to any longer.
 func (c *conn) refuse(err error) error {
+	c.traffic.malformed.Add(1)
 	c.gate.log.Warn("connection closed: the peer does not speak the protocol as it should", "via", c.via, "peer", c.peer(), "error", err)
 	return io.EOF
 }

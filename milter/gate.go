@@ -59,12 +59,13 @@ type Gate struct {
 	from     map[netip.Addr]int      // how many are inside, by address; the invalid one stands for unix sockets
 	strange  *list.List              // of *conn, the oldest first
 	lastCall time.Time
-	warned   bool // that it is full
+	warned   bool                // that it is full
+	traffic  map[string]*traffic // by front end
 }
 
 // NewGate makes a gate.
 func NewGate(limits Limits, log *slog.Logger) *Gate {
-	g := &Gate{log: log, inside: make(map[*conn]*list.Element), from: make(map[netip.Addr]int), strange: list.New()}
+	g := &Gate{log: log, inside: make(map[*conn]*list.Element), from: make(map[netip.Addr]int), strange: list.New(), traffic: make(map[string]*traffic)}
 	g.Adopt(limits)
 	return g
 }
@@ -80,6 +81,9 @@ func (g *Gate) Limits() *Limits { return g.limits.Load() }
 
 // guard returns a listener of a front end, whose connections pass the gate.
 func (g *Gate) guard(l net.Listener, via string) *guarded {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trafficOf(via)
 	return &guarded{Listener: l, gate: g, via: via, closed: make(chan struct{})}
 }
 
@@ -138,6 +142,7 @@ func (l *guarded) accept() (*conn, error) {
 func (g *Gate) enter(nc net.Conn, via string) *conn {
 	c := &conn{Conn: nc, gate: g, via: via, address: addressOf(nc), buf: make([]byte, readBuffer)}
 	g.mu.Lock()
+	c.traffic = g.trafficOf(via)
 	if limit := g.full(c.address); limit != "" {
 		if !g.warned {
 			g.warned = true
@@ -147,15 +152,18 @@ func (g *Gate) enter(nc net.Conn, via string) *conn {
 		oldest := g.oldestStranger(c.address, limit)
 		if oldest == nil {
 			g.mu.Unlock()
+			c.traffic.refused.Add(1)
 			return nil
 		}
 		g.forget(oldest)
+		oldest.traffic.displaced.Add(1)
 		defer oldest.Close()
 	}
 	g.inside[c] = g.strange.PushBack(c)
 	g.from[c.address]++
 	lastCall := g.lastCall
 	g.mu.Unlock()
+	c.traffic.entered.Add(1)
 	if !lastCall.IsZero() {
 		c.finishBy(lastCall)
 	}

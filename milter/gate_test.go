@@ -207,6 +207,9 @@ func TestGateByAddress(t *testing.T) {
 	if enter("192.0.2.7") == nil {
 		t.Error("kept out although one has left")
 	}
+	if got, want := g.Traffic()["milter"], (Traffic{Open: 4, Entered: 6, Refused: 1, Displaced: 1}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
 	if n := len(log.all("limits.connections_per_address")); n != 1 {
 		t.Errorf("said %d times", n)
 	}

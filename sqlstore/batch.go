@@ -65,7 +65,10 @@ func (w *writer) attempt(batch []*job) ([]*job, error) {
 	}
 	batch, err := w.begin(now.db, batch)
 	if err == nil && len(batch) > 0 {
-		err = w.runAll(now.db, batch)
+		began := time.Now()
+		if err = w.runAll(now.db, batch); err == nil {
+			w.tally.done(len(batch), now.db.tx.wrote, time.Since(began))
+		}
 	}
 	if err != nil {
 		w.diagnose(now.db, err)
@@ -75,6 +78,9 @@ func (w *writer) attempt(batch []*job) ([]*job, error) {
 
 // diagnose draws the conclusions of an error for what comes next.
 func (w *writer) diagnose(db *opened, err error) {
+	if isFault(err) {
+		w.tally.failed.Add(1)
+	}
 	switch {
 	case isCorrupt(err) && db.check(true) == nil:
 		w.now.Store(&state{db, damaged(w.path, err)})

@@ -225,6 +225,9 @@ func TestDiskFull(t *testing.T) {
 	if err := s.Ping(t.Context()); err == nil {
 		t.Error("Ping finds nothing wrong")
 	}
+	if n, _ := NumbersOf(s); n.Failed == 0 {
+		t.Error("no failure was counted")
+	}
 	release()
 	recovers(t, s, full)
 	closesWhole(t, s, full+1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 
 	"greyglass/greylist"
 )
@@ -44,11 +43,7 @@ func (s *store) Stats(ctx context.Context) (greylist.Stats, error) {
 	if err != nil {
 		return greylist.Stats{}, s.failed(ctx, err)
 	}
-	for _, file := range []string{db.path, walOf(db.path)} {
-		if info, err := os.Stat(file); err == nil {
-			st.Bytes += info.Size()
-		}
-	}
+	st.Bytes = sizeOf(db.path) + sizeOf(walOf(db.path))
 	return st, nil
 }
 

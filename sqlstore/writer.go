@@ -44,6 +44,7 @@ type writer struct {
 	suspect atomic.Bool           // the storage failed: connections may not work any more
 	wrote   atomic.Bool           // something was committed; reset by whoever makes checkpoints
 	rows    atomic.Int64          // how many triplets were added, less those removed, since it began
+	tally   *tally
 }
 
 // state is the database that there is, and why it can't be used.
@@ -70,6 +71,7 @@ func startWriter(path string, db *opened, log *slog.Logger) *writer {
 		hopeless: make(chan struct{}),
 		exited:   make(chan struct{}),
 		alarm:    make(chan struct{}, 1),
+		tally:    newTally(),
 	}
 	w.stalled.lower()
 	w.now.Store(&state{db: db})

@@ -1,0 +1,95 @@
+package greylist
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// recordPatience bounds how long the store may take to record what was counted.
+const recordPatience = 10 * time.Second
+
+// Recorder writes what a [Tally] counts into the store's [History], in the
+// background. What could not be written is kept for the next time: an hour has
+// some dozens of counts, so that even a long outage takes little memory. It is
+// used by one goroutine at a time.
+type Recorder struct {
+	store interface {
+		Record(ctx context.Context, h History) error
+	}
+	tally *Tally
+	clock *Clock
+	log   *slog.Logger
+
+	hour     int64              // in which it was last looked; what was counted since belongs to it
+	known    map[Kind]int64     // how many answers there were then
+	answered map[Answered]int64 // to be written; Count is zero in the key
+	returned map[Returned]int64 // to be written; Count is zero in the key
+	failing  bool               // the last attempt has failed
+}
+
+// NewRecorder makes a recorder of what the judge answers from now on.
+func NewRecorder(store Store, judge *Judge, log *slog.Logger) *Recorder {
+	r := &Recorder{store: store, tally: judge.Tally(), clock: judge.clock, log: log,
+		answered: make(map[Answered]int64), returned: make(map[Returned]int64)}
+	r.hour, r.known = HourOf(r.clock.Now()), r.tally.Answers()
+	return r
+}
+
+// Run records once a minute, when a new one begins, so that what it counts
+// belongs to one hour. What comes after the context's end is left to [Recorder.Flush].
+func (r *Recorder) Run(ctx context.Context) {
+	for sleep(ctx, untilNextMinute(r.clock.Now())) {
+		r.Flush(ctx)
+	}
+}
+
+func untilNextMinute(unix int64) time.Duration { return time.Duration(60-unix%60) * time.Second }
+
+// Flush records what was counted since the last time. The log is told when that
+// begins to fail.
+func (r *Recorder) Flush(ctx context.Context) {
+	r.gather()
+	h := r.history()
+	if h.Empty() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordPatience)
+	defer cancel()
+	if err := r.store.Record(ctx, h); err != nil {
+		if !r.failing {
+			r.log.Warn("what was counted for the history is not written yet, and will be tried again", "error", err)
+		}
+		r.failing = true
+		return
+	}
+	r.failing = false
+	clear(r.answered)
+	clear(r.returned)
+}
+
+// gather adds what the tally has counted since the last time to what is to be written.
+func (r *Recorder) gather() {
+	now := r.tally.Answers()
+	for k, n := range now {
+		if n != r.known[k] {
+			r.answered[Answered{Hour: r.hour, Via: k.Via, Verdict: k.Verdict, Reason: k.Reason}] += n - r.known[k]
+		}
+	}
+	r.known = now
+	r.tally.takeReturned(r.returned)
+	r.hour = HourOf(r.clock.Now())
+}
+
+func (r *Recorder) history() (h History) {
+	for a, n := range r.answered {
+		a.Count = n
+		h.Answered = append(h.Answered, a)
+	}
+	for back, n := range r.returned {
+		back.Count = n
+		h.Returned = append(h.Returned, back)
+	}
+	h.Sort()
+	return h
+}
