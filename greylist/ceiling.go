@@ -57,7 +57,10 @@ type ceiling struct {
 // about to come back. Passed entries never go. It is not called twice at a time.
 func (s *Sweeper) MakeRoom(ctx context.Context) error {
 	store, ok := s.Store.(Bounded)
-	most, c := s.MaxRows.Load(), &s.ceiling
+	most, c := int64(0), &s.ceiling
+	if s.MaxRows != nil {
+		most = s.MaxRows()
+	}
 	if !ok || most == 0 {
 		*c = ceiling{}
 		return nil

@@ -66,7 +66,7 @@ func TestMakeRoom(t *testing.T) {
 			store := &bounded{rows: c.rows, expired: c.expired, waiting: c.waiting}
 			s, log := newSweeper(&store.expiry)
 			s.Store = store
-			s.MaxRows.Store(c.max)
+			s.MaxRows = func() int64 { return c.max }
 			for range 3 {
 				if err := s.MakeRoom(t.Context()); err != nil {
 					t.Error(err)
@@ -93,7 +93,7 @@ func TestMakeRoomAgain(t *testing.T) {
 	store := &bounded{}
 	s, log := newSweeper(&store.expiry)
 	s.Store = store
-	s.MaxRows.Store(1000)
+	s.MaxRows = func() int64 { return 1000 }
 	for range 2 {
 		for _, rows := range []int64{950, 100} {
 			store.rows = rows
@@ -117,7 +117,7 @@ func TestMakeRoomAfterStep(t *testing.T) {
 	store := &bounded{rows: 1040, expired: 60, waiting: 500}
 	s, _ := newSweeper(&store.expiry)
 	s.Store = store
-	s.MaxRows.Store(1000)
+	s.MaxRows = func() int64 { return 1000 }
 	wall := time.Unix(10_000, 0)
 	s.Clock = NewClockOf(func() (time.Time, time.Duration) { return wall, time.Second }, s.Log)
 	wall = wall.Add(time.Hour)

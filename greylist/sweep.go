@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -14,13 +13,13 @@ type Sweeper struct {
 	Store   Store
 	Windows func() Windows       // those that hold at the time
 	History func() time.Duration // for how long history is kept, at the time; nil: for ever
+	MaxRows func() int64         // below which the store is kept, at the time, if it is [Bounded]; nil or zero: any number
 	Log     *slog.Logger
 	Clock   *Clock
 
 	Every time.Duration // from the end of one sweep to the beginning of the next
 	Pause time.Duration // between two batches of a sweep
 
-	MaxRows atomic.Int64 // that the store is kept below, if it is [Bounded]; zero: any number
 	ceiling ceiling
 }
 

@@ -106,7 +106,7 @@ func TestFlood(t *testing.T) {
 		Log:     slog.New(slog.DiscardHandler),
 		Clock:   greylist.NewClock(func() time.Time { return now }, slog.New(slog.DiscardHandler)),
 	}
-	sweeper.MaxRows.Store(most)
+	sweeper.MaxRows = func() int64 { return most }
 	waits := greylist.Entry{FirstSeen: now.Unix(), LastSeen: now.Unix(), Deferred: 1}
 	known := greylist.Entry{FirstSeen: 1, LastSeen: 1, PassedAt: now.Unix()}
 	knock := func(n int, client func(i int) string, sender string, e greylist.Entry) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
 	"greyglass/milter"
 	"greyglass/sqlstore"
@@ -28,6 +29,10 @@ const (
 	// How the background expiry is paced: some 4,000 entries a second.
 	sweepEvery = 10 * time.Minute
 	sweepPause = 50 * time.Millisecond
+
+	// lastRecord bounds how long the end of the daemon may wait for the last
+	// counts of its history.
+	lastRecord = time.Second
 )
 
 // daemon is what serve wires together.
@@ -52,6 +57,11 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		d.log.Warn("running as root, which is not needed; run it as a user of its own")
 	}
 	c := loaded.Config
+	web, err := d.answerHTTP(c.Listen)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, web.Close()) }()
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Create: true, Synchronous: c.Store.Synchronous, Logger: d.log})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
@@ -71,15 +81,18 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
 	}
+	reloader := newReloader(d, loaded, judge, gate, store)
+	recorder := greylist.NewRecorder(store, judge, d.log)
 	sweeper := &greylist.Sweeper{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Windows },
+		History: reloader.history,
+		MaxRows: reloader.maxRows,
 		Log:     d.log,
 		Clock:   clock,
 		Every:   sweepEvery,
 		Pause:   sweepPause,
 	}
-	reloader := newReloader(d, loaded, judge, gate, store, sweeper)
 
 	work, ctx := errgroup.WithContext(ctx)
 	for _, f := range fronts {
@@ -90,16 +103,27 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	work.Go(func() error { reloader.run(ctx, hangup); return nil })
 	work.Go(func() error { sweeper.Run(ctx); return nil })
+	work.Go(func() error { recorder.Run(ctx); return nil })
 	work.Go(func() error { d.supervisor.watch(ctx, pulses(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()
+		web.Stopping()
 		d.supervisor.stopping()
 		d.log.Info("stopping", "connections", gate.Connections())
 		return nil
 	})
+	if c.Listen.HTTP != "" {
+		rows := new(watch.Rows)
+		work.Go(func() error { rows.Run(ctx, store); return nil })
+		web.Watch(&watch.Daemon{Judge: judge, Gate: gate, Store: store, Rows: rows, Files: &reloader.read, Listening: listening(fronts)})
+	}
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
-	if err := work.Wait(); err != nil {
+	err = work.Wait()
+	last, cancel := context.WithTimeout(context.Background(), lastRecord)
+	defer cancel()
+	recorder.Flush(last)
+	if err != nil {
 		return fmt.Errorf("cannot go on listening: %w", err)
 	}
 	d.log.Info("stopped")

@@ -26,6 +26,7 @@ const (
 
 // listFile is a list file that is being watched.
 type listFile struct {
+	name  string // of those that package watch knows
 	key   string
 	path  string // empty: there is none
 	whose greylist.Whose
@@ -53,6 +54,14 @@ type fingerprint struct {
 	device, inode  uint64
 	size           int64
 	written, moved syscall.Timespec // mtime, ctime
+}
+
+// modified is when the file was written; the zero time if there is none.
+func (f fingerprint) modified() time.Time {
+	if f == (fingerprint{}) {
+		return time.Time{}
+	}
+	return time.Unix(f.written.Unix())
 }
 
 func fingerprintOf(path string) fingerprint {

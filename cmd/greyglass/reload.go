@@ -7,9 +7,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
 	"greyglass/milter"
 	"greyglass/sqlstore"
@@ -27,29 +29,54 @@ type reloader struct {
 	gate  *milter.Gate
 	store greylist.Store
 
-	sweeper *greylist.Sweeper
-
 	loaded *config.Loaded
 	lists  config.Lists
 	files  [2]listFile
+	read   watch.Files                  // what became of all that it reads
+	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store, sweeper *greylist.Sweeper) *reloader {
-	r := &reloader{daemon: d, judge: judge, gate: gate, store: store, sweeper: sweeper}
-	sweeper.MaxRows.Store(loaded.Config.Store.MaxRows)
+func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store) *reloader {
+	r := &reloader{daemon: d, judge: judge, gate: gate, store: store}
 	r.watch(loaded)
+	r.noteAll()
 	return r
 }
+
+// history is how long history is kept.
+func (r *reloader) history() time.Duration { return r.keep.Load().History }
+
+// maxRows is how many triplets are kept at most.
+func (r *reloader) maxRows() int64 { return r.keep.Load().MaxRows }
 
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
 	r.loaded, r.lists = loaded, loaded.Lists
 	r.files = [2]listFile{
-		{key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: greylist.Senders, list: &r.lists.Blocked},
-		{key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: greylist.Recipients, list: &r.lists.Exceptions},
+		{name: watch.Blocked, key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: greylist.Senders, list: &r.lists.Blocked},
+		{name: watch.Exceptions, key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: greylist.Recipients, list: &r.lists.Exceptions},
 	}
 	for i := range r.files {
 		r.files[i].begin()
+	}
+	r.keep.Store(&loaded.Config.Store)
+}
+
+// noteAll notes that all was just read.
+func (r *reloader) noteAll() {
+	r.read.Taken(watch.Configuration, 0, time.Time{})
+	for i := range r.files {
+		r.note(&r.files[i])
+	}
+}
+
+// note notes that a list was just read.
+func (r *reloader) note(file *listFile) {
+	switch {
+	case file.path == "":
+		r.read.Dropped(file.name)
+	case file.complaint == "":
+		r.read.Taken(file.name, file.list.Len(), file.seen.modified())
 	}
 }
 
@@ -77,6 +104,7 @@ func (r *reloader) reload() {
 		for line := range strings.Lines(err.Error()) {
 			r.log.Error("configuration not read anew; what was in force stays", "error", strings.TrimSpace(line))
 		}
+		r.read.Failed(watch.Configuration)
 		return
 	}
 	if r.emptied(loaded) {
@@ -93,12 +121,12 @@ func (r *reloader) reload() {
 	files, lists := r.files, r.lists
 	r.watch(loaded)
 	r.keepGone(files, lists)
+	r.noteAll()
 	for _, warning := range loaded.Warnings {
 		r.log.Warn(warning)
 	}
 	r.handler.adopt(loaded.Config.Log)
 	r.gate.Adopt(gateLimits(loaded.Config.Limits))
-	r.sweeper.MaxRows.Store(wanted.Store.MaxRows)
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
 			r.log.Warn("store.synchronous could not be changed", "error", err)
@@ -168,10 +196,14 @@ func (r *reloader) pollLists() {
 			r.complain(file, err)
 			continue
 		}
-		if edited || file.complaint != "" {
+		news := edited || file.complaint != ""
+		if news {
 			r.log.Info("list read anew", "file", file.path)
 		}
 		*file.list, file.complaint = list, ""
+		if news {
+			r.note(file)
+		}
 		changed = true
 	}
 	if changed {
@@ -182,6 +214,7 @@ func (r *reloader) pollLists() {
 // complain logs why a list was not read, unless it did so before.
 func (r *reloader) complain(file *listFile, err error) {
 	file.failed = time.Now()
+	r.read.Failed(file.name)
 	text := err.Error()
 	if text == file.complaint {
 		return

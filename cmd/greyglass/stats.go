@@ -1,17 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/digest"
 	"greyglass/greylist"
 )
+
+// worstSenders is how many domains and networks stats shows.
+const worstSenders = 10
 
 // statsJSON is what 'stats --json' prints.
 type statsJSON struct {
@@ -22,38 +28,131 @@ type statsJSON struct {
 	OldestWaiting *int64 `json:"oldest_waiting"` // Unix seconds, null if there is none
 	LatestPassed  *int64 `json:"latest_passed"`
 	Bytes         int64  `json:"bytes"`
+
+	HistoryBegins *int64          `json:"history_begins"` // Unix seconds, null if there is none
+	Periods       []digest.Period `json:"periods"`
+	Bars          []digest.Bar    `json:"bars"`
+	Senders       digest.Senders  `json:"senders"`
 }
 
 func (p *program) statsCommand() *cobra.Command {
 	var asJSON bool
+	var since string
 	cmd := &cobra.Command{
 		Use:   "stats",
-		Short: "count what is remembered",
-		Long: `Count the triplets that are remembered, by state, and the answers that they were
-given. Times are UTC; with --json they are Unix seconds.`,
+		Short: "what greylisting does: numbers of the last day and month",
+		Long: `Show what is remembered now, and what happened in the last day and in the last 30
+days: how many recipients were accepted and deferred, how many strangers came back and
+after how long, how many never did; and which senders the greylist costs most. Large
+senders stand out whose mail is tried again from another address each time.
+
+The history is what the daemon counts by the hour and writes down once a minute. It is
+kept for store.history. The senders are those of the newest 200000 triplets.
+
+Times are UTC; with --json, which prints one object, they are Unix seconds.`,
+		Example: `  greyglass stats
+  greyglass stats --since 7d
+  greyglass stats --since 2026-11-01 --json`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
-				s, err := store.Stats(ctx)
+			now := wallClock().Unix()
+			periods := []period{{"The last 30 days", now - 30*digest.Day}, {"The last 24 hours", now - digest.Day}}
+			if since != "" {
+				from, err := parseSince(since, now)
+				if err != nil {
+					return &usageError{err, cmd.CommandPath()}
+				}
+				periods = []period{{"History", from}}
+			}
+			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				s, err := newStatistics(ctx, store, loaded.Policy.Windows, periods, now)
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.stdout).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
-						orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Bytes})
+					return s.printJSON(p.stdout)
 				}
-				t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintf(t, "waiting\t%d\t(oldest since: %s)\n", s.Waiting, clock(s.OldestWaiting))
-				fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, clock(s.LatestPassed))
-				fmt.Fprintf(t, "deferred\t%d\t(answers to these triplets)\n", s.Deferred)
-				fmt.Fprintf(t, "accepted\t%d\t(answers to these triplets)\n", s.Accepted)
-				fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))
-				return t.Flush()
+				return s.print(p.stdout)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&since, "since", "", "history since a `TIME`: 7d, 36h, or 2026-11-22 (default: the last day, and the last 30)")
 	return cmd
+}
+
+// period is one of those that are asked for.
+type period struct {
+	title string
+	since int64 // Unix seconds
+}
+
+// statistics is all that stats shows.
+type statistics struct {
+	greylist.Stats
+	begins  int64 // the oldest hour of the history that was asked for; zero: there is none
+	titles  []string
+	periods []digest.Period // the longest first
+	bars    []digest.Bar    // of the shortest
+	senders digest.Senders
+}
+
+func newStatistics(ctx context.Context, store greylist.Store, windows greylist.Windows, periods []period, now int64) (s statistics, err error) {
+	if s.Stats, err = store.Stats(ctx); err != nil {
+		return s, err
+	}
+	longest := greylist.HourOf(periods[0].since)
+	h, err := store.History(ctx, longest)
+	if err != nil {
+		return s, err
+	}
+	if len(h.Answered) > 0 {
+		s.begins = h.Answered[0].Hour
+	}
+	for _, p := range periods {
+		since := greylist.HourOf(p.since)
+		s.titles = append(s.titles, p.title)
+		s.periods = append(s.periods, digest.Of(h, since, now, windows.MaxDeferTime))
+		s.bars = digest.Bars(h, since, now)
+	}
+	s.senders, err = digest.SendersOf(store.List(ctx, greylist.Filter{Limit: digest.MaxRecords}), longest, worstSenders)
+	return s, err
+}
+
+func (s statistics) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "waiting\t%d\t(oldest since: %s)\n", s.Waiting, clock(s.OldestWaiting))
+	fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, clock(s.LatestPassed))
+	fmt.Fprintf(t, "deferred\t%d\t(answers to these triplets)\n", s.Deferred)
+	fmt.Fprintf(t, "accepted\t%d\t(answers to these triplets)\n", s.Accepted)
+	fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	switch first := s.periods[0].Since; {
+	case s.begins == 0:
+		fmt.Fprintf(&out, "\nNo history since %s: the daemon writes down once a minute what it answered.\n", timeInWords(first))
+	case s.begins > first:
+		fmt.Fprintf(&out, "\nThe history begins at %s.\n", timeInWords(s.begins))
+	}
+	if s.begins != 0 {
+		for i, p := range s.periods {
+			p.Print(&out, s.titles[i])
+		}
+		digest.PrintBars(&out, s.bars)
+	}
+	if err := s.senders.Print(&out); err != nil {
+		return err
+	}
+	_, err := out.WriteTo(w)
+	return err
+}
+
+func (s statistics) printJSON(w io.Writer) error {
+	return json.NewEncoder(w).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
+		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Bytes,
+		orNull(s.begins), s.periods, s.bars, s.senders})
 }
 
 func orNull(unix int64) *int64 {

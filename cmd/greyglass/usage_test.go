@@ -33,6 +33,7 @@ var misuses = []struct{ args, says, help string }{
 	{"serve now", `unexpected argument "now"`, "greyglass serve"},
 	{"config it", `unexpected argument "it"`, "greyglass config"},
 	{"stats all", `unexpected argument "all"`, "greyglass stats"},
+	{"stats --since=yesterday", `"yesterday" is none`, "greyglass stats"},
 	{"expire all", `unexpected argument "all"`, "greyglass expire"},
 	{"version 1", `unexpected argument "1"`, "greyglass version"},
 	{"backup", "FILE is missing", "greyglass backup"},

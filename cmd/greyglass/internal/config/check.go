@@ -46,9 +46,15 @@ func checkListen(s string) error {
 	return err
 }
 
+// systemdScheme begins the name of a socket that systemd passes.
+const systemdScheme = "systemd:"
+
 func checkHTTP(s string) error {
 	if s == "" {
 		return nil
+	}
+	if strings.HasPrefix(s, systemdScheme) {
+		return checkListen(s)
 	}
 	const mend = "write HOST:PORT, such as 127.0.0.1:8896"
 	host, port, err := net.SplitHostPort(s)

@@ -31,8 +31,17 @@ type Listen struct {
 	Milter      []string `koanf:"milter"` // see milter.ParseAddress
 	Policy      []string `koanf:"policy"`
 	HTTP        string   `koanf:"http"`         // host:port; empty: not at all
+	HTTPPublic  bool     `koanf:"http_public"`  // may be reached from other machines
 	SocketMode  string   `koanf:"socket_mode"`  // octal; see Mode
 	SocketGroup string   `koanf:"socket_group"` // empty: the daemon's own
+}
+
+// HTTPAddress returns the address of HTTP as milter.ParseAddress reads it.
+func (l Listen) HTTPAddress() string {
+	if strings.HasPrefix(l.HTTP, systemdScheme) {
+		return l.HTTP
+	}
+	return "inet:" + l.HTTP
 }
 
 // Mode returns the permissions of the unix sockets.
@@ -49,6 +58,7 @@ type Store struct {
 	Synchronous string        `koanf:"synchronous"` // full or normal
 	Timeout     time.Duration `koanf:"timeout"`
 	MaxRows     int64         `koanf:"max_rows"` // triplets; 0: any number
+	History     time.Duration `koanf:"history"`  // for how long it is kept
 }
 
 // Shown is the URL without its password, as it may stand in a log.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 
 	"greyglass/milter"
@@ -24,6 +26,7 @@ func (m merged) check(mistakes *Mistakes) {
 		}
 	}
 	m.checkListeners(mistakes)
+	m.checkHTTPPublic(mistakes)
 }
 
 const maxKey = "greylist.max_defer_time"
@@ -45,7 +48,7 @@ func (m merged) checkListeners(mistakes *Mistakes) {
 	listen := func(key string, index int, spelled string) {
 		written := spelled
 		if key == "listen.http" {
-			spelled = "inet:" + spelled
+			spelled = m.config.Listen.HTTPAddress()
 		}
 		address, err := milter.ParseAddress(spelled)
 		if err != nil || strings.HasSuffix(address.Addr, ":0") {
@@ -73,12 +76,29 @@ func (m merged) checkListeners(mistakes *Mistakes) {
 	}
 }
 
+// checkHTTPPublic finds an address for HTTP that others can reach without
+// anybody's having said that they may. A socket that systemd passes is looked
+// at when it is taken over.
+func (m merged) checkHTTPPublic(mistakes *Mistakes) {
+	const key = "listen.http"
+	l := &m.config.Listen
+	host, _, err := net.SplitHostPort(l.HTTP)
+	if l.HTTPPublic || mistakes.about(key) || err != nil || strings.HasPrefix(l.HTTP, systemdScheme) || isLoopback(host) {
+		return
+	}
+	mistakes.add(Mistake{m.origins[key].String(), key, quote(l.HTTP), "an address that other machines can reach, and there is no password",
+		"choose 127.0.0.1, or set listen.http_public = true"})
+}
+
+// isLoopback reports whether a host to listen on is reached from this machine alone.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
 // unserved warns of what can be configured, but is not served yet.
 func (c *Config) unserved() []string {
 	var warnings []string
-	if c.Listen.HTTP != "" {
-		warnings = append(warnings, fmt.Sprintf("listen.http = %s: not served by this version", quote(c.Listen.HTTP)))
-	}
 	if isPostgres(c.Store.URL) {
 		warnings = append(warnings, fmt.Sprintf("store.url = %s: PostgreSQL is not served by this version", quote(c.Store.Shown())))
 	}

@@ -135,10 +135,15 @@ func (k duration) read(raw any) (any, []fault) {
 	d, ok := time.Duration(0), true
 	switch v := raw.(type) {
 	case int64:
-		d, ok = seconds(v)
+		d, ok = times(v, time.Second)
 	case string:
 		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-			d, ok = seconds(n)
+			d, ok = times(n, time.Second)
+			break
+		}
+		days, isDays := strings.CutSuffix(v, "d")
+		if n, err := strconv.ParseInt(days, 10, 64); err == nil && isDays {
+			d, ok = times(n, day)
 			break
 		}
 		var err error
@@ -165,11 +170,10 @@ func (k duration) read(raw any) (any, []fault) {
 	return d, nil
 }
 
-// seconds makes a duration of a number of seconds, and reports whether it fits.
-func seconds(n int64) (time.Duration, bool) {
-	const most = math.MaxInt64 / int64(time.Second)
-	if n > most {
+// times makes a duration of a number of units, and reports whether it fits.
+func times(n int64, unit time.Duration) (time.Duration, bool) {
+	if n > math.MaxInt64/int64(unit) {
 		return 0, false
 	}
-	return time.Duration(max(n, -1)) * time.Second, true
+	return time.Duration(max(n, -1)) * unit, true
 }

@@ -135,7 +135,7 @@ func TestOutsideMistakes(t *testing.T) {
 		`--set: "log.level" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
 		`--set: "level=debug" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
 		`--set: greylist.client_prefix_ipv4 = "1\nx=2": a string where a whole number belongs; write a number from 1 to 32, without quotes`,
-		`--set: greylist.too_soon = 9999999999999: too long; write at most "3153600000s"`,
+		`--set: greylist.too_soon = 9999999999999: too long; write at most "36500d"`,
 		`--set: greylist.min_defer_time = "99999999999999999999": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`,
 		`--set: stoer.url = "postgres://greyglass:***@db/": unknown section; did you mean [store]?`,
 	)
@@ -155,8 +155,29 @@ func wantMistakes(t *testing.T, err error, want ...string) {
 
 // TestWindowsUnknown finds no contradiction with a window that nobody knows.
 func TestWindowsUnknown(t *testing.T) {
-	_, err := Load(Source{Set: []string{"greylist.too_soon=9h", "greylist.max_defer_time=1d"}})
-	wantMistakes(t, err, `--set: greylist.max_defer_time = "1d": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`)
+	_, err := Load(Source{Set: []string{"greylist.too_soon=9h", "greylist.max_defer_time=1w"}})
+	wantMistakes(t, err, `--set: greylist.max_defer_time = "1w": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`)
+}
+
+// TestHTTPAddresses: what only this machine reaches needs no permission.
+func TestHTTPAddresses(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8896": "inet:127.0.0.1:8896",
+		"127.9.9.9:0":    "inet:127.9.9.9:0",
+		"[::1]:8896":     "inet:[::1]:8896",
+		"localhost:8896": "inet:localhost:8896",
+		"systemd:http":   "systemd:http",
+	} {
+		l := mustLoad(t, Source{Set: []string{"listen.http=" + address}})
+		wantEqual(t, address, l.Config.Listen.HTTPAddress(), want)
+	}
+	mustLoad(t, Source{Set: []string{"listen.http=0.0.0.0:8896", "listen.http_public=true"}})
+}
+
+func TestDays(t *testing.T) {
+	l := mustLoad(t, Source{Set: []string{"store.history=31d", "greylist.max_grey=1d"}})
+	wantEqual(t, "history", l.Config.Store.History, 31*24*time.Hour)
+	wantEqual(t, "max_grey", l.Config.Greylist.MaxGrey, 24*time.Hour)
 }
 
 func TestFileNotThere(t *testing.T) {
@@ -201,7 +222,6 @@ func TestWarnings(t *testing.T) {
 	l := mustLoad(t, Source{
 		Environ: []string{"GREYGLASS_LAB=1", "GREYGLASS_=x", "GREYGLASSES__X=1"},
 		Set: []string{
-			"listen.http=127.0.0.1:8896",
 			"store.url=postgres://greyglass:secret@db/greyglass",
 			"blocked.senders_file=/nonexistent/blocked",
 			"blocked.exceptions_file=",
@@ -210,7 +230,6 @@ func TestWarnings(t *testing.T) {
 	wantEqual(t, "warnings", l.Warnings, []string{
 		"GREYGLASS_: ignored, because it has no two underscores between a section and a key",
 		"GREYGLASS_LAB: ignored, because it has no two underscores between a section and a key",
-		`listen.http = "127.0.0.1:8896": not served by this version`,
 		`store.url = "postgres://greyglass:***@db/greyglass": PostgreSQL is not served by this version`,
 		`blocked.senders_file = "/nonexistent/blocked": no such file, so the list is empty`,
 	})

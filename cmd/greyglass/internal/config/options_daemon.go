@@ -28,9 +28,16 @@ var listenSection = Section{
 		}, {
 			Key:     "listen.http",
 			Default: "",
-			Kind:    text{checkHTTP, "`HOST:PORT`, or empty"},
+			Kind:    text{checkHTTP, "`HOST:PORT`, `systemd:NAME`, or empty"},
 			Comment: "HOST:PORT for metrics and health, such as \"127.0.0.1:8896\"; empty: off.",
-			Doc:     "Where metrics and health can be asked for by HTTP, such as `127.0.0.1:8896`. Empty turns it off. There is no password: keep it to addresses that only you can reach.",
+			Doc:     "Where metrics (`/metrics`) and health (`/healthz`, `/readyz`) can be asked for by HTTP, such as `127.0.0.1:8896`. Empty turns it off. There is no password, so that an address that others can reach needs `listen.http_public`.",
+			Restart: true,
+		}, {
+			Key:     "listen.http_public",
+			Default: false,
+			Kind:    boolean{},
+			Comment: "Allow listen.http to be an address that other machines can reach.",
+			Doc:     "Whether `listen.http` may be an address that other machines can reach. What it tells has no addresses in it, but anybody who reaches it can read how much mail there is and whether the daemon is well.",
 			Restart: true,
 		}, {
 			Key:     "listen.socket_mode",
@@ -94,6 +101,12 @@ var storeSection = Section{
 			Kind:    number{0, 1_000_000_000_000},
 			Comment: "How many triplets are remembered at most; 0: any number. 10 million take\nabout 1.4 GB of disk.",
 			Doc:     "How many triplets are remembered at most, about; `0` is any number. Ten million take about 1.4 GB of disk. Above it, what has expired goes first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out those who came before it; those that have passed never go. The log warns from nine tenths on. An SQLite database only.",
+		}, {
+			Key:     "store.history",
+			Default: 400 * day,
+			Kind:    duration{day, longest, time.Second},
+			Comment: "How long the hourly counts that \"greyglass stats\" shows are kept.",
+			Doc:     "How long the hourly counts are kept from which `greyglass stats` tells what happened. They hold no addresses; a year of them takes some megabytes.",
 		},
 	},
 }
@@ -190,4 +203,6 @@ var limitsSection = Section{
 var patience = duration{100 * time.Millisecond, time.Hour, time.Millisecond}
 
 // longest is the longest time that can be configured, a hundred years.
-const longest = 100 * 365 * 24 * time.Hour
+const longest = 100 * 365 * day
+
+const day = 24 * time.Hour

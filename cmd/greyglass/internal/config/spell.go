@@ -43,8 +43,11 @@ func spellList[E any](entries []E) string {
 }
 
 // inWords writes whole seconds as such: 25000s says more than 6h56m40s to
-// those who know the windows.
+// those who know the windows. Only long times in whole days are written in days.
 func inWords(d time.Duration) string {
+	if d >= 30*day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	if d%time.Second == 0 {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"greyglass/cmd/greyglass/internal/digest"
+	"greyglass/greylist"
+)
+
+// What the daemon has answered is in its database when it has ended, also what
+// two have that share it, and stats tells of it.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	windows := conf{"greylist.too_soon": "0", "greylist.min_defer_time": `"1s"`}
+	s := newSite(t, windows)
+	if empty := s.run("stats"); empty.status != statusDatabase {
+		t.Errorf("without a database: %+v", empty)
+	}
+	s.create()
+	if got := s.output("stats"); !strings.Contains(got, "\nNo history since ") {
+		t.Errorf("without a history:\n%s", got)
+	}
+	daemon := s.serve()
+	windows["store.url"] = fmt.Sprintf("%q", "sqlite:"+s.db)
+	other := newSite(t, windows)
+	second := other.serve()
+	for _, knock := range []*site{s, other, s} {
+		knock.ask("203.0.113.7", "ann@example.net", "bob@example.org")
+		knock.ask("203.0.113.7", "<>", "carol@example.org")
+	}
+	eventually(t, "ann is let through", func() bool {
+		return s.ask("203.0.113.7", "ann@example.net", "bob@example.org").Verdict == greylist.Accept
+	})
+	daemon.stop()
+	second.stop()
+
+	answers := make(map[string]int)
+	for _, d := range append(daemon.find(`"msg":"decision"`), second.find(`"msg":"decision"`)...) {
+		answers[d.str("via")+" "+d.str("verdict")+" "+d.str("reason")]++
+	}
+	s.sql(func(db *sql.DB) error {
+		rows, err := db.Query(`SELECT via || ' ' || verdict || ' ' || reason, sum(count) FROM answers GROUP BY 1`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var kind string
+			var n int
+			if err := rows.Scan(&kind, &n); err != nil {
+				return err
+			}
+			if answers[kind] != n {
+				t.Errorf("%d answers %q in the history, %d in the logs", n, kind, answers[kind])
+			}
+			delete(answers, kind)
+		}
+		return rows.Err()
+	})
+	if len(answers) > 0 {
+		t.Errorf("not in the history: %v", answers)
+	}
+
+	var o struct {
+		Waiting, Passed int64
+		HistoryBegins   *int64 `json:"history_begins"`
+		Periods         []digest.Period
+		Bars            []digest.Bar
+	}
+	if err := json.Unmarshal([]byte(s.output("stats", "--json", "--since", "3h")), &o); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Periods) != 1 || o.Periods[0].Strangers != 2 || o.Periods[0].CameBack < 1 || o.Periods[0].Waited < 1 || len(o.Bars) != 4 || o.HistoryBegins == nil {
+		t.Errorf("%+v", o)
+	}
+	table := s.output("stats")
+	for _, want := range []string{
+		`^The history begins at 20`, `^The last 30 days \(since 20`, `^The last 24 hours \(since 20`,
+		`^  strangers deferred +2 `, `^  came back +[12] `, `^Strangers deferred by hour`, `^  example.net +1 `,
+	} {
+		if !regexp.MustCompile("(?m)" + want).MatchString(table) {
+			t.Errorf("no line %s in:\n%s", want, table)
+		}
+	}
+}
+
+func TestParseSince(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).Unix()
+	for s, want := range map[string]int64{
+		"7d": now - 7*24*3600, "36h": now - 36*3600, "90m": now - 90*60,
+		"2026-11-22": now - 12*3600, "2026-11-22 11:30": now - 1800, "2026-11-22T11:30:00Z": now - 1800, "2026-11-22 11:30:00": now - 1800,
+	} {
+		if got, err := parseSince(s, now); err != nil || got != want {
+			t.Errorf("%s: %d, %v; want %d", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "yesterday", "7", "-1h", "-1d", "0s", "2026-11-22 12:00", "2027-01-01", "99999999d"} {
+		if got, err := parseSince(s, now); err == nil {
+			t.Errorf("%q is %d", s, got)
+		}
+	}
+}

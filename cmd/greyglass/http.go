@@ -1,0 +1,45 @@
+package main
+
+import (
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/milter"
+)
+
+// answerHTTP begins to answer by HTTP, if it is configured, whether the daemon
+// is well. It can be asked from the beginning on.
+func (d *daemon) answerHTTP(c config.Listen) (*watch.Server, error) {
+	web := watch.NewServer(c.HTTP, version, d.log)
+	if c.HTTP == "" {
+		return web, nil
+	}
+	address, err := milter.ParseAddress(c.HTTPAddress())
+	if err != nil {
+		return nil, err
+	}
+	l, err := milter.Listen(address, milter.SocketOwner{})
+	if err != nil {
+		return nil, err
+	}
+	if err := watch.CheckListener(l, c.HTTPPublic); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	d.log.Info("listening", "via", "http", "address", c.HTTP, "bound", l.Addr().String())
+	go func() {
+		if err := web.Serve(l); err != nil {
+			d.log.Error("metrics and health cannot be asked for any more", "error", err)
+		}
+	}()
+	return web, nil
+}
+
+// listening is what the fronts listen on, for people.
+func listening(fronts []*front) (on []string) {
+	for _, f := range fronts {
+		for _, l := range f.listeners {
+			on = append(on, f.via+" "+l.Addr().String())
+		}
+	}
+	return on
+}

@@ -1,0 +1,54 @@
+package digest
+
+import "greyglass/greylist"
+
+// Bar is a part of a period. Times are Unix seconds.
+type Bar struct {
+	Since     int64 `json:"since"`
+	Judged    int64 `json:"judged"`
+	Deferred  int64 `json:"deferred"`
+	Strangers int64 `json:"strangers"` // whose wait began then
+	CameBack  int64 `json:"came_back"` // of these, so far
+}
+
+const (
+	// Day is the length of a day, in seconds.
+	Day = 24 * greylist.Hour
+
+	// hourly is how long a period may be, in seconds, to have a bar for each hour.
+	hourly = 2 * Day
+)
+
+// Bars divides the time from since to until into hours, or a long one into days
+// of UTC.
+func Bars(h greylist.History, since, until int64) []Bar {
+	step := int64(greylist.Hour)
+	if until-since > hourly+step {
+		step = Day
+	}
+	first := since - since%step
+	bars := make([]Bar, max((until-first+step-1)/step, 0))
+	for i := range bars {
+		bars[i].Since = first + int64(i)*step
+	}
+	at := func(hour int64) *Bar {
+		if i := (hour - first) / step; hour >= since && i < int64(len(bars)) {
+			return &bars[i]
+		}
+		return new(Bar)
+	}
+	for _, a := range h.Answered {
+		bar := at(a.Hour)
+		bar.Judged += a.Count
+		if a.Verdict == greylist.Defer {
+			bar.Deferred += a.Count
+		}
+		if beginsWait(a) {
+			bar.Strangers += a.Count
+		}
+	}
+	for _, r := range h.Returned {
+		at(r.Hour).CameBack += r.Count
+	}
+	return bars
+}

@@ -1,0 +1,256 @@
+package digest
+
+import (
+	"errors"
+	"iter"
+	"reflect"
+	"strings"
+	"testing"
+
+	"greyglass/greylist"
+)
+
+const (
+	hour     = int64(1_700_000_000 - 1_700_000_000%3600) // 2023-11-14 22:00:00
+	patience = 25000                                     // greylist.max_defer_time
+)
+
+func answered(at int64, verdict greylist.Verdict, reason greylist.Reason, n int64) greylist.Answered {
+	return greylist.Answered{Hour: at, Via: "milter", Verdict: verdict, Reason: reason, Count: n}
+}
+
+// history is that of a day, of which the last hours are not over.
+var history = greylist.History{
+	Answered: []greylist.Answered{
+		answered(hour-3600, greylist.Defer, greylist.ReasonNotSeenBefore, 1000), // before all of it
+		answered(hour, greylist.Defer, greylist.ReasonNotSeenBefore, 100),
+		answered(hour, greylist.Defer, greylist.ReasonTooSoon, 30),
+		answered(hour, greylist.Accept, greylist.ReasonAlreadyGrey, 400),
+		answered(hour+3600, greylist.Accept, greylist.ReasonNowGrey, 40),
+		answered(hour+3600, greylist.Deny, greylist.ReasonBlocked, 7),
+		answered(hour+3600, greylist.Accept, greylist.ReasonError, 3),
+		answered(hour+3600, greylist.Accept, greylist.ReasonNotSeenBefore, 5), // mode observe
+		answered(hour+20*3600, greylist.Defer, greylist.ReasonTooLate, 10),
+		answered(hour+20*3600, greylist.Defer, greylist.ReasonGreyTooLong, 10),
+		answered(hour+21*3600, greylist.Accept, greylist.ReasonNowGrey, 4),
+	},
+	Returned: []greylist.Returned{
+		{Hour: hour - 3600, Within: 86400, Count: 500},
+		{Hour: hour, Within: 3900, Count: 20},
+		{Hour: hour, Within: 7200, Count: 20},
+		{Hour: hour + 20*3600, Within: 3900, Count: 4},
+	},
+}
+
+func TestPeriod(t *testing.T) {
+	until := hour + 22*3600
+	got := Of(history, hour, until, patience)
+	want := Period{
+		Since: hour, Until: until,
+		Judged: 609, Accepted: 452, Deferred: 150, Denied: 7, Errors: 3, Observed: 5,
+		Strangers: 120, CameBack: 44, Never: 60, MayReturn: 16,
+		Median: 3875, // the 22nd of 24 within the step from 3600 to 3900
+		P90:    7002, // the 39.6th of 44: the 15.6th of 20 from 6300 to 7200
+		Waited: 44,
+	}
+	if got != want {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	if share := got.WaitedShare(); share < 0.097 || share > 0.098 {
+		t.Errorf("share %v", share)
+	}
+	if share := (Period{}).WaitedShare(); share != 0 {
+		t.Errorf("share of nothing %v", share)
+	}
+}
+
+// TestPeriodAddsUp: every stranger comes back, never does, or may, whatever the
+// hours say.
+func TestPeriodAddsUp(t *testing.T) {
+	for _, returned := range []int64{0, 5, 10, 20, 1000} {
+		for _, at := range []int64{0, 3600, 20 * 3600} {
+			h := greylist.History{
+				Answered: []greylist.Answered{answered(hour, greylist.Defer, greylist.ReasonNotSeenBefore, 10), answered(hour+at, greylist.Defer, greylist.ReasonTooLate, 5)},
+				Returned: []greylist.Returned{{Hour: hour + at, Within: 3900, Count: returned}},
+			}
+			p := Of(h, hour, hour+21*3600, patience)
+			if p.CameBack+p.Never+p.MayReturn != p.Strangers || p.Never < 0 || p.MayReturn < 0 {
+				t.Errorf("%d returned at %d: %+v", returned, at, p)
+			}
+		}
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	if q := quantile(make([]int64, len(greylist.Delays)), 0.5); q != 0 {
+		t.Errorf("of nothing: %d", q)
+	}
+	for i := range greylist.Delays {
+		delays := make([]int64, len(greylist.Delays))
+		delays[i] = 3
+		if q := quantile(delays, 1); q != greylist.Delays[i] {
+			t.Errorf("all of them waited %d, says %d", greylist.Delays[i], q)
+		}
+	}
+}
+
+func TestBars(t *testing.T) {
+	bars := Bars(history, hour, hour+22*3600+1)
+	if len(bars) != 23 {
+		t.Fatalf("%d bars", len(bars))
+	}
+	for i, want := range map[int]Bar{
+		0:  {hour, 530, 130, 100, 40},
+		1:  {hour + 3600, 55, 0, 0, 0},
+		20: {hour + 20*3600, 20, 20, 20, 4},
+		22: {hour + 22*3600, 0, 0, 0, 0},
+	} {
+		if bars[i] != want {
+			t.Errorf("bar %d: %+v, want %+v", i, bars[i], want)
+		}
+	}
+	days := Bars(history, hour, hour+10*Day)
+	if len(days) != 11 || days[0].Since%Day != 0 || days[0].Strangers != 100 || days[1].Strangers != 20 || days[1].Since-days[0].Since != Day {
+		t.Errorf("by day: %+v", days)
+	}
+	if bars := Bars(history, hour, hour); len(bars) != 0 {
+		t.Errorf("of no time: %+v", bars)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	for client, want := range map[string]string{
+		"192.0.2.7":           "192.0.2.0/24",
+		"192.0.2.0/28":        "192.0.2.0/24",
+		"192.0.0.0/16":        "192.0.0.0/16",
+		"2001:db8:1:2::/64":   "2001:db8:1::/48",
+		"2001:db8:1:2::7":     "2001:db8:1::/48",
+		"2001:db8::/32":       "2001:db8::/32",
+		"from an older world": "from an older world",
+	} {
+		if got := networkOf(client); got != want {
+			t.Errorf("%s is of %s, want %s", client, got, want)
+		}
+	}
+}
+
+func record(client, sender string, lastSeen, passedAt, deferred int64) greylist.Record {
+	return greylist.Record{
+		Triplet: greylist.Triplet{Client: client, Sender: sender, Recipient: "me@example.org"},
+		Entry:   greylist.Entry{FirstSeen: lastSeen, LastSeen: lastSeen, PassedAt: passedAt, Deferred: deferred},
+	}
+}
+
+func yieldAll(err error, records ...greylist.Record) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(greylist.Record{}, err)
+		}
+	}
+}
+
+// TestSenders: a pool of mail servers stands out from somebody who only sends much.
+func TestSenders(t *testing.T) {
+	records := []greylist.Record{
+		record("192.0.2.1", "a@pool.example", 100, 0, 1), // one mail, from three addresses
+		record("192.0.2.2", "a@pool.example", 100, 0, 1),
+		record("192.0.2.3", "a@pool.example", 100, 200, 2),
+		record("192.0.2.1", "b@pool.example", 100, 0, 1), // another, from two
+		record("192.0.2.2", "b@pool.example", 100, 0, 1),
+		record("198.51.100.1", "x@busy.example", 100, 100, 9),
+		record("198.51.100.1", "y@busy.example", 100, 100, 9),
+		record("198.51.100.2", "z@busy.example", 100, 100, 9),
+		record("203.0.113.1", "old@past.example", 1, 1, 99), // too long ago
+		record("203.0.113.2", "old@past.example", 1, 1, 99),
+		record("203.0.113.1", "<>", 100, 0, 1),
+		record("203.0.113.9", `"a@b"@odd.example`, 100, 100, 0), // let through by hand
+	}
+	got, err := SendersOf(yieldAll(nil, records...), 50, 10)
+	want := Senders{
+		Records: len(records),
+		Domains: []Sender{
+			{Name: "busy.example", Addresses: 2, Triplets: 3, Passed: 3, Deferred: 27},
+			{Name: "pool.example", Addresses: 3, Triplets: 5, Passed: 1, Deferred: 6},
+		},
+		Networks: []Sender{{Name: "192.0.2.0/24", Addresses: 3, Triplets: 5, Passed: 1, Deferred: 6, Moved: 2}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+	}
+	if got, err := SendersOf(yieldAll(nil, records...), 50, 1); err != nil || len(got.Domains) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	broken := errors.New("disk")
+	if _, err := SendersOf(yieldAll(broken, records...), 50, 1); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPrint fixes what people see.
+func TestPrint(t *testing.T) {
+	var out strings.Builder
+	until := hour + 4*3600 - 1
+	h := greylist.History{
+		Answered: []greylist.Answered{
+			answered(hour, greylist.Defer, greylist.ReasonNotSeenBefore, 12000),
+			answered(hour+3600, greylist.Defer, greylist.ReasonNotSeenBefore, 6000),
+			answered(hour+3600, greylist.Accept, greylist.ReasonNowGrey, 1500),
+			answered(hour+3600, greylist.Accept, greylist.ReasonAlreadyGrey, 48500),
+			answered(hour+7200, greylist.Defer, greylist.ReasonNotSeenBefore, 1),
+			answered(hour+7200, greylist.Deny, greylist.ReasonBlocked, 2),
+			answered(hour+7200, greylist.Accept, greylist.ReasonError, 3),
+		},
+		Returned: []greylist.Returned{{Hour: hour, Within: 4200, Count: 1500}},
+	}
+	Of(h, hour, until, 7200).Print(&out, "The last 4 hours")
+	PrintBars(&out, Bars(h, hour, until))
+	senders := Senders{Records: 200000,
+		Domains:  []Sender{{Name: "example.com", Addresses: 2, Triplets: 30, Passed: 12, Deferred: 90}},
+		Networks: []Sender{{Name: "192.0.2.0/24", Addresses: 12, Triplets: 30, Passed: 12, Deferred: 90, Moved: 7}}}
+	if err := senders.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+The last 4 hours (since 2023-11-14 22:00 UTC)
+  recipients judged        68,006
+  accepted                 50,003  3.0 % of them had waited
+  deferred                 18,001
+  denied                        2
+  by on_error                   3  because the database failed
+  strangers deferred       18,001  whose wait began then
+  came back                 1,500  8 %; half within 1h 7m, 90 % within 1h 9m
+  never came back          10,500  58 %
+  may still come back       6,001  33 %
+
+Strangers deferred by hour of UTC ('#' came back, '.' has not)
+  11-14 22:00      12,000  #####...................................
+  11-14 23:00       6,000  ....................
+  11-15 00:00           1  .
+  11-15 01:00           0
+
+Domains that wait most often (of the newest 200,000 triplets)
+  DOMAIN       ADDRESSES  TRIPLETS  LET THROUGH  DEFERRED
+  example.com  2          30        12           90
+
+Networks in which one mail moves from address to address, and waits anew at each
+  NETWORK       ADDRESSES  TRIPLETS  LET THROUGH  DEFERRED  MAILS THAT MOVED
+  192.0.2.0/24  12         30        12           90        7
+  What of these is a pool of real mail servers can be let in by rules.allowed_sender_nets.
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestWait(t *testing.T) {
+	for seconds, want := range map[int64]string{5: "5s", 90: "1m 30s", 3900: "1h 5m", 90000: "1d 1h"} {
+		if got := wait(seconds); got != want {
+			t.Errorf("%d: %s, want %s", seconds, got, want)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package watch
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// alive answers whether there is a process that answers.
+func alive(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }
+
+// ready answers whether mail is judged: the configuration and the lists are
+// loaded, and the daemon listens. One whose database fails is ready, since it
+// answers all the same; it says so.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	d := s.daemon.Load()
+	switch {
+	case s.stopping.Load():
+		notReady(w, "stopping")
+	case d == nil:
+		notReady(w, "starting")
+	case len(d.Listening) == 0:
+		notReady(w, "listening nowhere, because listen.milter and listen.policy are empty")
+	default:
+		_, _ = io.WriteString(w, "ready\n"+d.report())
+	}
+}
+
+func notReady(w http.ResponseWriter, why string) {
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "not ready: "+why+"\n")
+}
+
+// report says how the daemon is, a line each.
+func (d *Daemon) report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listening: %s\n", strings.Join(d.Listening, ", "))
+	for _, f := range d.Files.All() {
+		if f.Name == Configuration {
+			fmt.Fprintf(&b, "configuration: read %s%s\n", inWords(f.Read), staleness(f))
+		} else {
+			fmt.Fprintf(&b, "list %s: %d entries, read %s%s\n", f.Name, f.Entries, inWords(f.Read), staleness(f))
+		}
+	}
+	since, _ := d.Judge.Outage()
+	switch fails, open := d.failing(); {
+	case open:
+		fmt.Fprintf(&b, "database: failing open since %s: strangers are accepted\n", inWords(since))
+	case fails:
+		fmt.Fprintf(&b, "database: failing since %s: strangers are deferred\n", inWords(since))
+	default:
+		b.WriteString("database: works\n")
+	}
+	return b.String()
+}
+
+func staleness(f File) string {
+	if f.Stale {
+		return "; it cannot be read any more, see the log"
+	}
+	return ""
+}
+
+func inWords(t time.Time) string { return t.UTC().Format(time.DateTime) + " UTC" }

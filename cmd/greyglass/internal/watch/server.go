@@ -1,0 +1,157 @@
+package watch
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// What one who asks may take.
+const (
+	maxConnections = 32
+	maxHeader      = 4 << 10 // octets, to which net/http adds 4096
+	readTimeout    = 5 * time.Second
+	writeTimeout   = 10 * time.Second
+)
+
+// Server answers by HTTP. It answers from the beginning of the daemon to its
+// end, also while that cannot serve.
+type Server struct {
+	server   *http.Server
+	names    []string     // by which it may be asked for, besides addresses of this machine
+	inside   atomic.Int64 // connections
+	daemon   atomic.Pointer[Daemon]
+	stopping atomic.Bool
+}
+
+// NewServer makes a server for a daemon of a version, which is reached by the
+// configured address, HOST:PORT, or systemd:NAME.
+func NewServer(address, version string, log *slog.Logger) *Server {
+	s := &Server{names: []string{"localhost"}}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		s.names = append(s.names, strings.ToLower(host))
+	}
+	if name, err := os.Hostname(); err == nil {
+		s.names = append(s.names, strings.ToLower(name))
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		&collector{version, s.daemon.Load},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", alive)
+	mux.HandleFunc("/readyz", s.ready)
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: errorLog, DisableCompression: true, MaxRequestsInFlight: 4,
+	}))
+	s.server = &http.Server{
+		Handler:                      s.only(mux),
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		ConnState:                    s.bound,
+		MaxHeaderBytes:               maxHeader,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     errorLog,
+	}
+	s.server.SetKeepAlivesEnabled(false) // nobody asks often
+	return s
+}
+
+// bound closes connections of which there are too many.
+func (s *Server) bound(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if s.inside.Add(1) > maxConnections {
+			_ = c.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		s.inside.Add(-1)
+	}
+}
+
+// Serve answers until the server is closed; it closes the listener.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.server.Serve(l); err != http.ErrServerClosed {
+		return fmt.Errorf("http: %w", err)
+	}
+	return nil
+}
+
+// Watch says that the daemon serves from now on.
+func (s *Server) Watch(d *Daemon) { s.daemon.Store(d) }
+
+// Stopping says that the daemon is about to end.
+func (s *Server) Stopping() { s.stopping.Store(true) }
+
+// Close ends the server.
+func (s *Server) Close() error { return s.server.Close() }
+
+// only lets through what this server is for: requests that only read, have no
+// body and were meant for it.
+func (s *Server) only(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		switch {
+		case !s.meant(r):
+			http.Error(w, "ask for this machine by its address, by localhost, or by the host of listen.http", http.StatusMisdirectedRequest)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET", http.StatusMethodNotAllowed)
+		case r.ContentLength != 0:
+			http.Error(w, "no body is taken", http.StatusRequestEntityTooLarge)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// meant reports whether a request was meant for this server: its Host is a name
+// of ours, or the very address that it came to. A page in somebody's browser,
+// which has its own name lead to this machine (DNS rebinding), can't say so.
+func (s *Server) meant(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return slices.Contains(s.names, host)
+	}
+	addr = addr.Unmap()
+	if addr.IsLoopback() || slices.Contains(s.names, host) {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	here, err := netip.ParseAddrPort(local.String())
+	return err == nil && here.Addr().Unmap().WithZone("") == addr.WithZone("")
+}
+
+// CheckListener returns an error if others than this machine can reach the
+// listener, which may be one that systemd has passed, and nobody has allowed it.
+func CheckListener(l net.Listener, public bool) error {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if public || !ok || tcp.IP.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("listen.http: other machines can reach %s, and there is no password; listen on 127.0.0.1, or set listen.http_public = true", l.Addr())
+}

@@ -1,0 +1,26 @@
+// Package watch lets others watch the daemon: numbers for Prometheus and
+// answers to whether it is well, by HTTP. It only looks: nothing that it is
+// asked changes anything, or says whose mail there is.
+package watch
+
+import (
+	"greyglass/greylist"
+	"greyglass/milter"
+)
+
+// Daemon is what is watched of a daemon that serves.
+type Daemon struct {
+	Judge     *greylist.Judge
+	Gate      *milter.Gate
+	Store     greylist.Store
+	Rows      *Rows
+	Files     *Files
+	Listening []string // on what, for people
+}
+
+// failing reports whether the memory fails, and whether mail goes on meanwhile.
+func (d *Daemon) failing() (failing, open bool) {
+	since, _ := d.Judge.Outage()
+	failing = !since.IsZero()
+	return failing, failing && d.Judge.Policy().OnError == greylist.Accept
+}
