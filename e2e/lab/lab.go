@@ -39,10 +39,12 @@ import (
 type MTA string
 
 // No mail servers, but what a memory is kept in: the sqlite3 program, for
-// [Command], and PostgreSQL, for [StartDatabase].
+// [Command], and PostgreSQL, for [StartDatabase]; and what watches a daemon:
+// Prometheus, whose promtool is for [Command].
 const (
 	SQLite     MTA = "sqlite3"
 	PostgreSQL MTA = "postgresql"
+	Prometheus MTA = "prometheus"
 )
 
 const (

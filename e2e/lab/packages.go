@@ -24,6 +24,8 @@ var softwareOf = map[MTA]software{
 	Exim:     {[]string{"exim4-daemon-light"}, "usr/sbin/exim4"},
 	SQLite:   {[]string{"sqlite3"}, "usr/bin/sqlite3"},
 
+	Prometheus: {[]string{"prometheus"}, "usr/bin/promtool"},
+
 	// Debian names them after the release that it has (apt-patterns(7)).
 	PostgreSQL: {[]string{"?name(^postgresql-[0-9]+$)", "?name(^postgresql-client-[0-9]+$)"},
 		"usr/lib/postgresql/*/bin/postgres"},
