@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 	"strconv"
 	"strings"
@@ -14,12 +15,19 @@ import (
 // somebody reads a list, nothing waits for it and nothing grows.
 const listPage = 1000
 
-// List implements [greylist.Store]. Each record is as it was when its page was
-// read; triplets first remembered after the list was begun are not in it.
+// List implements [greylist.Store].
 func (s *store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
+	return list(ctx, f, s.readers, s.failed)
+}
+
+// list is [greylist.Store] List of the database that readers returns. Each record
+// is as it was when its page was read; triplets first remembered after the list
+// was begun are not in it. failed makes the error that is yielded.
+func list(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error),
+	failed func(context.Context, error) error) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
 		var from, to int64
-		db, err := s.reading()
+		db, err := readers()
 		if err == nil {
 			from, to, err = listRange(ctx, db, f)
 		}
@@ -40,29 +48,29 @@ func (s *store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.
 			}
 		}
 		if err != nil {
-			yield(greylist.Record{}, s.failed(ctx, err))
+			yield(greylist.Record{}, failed(ctx, err))
 		}
 	}
 }
 
 // listRange returns the first and the last id to look at.
-func listRange(ctx context.Context, db *opened, f greylist.Filter) (from, to int64, err error) {
+func listRange(ctx context.Context, db *sql.DB, f greylist.Filter) (from, to int64, err error) {
 	if f.Limit <= 0 {
-		err = db.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
+		err = db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
 		return 1, to, err
 	}
 	where, args := conditions(f, nil)
 	args = append(args, f.Limit)
-	err = db.readers.QueryRowContext(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM
+	err = db.QueryRowContext(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM
 		(SELECT id FROM triplet`+where+` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(args))+`) AS newest`,
 		args...).Scan(&from, &to)
 	return from, to, err
 }
 
 // readPage returns the first records of the range, and where the next page begins.
-func readPage(ctx context.Context, db *opened, f greylist.Filter, from, to int64) (page []greylist.Record, next int64, err error) {
+func readPage(ctx context.Context, db *sql.DB, f greylist.Filter, from, to int64) (page []greylist.Record, next int64, err error) {
 	where, args := conditions(f, []any{from, to}, `id >= $1`, `id <= $2`)
-	rows, err := db.readers.QueryContext(ctx, `SELECT id, client, sender, recipient, `+entryColumns+
+	rows, err := db.QueryContext(ctx, `SELECT id, client, sender, recipient, `+entryColumns+
 		` FROM triplet`+where+` ORDER BY id LIMIT `+strconv.Itoa(listPage), args...)
 	if err != nil {
 		return nil, 0, err

@@ -1,0 +1,133 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"greyglass/greylist"
+)
+
+// postgresAdvice says what to do about an error of the server, by its code or,
+// where that is not there, by the two characters of its class (PostgreSQL's
+// manual, appendix A).
+var postgresAdvice = map[string]string{
+	"08":    networkAdvice,
+	"28":    passwordAdvice,
+	"28P01": passwordAdvice,
+	"3D000": "create the database (contrib/postgres/roles.sql does), or give another in store.url",
+	"3F000": privilegeAdvice,
+	"42501": privilegeAdvice,
+	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
+	"25006": readOnlyAdvice,
+	"53100": "make room on the server's disk",
+	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 10",
+	"55P03": "end who holds the lock (pg_locks shows it), or wait",
+	"57P03": "wait until the server is up",
+	"57":    "see why the server was stopped, and start it",
+	"58":    "look at the server's log, and its disk",
+	"XX":    "look at the server's log: its data may be damaged",
+}
+
+const (
+	networkAdvice   = "see that the server runs and can be reached, and that store.url names it"
+	passwordAdvice  = "mend the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
+	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what contrib/postgres/roles.sql does"
+	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
+	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
+)
+
+// codeOf is the SQLSTATE of an error of the server, or empty.
+func codeOf(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// fault is the error of a server that can't be asked, or does not do what it is
+// asked for, in one line. The driver's errors hold no password.
+func (s *server) fault(err error) *greylist.Fault {
+	var known *greylist.Fault
+	if errors.As(err, &known) {
+		return known
+	}
+	what := adviceOn(err)
+	if what != "" {
+		what += byItself
+	}
+	text := oneLine(err.Error())
+	if !strings.HasPrefix(text, "sqlstore: ") && !strings.HasPrefix(text, "greylist: ") {
+		text = "sqlstore: " + text
+	}
+	return &greylist.Fault{Database: s.name, Err: &lineError{text, err}, Advice: what}
+}
+
+// lineError is an error whose text was made one line.
+type lineError struct {
+	text string
+	err  error
+}
+
+func (e *lineError) Error() string { return e.text }
+func (e *lineError) Unwrap() error { return e.err }
+
+func adviceOn(err error) string {
+	code := codeOf(err)
+	if what, ok := postgresAdvice[code]; ok {
+		return what
+	}
+	if len(code) == 5 {
+		return postgresAdvice[code[:2]]
+	}
+	var certificate *tls.CertificateVerificationError
+	var path *os.PathError
+	var network *net.OpError
+	switch {
+	case errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errOlder), errors.Is(err, errPrivileges):
+		return privilegeAdvice
+	case errors.Is(err, errEncoding):
+		return "create it anew with ENCODING 'UTF8' TEMPLATE template0"
+	case errors.Is(err, pgconn.ErrReadOnlyConnection), errors.Is(err, pgconn.ErrStandbyConnection):
+		return readOnlyAdvice
+	case errors.As(err, &certificate), errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.UnknownAuthorityError)):
+		return tlsAdvice
+	case errors.As(err, &path):
+		return "let the daemon's user read it"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "look at the network, and at the load of the server"
+	case errors.As(err, &network):
+		return networkAdvice
+	}
+	return networkAdvice
+}
+
+// lateAnswer is the error of a caller whose context ended before its answer came.
+func (s *server) lateAnswer(ctx error) error {
+	if errors.Is(ctx, context.Canceled) {
+		return ctx
+	}
+	return s.fault(fmt.Errorf("sqlstore: no answer in time: %w", ctx))
+}
+
+// isConflict reports whether others were in the way, so that the same may succeed
+// when it is done again; nothing of it was committed.
+func isConflict(err error) bool {
+	code := codeOf(err)
+	return code == "40001" || code == "40P01"
+}
+
+// isAboutData reports whether the server did not like what it was given, rather
+// than that it could not do it.
+func isAboutData(err error) bool {
+	code := codeOf(err)
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23")
+}

@@ -1,0 +1,58 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"greyglass/e2e/lab"
+	"greyglass/greylist"
+	"greyglass/sqlstore/storetest"
+)
+
+// TestPostgres are all tests that need a real PostgreSQL, which they share.
+func TestPostgres(t *testing.T) {
+	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL))
+	c := &cluster{Database: lab.StartDatabase(t)}
+	c.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'`)
+	t.Run("Contract", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Database {
+			url := c.schema(t)
+			return func(t *testing.T) greylist.Store { return openShared(t, url) }
+		})
+	})
+	for name, test := range map[string]func(*testing.T, *cluster){} {
+		t.Run(name, func(t *testing.T) { test(t, c) })
+	}
+}
+
+// cluster is a PostgreSQL with a role for the daemons.
+type cluster struct {
+	*lab.Database
+	schemas atomic.Int64
+}
+
+// schema makes a schema of the test's own, that belongs to the daemons' role, and
+// returns the URL of it.
+func (c *cluster) schema(t *testing.T) (url string) {
+	t.Helper()
+	name := fmt.Sprintf("test%d", c.schemas.Add(1))
+	c.SQL("postgres", "CREATE SCHEMA "+name+" AUTHORIZATION greyglass")
+	return c.url("greyglass", "search_path="+name)
+}
+
+// url is where a role finds the database, with its password.
+func (c *cluster) url(role, parameters string) string {
+	return fmt.Sprintf("postgres://%s:correct%%20horse@127.0.0.1:%d/postgres?sslmode=disable&%s", role, c.Port, parameters)
+}
+
+// openShared opens a database as a daemon does.
+func openShared(t *testing.T, url string) *sharedStore {
+	t.Helper()
+	s, err := Open(context.Background(), url, Options{Create: true})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return s.(*sharedStore)
+}

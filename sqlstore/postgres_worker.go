@@ -1,0 +1,264 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"greyglass/greylist"
+)
+
+const (
+	// workersPerStore is how many batches can be under way at a time: enough for
+	// one to be committed while the next is read.
+	workersPerStore = 4
+
+	// maxShared bounds how many jobs share a round trip.
+	maxShared = 256
+
+	// workPatience bounds how long a worker waits for the server, where its
+	// callers would wait longer.
+	workPatience = 10 * time.Second
+
+	// maxLate bounds how often a decision is made anew.
+	maxLate = 1000
+
+	// conflictPause is how long, at most, a worker waits before it tries again to
+	// change what somebody else is changing.
+	conflictPause = 3 * time.Millisecond
+)
+
+// worker decides about its share of the triplets, many at a time, so that round
+// trips and commits are shared by as many callers as there are. One triplet has
+// one worker, so that only other programs can be in its way.
+type worker struct {
+	store  *sharedStore
+	queue  chan *decision
+	exited chan struct{} // closed: nothing more is decided
+
+	conn *pgx.Conn // nil: none yet
+	era  int64     // of the link, when conn was made
+}
+
+// decision is what one caller wants of a triplet.
+type decision struct {
+	ctx     context.Context
+	key     key
+	triplet greylist.Triplet
+	done    chan error // holds one, so that a caller who has gone stops nobody
+
+	late    int        // how often somebody else was faster; the worker's
+
+	mu     sync.Mutex
+	change greylist.Change // nil once the caller has gone
+}
+
+// ask calls the change, if its caller is still there.
+func (d *decision) ask(remembered *greylist.Entry) (remember greylist.Entry, write bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.change == nil {
+		return greylist.Entry{}, false, context.Canceled
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: string(debug.Stack())}
+		}
+	}()
+	remember, write = d.change(remembered)
+	return remember, write, nil
+}
+
+// abandon waits for a change that is being called, which does not block.
+func (d *decision) abandon() {
+	d.mu.Lock()
+	d.change = nil
+	d.mu.Unlock()
+}
+
+func startWorker(s *sharedStore) *worker {
+	w := &worker{store: s, queue: make(chan *decision, 2*maxShared), exited: make(chan struct{})}
+	go w.loop()
+	return w
+}
+
+// Update implements [greylist.Memory]. The change is never called after Update
+// has returned.
+func (s *sharedStore) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.closed() {
+		return greylist.ErrClosed
+	}
+	if away := s.link.away.Load(); away != nil && !away.reads {
+		return away.fault
+	}
+	d := &decision{ctx: ctx, key: keyOf(t), triplet: t, done: make(chan error, 1), change: change}
+	err := s.workers[int(d.key[0])%workersPerStore].do(d)
+	if err != nil {
+		d.abandon()
+	}
+	return err
+}
+
+// do hands the decision in, and returns when it is made and committed.
+func (w *worker) do(d *decision) error {
+	queue := w.queue
+	for {
+		select {
+		case queue <- d:
+			queue = nil
+		case err := <-d.done:
+			return err
+		case <-d.ctx.Done():
+			return w.store.server.lateAnswer(d.ctx.Err())
+		case <-w.exited:
+			select { // what was handed in just before the last look is done
+			case err := <-d.done:
+				return err
+			default:
+				return greylist.ErrClosed
+			}
+		}
+	}
+}
+
+func (w *worker) loop() {
+	defer close(w.exited)
+	defer w.disconnect()
+	var batch []*decision
+	for {
+		if batch = w.gather(batch); len(batch) == 0 {
+			return
+		}
+		gathered := len(batch)
+		batch = w.process(batch)
+		if len(batch) == gathered { // nobody got anywhere: let who is in the way finish
+			time.Sleep(rand.N(conflictPause))
+		}
+	}
+}
+
+// gather adds to those who are still to be decided about those who are waiting.
+// It returns nobody only when the store is closed.
+func (w *worker) gather(batch []*decision) []*decision {
+	if len(batch) == 0 {
+		select {
+		case d := <-w.queue:
+			batch = append(batch, d)
+		case <-w.store.closing:
+		}
+	}
+	for len(batch) < maxShared {
+		select {
+		case d := <-w.queue:
+			batch = append(batch, d)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// process decides, and returns those to whom somebody else was in the way.
+func (w *worker) process(batch []*decision) (again []*decision) {
+	batch = w.stillThere(batch)
+	if len(batch) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), patienceOf(batch))
+	defer cancel()
+	groups := grouped(batch)
+	if err := w.read(ctx, groups); err != nil {
+		w.fail(groups, err, false)
+		return nil
+	}
+	writing := w.decide(groups)
+	if len(writing) == 0 {
+		return nil
+	}
+	if away := w.store.link.away.Load(); away != nil {
+		answer(writing, away.fault)
+		return nil
+	}
+	return w.write(ctx, writing)
+}
+
+// stillThere drops those whose context has ended.
+func (w *worker) stillThere(batch []*decision) []*decision {
+	there := batch[:0]
+	for _, d := range batch {
+		if err := d.ctx.Err(); err != nil {
+			d.done <- w.store.server.lateAnswer(err)
+			continue
+		}
+		there = append(there, d)
+	}
+	return there
+}
+
+// patienceOf is until when anybody of the batch waits.
+func patienceOf(batch []*decision) time.Time {
+	most := time.Now().Add(workPatience)
+	var last time.Time
+	for _, d := range batch {
+		deadline, ok := d.ctx.Deadline()
+		if !ok {
+			return most
+		}
+		if deadline.After(last) {
+			last = deadline
+		}
+	}
+	if last.After(most) {
+		return most
+	}
+	return last
+}
+
+// fail answers with an error of the server. That is not asked any more until it
+// is known to work again; reads says whether it can still be read from.
+func (w *worker) fail(groups []*group, err error, reads bool) {
+	fault := w.store.server.fault(err)
+	if w.conn == nil || w.era == w.store.link.era.Load() { // and not that of a connection which is given up anyhow
+		w.store.link.fail(fault, reads)
+	}
+	if !reads {
+		w.disconnect()
+	}
+	answer(groups, fault)
+}
+
+// connection returns the worker's connection to the server.
+func (w *worker) connection(ctx context.Context) (*pgx.Conn, error) {
+	era := w.store.link.era.Load()
+	if w.conn != nil && (w.conn.IsClosed() || w.era != era) {
+		w.disconnect()
+	}
+	if w.conn != nil {
+		return w.conn, nil
+	}
+	conn, err := w.store.server.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := settle(ctx, conn); err != nil {
+		closeSoon(conn)
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	w.conn, w.era = conn, era
+	return conn, nil
+}
+
+func (w *worker) disconnect() {
+	if w.conn != nil {
+		closeSoon(w.conn)
+		w.conn = nil
+	}
+}
