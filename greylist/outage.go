@@ -40,6 +40,11 @@ func (o *outage) note(j *Judge, onError Verdict, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failed++
+	o.begin(j, onError, err)
+}
+
+// begin begins an outage, unless there is one.
+func (o *outage) begin(j *Judge, onError Verdict, err error) {
 	if !o.began.IsZero() {
 		return
 	}
@@ -51,6 +56,21 @@ func (o *outage) note(j *Judge, onError Verdict, err error) {
 	}
 	j.log.LogAttrs(context.Background(), slog.LevelWarn, "database failing, answering by on_error", attrs...)
 	time.AfterFunc(outageLook, func() { o.look(j) })
+}
+
+// LookAtMemory finds an outage that is there already, as when the daemon starts,
+// before any answer fails.
+func (j *Judge) LookAtMemory(ctx context.Context) {
+	p := j.Policy()
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	err := j.memory.Ping(ctx)
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return
+	}
+	j.outage.mu.Lock()
+	defer j.outage.mu.Unlock()
+	j.outage.begin(j, p.OnError, err)
 }
 
 // look ends the outage, or comes again.

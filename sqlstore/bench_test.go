@@ -14,10 +14,18 @@ import (
 // BenchmarkUpdate measures decisions on triplets never seen before, each of
 // which is committed, and on passed ones, which write nothing. b.N counts
 // single updates, whatever the number of goroutines.
-func BenchmarkUpdate(b *testing.B) {
+func BenchmarkUpdate(b *testing.B) { benchUpdate(b, benchStore) }
+
+// BenchmarkPostgres measures the same with a PostgreSQL on this machine.
+func BenchmarkPostgres(b *testing.B) {
+	c := startCluster(b)
+	benchUpdate(b, func(b *testing.B) greylist.Store { return openShared(b, c.schema(b)) })
+}
+
+func benchUpdate(b *testing.B, open func(b *testing.B) greylist.Store) {
 	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("new/callers=%d", callers), func(b *testing.B) {
-			s := benchStore(b)
+			s := open(b)
 			var n atomic.Int64
 			runCallers(b, callers, func() error {
 				return s.Update(b.Context(), numbered(n.Add(1)), judgeAt(1_000_000))
@@ -27,7 +35,7 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("known/callers=%d", callers), func(b *testing.B) {
 			const known = 10_000
-			s := benchStore(b)
+			s := open(b)
 			var wg sync.WaitGroup
 			for i := range int64(known) {
 				wg.Go(func() {

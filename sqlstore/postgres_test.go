@@ -13,9 +13,7 @@ import (
 
 // TestPostgres are all tests that need a real PostgreSQL, which they share.
 func TestPostgres(t *testing.T) {
-	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL))
-	c := &cluster{Database: lab.StartDatabase(t)}
-	c.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'`)
+	c := startCluster(t)
 	t.Run("Contract", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Database {
 			url := c.schema(t)
@@ -33,9 +31,17 @@ type cluster struct {
 	schemas atomic.Int64
 }
 
+func startCluster(t testing.TB) *cluster {
+	t.Helper()
+	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL))
+	c := &cluster{Database: lab.StartDatabase(t)}
+	c.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'`)
+	return c
+}
+
 // schema makes a schema of the test's own, that belongs to the daemons' role, and
 // returns the URL of it.
-func (c *cluster) schema(t *testing.T) (url string) {
+func (c *cluster) schema(t testing.TB) (url string) {
 	t.Helper()
 	name := fmt.Sprintf("test%d", c.schemas.Add(1))
 	c.SQL("postgres", "CREATE SCHEMA "+name+" AUTHORIZATION greyglass")
@@ -48,7 +54,7 @@ func (c *cluster) url(role, parameters string) string {
 }
 
 // openShared opens a database as a daemon does.
-func openShared(t *testing.T, url string) *sharedStore {
+func openShared(t testing.TB, url string) *sharedStore {
 	t.Helper()
 	s, err := Open(context.Background(), url, Options{Create: true})
 	if err != nil {

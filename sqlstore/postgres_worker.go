@@ -52,7 +52,7 @@ type decision struct {
 	triplet greylist.Triplet
 	done    chan error // holds one, so that a caller who has gone stops nobody
 
-	late    int        // how often somebody else was faster; the worker's
+	late int // how often somebody else was faster; the worker's
 
 	mu     sync.Mutex
 	change greylist.Change // nil once the caller has gone

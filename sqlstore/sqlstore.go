@@ -21,7 +21,7 @@ import (
 
 // ErrUnsupported is wrapped by what this kind of database does not need, or does
 // by means of its own.
-var ErrUnsupported = errors.New("sqlstore: not done here")
+var ErrUnsupported = errors.New("sqlstore: not supported")
 
 // Options are how a store is opened. The zero value opens an existing database.
 type Options struct {

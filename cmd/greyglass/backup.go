@@ -22,7 +22,8 @@ func (p *program) backupCommand() *cobra.Command {
 with its work. The file is a database like the original: to restore it, stop the
 daemon, put it in the place of the database, and start the daemon.
 
-A file that is already there is never overwritten.`,
+A file that is already there is never overwritten. A PostgreSQL database is backed up
+by its own means, which this command names.`,
 		Example: `  greyglass backup /var/backups/greyglass-$(date +%F).db`,
 		Args:    arguments("FILE"),
 		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {

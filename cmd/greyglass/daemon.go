@@ -62,7 +62,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, web.Close()) }()
-	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Create: true, Synchronous: c.Store.Synchronous, Logger: d.log})
+	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{
+		Create: true, Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Logger: d.log})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
 		return nil
@@ -117,6 +118,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		work.Go(func() error { rows.Run(ctx, store); return nil })
 		web.Watch(&watch.Daemon{Judge: judge, Gate: gate, Store: store, Rows: rows, Files: &reloader.read, Listening: listening(fronts)})
 	}
+	work.Go(func() error { judge.LookAtMemory(ctx); return nil })
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
 	err = work.Wait()

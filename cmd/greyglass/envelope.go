@@ -90,11 +90,11 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err != nil {
 		return clientError(cmd, err)
 	}
-	return inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
+	return inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changePatience)
 		defer cancel()
 		err := do(ctx, store, t)
-		if errors.Is(err, context.DeadlineExceeded) {
+		if _, isFile := loaded.Config.Store.SQLite(); isFile && errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("nothing changed within %v: another program holds the database; end it, or try again", changePatience)
 		}
 		return err

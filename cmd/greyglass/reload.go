@@ -116,7 +116,7 @@ func (r *reloader) reload() {
 	for _, key := range config.Restart(running, &wanted) {
 		r.log.Warn("changed, but needs a restart to take effect", "key", key)
 	}
-	wanted.Listen, wanted.Store.URL = running.Listen, running.Store.URL
+	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
 	files, lists := r.files, r.lists
 	r.watch(loaded)

@@ -70,7 +70,7 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 		p.explainCommand(), p.probeCommand(),
 		p.listCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expireCommand(),
-		p.backupCommand(), p.doctorCommand(), p.versionCommand(),
+		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),
 	)
 	return root
 }
@@ -126,9 +126,13 @@ func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 	})
 }
 
+func storeOptions(c *config.Config) sqlstore.Options {
+	return sqlstore.Options{Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile}
+}
+
 // openStore opens the database that is there; only serve creates one.
 func openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
-	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{Synchronous: c.Store.Synchronous})
+	store, err := sqlstore.Open(ctx, c.Store.URL, storeOptions(c))
 	if err != nil {
 		return nil, &databaseError{err}
 	}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/sqlstore"
 )
 
 // The checks return errors in the form "what; mend".
@@ -90,8 +90,8 @@ func checkStore(s string) error {
 	if !isPostgres(s) {
 		return errors.New("neither sqlite: nor postgres://; " + mend)
 	}
-	if _, err := url.Parse(s); err != nil {
-		return errors.New("not a URL; " + mend) // without the error, which quotes the password
+	if err := sqlstore.Check(s); err != nil {
+		return fmt.Errorf("%s; %s", strings.TrimPrefix(err.Error(), "sqlstore: "), mend)
 	}
 	return nil
 }

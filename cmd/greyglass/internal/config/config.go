@@ -52,13 +52,14 @@ func (l Listen) Mode() fs.FileMode {
 
 // Store is where triplets are remembered, and what holds if that fails.
 type Store struct {
-	URL         string        `koanf:"url"` // sqlite:FILE or postgres://…
-	OnError     string        `koanf:"on_error"`
-	ErrorReply  string        `koanf:"error_reply"`
-	Synchronous string        `koanf:"synchronous"` // full or normal
-	Timeout     time.Duration `koanf:"timeout"`
-	MaxRows     int64         `koanf:"max_rows"` // triplets; 0: any number
-	History     time.Duration `koanf:"history"`  // for how long it is kept
+	URL          string        `koanf:"url"` // sqlite:FILE or postgres://…
+	PasswordFile string        `koanf:"password_file"`
+	OnError      string        `koanf:"on_error"`
+	ErrorReply   string        `koanf:"error_reply"`
+	Synchronous  string        `koanf:"synchronous"` // full or normal
+	Timeout      time.Duration `koanf:"timeout"`
+	MaxRows      int64         `koanf:"max_rows"` // triplets; 0: any number
+	History      time.Duration `koanf:"history"`  // for how long it is kept
 }
 
 // Shown is the URL without its password, as it may stand in a log.

@@ -95,12 +95,3 @@ func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
-
-// unserved warns of what can be configured, but is not served yet.
-func (c *Config) unserved() []string {
-	var warnings []string
-	if isPostgres(c.Store.URL) {
-		warnings = append(warnings, fmt.Sprintf("store.url = %s: PostgreSQL is not served by this version", quote(c.Store.Shown())))
-	}
-	return warnings
-}

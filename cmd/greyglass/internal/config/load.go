@@ -72,8 +72,7 @@ func Load(src Source) (*Loaded, error) {
 	for key, from := range merged.origins {
 		loaded.Origins[key] = from.String()
 	}
-	loaded.Warnings = append(warnings, merged.config.unserved()...)
-	loaded.Warnings = append(loaded.Warnings, listWarnings...)
+	loaded.Warnings = append(warnings, listWarnings...)
 	return loaded, nil
 }
 

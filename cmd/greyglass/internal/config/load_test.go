@@ -130,7 +130,7 @@ func TestOutsideMistakes(t *testing.T) {
 		`GREYGLASS_LISTEN__MILTER: listen.milter = "inet:127.0.0.1:8895": a string where a list belongs; write a list such as ["a", "b"], or []`,
 		`GREYGLASS_LISTEN__POLICY: listen.policy[0] = "unix:x": has a relative path; write it in full, as unix:/run/greyglass/milter.sock`,
 		`GREYGLASS_RULES__ACCEPT_LOOPBACK: rules.accept_loopback = "": a string where a boolean belongs; write true or false, without quotes`,
-		`GREYGLASS_STORE__URL: store.url = "postgres://greyglass:***@db:x/": not a URL; write sqlite:/var/lib/greyglass/greyglass.db or postgres://USER@HOST/DATABASE`,
+		`GREYGLASS_STORE__URL: store.url = "postgres://greyglass:***@db:x/": not a PostgreSQL URL: invalid port; write sqlite:/var/lib/greyglass/greyglass.db or postgres://USER@HOST/DATABASE`,
 		"GREYGLASS_X__A\uFFFDB: x.a\uFFFDb = \"1\": unknown section; remove it; the sections are listen, store, greylist, rules, blocked, log, limits",
 		`--set: "log.level" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
 		`--set: "level=debug" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
@@ -222,7 +222,6 @@ func TestWarnings(t *testing.T) {
 	l := mustLoad(t, Source{
 		Environ: []string{"GREYGLASS_LAB=1", "GREYGLASS_=x", "GREYGLASSES__X=1"},
 		Set: []string{
-			"store.url=postgres://greyglass:secret@db/greyglass",
 			"blocked.senders_file=/nonexistent/blocked",
 			"blocked.exceptions_file=",
 		},
@@ -230,7 +229,6 @@ func TestWarnings(t *testing.T) {
 	wantEqual(t, "warnings", l.Warnings, []string{
 		"GREYGLASS_: ignored, because it has no two underscores between a section and a key",
 		"GREYGLASS_LAB: ignored, because it has no two underscores between a section and a key",
-		`store.url = "postgres://greyglass:***@db/greyglass": PostgreSQL is not served by this version`,
 		`blocked.senders_file = "/nonexistent/blocked": no such file, so the list is empty`,
 	})
 }

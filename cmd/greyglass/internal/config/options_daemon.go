@@ -66,10 +66,17 @@ var storeSection = Section{
 		{
 			Key:     "store.url",
 			Default: "sqlite:/var/lib/greyglass/greyglass.db",
-			Kind:    text{checkStore, "`sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`"},
-			Comment: "The database: sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE.",
-			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A change takes effect when the daemon is restarted.",
+			Kind:    text{checkStore, "`sqlite:FILE` or `postgres://USER@HOST/DATABASE`"},
+			Comment: "The database: sqlite:FILE, or postgres://USER@HOST/DATABASE for several MXs.",
+			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A PostgreSQL database is shared by any number of daemons: see `contrib/postgres`. Its URL may name several hosts (`postgres://USER@HOST1,HOST2:5433/DATABASE`), of which the one that can be written to is found, and have libpq's parameters, such as `sslmode=verify-full`. A change takes effect when the daemon is restarted.",
 			Secret:  true,
+			Restart: true,
+		}, {
+			Key:     "store.password_file",
+			Default: "",
+			Kind:    text{checkFile, "a file, or empty"},
+			Comment: "A file whose first line is the password for PostgreSQL.",
+			Doc:     "A file whose first line is the password for PostgreSQL, which the daemon's user must be able to read. It is read for each connection, so that a new password needs no restart. Empty: the password is that of the URL, of the environment variable `PGPASSWORD`, or of the file that `PGPASSFILE` names (`~/.pgpass`), whichever is found first. An SQLite database has none.",
 			Restart: true,
 		}, {
 			Key:     "store.on_error",

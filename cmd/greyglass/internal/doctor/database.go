@@ -13,6 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/sqlstore"
 )
@@ -23,7 +24,7 @@ func lookAtDatabase(ctx context.Context, v *visit) {
 	url := v.config.Store.URL
 	file, isFile := v.config.Store.SQLite()
 	if !isFile {
-		v.lookAtServer(ctx, url)
+		v.lookAtServer(ctx, v.config.Store)
 		return
 	}
 	done := v.tellProgress(file)
@@ -104,19 +105,26 @@ func withoutPackage(err error) string {
 }
 
 // lookAtServer looks at a database that is no file here.
-func (v *visit) lookAtServer(ctx context.Context, url string) {
+func (v *visit) lookAtServer(ctx context.Context, c config.Store) {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	store, err := sqlstore.Open(ctx, url, sqlstore.Options{})
-	if err == nil {
-		_, err = store.Stats(ctx)
-		_ = store.Close()
-	}
-	if err != nil {
-		v.wrong("see whether the database's server runs and can be reached, and what store.url says", "cannot be asked: %s", withoutPackage(err))
+	name := sqlstore.Name(c.URL)
+	began := time.Now()
+	store, err := sqlstore.Open(ctx, c.URL, sqlstore.Options{PasswordFile: c.PasswordFile})
+	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
-	v.ok("its server answers")
+	if err != nil {
+		var fault *greylist.Fault
+		mend := databaseMend(err)
+		if errors.As(err, &fault) {
+			err, mend = fault, fault.Advice
+		}
+		v.wrong(mend, "%s: %s", name, withoutPackage(err))
+		return
+	}
+	_ = store.Close()
+	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
 }
 
 // lookAtSetAside says of databases that were corrupt, for as long as they are there.

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore"
+)
+
+func (p *program) copyCommand() *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use:   "copy --from URL --to URL",
+		Short: "carry what is remembered to another database",
+		Long: `Carry what is remembered from one database to another, from SQLite to PostgreSQL or
+back, while daemons use either. Where both know of a triplet, the one that heard of
+it last is right. The database that is copied to is created if there is none; an
+SQLite file then belongs to the user who runs this command, which should be the
+daemon's.
+
+When all is copied it is checked. It may be interrupted, and run again: what is
+there already is not written once more. To move without losing anything, copy, let
+the daemons use the new database, and copy once more.`,
+		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, flag := range []struct{ name, url string }{{"from", from}, {"to", to}} {
+				if flag.url == "" {
+					return &usageError{fmt.Errorf("--%s is missing", flag.name), cmd.CommandPath()}
+				}
+				if err := sqlstore.Check(flag.url); err != nil {
+					return &usageError{fmt.Errorf("--%s: %s", flag.name, inWords(err)), cmd.CommandPath()}
+				}
+			}
+			if from == to {
+				return &usageError{errors.New("--from and --to are the same"), cmd.CommandPath()}
+			}
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			options := storeOptions(loaded.Config)
+			source, err := sqlstore.Open(cmd.Context(), from, options)
+			if err != nil {
+				return &databaseError{err}
+			}
+			options.Create = true
+			target, err := sqlstore.Open(cmd.Context(), to, options)
+			if err == nil {
+				err = errors.Join(p.copy(cmd.Context(), source, target), target.Close())
+			} else {
+				err = &databaseError{err}
+			}
+			return errors.Join(err, source.Close())
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "the database `URL` that is copied")
+	cmd.Flags().StringVar(&to, "to", "", "the database `URL` that it is copied to")
+	return cmd
+}
+
+// copy copies, and then checks, telling how far it is once a second.
+func (p *program) copy(ctx context.Context, source, target greylist.Store) error {
+	if err := target.Ping(ctx); err != nil {
+		return &databaseError{err}
+	}
+	total, err := source.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	last := time.Now()
+	transfer := greylist.Transfer{From: source, To: target}
+	tell := func(doing string) func(done int64) {
+		return func(done int64) {
+			if time.Since(last) > time.Second {
+				last = time.Now()
+				fmt.Fprintf(p.stderr, "%s: %s of %s triplets\n", doing, humanize.Comma(done), humanize.Comma(total.Waiting+total.Passed))
+			}
+		}
+	}
+	began := wallClock().Unix()
+	copied, err := transfer.Copy(ctx, tell("copying"))
+	if err != nil {
+		return fmt.Errorf("%s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))
+	}
+	checked, err := transfer.Check(ctx, began, tell("checking"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "copied: %d of %d triplets, the others were there\nchecked: %d triplets\n", copied.Written, copied.Seen, checked.Seen)
+	if checked.Written > 0 {
+		fmt.Fprintf(p.stdout, "came meanwhile: %d\n", checked.Written)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/sqlstore"
+)
+
+func (p *program) migrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "create the schema in PostgreSQL, or bring it to the present version",
+		Long: `Create the schema in the PostgreSQL database that store.url names, or bring it to the
+version of this program. The daemon does it by itself where its role may. Where it
+may not, run this command as the role that owns the schema, before a new version of
+the daemon is started. It is safe to run it twice, or while daemons run.`,
+		Example: `  greyglass migrate
+  greyglass migrate --set store.url=postgres://greyglass_owner@db.example.org/greyglass`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			c := loaded.Config
+			if _, isFile := c.Store.SQLite(); isFile {
+				return fmt.Errorf("store.url is %s, and not a PostgreSQL database: the daemon migrates an SQLite database by itself", c.Store.URL)
+			}
+			version, err := sqlstore.Migrate(cmd.Context(), c.Store.URL, storeOptions(c))
+			if err != nil {
+				return &databaseError{err}
+			}
+			fmt.Fprintf(p.stdout, "migrated: %s has version %d\n", sqlstore.Name(c.Store.URL), version)
+			return nil
+		},
+	}
+}
