@@ -330,7 +330,7 @@ func TestCheck(t *testing.T) {
 		{"postgres://user:secret@host:x/db", "invalid port"},
 		{"postgres://user:sec%ret@host/db", "percent-encoded"},
 		{"postgres://user:sec:ret@host/db?sslmode=maybe", "sslmode"},
-		{"postgres://user:two secret@host/db", ""},
+		{"postgres://user:two secret@host/db", "percent-encoded"},
 		{"postgres://us er:secret@ho st/db", "not a PostgreSQL URL"},
 		{"postgres://user:secret@[::1/db", "not a PostgreSQL URL"},
 		{"postgres://user:secret@host:1,host:x/db", "invalid port"},

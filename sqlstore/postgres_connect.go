@@ -88,15 +88,8 @@ func parseFault(err error) error {
 	if !errors.As(err, &parse) {
 		return errors.New("it cannot be understood")
 	}
-	if cause := errors.Unwrap(err); cause != nil {
-		var path *os.PathError
-		var inURL *neturl.Error
-		switch {
-		case errors.As(cause, &path):
-			return path
-		case errors.As(cause, &inURL):
-			return errors.New("user, password, host or port cannot be understood; write odd characters as %XX")
-		}
+	if path := new(os.PathError); errors.As(err, &path) {
+		return path
 	}
 	_, what, found := strings.Cut(err.Error(), "`: ")
 	if !found {

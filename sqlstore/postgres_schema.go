@@ -121,11 +121,15 @@ func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) e
 	if !errors.Is(err, errOlder) && !(create && errors.Is(err, greylist.ErrNoDatabase)) {
 		return err
 	}
-	// All in one transaction, and one program at a time.
+	// One program at a time, and all in one transaction. That begins when the lock
+	// is there: what others have created before is not seen by one that waited.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+		return err
+	}
+	defer func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock))
+	}()
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
-			return err
-		}
 		version := 0
 		switch err := look(ctx, tx, len(steps)); {
 		case err == nil:

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 
@@ -20,8 +21,20 @@ func TestPostgres(t *testing.T) {
 			return func(t *testing.T) greylist.Store { return openShared(t, url) }
 		})
 	})
-	for name, test := range map[string]func(*testing.T, *cluster){} {
-		t.Run(name, func(t *testing.T) { test(t, c) })
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"Migrate", testPostgresMigrate},
+		{"Foreign", testPostgresForeign},
+		{"Views", testPostgresViews},
+		{"Away", testPostgresAway},
+		{"Swallowed", testPostgresSwallowed},
+		{"Locked", testPostgresLocked},
+		{"Hosts", testPostgresHosts},
+		{"Certificate", testPostgresCertificate},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
 }
 
@@ -62,3 +75,5 @@ func openShared(t testing.TB, url string) *sharedStore {
 	}
 	return s.(*sharedStore)
 }
+
+var discard = slog.New(slog.DiscardHandler)

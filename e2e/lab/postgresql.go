@@ -16,7 +16,8 @@ import (
 // Database is a PostgreSQL server with a cluster of its own, which does all that
 // it can for what it is told not to be lost (fsync is on). Its superuser is
 // "postgres", by [Database.SQL] and by nothing else: by the network everybody
-// needs the password that SQL gave them.
+// needs the password that SQL gave them. Its certificate is for [Hostname], by the
+// authority whose own is ca.pem in Dir.
 type Database struct {
 	Dir  string
 	Port int // at 127.0.0.1
@@ -35,7 +36,10 @@ const databaseUID = 65534
 // The private /dev has no /dev/shm.
 const databaseSettings = `
 listen_addresses = '127.0.0.1'
-unix_socket_directories = '%s'
+unix_socket_directories = '%[1]s'
+ssl = on
+ssl_cert_file = '%[1]s/server.pem'
+ssl_key_file = '%[1]s/server.key'
 dynamic_shared_memory_type = mmap
 shared_buffers = 64MB
 max_connections = 100
@@ -105,6 +109,12 @@ func newDatabase(t testing.TB) *Database {
 	if err == nil {
 		err = writeEtc(filepath.Join(dir, "etc"), "", PostgreSQL)
 	}
+	if err == nil {
+		err = writeServerTLS(dir)
+	}
+	if err == nil {
+		err = os.Chown(filepath.Join(dir, "server.key"), databaseUID, databaseUID)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +145,7 @@ func (d *Database) make(fill func(data string) error, settings []string) {
 		d.t.Fatal(err)
 	}
 	defer conf.Close()
-	if _, err := fmt.Fprintf(conf, databaseSettings+"%s\n", d.Dir, strings.Join(settings, "\n")); err != nil {
+	if _, err := fmt.Fprintf(conf, databaseSettings+"%[2]s\n", d.Dir, strings.Join(settings, "\n")); err != nil {
 		d.t.Fatal(err)
 	}
 	access := filepath.Join(d.data(), "pg_hba.conf")

@@ -1,0 +1,352 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"greyglass/e2e/lab"
+	"greyglass/greylist"
+)
+
+// testPostgresAway: whatever keeps the server from remembering, before the store
+// is opened or later, is answered by an error that says so, soon; and when it is
+// over it goes on by itself.
+func testPostgresAway(t *testing.T, c *cluster) {
+	for _, test := range []struct {
+		name       string
+		begin, end string // statements; empty: the server is stopped and started
+		says       string
+		url        func(role string) string // nil: as ever
+		opts       Options
+	}{
+		{name: "stopped", says: "connection refused"},
+		{name: "password", begin: "ALTER ROLE ROLE PASSWORD 'other'", end: "ALTER ROLE ROLE PASSWORD 'correct horse'",
+			says: "password authentication failed"},
+		{name: "no login", begin: "ALTER ROLE ROLE NOLOGIN", end: "ALTER ROLE ROLE LOGIN", says: "not permitted to log in"},
+		{name: "rights", begin: "REVOKE ALL ON ALL TABLES IN SCHEMA ROLE FROM ROLE", end: "GRANT ALL ON ALL TABLES IN SCHEMA ROLE TO ROLE",
+			says: "the role may not use the schema"},
+		{name: "connections", begin: "ALTER ROLE ROLE CONNECTION LIMIT 0", end: "ALTER ROLE ROLE CONNECTION LIMIT -1",
+			says: "too many connections"},
+		{name: "read only", begin: "ALTER ROLE ROLE SET default_transaction_read_only = on", end: "ALTER ROLE ROLE RESET default_transaction_read_only",
+			says: "read only"},
+		{name: "schema", begin: "ALTER SCHEMA ROLE RENAME TO ROLE_away", end: "ALTER SCHEMA ROLE_away RENAME TO ROLE",
+			says: "schema"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			role := fmt.Sprintf("role%d", c.schemas.Add(1))
+			sql := func(text string) {
+				c.SQL("postgres", strings.ReplaceAll(text, "ROLE ROLE", "ROLE "+role)+
+					";SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"+role+"'")
+			}
+			named := func(text string) string {
+				return strings.NewReplacer("SCHEMA ROLE", "SCHEMA "+role, "TO ROLE", "TO "+role, "FROM ROLE", "FROM "+role).Replace(text)
+			}
+			c.SQL("postgres", "CREATE ROLE "+role+" LOGIN PASSWORD 'correct horse'; CREATE SCHEMA "+role+"; GRANT ALL ON SCHEMA "+role+" TO "+role)
+			begin, end := func() { sql(named(test.begin)) }, func() { sql(named(test.end)) }
+			if test.begin == "" {
+				begin, end = c.Stop, c.Start
+			}
+			s := openShared(t, c.url(role, "search_path="+role))
+			remembers(t, s, 1)
+			begin()
+			awayFor(t, s, test.says)
+			late := openShared(t, c.url(role, "search_path="+role)) // which finds it so
+			awayFor(t, late, test.says)
+			if _, err := Open(t.Context(), s.server.url, Options{}); err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("a command: %v, want one line with %q", err, test.says)
+			}
+			end()
+			remembers(t, s, 2)
+			remembers(t, late, 3)
+			if e, err := s.Get(t.Context(), numbered(1)); err != nil || e == nil {
+				t.Errorf("what was remembered before: %v, %v", e, err)
+			}
+			closesSoon(t, s, late)
+		})
+	}
+}
+
+// remembers waits until something can be remembered.
+func remembers(t *testing.T, s *sharedStore, n int64) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		err := s.Update(ctx, numbered(n), remember(greylist.Entry{FirstSeen: n}))
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("it does not recover: %v", err)
+		}
+	}
+}
+
+// awayFor waits until everybody is answered at once with one line that says why
+// and has advice, and no password.
+func awayFor(t *testing.T, s *sharedStore, says string) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		asked := time.Now()
+		err := s.Update(ctx, numbered(99), remember(greylist.Entry{FirstSeen: 1}))
+		took := time.Since(asked)
+		cancel()
+		var fault *greylist.Fault
+		if err == nil || !errors.As(err, &fault) {
+			t.Fatalf("Update: %v, want a fault", err)
+		}
+		all := err.Error() + fault.Database + fault.Advice
+		if strings.Contains(all, "\n") || strings.Contains(all, "horse") || fault.Advice == "" || !strings.HasPrefix(err.Error(), "sqlstore: ") && !strings.HasPrefix(err.Error(), "greylist: ") {
+			t.Fatalf("%q, of %q, with the advice %q", err, fault.Database, fault.Advice)
+		}
+		if strings.Contains(err.Error(), says) && took < 500*time.Millisecond {
+			break
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%v; want one that says %q", err, says)
+		}
+	}
+	began := time.Now()
+	var wg sync.WaitGroup
+	for i := range int64(500) {
+		wg.Go(func() {
+			if err := s.Update(t.Context(), numbered(i), remember(greylist.Entry{})); err == nil {
+				t.Error("something was remembered")
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("500 callers waited for %v", took)
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("Ping says that it works")
+	}
+}
+
+func closesSoon(t *testing.T, stores ...*sharedStore) {
+	t.Helper()
+	began := time.Now()
+	for _, s := range stores {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+}
+
+// swallower hands connections through to a server, until it swallows what comes.
+type swallower struct {
+	net.Listener
+	mu     sync.Mutex
+	closed chan struct{} // nil: it hands through
+}
+
+func swallow(t *testing.T, server string) *swallower {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	w := &swallower{Listener: l}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			go w.pipe(in, out)
+			go w.pipe(out, in)
+		}
+	}()
+	return w
+}
+
+func (w *swallower) pipe(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		w.mu.Lock()
+		hold := w.closed
+		w.mu.Unlock()
+		if hold != nil {
+			<-hold
+			return // what was swallowed is gone
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (w *swallower) set(swallow bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if swallow {
+		w.closed = make(chan struct{})
+	} else {
+		close(w.closed)
+		w.closed = nil
+	}
+}
+
+// testPostgresSwallowed: a network that loses everything costs each caller the
+// time that it has, once; later ones nothing.
+func testPostgresSwallowed(t *testing.T, c *cluster) {
+	w := swallow(t, fmt.Sprintf("127.0.0.1:%d", c.Port))
+	url := strings.Replace(c.schema(t), fmt.Sprint(c.Port), fmt.Sprint(w.Addr().(*net.TCPAddr).Port), 1)
+	s := openShared(t, url)
+	remembers(t, s, 1)
+	w.set(true)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for i := range int64(200) {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			if err := s.Update(ctx, numbered(i), remember(greylist.Entry{})); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v, want %v", err, context.DeadlineExceeded)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("they waited for %v", took)
+	}
+	awayFor(t, s, "") // at once, from now on
+	w.set(false)
+	remembers(t, s, 2)
+	closesSoon(t, s)
+}
+
+// testPostgresLocked: who holds a lock on the table keeps nobody waiting for long,
+// and those who need no write not at all.
+func testPostgresLocked(t *testing.T, c *cluster) {
+	url := c.schema(t)
+	s := openShared(t, url)
+	remembers(t, s, 1)
+	locker, err := s.server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := locker.Exec(t.Context(), `BEGIN; LOCK TABLE triplet IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var fault *greylist.Fault
+	if err := s.Update(ctx, numbered(2), remember(greylist.Entry{})); !errors.As(err, &fault) || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("%v", err)
+	}
+	for range 20 {
+		err := s.Update(ctx, numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
+			if e == nil {
+				t.Error("it is not remembered")
+			}
+			return greylist.Entry{}, false
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Update(ctx, numbered(3), remember(greylist.Entry{})); err == nil {
+		t.Error("something was remembered")
+	}
+	if err := locker.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	remembers(t, s, 2)
+	closesSoon(t, s)
+}
+
+// testPostgresHosts: of several hosts the one is found that can be written to, and
+// the next when that fails over.
+func testPostgresHosts(t *testing.T, c *cluster) {
+	primary := lab.StartDatabase(t)
+	primary.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'; GRANT ALL ON SCHEMA public TO greyglass`)
+	standby := primary.Standby()
+	dead, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	url := fmt.Sprintf("postgres://greyglass:correct%%20horse@127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&connect_timeout=1",
+		dead.Addr().(*net.TCPAddr).Port, standby.Port, primary.Port)
+	s := openShared(t, url)
+	remembers(t, s, 1)
+	began := time.Now()
+	remembers(t, s, 2)
+	t.Logf("with two hosts before that don't do: %v", time.Since(began))
+	for standby.SQL("postgres", "SELECT count(*) FROM triplet") != "2" {
+		time.Sleep(10 * time.Millisecond)
+	}
+	primary.Kill()
+	standby.Promote()
+	began = time.Now()
+	remembers(t, s, 3)
+	t.Logf("after the failover: %v", time.Since(began))
+	if e, err := s.Get(t.Context(), numbered(1)); err != nil || e == nil {
+		t.Errorf("what was remembered before: %v, %v", e, err)
+	}
+	if one, err := Open(t.Context(), c.url("greyglass", "target_session_attrs=standby"), Options{}); err == nil {
+		t.Error("a primary is taken for a standby")
+		_ = one.Close()
+	}
+	closesSoon(t, s)
+}
+
+// testPostgresCertificate: a server that can't show who it is, is away; and so is
+// one whose certificate is not for its name.
+func testPostgresCertificate(t *testing.T, c *cluster) {
+	_, schema, _ := strings.Cut(c.schema(t), "search_path=")
+	url := fmt.Sprintf("postgres://greyglass@127.0.0.1:%d/postgres?search_path=%s&sslrootcert=%s&sslmode=", c.Port, schema, filepath.Join(c.Dir, "ca.pem"))
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func(mode string) *sharedStore {
+		s, err := Open(t.Context(), url+mode, Options{Create: true, PasswordFile: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.(*sharedStore)
+	}
+	s := open("verify-full")
+	awayFor(t, s, "certificate")
+	closesSoon(t, s)
+	s = open("verify-ca") // the name is not looked at
+	remembers(t, s, 1)
+	closesSoon(t, s)
+	if err := os.WriteFile(password, []byte("wrong"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open("require")
+	awayFor(t, s, "password authentication failed")
+	if err := os.WriteFile(password, []byte("correct horse\r\nand more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	remembers(t, s, 2)
+	closesSoon(t, s)
+}
