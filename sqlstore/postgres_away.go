@@ -12,7 +12,7 @@ import (
 const (
 	// A server that is away is tried at once, and then less and less often.
 	probeFirst = 100 * time.Millisecond
-	probeMost  = 2 * time.Second
+	probeMost  = time.Second
 
 	// probePatience bounds one try, of all hosts together.
 	probePatience = 15 * time.Second
