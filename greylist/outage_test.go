@@ -95,6 +95,24 @@ func TestOutage(t *testing.T) {
 		set(full)
 		ask(ReasonError)
 		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(nil)
+		time.Sleep(time.Minute)
+		logged.Reset()
+
+		// It may be there from the beginning, before anybody asks.
+		judge.LookAtMemory(t.Context())
+		told()
+		set(full)
+		judge.LookAtMemory(t.Context())
+		judge.LookAtMemory(t.Context())
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(nil)
+		time.Sleep(2 * outageLook)
+		told(`level=INFO msg="database works again" after=1s failed_answers=0`)
+
+		set(full)
+		ask(ReasonError)
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
 		set(ErrClosed) // nobody looks any more
 		time.Sleep(time.Minute)
 		told()

@@ -27,12 +27,15 @@ var mayImport = map[string][]string{
 // mustNotReach are parts of the standard library and of others that would bring
 // SQL or a wire protocol into the domain.
 var mustNotReach = map[string][]string{
-	"greyglass/greylist": {"database/sql", "modernc.org/sqlite", "github.com/d--j/go-milter", "net/http", "os", prometheus},
-	"greyglass/milter":   {"database/sql", "modernc.org/sqlite", "net/http", prometheus},
+	"greyglass/greylist": {"database/sql", "modernc.org/sqlite", pgx, "github.com/d--j/go-milter", "net/http", "os", prometheus},
+	"greyglass/milter":   {"database/sql", "modernc.org/sqlite", pgx, "net/http", prometheus},
 	"greyglass/sqlstore": {"github.com/d--j/go-milter", "net/http", prometheus},
 }
 
-const prometheus = "github.com/prometheus/client_golang/prometheus"
+const (
+	prometheus = "github.com/prometheus/client_golang/prometheus"
+	pgx        = "github.com/jackc/pgx/v5"
+)
 
 func TestImportsFollowTheMap(t *testing.T) {
 	for pkg, allowed := range mayImport {

@@ -54,6 +54,13 @@ var misuses = []struct{ args, says, help string }{
 	{"forget 192.0.2.1 a <>", "RECIPIENT is empty", "greyglass forget"},
 	{"probe 192.0.2.1 a b --to 8895", `--to "8895" does not begin with a family`, "greyglass probe"},
 
+	{"migrate now", `unexpected argument "now"`, "greyglass migrate"},
+	{"copy", "--from is missing", "greyglass copy"},
+	{"copy --from sqlite:a", "--to is missing", "greyglass copy"},
+	{"copy --from sqlite:a --to mysql:b", `--to: unknown kind of database "mysql"`, "greyglass copy"},
+	{"copy --from postgres://a:b@c:d/ --to sqlite:b", "--from: not a PostgreSQL URL: invalid port", "greyglass copy"},
+	{"copy --from sqlite:a --to sqlite:a", "--from and --to are the same", "greyglass copy"},
+
 	{"list --limit -1", "--limit is negative", "greyglass list"},
 	{"list --limit many", `--limit takes a whole number, and "many" is none`, "greyglass list"},
 	{"list --json=maybe", `--json takes true or false, and "maybe" is none`, "greyglass list"},
@@ -106,6 +113,8 @@ func TestOrderOfChecks(t *testing.T) {
 		{"forget 192.0.2.1 a b", statusConfig, statusDatabase},
 		{"expire", statusConfig, statusDatabase},
 		{"backup copy.db", statusConfig, statusDatabase},
+		{"copy --from sqlite:missing.db --to sqlite:copy.db", statusConfig, statusDatabase},
+		{"migrate", statusConfig, statusFailed}, // since it is no PostgreSQL database
 		{"probe 192.0.2.1 a b", statusConfig, statusFailed},
 	} {
 		broken.run(strings.Fields(c.args)...).fails(t, c.broken)

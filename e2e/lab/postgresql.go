@@ -266,6 +266,17 @@ func (d *Database) SQL(database, statements string) string {
 	return strings.TrimSpace(out.String())
 }
 
+// Script runs a file of statements as the superuser, by psql with its commands.
+func (d *Database) Script(database, file string) {
+	d.t.Helper()
+	cmd := d.psql(database, `SELECT 1`)
+	cmd.Args = append(cmd.Args[:len(cmd.Args)-2], "--file", file)
+	cmd.Stdout, cmd.Stderr = nil, nil
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.t.Fatalf("psql: %v: %s", err, out)
+	}
+}
+
 func (d *Database) psql(database, statements string) *exec.Cmd {
 	return d.tool("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
 		"--host", d.Dir, "--port", fmt.Sprint(d.Port), "--username=postgres", "--dbname", database, "--command", statements)

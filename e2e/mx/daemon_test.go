@@ -160,12 +160,13 @@ func (d *daemon) log() string {
 
 // logLine is a line of the log, as far as it is looked at here.
 type logLine struct {
-	Msg     string `json:"msg"`
-	Level   string `json:"level"`
-	Verdict string `json:"verdict"`
-	Reason  string `json:"reason"`
-	QueueID string `json:"queue_id"`
-	Error   string `json:"error"`
+	Time    time.Time `json:"time"`
+	Msg     string    `json:"msg"`
+	Level   string    `json:"level"`
+	Verdict string    `json:"verdict"`
+	Reason  string    `json:"reason"`
+	QueueID string    `json:"queue_id"`
+	Error   string    `json:"error"`
 }
 
 func (d *daemon) lines() (lines []logLine) {

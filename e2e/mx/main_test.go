@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	decisions = flag.Int("decisions", 30_000, "how many decisions TestModel asks for")
+	decisions = flag.Int("decisions", 100_000, "how many decisions TestModel asks for")
 	seed      = flag.Uint64("seed", 1, "of what TestModel asks")
 )
 

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+)
+
+// refusing is the URL of a PostgreSQL that nobody serves, with a password in it.
+func refusing(t *testing.T) (url, shown string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	at := l.Addr().String() + "/greyglass"
+	return "postgres://greyglass:hush@" + at, "postgres://greyglass@" + at
+}
+
+// A daemon whose PostgreSQL is away when it starts serves all the same, says so
+// once, and never shows the password; commands say so too.
+func TestPostgresAwayAtStart(t *testing.T) {
+	t.Parallel()
+	url, shown := refusing(t)
+	s := newSite(t, conf{"store.url": fmt.Sprintf("%q", url)})
+	daemon := s.serve()
+	failing := daemon.wait("database failing, answering by on_error")
+	if failing.str("database") != shown || !strings.Contains(failing.str("error"), "connection refused") || failing.str("advice") == "" {
+		t.Errorf("%v", failing)
+	}
+	for i := range 5 {
+		answer := s.ask("203.0.113.7", fmt.Sprintf("s%d@example.net", i), "bob@example.org")
+		if answer.Verdict != "accept" {
+			t.Errorf("%+v", answer)
+		}
+	}
+	if got := daemon.decision("bob@example.org").str("reason"); got != "error" {
+		t.Errorf("reason %s", got)
+	}
+	if n := len(daemon.find("database failing")); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	if got := daemon.wait("started").str("store"); got != shown {
+		t.Errorf("started with %s", got)
+	}
+	for _, args := range []string{"list", "stats", "expire", "backup x", "migrate", "explain 192.0.2.1 a b",
+		"pass 192.0.2.1 a b", "forget 192.0.2.1 a b", "copy --from " + url + " --to sqlite:x.db"} {
+		r := s.run(strings.Fields(args)...)
+		r.fails(t, statusDatabase, "connection refused", shown, "see that the server runs")
+		if strings.Contains(r.stderr, "hush") {
+			t.Errorf("%s shows the password: %s", args, r.stderr)
+		}
+	}
+	if r := s.run("doctor"); r.status != 1 || !strings.Contains(r.stdout, shown) || strings.Contains(r.stdout+r.stderr, "hush") {
+		t.Errorf("doctor: %+v", r)
+	}
+	if got := s.output("config"); !strings.Contains(got, "greyglass:***@") || strings.Contains(got, "hush") {
+		t.Errorf("config: %s", got)
+	}
+	if strings.Contains(fmt.Sprint(daemon.log()), "hush") {
+		t.Errorf("the log shows the password: %v", daemon.log())
+	}
+}
+
+// A URL that cannot be meant is a mistake in the configuration.
+func TestPostgresMistake(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"store.url": `"postgres://greyglass:hush@db/greyglass?sslmode=maybe"`})
+	r := s.run("serve")
+	r.fails(t, statusConfig, "greyglass.toml:", "sslmode")
+	if strings.Contains(r.stderr, "hush") {
+		t.Errorf("it shows the password: %s", r.stderr)
+	}
+}
