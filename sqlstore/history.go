@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"greyglass/greylist"
 )
@@ -62,7 +63,7 @@ func (s *store) History(ctx context.Context, since int64) (greylist.History, err
 	if err != nil {
 		return greylist.History{}, err
 	}
-	h, err := readHistory(ctx, db, since)
+	h, err := readHistory(ctx, db.readers, since)
 	if err != nil {
 		return greylist.History{}, s.failed(ctx, err)
 	}
@@ -70,8 +71,9 @@ func (s *store) History(ctx context.Context, since int64) (greylist.History, err
 	return h, nil
 }
 
-func readHistory(ctx context.Context, db *opened, since int64) (h greylist.History, err error) {
-	rows, err := db.readers.QueryContext(ctx, getAnsweredSQL, since)
+// readHistory reads the counts, in no order.
+func readHistory(ctx context.Context, db *sql.DB, since int64) (h greylist.History, err error) {
+	rows, err := db.QueryContext(ctx, getAnsweredSQL, since)
 	if err != nil {
 		return h, err
 	}
@@ -86,7 +88,7 @@ func readHistory(ctx context.Context, db *opened, since int64) (h greylist.Histo
 	if err := rows.Err(); err != nil {
 		return h, err
 	}
-	rows, err = db.readers.QueryContext(ctx, getReturnedSQL, since)
+	rows, err = db.QueryContext(ctx, getReturnedSQL, since)
 	if err != nil {
 		return h, err
 	}

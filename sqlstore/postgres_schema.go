@@ -16,7 +16,7 @@ import (
 // are never changed.
 var postgresMigrations = []string{postgresSchema1}
 
-// postgresSchema1 is [schema1]; checked is written by Ping. There is room in each
+// postgresSchema1 is [schema1] and [schema2]; checked is written by Ping. There is room in each
 // page for rows to be changed in place, without new entries in the indexes.
 const postgresSchema1 = `
 CREATE TABLE greyglass (
@@ -53,6 +53,30 @@ CREATE VIEW passed AS
 		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen,
 		deferred, accepted
 	FROM triplet WHERE passed_at IS NOT NULL ORDER BY id;
+
+CREATE TABLE answered (
+	hour    bigint NOT NULL,
+	via     text   NOT NULL,
+	verdict text   NOT NULL,
+	reason  text   NOT NULL,
+	count   bigint NOT NULL,
+	PRIMARY KEY (hour, via, verdict, reason)
+);
+
+CREATE TABLE returned (
+	hour   bigint NOT NULL,
+	within bigint NOT NULL,
+	count  bigint NOT NULL,
+	PRIMARY KEY (hour, within)
+);
+
+CREATE VIEW answers AS
+	SELECT to_timestamp(hour) AT TIME ZONE 'UTC' AS hour, via, verdict, reason, count
+	FROM answered ORDER BY answered.hour, via, verdict, reason;
+
+CREATE VIEW returns AS
+	SELECT to_timestamp(hour) AT TIME ZONE 'UTC' AS first_deferred, within AS waited_at_most, count
+	FROM returned ORDER BY returned.hour, within;
 `
 
 // migrationLock is the advisory lock of whoever looks at the version in order to
@@ -75,14 +99,15 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	var encoding string
 	var ours, foreign bool
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
-		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
+			to_regclass('returned'), to_regclass('answers'), to_regclass('returns')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err
 	case encoding != "UTF8":
 		return fmt.Errorf("%w but %s", errEncoding, encoding)
 	case !ours && foreign:
-		return fmt.Errorf("%w: it has a table or view named triplet, waiting or passed, and none named greyglass", greylist.ErrNotOurs)
+		return fmt.Errorf("%w: it has tables of such names as triplet or passed, and none named greyglass", greylist.ErrNotOurs)
 	case !ours:
 		return fmt.Errorf("%w: there is no schema of Greyglass in it", greylist.ErrNoDatabase)
 	}

@@ -115,6 +115,16 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	if err := s.Record(t.Context(), greylist.History{
+		Answered: []greylist.Answered{{Hour: 1700000000 / 3600 * 3600, Via: "milter", Verdict: greylist.Defer, Reason: greylist.ReasonTooSoon, Count: 3}},
+		Returned: []greylist.Returned{{Hour: 1700000000 / 3600 * 3600, Within: 300, Count: 2}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got = c.SQL("postgres", "SELECT * FROM "+name+".answers; SELECT * FROM "+name+".returns")
+	if want := "2023-11-14 22:00:00|milter|defer|too-soon|3\n2023-11-14 22:00:00|300|2"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Bytes < 8192 {
 		t.Errorf("%+v, %v", st, err)
 	}
