@@ -16,7 +16,7 @@ import (
 const (
 	// workersPerStore is how many batches can be under way at a time: enough for
 	// one to be committed while the next is read.
-	workersPerStore = 4
+	workersPerStore = 2
 
 	// maxShared bounds how many jobs share a round trip.
 	maxShared = 256
