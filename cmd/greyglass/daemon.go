@@ -116,7 +116,10 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	if c.Listen.HTTP != "" {
 		rows := new(watch.Rows)
 		work.Go(func() error { rows.Run(ctx, store); return nil })
-		web.Watch(&watch.Daemon{Judge: judge, Gate: gate, Store: store, Rows: rows, Files: &reloader.read, Listening: listening(fronts)})
+		web.Watch(&watch.Daemon{
+			Judge: judge, Gate: gate, Store: store, Rows: rows, MaxRows: reloader.maxRows,
+			Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
+		})
 	}
 	work.Go(func() error { judge.LookAtMemory(ctx); return nil })
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)

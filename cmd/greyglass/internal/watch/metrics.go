@@ -19,6 +19,7 @@ func newMetric(name, help string, labels ...string) metric {
 
 var (
 	buildInfo = newMetric("build_info", "Always 1; the labels say which build this is.", "version", "goversion")
+	started   = newMetric("started_timestamp_seconds", "When the daemon began to serve, in Unix time.")
 
 	decisions = newMetric("decisions_total", "Recipients that were judged.", "via", "verdict", "reason")
 	answer    = newMetric("answer_seconds", "Time that it took to judge a recipient.")
@@ -40,6 +41,7 @@ var (
 	queued      = newMetric("store_queued", "Changes that wait for the next transaction.")
 	size        = newMetric("store_size_bytes", "Size of the database's files.", "file")
 	triplets    = newMetric("store_triplets", "Triplets that are remembered, as of the last count.", "state")
+	ceiling     = newMetric("store_max_triplets", "How many triplets are kept at most (store.max_rows); 0 for any number.")
 	countedAt   = newMetric("store_counted_timestamp_seconds", "When the triplets were last counted, in Unix time.")
 
 	reads     = newMetric("file_reads_total", "Readings of the configuration and the lists, the first one included.", "file", "result")
@@ -48,8 +50,8 @@ var (
 	stale     = newMetric("file_stale", "1 while the file cannot be read, and what was last read from it stays in force.", "file")
 	entries   = newMetric("list_entries", "Entries of the list in force.", "file")
 
-	all = []metric{buildInfo, decisions, answer, delay, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
-		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, countedAt, reads, readAt, writtenAt, stale, entries}
+	all = []metric{buildInfo, started, decisions, answer, delay, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
+		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
 // collector makes the metrics of a daemon, from what it counts itself, each time
@@ -74,6 +76,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if d == nil {
 		return
 	}
+	s.gauge(started, unix(d.Started))
 	s.judge(d.Judge.Tally())
 	s.gate(d)
 	s.store(d)
@@ -116,6 +119,7 @@ func (s series) store(d *Daemon) {
 		s.gauge(size, float64(n.DatabaseBytes), "database")
 		s.gauge(size, float64(n.LogBytes), "log")
 	}
+	s.gauge(ceiling, float64(d.MaxRows()))
 	if is, at := d.Rows.Last(); !at.IsZero() {
 		s.gauge(triplets, float64(is.Waiting), "waiting")
 		s.gauge(triplets, float64(is.Passed), "passed")

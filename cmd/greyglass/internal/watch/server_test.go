@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,7 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 		Store:     m,
 		Rows:      new(Rows),
 		Files:     new(Files),
+		MaxRows:   func() int64 { return 5000 },
 		Listening: []string{"milter 127.0.0.1:8895"},
 	}
 	d.Files.Taken(Configuration, 0, time.Time{})
@@ -253,6 +255,7 @@ func TestMetrics(t *testing.T) {
 		`greyglass_answer_seconds_bucket{le="30"} 3`,
 		`greyglass_delay_seconds_count 0`,
 		`greyglass_delay_seconds_bucket{le="3600"} 0`,
+		`greyglass_store_max_triplets 5000`,
 		`greyglass_store_failing 1`,
 		`greyglass_failing_open 1`,
 		`greyglass_store_failed_answers_total 1`,
@@ -279,7 +282,8 @@ func TestMetrics(t *testing.T) {
 func TestRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := new(memory)
-		slow := &counting{memory: m, takes: 10 * time.Second}
+		slow := &counting{memory: m}
+		slow.takes.Store(int64(10 * time.Second))
 		rows := new(Rows)
 		if _, at := rows.Last(); !at.IsZero() {
 			t.Error("counted before it began")
@@ -297,14 +301,14 @@ func TestRows(t *testing.T) {
 		if is, at := rows.Last(); is.Waiting != 3 || !at.Equal(began) {
 			t.Errorf("%+v at %s", is, at)
 		}
-		if slow.asked > 7 {
-			t.Errorf("counted %d times in 100 minutes, at 10 s each", slow.asked)
+		if n := slow.asked.Load(); n > 7 {
+			t.Errorf("counted %d times in 100 minutes, at 10 s each", n)
 		}
 		m.set(nil)
-		slow.takes = 0
-		before := slow.asked
+		slow.takes.Store(0)
+		before := slow.asked.Load()
 		time.Sleep(60 * time.Minute)
-		if n := slow.asked - before; n < 40 || n > 61 {
+		if n := slow.asked.Load() - before; n < 40 || n > 61 {
 			t.Errorf("counted %d times in an hour where it costs nothing", n)
 		}
 	})
@@ -312,13 +316,13 @@ func TestRows(t *testing.T) {
 
 type counting struct {
 	*memory
-	takes time.Duration
-	asked int
+	takes atomic.Int64 // nanoseconds
+	asked atomic.Int64
 }
 
 func (c *counting) Stats(ctx context.Context) (greylist.Stats, error) {
-	c.asked++
-	time.Sleep(c.takes)
+	c.asked.Add(1)
+	time.Sleep(time.Duration(c.takes.Load()))
 	return c.memory.Stats(ctx)
 }
 

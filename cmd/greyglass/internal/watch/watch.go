@@ -4,6 +4,8 @@
 package watch
 
 import (
+	"time"
+
 	"greyglass/greylist"
 	"greyglass/milter"
 )
@@ -15,6 +17,8 @@ type Daemon struct {
 	Store     greylist.Store
 	Rows      *Rows
 	Files     *Files
+	MaxRows   func() int64 // store.max_rows, at the time
+	Started   time.Time
 	Listening []string // on what, for people
 }
 
