@@ -15,6 +15,7 @@ type Numbers struct {
 	Commit greylist.Distribution // how long a transaction took that wrote, in nanoseconds, until it was durable
 	Queued int                   // changes that wait for the next transaction
 	Failed int64                 // transactions that failed because the storage did
+	Away   bool                  // the database is known not to work at the moment
 
 	// Size in bytes; zero where it is not known.
 	DatabaseBytes, LogBytes int64
@@ -32,9 +33,20 @@ func NumbersOf(opened greylist.Store) (Numbers, bool) {
 func (s *store) numbers() Numbers {
 	n := s.writer.tally.read()
 	n.Queued = len(s.writer.queue)
-	if now := s.writer.now.Load(); now.db != nil {
+	now := s.writer.now.Load()
+	n.Away = now.err != nil
+	if now.db != nil {
 		n.DatabaseBytes, n.LogBytes = sizeOf(now.db.path), sizeOf(walOf(now.db.path))
 	}
+	return n
+}
+
+func (s *sharedStore) numbers() Numbers {
+	n := s.tally.read()
+	for _, w := range s.workers {
+		n.Queued += len(w.queue)
+	}
+	n.Away = s.link.away.Load() != nil
 	return n
 }
 
@@ -46,7 +58,7 @@ func sizeOf(file string) int64 {
 	return info.Size()
 }
 
-// tally counts the transactions of a writer.
+// tally counts the transactions of a store.
 type tally struct {
 	batch, took *greylist.Histogram
 	failed      atomic.Int64

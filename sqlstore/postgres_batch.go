@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -155,7 +156,11 @@ func (w *worker) decide(groups []*group) (writing []*group) {
 // write commits what was decided, and returns those to whom somebody else was in
 // the way.
 func (w *worker) write(ctx context.Context, groups []*group) (again []*decision) {
+	began := time.Now()
 	written, err := w.commit(ctx, groups)
+	if err == nil {
+		w.store.tally.done(len(groups), true, time.Since(began))
+	}
 	switch {
 	case err == nil, isConflict(err):
 		for _, g := range groups {

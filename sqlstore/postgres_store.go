@@ -27,6 +27,7 @@ type sharedStore struct {
 	log     *slog.Logger
 	link    link
 	workers [workersPerStore]*worker
+	tally   *tally
 	reading *sql.DB // for lists, and whatever else takes its time
 
 	closing   chan struct{} // closed: nothing more is taken in
@@ -49,6 +50,7 @@ func openPostgres(ctx context.Context, url string, opts Options, steps []string)
 		log:     opts.Logger,
 		closing: make(chan struct{}),
 		tended:  make(chan struct{}),
+		tally:   newTally(),
 	}
 	s.link.broken = make(chan struct{}, 1)
 	opening, cancel := context.WithTimeout(ctx, openTimeout)

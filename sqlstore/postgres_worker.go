@@ -181,6 +181,7 @@ func (w *worker) process(batch []*decision) (again []*decision) {
 	}
 	writing := w.decide(groups)
 	if len(writing) == 0 {
+		w.store.tally.done(len(batch), false, 0)
 		return nil
 	}
 	if away := w.store.link.away.Load(); away != nil {
@@ -225,6 +226,7 @@ func patienceOf(batch []*decision) time.Time {
 // fail answers with an error of the server. That is not asked any more until it
 // is known to work again; reads says whether it can still be read from.
 func (w *worker) fail(groups []*group, err error, reads bool) {
+	w.store.tally.failed.Add(1)
 	fault := w.store.server.fault(err)
 	if w.conn == nil || w.era == w.store.link.era.Load() { // and not that of a connection which is given up anyhow
 		w.store.link.fail(fault, reads)

@@ -47,9 +47,9 @@ func (d *Daemon) report() string {
 	since, _ := d.Judge.Outage()
 	switch fails, open := d.failing(); {
 	case open:
-		fmt.Fprintf(&b, "database: failing open since %s: strangers are accepted\n", inWords(since))
+		fmt.Fprintf(&b, "database: failing open%s: strangers are accepted\n", sinceThen(since))
 	case fails:
-		fmt.Fprintf(&b, "database: failing since %s: strangers are deferred\n", inWords(since))
+		fmt.Fprintf(&b, "database: failing%s: strangers are deferred\n", sinceThen(since))
 	default:
 		b.WriteString("database: works\n")
 	}
@@ -61,6 +61,14 @@ func staleness(f File) string {
 		return "; it cannot be read any more, see the log"
 	}
 	return ""
+}
+
+// sinceThen is empty if nobody has asked yet.
+func sinceThen(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " since " + inWords(t)
 }
 
 func inWords(t time.Time) string { return t.UTC().Format(time.DateTime) + " UTC" }

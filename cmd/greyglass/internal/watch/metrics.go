@@ -116,8 +116,10 @@ func (s series) store(d *Daemon) {
 		s.histogram(batch, n.Batch, 1)
 		s.histogram(commit, n.Commit, time.Second)
 		s.gauge(queued, float64(n.Queued))
-		s.gauge(size, float64(n.DatabaseBytes), "database")
-		s.gauge(size, float64(n.LogBytes), "log")
+		if n.DatabaseBytes > 0 {
+			s.gauge(size, float64(n.DatabaseBytes), "database")
+			s.gauge(size, float64(n.LogBytes), "log")
+		}
 	}
 	s.gauge(ceiling, float64(d.MaxRows()))
 	if is, at := d.Rows.Last(); !at.IsZero() {

@@ -8,6 +8,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/sqlstore"
 )
 
 // Daemon is what is watched of a daemon that serves.
@@ -25,6 +26,7 @@ type Daemon struct {
 // failing reports whether the memory fails, and whether mail goes on meanwhile.
 func (d *Daemon) failing() (failing, open bool) {
 	since, _ := d.Judge.Outage()
-	failing = !since.IsZero()
+	n, _ := sqlstore.NumbersOf(d.Store) // it may know before anybody has asked
+	failing = n.Away || !since.IsZero()
 	return failing, failing && d.Judge.Policy().OnError == greylist.Accept
 }
