@@ -28,7 +28,8 @@ func (d Debian) stamp() string {
 }
 
 // PrepareDebian sees to it that the systems are there. It needs the network only
-// for those that are not yet. The error wraps ErrUnavailable where it cannot work.
+// for those that are not yet. It ends what test processes that died have left
+// running, as [Prepare] does, of which it is the counterpart. The error wraps ErrUnavailable where it cannot work.
 func PrepareDebian(systems ...Debian) error {
 	if err := checkNamespaces(); err != nil {
 		return unavailable(err)
@@ -46,7 +47,11 @@ func PrepareDebian(systems ...Debian) error {
 			return err
 		}
 	}
-	return sweep()
+	if err := sweep(); err != nil {
+		return err
+	}
+	endOnSignal()
+	return nil
 }
 
 func (d Debian) prepare() error {

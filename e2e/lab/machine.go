@@ -19,12 +19,11 @@ var machineScript string
 // Machine is a throw-away Debian that runs under systemd, without a network but
 // its own loopback interface, to which the documentation addresses belong.
 type Machine struct {
-	t      testing.TB
-	dir    string
-	cgroup string
-	init   string // the process number of its systemd, as seen from here
-	boot   *exec.Cmd
-	says   bytes.Buffer
+	t    testing.TB
+	dir  string
+	init string // the process number of its systemd, as seen from here
+	boot *exec.Cmd
+	says bytes.Buffer // what came before systemd's journal
 }
 
 // Boot starts a machine, and ends it when the test does.
@@ -36,15 +35,18 @@ func Boot(t testing.TB, d Debian) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Machine{t: t, dir: dir, cgroup: filepath.Join(groups, "greyglass-"+filepath.Base(dir))}
-	m.boot = exec.Command("sh", "-c", machineScript, "sh", d.path(), dir, m.cgroup)
+	m := &Machine{t: t, dir: dir}
+	m.boot = exec.Command("sh", "-c", machineScript, "sh", d.path(), dir, cgroupOf(groups, dir))
 	m.boot.Stdout, m.boot.Stderr = &m.says, &m.says
 	if err := m.boot.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.end)
-	if !poll(time.Minute, m.findInit) || !poll(2*time.Minute, m.up) {
-		t.Fatalf("the machine does not come up: %s", m.Try("systemctl is-system-running; systemctl list-jobs; systemctl --failed").Output)
+	if !poll(time.Minute, m.findInit) {
+		SkipOrFail(t, unavailable(fmt.Errorf("a machine cannot be started: %s", lastLine(m.says.String()))))
+	}
+	if !poll(2*time.Minute, m.up) {
+		t.Fatalf("the machine does not come up: %s%s", m.says.String(), m.Try("systemctl is-system-running; systemctl list-jobs; systemctl --failed").Output)
 	}
 	for _, network := range documentation {
 		if !strings.Contains(network, ":") {
@@ -52,6 +54,11 @@ func Boot(t testing.TB, d Debian) *Machine {
 		}
 	}
 	return m
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
 }
 
 // cgroup2 returns where the hierarchy of version 2 is mounted; systemd needs one.
@@ -63,6 +70,23 @@ func cgroup2() (string, error) {
 		}
 	}
 	return "", unavailable(errors.Join(errors.New("no cgroup2 file system is mounted"), err))
+}
+
+func cgroupOf(groups, dir string) string {
+	return filepath.Join(groups, "greyglass-"+filepath.Base(dir))
+}
+
+// removeCgroup removes what a machine, whose processes have ended, has made of cgroups.
+func removeCgroup(dir string) {
+	groups, err := cgroup2()
+	if err != nil {
+		return
+	}
+	poll(10*time.Second, func() bool { // it can be removed once the kernel has cleared up after them
+		_ = exec.Command("find", cgroupOf(groups, dir), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run()
+		_, err := os.Stat(cgroupOf(groups, dir))
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // findInit finds the first process of the machine, once that is systemd.
@@ -121,11 +145,6 @@ func (m *Machine) end() {
 	if err := killAll(m.dir); err != nil {
 		m.t.Error(err)
 	}
-	// A cgroup can be removed when it is empty, the innermost first.
-	poll(10*time.Second, func() bool {
-		_ = exec.Command("find", m.cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run()
-		_, err := os.Stat(m.cgroup)
-		return errors.Is(err, os.ErrNotExist)
-	})
+	removeCgroup(m.dir)
 	dropRunFolder(m.t, m.dir)
 }

@@ -1,5 +1,6 @@
 # Boots a Debian, $1, under a layer of changes in the folder $2, with systemd as
-# its first process, in namespaces of its own and the cgroup $3.
+# its first process, in namespaces of its own and the cgroup $3. Nothing is written
+# through to the disk (volatile), as nothing is to outlive it.
 set -e
 mkdir -p "$3"
 echo $$ >"$3/cgroup.procs"
@@ -8,7 +9,7 @@ exec unshare --pid --mount --net --uts --ipc --cgroup --fork --kill-child sh -ec
 	mount --make-rprivate /
 	cd "$2"
 	mkdir -p upper work root
-	mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay root
+	mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,volatile" overlay root
 	cd root
 	mount -t proc proc proc
 	mount -t sysfs -o ro sysfs sys

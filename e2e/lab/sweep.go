@@ -56,6 +56,7 @@ func sweep() error {
 		if err := killAll(dir); err != nil {
 			return err
 		}
+		removeCgroup(dir)
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
 			os.RemoveAll(dir)
 		}
