@@ -43,6 +43,8 @@ func Boot(t testing.TB, d Debian) *Machine {
 	}
 	t.Cleanup(m.end)
 	if !poll(time.Minute, m.findInit) {
+		_ = m.boot.Process.Kill()
+		_ = m.boot.Wait() // it says nothing more
 		SkipOrFail(t, unavailable(fmt.Errorf("a machine cannot be started: %s", lastLine(m.says.String()))))
 	}
 	if !poll(2*time.Minute, m.up) {
