@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func manualSource(t *testing.T) manual.Source {
 	var limits []config.Option
 	for _, s := range config.Sections {
 		for _, o := range s.Options {
-			if s.Name == "limits" || o.Key == "store.timeout" {
+			if s.Name == "limits" || slices.Contains([]string{"store.timeout", "store.max_rows", "store.history"}, o.Key) {
 				limits = append(limits, o)
 			}
 			if name, ok := strings.CutPrefix(o.Key, "greylist."); ok {
