@@ -19,7 +19,7 @@ func main() {
 	var b bench
 	var sizes, connections, kinds, names string
 	flag.IntVar(&b.rounds, "rounds", 5, "how many times each is measured, in turn; the median counts")
-	flag.DurationVar(&b.length, "length", time.Second, "how long one measurement takes")
+	flag.DurationVar(&b.length, "length", 700*time.Millisecond, "how long one measurement takes")
 	flag.StringVar(&sizes, "sizes", "0,1000000", "how many triplets the database has")
 	flag.StringVar(&connections, "connections", "16,64", "how many connections there are at a time")
 	flag.StringVar(&kinds, "loads", "new,known,mix", "which loads")

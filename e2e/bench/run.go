@@ -78,7 +78,7 @@ type entry struct {
 }
 
 // fewRows is how many triplets a program knows that must be told of each.
-const fewRows = 4_000
+const fewRows = 1_000
 
 func (r *run) measure() (err error) {
 	database := filepath.Join(r.dir, "greyglass.db")
