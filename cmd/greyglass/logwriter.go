@@ -6,9 +6,8 @@ import (
 )
 
 // logWriter writes the lines of the log, each at once. Lines that come while
-// another is being written are written together after it, by whoever writes
-// then: so a write is made for many lines where there are many, and nobody but
-// that one waits for it.
+// another is being written are written together after it: so where there are many,
+// one write is made for several, and nobody waits for another's.
 type logWriter struct {
 	w io.Writer
 
@@ -42,18 +41,39 @@ func (l *logWriter) Write(line []byte) (int, error) {
 		return len(line), l.err
 	}
 	l.writing = true
-	for len(l.waiting) > 0 {
-		lines := l.waiting
-		l.waiting = l.spare[:0]
-		l.changed.Broadcast()
-		l.mu.Unlock()
-		_, err := l.w.Write(lines)
-		l.mu.Lock()
-		l.spare, l.err = lines, err
+	l.writeWaiting()
+	if len(l.waiting) > 0 {
+		go l.drain() // for those who came meanwhile
+	} else {
+		l.end()
 	}
+	return len(line), l.err
+}
+
+// drain writes what is waiting, until nothing is.
+func (l *logWriter) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waiting) > 0 {
+		l.writeWaiting()
+	}
+	l.end()
+}
+
+// writeWaiting writes what is waiting now. The lock is held, but for the writing.
+func (l *logWriter) writeWaiting() {
+	lines := l.waiting
+	l.waiting = l.spare[:0]
+	l.changed.Broadcast()
+	l.mu.Unlock()
+	_, err := l.w.Write(lines)
+	l.mu.Lock()
+	l.spare, l.err = lines, err
+}
+
+func (l *logWriter) end() {
 	l.writing = false
 	l.changed.Broadcast()
-	return len(line), l.err
 }
 
 // flush waits until all lines are written.
