@@ -8,6 +8,7 @@ CHAOSTIME   ?= 3m
 CHAOSSEED   ?= 1
 SIZES       ?= 0,1000000
 BENCHFLAGS  ?=
+RESULTS     ?= e2e/bench/RESULTS.md
 
 .PHONY: build run deb test race fuzz chaos bench bench-peers lint generate clean
 
@@ -42,8 +43,8 @@ fuzz: ## each fuzz target for FUZZTIME
 chaos: ## the program under load while everything else fails, for CHAOSTIME
 	$(GO) test ./e2e/chaos -count=1 -v -timeout 0 -args -for $(CHAOSTIME) -seed $(CHAOSSEED)
 
-bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the results go to e2e/bench/RESULTS.md
-	$(GO) run ./e2e/bench -sizes $(SIZES) -results e2e/bench/RESULTS.md $(BENCHFLAGS)
+bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the results go to RESULTS
+	$(GO) run ./e2e/bench -sizes $(SIZES) -results $(RESULTS) $(BENCHFLAGS)
 
 bench-peers: ## the daemon beside postgrey and sqlgrey, by the policy protocol; needs root on a Debian
 	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy -results e2e/bench/PEERS.md $(BENCHFLAGS)
