@@ -112,7 +112,7 @@ func (r *run) measure() (err error) {
 			r.fact("With %s triplets, greyglass answers %s after its start.", grouped(r.size), e.server.upIn.Round(time.Millisecond))
 		}
 		if !e.busy {
-			e.server.settle(time.Minute) // a database that it finds is checked
+			e.server.settle(10 * time.Minute) // a database that it finds is checked
 		}
 	}
 	for _, l := range r.loads {
