@@ -127,7 +127,7 @@ func surplus(newest []waitingRow, excess int64) (gone []key) {
 	for _, r := range newest {
 		has[r.network]++
 	}
-	limit := keeps(slices.Collect(maps.Values(has)), excess)
+	limit := fairLimit(slices.Collect(maps.Values(has)), excess)
 	for _, r := range newest {
 		if int64(len(gone)) == excess {
 			break
@@ -140,8 +140,8 @@ func surplus(newest []waitingRow, excess int64) (gone []key) {
 	return gone
 }
 
-// keeps returns the greatest number that each may keep for the excess to go.
-func keeps(has []int64, excess int64) int64 {
+// fairLimit returns the greatest number that each may keep for the excess to go.
+func fairLimit(has []int64, excess int64) int64 {
 	slices.SortFunc(has, func(a, b int64) int { return cmp.Compare(b, a) })
 	var sum int64
 	for i, n := range has {
