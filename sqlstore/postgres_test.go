@@ -28,6 +28,7 @@ func TestPostgres(t *testing.T) {
 		{"Migrate", testPostgresMigrate},
 		{"Foreign", testPostgresForeign},
 		{"Views", testPostgresViews},
+		{"Numbers", testPostgresNumbers},
 		{"Away", testPostgresAway},
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},

@@ -1,0 +1,30 @@
+package sqlstore
+
+import (
+	"testing"
+
+	"greyglass/greylist"
+)
+
+// testPostgresNumbers: what shared a round trip is counted, and timed if it wrote.
+func testPostgresNumbers(t *testing.T, c *cluster) {
+	s := openShared(t, c.schema(t))
+	for range 2 {
+		if err := s.Update(t.Context(), numbered(1), remember(greylist.Entry{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.Update(t.Context(), numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	closesSoon(t, s) // so that all is counted
+	n, ok := NumbersOf(s)
+	var commits int64
+	for _, count := range n.Commit.Counts {
+		commits += count
+	}
+	if !ok || n.Batch.Counts[0] != 3 || commits != 2 || n.Commit.Sum <= 0 || n.Failed != 0 || n.Queued != 0 {
+		t.Errorf("%+v", n)
+	}
+}
