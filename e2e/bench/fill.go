@@ -46,16 +46,7 @@ func fill(file string, rows uint64, now time.Time, tell func(done uint64)) (err 
 		return err
 	}
 	for n := range rows {
-		t := tripletOf(n)
-		key := sha256.Sum256([]byte(t.client + "\x00" + t.sender + "\x00" + t.recipient)) // as the store has it; a wrong one shows as wrong verdicts
-		seen := now.Add(-2 * time.Hour).Unix()
-		var passed any
-		last, accepted := seen, 0
-		if n%2 == 1 { // passed, so lately that it need not be noted again during the run
-			last, accepted = now.Unix()-int64(n%600), 1
-			passed = last
-		}
-		if _, err = insert.Exec(key[:16], t.client, t.sender, t.recipient, seen, last, passed, 1, accepted); err != nil {
+		if _, err = insert.Exec(rowOf(n, now)...); err != nil {
 			return err
 		}
 		if n%100_000 == 0 {
@@ -64,6 +55,23 @@ func fill(file string, rows uint64, now time.Time, tell func(done uint64)) (err 
 	}
 	_, err = db.Exec(`COMMIT`)
 	return err
+}
+
+// columns are those of the table triplet, as rowOf fills them.
+var columns = []string{"key", "client", "sender", "recipient", "first_seen", "last_seen", "passed_at", "deferred", "accepted"}
+
+// rowOf is the row of the triplet of a number.
+func rowOf(n uint64, now time.Time) []any {
+	t := tripletOf(n)
+	key := sha256.Sum256([]byte(t.client + "\x00" + t.sender + "\x00" + t.recipient)) // as the store has it; a wrong one shows as wrong verdicts
+	seen := now.Add(-2 * time.Hour).Unix()
+	var passed any
+	last, accepted := seen, int64(0)
+	if n%2 == 1 { // passed, so lately that it need not be noted again during the run
+		last, accepted = now.Unix()-int64(n%600), 1
+		passed = last
+	}
+	return []any{key[:16], t.client, t.sender, t.recipient, seen, last, passed, int64(1), accepted}
 }
 
 // expireAll makes all rows of a database older than anything is kept, and returns

@@ -44,22 +44,23 @@ type sample struct {
 
 // press has connections send messages to a server for so long.
 func press(s *server, l load, p *population, as shape, length time.Duration) (sample, error) {
-	before, err := s.cpu()
+	before, err := s.cpuOfAll()
 	if err != nil {
 		return sample{}, err
 	}
+	done := s.watchDatabase()
 	workers := make([]worker, as.connections)
 	began := time.Now()
 	var wg sync.WaitGroup
 	for i := range workers {
 		w := &workers[i]
-		w.speaker = as.speaker(s.socket)
+		w.speaker = as.speaker(s.socketOf(i))
 		wg.Go(func() { w.err = w.work(l, p, as, began.Add(length)) })
 	}
 	wg.Wait()
 	took := time.Since(began)
 	s.settle(2 * time.Second) // what it leaves for later is its work too
-	after, err := s.cpu()
+	after, err := s.cpuOfAll()
 	if err != nil {
 		return sample{}, err
 	}
@@ -78,6 +79,7 @@ func press(s *server, l load, p *population, as shape, length time.Duration) (sa
 	slices.Sort(all)
 	at := func(share float64) time.Duration { return all[min(len(all)-1, int(share*float64(len(all))))] }
 	result.transactions = len(all)
+	done(len(all))
 	result.rate = float64(len(all)) / took.Seconds()
 	result.cpu = time.Duration(float64(after-before) * 1000 / float64(len(all)))
 	result.p50, result.p99, result.p999 = at(0.5), at(0.99), at(0.999)

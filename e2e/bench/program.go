@@ -24,6 +24,8 @@ var programs = []program{
 	{name: "no-op", start: startNoop},
 	{name: "greyglass", start: startGreyglass},
 	{name: "expiring", start: startExpiring, busy: true},
+	{name: "postgres", start: startShared(1)},
+	{name: "postgres-three", start: startShared(3)},
 	{name: "postgrey", start: startPostgrey, slow: true},
 	{name: "sqlgrey", start: startSqlgrey, slow: true},
 }
@@ -47,7 +49,7 @@ func startNoop(b *bench, _ string, as shape) (*server, error) {
 
 // startGreyglass starts the daemon as an administrator would.
 func startGreyglass(b *bench, database string, as shape) (*server, error) {
-	return startDaemon(b, "greyglass", database, 0, as)
+	return startDaemon(b, "greyglass", "sqlite:"+database, 0, as)
 }
 
 // startExpiring starts the daemon on a database of which all has expired, and
@@ -61,14 +63,14 @@ func startExpiring(b *bench, database string, as shape) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startDaemon(b, "expiring", expired, rows+rows/20, as)
+	return startDaemon(b, "expiring", "sqlite:"+expired, rows+rows/20, as)
 }
 
-func startDaemon(b *bench, name, database string, maxRows int64, as shape) (*server, error) {
+func startDaemon(b *bench, name, url string, maxRows int64, as shape) (*server, error) {
 	file := func(suffix string) string { return filepath.Join(b.dir, name+suffix) }
 	milter, policy, config, empty := file(".milter"), file(".policy"), file(".toml"), file(".list")
 	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\nmax_rows = %d\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
-		"unix:"+milter, "unix:"+policy, "sqlite:"+database, maxRows, empty, empty)
+		"unix:"+milter, "unix:"+policy, url, maxRows, empty, empty)
 	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(config, []byte(text), 0o600)); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ var blocks = []block{
 	{name: "whole", about: "accepted mail, a connection for each, through its end", as: shape{whole: true}, programs: []string{"no-op", "greyglass"}, loads: "known"},
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
 	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
+	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it", programs: []string{"greyglass", "postgres", "postgres-three"}},
 	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
 }
 
@@ -158,6 +159,11 @@ func (r *run) load(l load) error {
 	for _, e := range r.entries {
 		line := newRow(e.samples, base.samples)
 		line.size, line.block, line.connections, line.load, line.program = r.size, r.block.name, r.as.connections, l.name, e.name
+		if share := e.server.databaseTime(); share > 0 {
+			r.fact("With %s triplets, %d connections, %s, %s: PostgreSQL itself took %s of processor time for 1000 transactions, warming up included.",
+				grouped(r.size), r.as.connections, l.name, e.name, milliseconds(share*1000/time.Duration(e.server.transactions)))
+			e.server.transactions = 0
+		}
 		line.checked = e.name != "no-op"
 		if e.slow {
 			line.size = fewRows

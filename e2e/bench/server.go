@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // server is a process that is measured.
@@ -20,6 +22,11 @@ type server struct {
 	cmd    *exec.Cmd
 	ended  chan error    // holds one
 	upIn   time.Duration // from its start to its first answer
+
+	beside       []*server     // that share its load
+	database     *lab.Database // that it uses; nil: none of its own process
+	inDatabase   time.Duration // processor time that the database has used for it
+	transactions int           // for which it did
 }
 
 // start starts a program, whose output goes to a file, and waits until its socket
@@ -55,6 +62,14 @@ func start(socket, log string, cmd *exec.Cmd) (*server, error) {
 }
 
 func (s *server) stop() error {
+	var err error
+	for _, other := range s.beside {
+		err = errors.Join(err, other.stop())
+	}
+	return errors.Join(err, s.end())
+}
+
+func (s *server) end() error {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -245,6 +246,24 @@ func (d *Database) Stop() {
 		d.t.Errorf("lab: %s does not end", PostgreSQL)
 	}
 	d.Kill()
+}
+
+// CPU is how much processor time the server has used, and is still known to have:
+// that of connections that were closed counts with their parent's (proc(5)).
+func (d *Database) CPU() time.Duration {
+	var ticks time.Duration
+	for _, pid := range processesOf(d.Dir) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		for _, f := range fields[11:15] {
+			n, _ := strconv.Atoi(f)
+			ticks += time.Duration(n)
+		}
+	}
+	return ticks * 10 * time.Millisecond // USER_HZ is 100
 }
 
 // Signal sends a signal to every process of the server.
