@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 
@@ -90,7 +89,6 @@ func adviceOn(err error) string {
 	}
 	var certificate *tls.CertificateVerificationError
 	var path *os.PathError
-	var network *net.OpError
 	switch {
 	case errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errOlder), errors.Is(err, errPrivileges):
 		return privilegeAdvice
@@ -104,8 +102,6 @@ func adviceOn(err error) string {
 		return "let the daemon's user read it"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "look at the network, and at the load of the server"
-	case errors.As(err, &network):
-		return networkAdvice
 	}
 	return networkAdvice
 }

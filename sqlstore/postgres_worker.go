@@ -25,6 +25,9 @@ const (
 	// callers would wait longer.
 	workPatience = 10 * time.Second
 
+	// leastPatience is how long the server has at least, before it counts as away.
+	leastPatience = time.Second
+
 	// maxLate bounds how often a decision is made anew.
 	maxLate = 1000
 
@@ -172,9 +175,13 @@ func (w *worker) process(batch []*decision) (again []*decision) {
 	if len(batch) == 0 {
 		return nil
 	}
+	groups := grouped(batch)
+	if away := w.store.link.away.Load(); away != nil && !away.reads {
+		answer(groups, away.fault)
+		return nil
+	}
 	ctx, cancel := context.WithDeadline(context.Background(), patienceOf(batch))
 	defer cancel()
-	groups := grouped(batch)
 	if err := w.read(ctx, groups); err != nil {
 		w.fail(groups, err, false)
 		return nil
@@ -204,9 +211,10 @@ func (w *worker) stillThere(batch []*decision) []*decision {
 	return there
 }
 
-// patienceOf is until when anybody of the batch waits.
+// patienceOf is until when anybody of the batch waits, and a little longer for
+// those who have waited for their turn: it is not the server that is late then.
 func patienceOf(batch []*decision) time.Time {
-	most := time.Now().Add(workPatience)
+	least, most := time.Now().Add(leastPatience), time.Now().Add(workPatience)
 	var last time.Time
 	for _, d := range batch {
 		deadline, ok := d.ctx.Deadline()
@@ -217,8 +225,11 @@ func patienceOf(batch []*decision) time.Time {
 			last = deadline
 		}
 	}
-	if last.After(most) {
+	switch {
+	case last.After(most):
 		return most
+	case last.Before(least):
+		return least
 	}
 	return last
 }
