@@ -173,7 +173,7 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 		}
 	}
 	for _, address := range milter.NotTakenOver() {
-		d.log.Warn("systemd passed a socket that listen.milter and listen.policy do not name; whoever connects there gets no answer", "address", address)
+		d.log.Warn("systemd passed a socket that [listen] does not name; whoever connects there gets no answer; change the socket unit, or the configuration", "address", address)
 	}
 	if len(opened) == 0 {
 		d.log.Warn("listening nowhere, because listen.milter and listen.policy are empty")

@@ -132,6 +132,14 @@ func TestSocketActivate(t *testing.T) {
 	}
 }
 
+// A socket that systemd opens and the configuration does not name is told of.
+func TestSocketOfNobody(t *testing.T) {
+	t.Parallel()
+	m := machine(t)
+	m.Run(`apt-get install -q -y ./greyglass.deb && printf '[listen]\npolicy = []\n' >/etc/greyglass/greyglass.toml && systemctl restart greyglass`)
+	wants(t, m.Run("journalctl -u greyglass -p warning -o cat"), "systemd passed a socket", "address=/run/greyglass/policy.sock", "address=127.0.0.1:8897")
+}
+
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
