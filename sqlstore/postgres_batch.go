@@ -206,6 +206,7 @@ func (w *worker) commit(ctx context.Context, groups []*group) (map[key]bool, err
 		})
 		return err
 	}
+	added := 0
 	var b pgx.Batch
 	var inserted, changed columns
 	for _, g := range groups {
@@ -218,7 +219,11 @@ func (w *worker) commit(ctx context.Context, groups []*group) (map[key]bool, err
 	if len(inserted.keys) > 0 {
 		t := &inserted
 		b.Queue(insertSQL, t.keys, t.clients, t.senders, t.recipients,
-			t.now[0], t.now[1], t.now[2], t.now[3], t.now[4]).Query(note)
+			t.now[0], t.now[1], t.now[2], t.now[3], t.now[4]).Query(func(rows pgx.Rows) error {
+			err := note(rows)
+			added = len(written)
+			return err
+		})
 	}
 	if len(changed.keys) > 0 {
 		t := &changed
@@ -228,6 +233,7 @@ func (w *worker) commit(ctx context.Context, groups []*group) (map[key]bool, err
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, err
 	}
+	w.store.counter.rows.Add(int64(added))
 	return written, nil
 }
 

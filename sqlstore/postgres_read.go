@@ -55,6 +55,7 @@ func (s *sharedStore) Forget(ctx context.Context, t greylist.Triplet) (bool, err
 		return false, s.failed(ctx, err)
 	}
 	n, err := result.RowsAffected()
+	s.counter.rows.Add(-n)
 	return n > 0, err
 }
 
@@ -94,6 +95,7 @@ func (s *sharedStore) Expire(ctx context.Context, c greylist.Cutoffs, cursor int
 	if err != nil {
 		return 0, cursor, s.failed(ctx, err)
 	}
+	s.counter.rows.Add(-int64(removed))
 	if rows < expireBatch {
 		next = 0
 	}

@@ -26,6 +26,7 @@ type sharedStore struct {
 	steps   []string
 	log     *slog.Logger
 	link    link
+	counter sharedCounter
 	workers [workersPerStore]*worker
 	tally   *tally
 	reading *sql.DB // for lists, and whatever else takes its time

@@ -29,6 +29,12 @@ func TestPostgres(t *testing.T) {
 		{"Foreign", testPostgresForeign},
 		{"Views", testPostgresViews},
 		{"Numbers", testPostgresNumbers},
+		{"Flood", func(t *testing.T, c *cluster) {
+			s := openShared(t, c.schema(t))
+			testFlood(t, s)
+			closesSoon(t, s)
+		}},
+		{"Trim", testPostgresTrim},
 		{"Away", testPostgresAway},
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},

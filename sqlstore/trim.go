@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"maps"
 	"net/netip"
 	"slices"
@@ -38,9 +39,13 @@ const (
 
 // Trim implements [greylist.Bounded].
 func (s *store) Trim(ctx context.Context, excess int64) (removed int64, err error) {
-	newest, err := s.newest(ctx)
+	db, err := s.reading()
 	if err != nil {
 		return 0, err
+	}
+	newest, err := newestWaiting(ctx, db.readers)
+	if err != nil {
+		return 0, s.failed(ctx, err)
 	}
 	for batch := range slices.Chunk(surplus(newest, min(excess, trimMost)), trimBatch) {
 		var gone int64
@@ -75,31 +80,24 @@ type waitingRow struct {
 	network netip.Prefix
 }
 
-// newest returns the newest waiting rows, the newest first.
-func (s *store) newest(ctx context.Context) (all []waitingRow, err error) {
-	db, err := s.reading()
+// newestWaiting returns the newest waiting rows, the newest first.
+func newestWaiting(ctx context.Context, db *sql.DB) (all []waitingRow, err error) {
+	rows, err := db.QueryContext(ctx, newestSQL, trimWindow)
 	if err != nil {
 		return nil, err
-	}
-	rows, err := db.readers.QueryContext(ctx, newestSQL, trimWindow)
-	if err != nil {
-		return nil, s.failed(ctx, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var k []byte
 		var client string
 		if err := rows.Scan(&k, &client); err != nil {
-			return nil, s.failed(ctx, err)
+			return nil, err
 		}
 		if len(k) == len(key{}) {
 			all = append(all, waitingRow{key(k), networkOf(client)})
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return all, nil
+	return all, rows.Err()
 }
 
 // networkOf is the network that a client is likely to have to itself, where it

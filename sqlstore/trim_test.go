@@ -89,7 +89,12 @@ func TestCount(t *testing.T) {
 
 // TestFlood: however many strangers knock, what is remembered stays bounded, and
 // those who came before them, or have passed, stay.
-func TestFlood(t *testing.T) {
+func TestFlood(t *testing.T) { testFlood(t, openNew(t)) }
+
+func testFlood(t *testing.T, s interface {
+	greylist.Store
+	greylist.Bounded
+}) {
 	const (
 		most     = 2_000
 		earlier  = 300 // who came before the flood, each from another network
@@ -98,7 +103,6 @@ func TestFlood(t *testing.T) {
 		aWave    = 500
 		networks = 6 // that it comes from
 	)
-	s := openNew(t)
 	now := time.Unix(1_000_000, 0)
 	sweeper := &greylist.Sweeper{
 		Store:   s,

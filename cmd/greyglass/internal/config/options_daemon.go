@@ -107,7 +107,7 @@ var storeSection = Section{
 			Default: int64(20_000_000),
 			Kind:    number{0, 1_000_000_000_000},
 			Comment: "How many triplets are remembered at most; 0: any number. 10 million take\nabout 1.4 GB of disk.",
-			Doc:     "How many triplets are remembered at most, about; `0` is any number. Ten million take about 1.4 GB of disk. Above it, what has expired goes first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out those who came before it; those that have passed never go. The log warns from nine tenths on. An SQLite database only.",
+			Doc:     "How many triplets are remembered at most, about; `0` is any number. Ten million take about 1.4 GB of disk. Above it, what has expired goes first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out those who came before it; those that have passed never go. The log warns from nine tenths on. Daemons that share a PostgreSQL database should have the same ceiling.",
 		}, {
 			Key:     "store.history",
 			Default: 400 * day,
