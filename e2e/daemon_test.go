@@ -126,7 +126,7 @@ func (d *daemon) write(name, text string) {
 
 func (d *daemon) start() {
 	d.t.Helper()
-	d.cmd = exec.Command(os.Getenv(binaryVar), "serve", "--config", d.config)
+	d.cmd = exec.Command(lab.Program(), "serve", "--config", d.config)
 	d.cmd.Env = build.Environ()
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
@@ -314,7 +314,7 @@ func (d *daemon) run(args ...string) (stdout, stderr string, status int) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Getenv(binaryVar), append(args, "--config", d.config)...)
+	cmd := exec.CommandContext(ctx, lab.Program(), append(args, "--config", d.config)...)
 	cmd.Env = d.cmd.Env
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -26,7 +26,7 @@ func (s *site) doctor(args ...string) (stdout, stderr string, status int) {
 		lab.Exim:     {"--exim-config", filepath.Join(s.mx.Conf(), "exim.conf")},
 	}[s.mta]
 	args = append(append([]string{"doctor", "--config", s.config}, where...), args...)
-	cmd := exec.Command(os.Getenv(binaryVar), args...)
+	cmd := exec.Command(lab.Program(), args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := s.mx.Run(cmd); err != nil && cmd.ProcessState == nil {

@@ -115,7 +115,7 @@ func (d *daemon) start() {
 }
 
 func (d *daemon) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Getenv(binaryVar), append(args, "--config", filepath.Join(d.dir, "greyglass.toml"))...)
+	cmd := exec.Command(lab.Program(), append(args, "--config", filepath.Join(d.dir, "greyglass.toml"))...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	return cmd
 }

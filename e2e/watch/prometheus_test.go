@@ -92,7 +92,7 @@ blocked.exceptions_file = "%[1]s/exceptions.list"
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(os.Getenv(binaryVar), "serve", "--config", filepath.Join(dir, "greyglass.toml"))
+	cmd := exec.Command(lab.Program(), "serve", "--config", filepath.Join(dir, "greyglass.toml"))
 	cmd.Env = build.Environ()
 	run(t, cmd)
 	eventually(t, "the daemon is ready", func() bool {
