@@ -15,21 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"greyglass/e2e/lab"
 	"greyglass/greylist"
 )
-
-// need skips a test that cannot be made here, or fails it where nothing may be
-// skipped.
-func need(t *testing.T, ok bool, why string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("GREYGLASS_REQUIRE_ALL") == "1":
-		t.Fatal(why)
-	default:
-		t.Skip(why)
-	}
-}
 
 // journal is what a store has logged.
 type journal struct {
@@ -183,10 +171,10 @@ func run(t *testing.T, name string, args ...string) string {
 // disk mounts a file system of so many megabytes and returns where.
 func disk(t *testing.T, megabytes int) string {
 	t.Helper()
-	need(t, os.Getuid() == 0, "only root can mount a file system")
+	lab.Need(t, os.Getuid() == 0, "only root can mount a file system")
 	dir := t.TempDir()
 	if err := syscall.Mount("greyglass-test", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", megabytes)); err != nil {
-		need(t, false, "no file system can be mounted here: "+err.Error())
+		lab.Need(t, false, "no file system can be mounted here: "+err.Error())
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
@@ -274,10 +262,10 @@ func TestIOError(t *testing.T) {
 // the device's name.
 func device(t *testing.T) (mounted, name string) {
 	t.Helper()
-	need(t, os.Getuid() == 0, "only root can mount a file system")
+	lab.Need(t, os.Getuid() == 0, "only root can mount a file system")
 	for _, tool := range []string{"mkfs.ext4", "losetup", "mount"} {
 		_, err := exec.LookPath(tool)
-		need(t, err == nil, "there is no program "+tool)
+		lab.Need(t, err == nil, "there is no program "+tool)
 	}
 	dir := t.TempDir()
 	image, mounted := filepath.Join(dir, "image"), filepath.Join(dir, "mounted")
@@ -287,7 +275,7 @@ func device(t *testing.T) (mounted, name string) {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("mount", "-o", "loop,errors=remount-ro", image, mounted).CombinedOutput(); err != nil {
-		need(t, false, "no image can be mounted here: "+string(out))
+		lab.Need(t, false, "no image can be mounted here: "+string(out))
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(mounted, syscall.MNT_DETACH) })
 	name, _, _ = strings.Cut(run(t, "losetup", "-j", image), ":")

@@ -5,13 +5,14 @@ import (
 	"syscall"
 	"testing"
 
+	"greyglass/e2e/lab"
 	"greyglass/greylist"
 )
 
 // TestOwner: what root's commands leave beside a database belongs to its
 // owner, so that the daemon can go on using it.
 func TestOwner(t *testing.T) {
-	need(t, os.Getuid() == 0, "only root can act for another user")
+	lab.Need(t, os.Getuid() == 0, "only root can act for another user")
 	const daemon = 65534
 	path := t.TempDir() + "/greyglass.db"
 	if err := open(t, path).Close(); err != nil {

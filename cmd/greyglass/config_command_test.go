@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/e2e/lab"
 )
 
 // line returns the line of a text that begins so.
@@ -58,7 +59,7 @@ func withoutOrigins(text string) string {
 
 func TestConfigOfNoFile(t *testing.T) {
 	_, err := os.Stat(config.DefaultFile)
-	need(t, errors.Is(err, fs.ErrNotExist), "this machine has a "+config.DefaultFile)
+	lab.Need(t, errors.Is(err, fs.ErrNotExist), "this machine has a "+config.DefaultFile)
 	r := here("config")
 	if r.status != 0 || !strings.Contains(r.stdout, "max_grey = \"3000000s\"  # default\n") {
 		t.Errorf("status %d, %s%s", r.status, r.stdout, r.stderr)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"greyglass/cmd/greyglass/internal/doctor"
+	"greyglass/e2e/lab"
 )
 
 func TestDoctorMisused(t *testing.T) {
@@ -59,7 +60,7 @@ func TestDoctorSumsUp(t *testing.T) {
 func TestDoctorWithoutRights(t *testing.T) {
 	t.Parallel()
 	s := unprivileged(t, conf{"listen.socket_mode": `"0600"`})
-	need(t, s.user != nil, "only root can act for another user")
+	lab.Need(t, s.user != nil, "only root can act for another user")
 	owner := s.user
 	s.user = nil // the daemon is root's here
 	s.serve()

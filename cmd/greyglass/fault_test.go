@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"greyglass/e2e/lab"
 	"greyglass/greylist"
 	"greyglass/milter"
 )
@@ -111,14 +112,14 @@ func begun(t *testing.T, s *site) *process {
 // A full file system.
 func TestFaultDiskFull(t *testing.T) {
 	t.Parallel()
-	need(t, os.Getuid() == 0, "only root can mount a file system")
+	lab.Need(t, os.Getuid() == 0, "only root can mount a file system")
 	s := newSite(t, nil)
 	disk := s.path("disk")
 	if err := os.Mkdir(disk, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("greyglass-test", disk, "tmpfs", 0, "size=4m"); err != nil {
-		need(t, false, "no file system can be mounted here: "+err.Error())
+		lab.Need(t, false, "no file system can be mounted here: "+err.Error())
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
 	s.db = filepath.Join(disk, "greyglass.db")

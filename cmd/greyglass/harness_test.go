@@ -245,16 +245,3 @@ func eventually(t *testing.T, what string, holds func() bool) time.Duration {
 		}
 	}
 }
-
-// need skips a test that cannot be made here, or fails it where nothing may be
-// skipped.
-func need(t *testing.T, ok bool, why string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("GREYGLASS_REQUIRE_ALL") == "1":
-		t.Fatal(why)
-	default:
-		t.Skip(why)
-	}
-}

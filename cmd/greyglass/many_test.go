@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/d--j/go-milter"
+
+	"greyglass/e2e/lab"
 )
 
 // The default limits let a thousand sessions of an MTA in from one address, which
@@ -18,7 +20,7 @@ func TestManySessionsFromOneAddress(t *testing.T) {
 	const sessions = 1000
 	var files syscall.Rlimit
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
-	need(t, err == nil && files.Max >= 4*sessions, "not allowed to open 4000 files (ulimit -Hn)")
+	lab.Need(t, err == nil && files.Max >= 4*sessions, "not allowed to open 4000 files (ulimit -Hn)")
 
 	s := newSite(t, nil)
 	s.configure(conf{"listen.milter": quoted("inet:127.0.0.1:0")})

@@ -107,3 +107,16 @@ func SkipOrFail(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Need skips a test that cannot be made here, and says why, or fails it where
+// nothing may be skipped.
+func Need(t testing.TB, ok bool, why string) {
+	t.Helper()
+	switch {
+	case ok:
+	case os.Getenv("GREYGLASS_REQUIRE_ALL") == "1":
+		t.Fatal(why)
+	default:
+		t.Skip(why)
+	}
+}
