@@ -99,6 +99,7 @@ func (j *Judge) guarded(p *Policy, judge func() (Answer, bool)) (answer Answer, 
 		if r := recover(); r != nil {
 			j.log.Error("panic while judging; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
 			answer, judged = p.failed(fmt.Errorf("greylist: panic: %v", r)), true
+			j.tally.panics.Add(1)
 		}
 	}()
 	return judge()

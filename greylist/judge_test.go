@@ -237,6 +237,13 @@ func TestOnError(t *testing.T) {
 					if log := court.decisions(); len(log) != 2 {
 						t.Errorf("%d lines in the log for two recipients", len(log))
 					}
+					want := int64(0)
+					if c.name == "a memory that panics" {
+						want = 3
+					}
+					if n := court.Tally().Panics(); n != want {
+						t.Errorf("%d panics are counted, want %d", n, want)
+					}
 				})
 			})
 		}
@@ -257,6 +264,9 @@ func TestPanicInRule(t *testing.T) {
 		if !strings.Contains(c.log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, &c.log)
 		}
+	}
+	if n := c.Tally().Panics(); n != 1 {
+		t.Errorf("%d panics are counted", n)
 	}
 }
 

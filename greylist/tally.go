@@ -14,6 +14,8 @@ type Tally struct {
 	took  *Histogram                             // nanoseconds
 	delay *Histogram                             // seconds
 
+	panics atomic.Int64
+
 	mu       sync.Mutex         // of those who add a kind, or come back
 	returned map[Returned]int64 // whose Count is zero; since they were last taken
 }
@@ -93,6 +95,9 @@ func (t *Tally) Took() Distribution { return t.took.Read() }
 
 // Delay returns how long those had waited who were let through, in seconds.
 func (t *Tally) Delay() Distribution { return t.delay.Read() }
+
+// Panics returns how many panics were caught while judging.
+func (t *Tally) Panics() int64 { return t.panics.Load() }
 
 // takeReturned moves what it counted of those who came back into counts.
 func (t *Tally) takeReturned(counts map[Returned]int64) {

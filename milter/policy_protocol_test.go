@@ -201,7 +201,7 @@ func TestPolicyMemoryOfAConnection(t *testing.T) {
 }
 
 // A bug of ours costs nobody their mail: where it is in judging, the answer is
-// what on_error says, and anywhere else DUNNO.
+// what on_error says, and anywhere else DUNNO. It is counted where it is caught.
 func TestPolicyPanics(t *testing.T) {
 	h := newPolicyHouse(t, func(f *furniture) { f.policy.OnError = greylist.Defer })
 	h.memory.breakIn(func() { panic("a bug in the memory") })
@@ -221,6 +221,9 @@ func TestPolicyPanics(t *testing.T) {
 	client.closed()
 	if h.log.last("panic in a policy session") == nil {
 		t.Error("nothing is logged")
+	}
+	if judging, n := h.judge.Tally().Panics(), h.gate.Traffic()["policy"].Panicked; judging != 2 || n != 1 {
+		t.Errorf("%d panics are counted of judging, and %d of the front end; want 2 and 1", judging, n)
 	}
 	h.judge.Adopt(sound)
 	if got := h.ask(t); got != greylisted {

@@ -79,6 +79,7 @@ func (s *PolicyServer) converse(c *conn) {
 	defer c.Close()
 	defer func() {
 		if p := recover(); p != nil {
+			s.gate.panicked("policy")
 			s.log.Error("panic in a policy session; this is a bug, please report it", "panic", p, "stack", string(debug.Stack()))
 			_ = c.send(policyReply(dunno))
 		}

@@ -166,6 +166,7 @@ func (s *session) verifiedTLS(m milter.Modifier) bool {
 // rescue turns a panic of a callback into the end of its session alone.
 func (s *session) rescue(err *error) {
 	if r := recover(); r != nil {
+		s.gate.panicked("milter")
 		s.log.Error("panic in a milter session; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("milter: panic: %v", r)
 	}

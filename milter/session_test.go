@@ -262,7 +262,7 @@ func TestTooManyRecipientsLeft(t *testing.T) {
 	m.quit()
 }
 
-// A panic in a callback ends its own session, and says so in the log.
+// A panic in a callback ends its own session, says so in the log, and is counted.
 func TestPanicEndsOneSession(t *testing.T) {
 	h := newHouse(t)
 	h.judge.Adopt(nil) // which no program does
@@ -272,6 +272,9 @@ func TestPanicEndsOneSession(t *testing.T) {
 	m.closed()
 	if h.log.last("panic in a milter session") == nil {
 		t.Error("nothing is logged")
+	}
+	if n := h.gate.Traffic()["milter"].Panicked; n != 1 {
+		t.Errorf("%d panics are counted", n)
 	}
 	newMTA(t, h.address, 6).quit()
 }

@@ -10,11 +10,12 @@ type Traffic struct {
 	Displaced int64 // that had sent no request yet and made room for others
 	Malformed int64 // that were closed because of what they sent
 	TimedOut  int64 // that were closed because nothing more came in time
+	Panicked  int64 // that ended by a panic of ours
 }
 
 // traffic is what a [Traffic] is read from, but for the connections that there are.
 type traffic struct {
-	entered, refused, displaced, malformed, timedOut atomic.Int64
+	entered, refused, displaced, malformed, timedOut, panicked atomic.Int64
 }
 
 // trafficOf returns the counters of a front end. The caller holds the lock.
@@ -27,6 +28,13 @@ func (g *Gate) trafficOf(via string) *traffic {
 	return t
 }
 
+// panicked counts a connection of a front end that ended by a panic.
+func (g *Gate) panicked(via string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trafficOf(via).panicked.Add(1)
+}
+
 // Traffic returns what was counted, by the front end: "milter" or "policy".
 func (g *Gate) Traffic() map[string]Traffic {
 	g.mu.Lock()
@@ -37,7 +45,7 @@ func (g *Gate) Traffic() map[string]Traffic {
 	}
 	all := make(map[string]Traffic)
 	for via, t := range g.traffic {
-		all[via] = Traffic{open[t], t.entered.Load(), t.refused.Load(), t.displaced.Load(), t.malformed.Load(), t.timedOut.Load()}
+		all[via] = Traffic{open[t], t.entered.Load(), t.refused.Load(), t.displaced.Load(), t.malformed.Load(), t.timedOut.Load(), t.panicked.Load()}
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"fmt"
-	"runtime/debug"
 	"time"
 )
 
@@ -32,15 +31,11 @@ func (w *writer) commit(batch []*job) {
 		for _, j := range batch {
 			j.done <- j.err
 		}
-	case isFault(err) || w.now.Load().err != nil:
+	case isFault(err) || w.now.Load().err != nil || len(batch) == 1:
+		w.tally.report(err, w.log)
 		for _, j := range batch {
 			j.done <- err
 		}
-	case len(batch) == 1:
-		if p, ok := err.(*panicError); ok {
-			w.log.Error("a change of a triplet panicked", "panic", p.value, "stack", p.stack)
-		}
-		batch[0].done <- err
 	default:
 		for i := range batch {
 			w.commit(batch[i : i+1 : i+1])
@@ -188,18 +183,6 @@ func (w *writer) runAll(db *opened, batch []*job) error {
 }
 
 func runSafely(j *job, tx *tx) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: string(debug.Stack())}
-		}
-	}()
+	defer rescue(&err)
 	return j.run(tx)
 }
-
-// panicError is the error of a job that panicked. Its text is one line.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (p *panicError) Error() string { return fmt.Sprintf("sqlstore: panic: %v", p.value) }

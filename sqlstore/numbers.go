@@ -15,6 +15,7 @@ type Numbers struct {
 	Commit greylist.Distribution // how long a transaction took that wrote, in nanoseconds, until it was durable
 	Queued int                   // changes that wait for the next transaction
 	Failed int64                 // transactions that failed because the storage did
+	Panics int64                 // changes that panicked
 	Away   bool                  // the database is known not to work at the moment
 
 	// Size in bytes; zero where it is not known.
@@ -60,8 +61,8 @@ func sizeOf(file string) int64 {
 
 // tally counts the transactions of a store.
 type tally struct {
-	batch, took *greylist.Histogram
-	failed      atomic.Int64
+	batch, took    *greylist.Histogram
+	failed, panics atomic.Int64
 }
 
 func newTally() *tally {
@@ -83,5 +84,5 @@ func (t *tally) done(jobs int, wrote bool, took time.Duration) {
 }
 
 func (t *tally) read() Numbers {
-	return Numbers{Batch: t.batch.Read(), Commit: t.took.Read(), Failed: t.failed.Load()}
+	return Numbers{Batch: t.batch.Read(), Commit: t.took.Read(), Failed: t.failed.Load(), Panics: t.panics.Load()}
 }

@@ -129,10 +129,7 @@ func (w *worker) decide(groups []*group) (writing []*group) {
 		waiting := g.decisions[:0]
 		for _, d := range g.decisions {
 			remember, write, err := d.ask(remembered)
-			var p *panicError
-			if errors.As(err, &p) {
-				w.store.log.Error("a change of a triplet panicked", "panic", p.value, "stack", p.stack)
-			}
+			w.store.tally.report(err, w.store.log)
 			switch {
 			case err != nil:
 				d.done <- err

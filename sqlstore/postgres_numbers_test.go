@@ -6,7 +6,8 @@ import (
 	"greyglass/greylist"
 )
 
-// testPostgresNumbers: what shared a round trip is counted, and timed if it wrote.
+// testPostgresNumbers: what shared a round trip is counted, and timed if it wrote;
+// and who panicked.
 func testPostgresNumbers(t *testing.T, c *cluster) {
 	s := openShared(t, c.schema(t))
 	for range 2 {
@@ -18,13 +19,17 @@ func testPostgresNumbers(t *testing.T, c *cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	err = s.Update(t.Context(), numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
+	if err == nil || err.Error() != "sqlstore: panic: a bug" {
+		t.Errorf("a change that panics: %v", err)
+	}
 	closesSoon(t, s) // so that all is counted
 	n, ok := NumbersOf(s)
 	var commits int64
 	for _, count := range n.Commit.Counts {
 		commits += count
 	}
-	if !ok || n.Batch.Counts[0] != 3 || commits != 2 || n.Commit.Sum <= 0 || n.Failed != 0 || n.Queued != 0 {
+	if !ok || n.Batch.Counts[0] != 4 || commits != 2 || n.Commit.Sum <= 0 || n.Failed != 0 || n.Panics != 1 || n.Queued != 0 {
 		t.Errorf("%+v", n)
 	}
 }

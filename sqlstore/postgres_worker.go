@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -68,11 +67,7 @@ func (d *decision) ask(remembered *greylist.Entry) (remember greylist.Entry, wri
 	if d.change == nil {
 		return greylist.Entry{}, false, context.Canceled
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: string(debug.Stack())}
-		}
-	}()
+	defer rescue(&err)
 	remember, write = d.change(remembered)
 	return remember, write, nil
 }

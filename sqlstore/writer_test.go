@@ -166,8 +166,11 @@ func TestPoisoned(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if text := logged.String(); strings.Count(text, "panicked") != 1 || !strings.Contains(text, "writer_test.go") {
+	if text := logged.String(); strings.Count(text, "panic in a change") != 1 || !strings.Contains(text, "writer_test.go") {
 		t.Errorf("the log does not tell of the panic, once and with its stack: %s", text)
+	}
+	if n, _ := NumbersOf(s); n.Panics != 1 {
+		t.Errorf("%d panics are counted", n.Panics)
 	}
 }
 

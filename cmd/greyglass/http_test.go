@@ -56,6 +56,9 @@ func TestWatched(t *testing.T) {
 		`greyglass_answer_seconds_count 2`,
 		`greyglass_sessions_total{via="milter"} 2`,
 		`greyglass_sessions_open{via="milter"} 0`,
+		`greyglass_panics_total{part="judge"} 0`,
+		`greyglass_panics_total{part="milter"} 0`,
+		`greyglass_panics_total{part="store"} 0`,
 		`greyglass_build_info{goversion="`+runtime.Version()+`",version="`+version+`"} 1`,
 	)
 

@@ -25,6 +25,8 @@ var (
 	answer    = newMetric("answer_seconds", "Time that it took to judge a recipient.")
 	delay     = newMetric("delay_seconds", "Time between first seen and let through, of those who came back.")
 
+	panics = newMetric("panics_total", "Bugs that were met: panics that were caught, and logged.", "part")
+
 	sessionsOpen  = newMetric("sessions_open", "Connections of mail servers that there are now.", "via")
 	sessions      = newMetric("sessions_total", "Connections of mail servers that were let in.", "via")
 	refused       = newMetric("connections_refused_total", "Connections that were refused because of [limits].", "via")
@@ -50,7 +52,7 @@ var (
 	stale     = newMetric("file_stale", "1 while the file cannot be read, and what was last read from it stays in force.", "file")
 	entries   = newMetric("list_entries", "Entries of the list in force.", "file")
 
-	all = []metric{buildInfo, started, decisions, answer, delay, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
+	all = []metric{buildInfo, started, decisions, answer, delay, panics, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
 		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
@@ -92,6 +94,7 @@ func (s series) judge(t *greylist.Tally) {
 	}
 	s.histogram(answer, t.Took(), time.Second)
 	s.histogram(delay, t.Delay(), 1)
+	s.counter(panics, t.Panics(), "judge")
 }
 
 func (s series) gate(d *Daemon) {
@@ -102,6 +105,7 @@ func (s series) gate(d *Daemon) {
 		s.counter(displaced, t.Displaced, via)
 		s.counter(timedOut, t.TimedOut, via)
 		s.counter(framesRefused, t.Malformed, via)
+		s.counter(panics, t.Panicked, via)
 	}
 }
 
@@ -113,6 +117,7 @@ func (s series) store(d *Daemon) {
 	s.counter(unanswered, answers)
 	if n, ok := sqlstore.NumbersOf(d.Store); ok {
 		s.counter(errors_, n.Failed)
+		s.counter(panics, n.Panics, "store")
 		s.histogram(batch, n.Batch, 1)
 		s.histogram(commit, n.Commit, time.Second)
 		s.gauge(queued, float64(n.Queued))

@@ -27,11 +27,15 @@ type memory struct {
 	greylist.Store
 	mu   sync.Mutex
 	fail error
+	bug  bool // panic
 }
 
 func (m *memory) Update(_ context.Context, _ greylist.Triplet, change greylist.Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.bug {
+		panic("a bug")
+	}
 	if m.fail == nil {
 		change(nil)
 	}
