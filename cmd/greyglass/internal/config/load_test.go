@@ -44,6 +44,16 @@ func TestDesign(t *testing.T) {
 	wantEqual(t, "origin", l.Origins["log.level"], file+":43")
 }
 
+// TestTry holds what "make run" uses to what the design and the README say of it.
+func TestTry(t *testing.T) {
+	c := mustLoad(t, Source{File: filepath.Join("..", "..", "..", "..", "contrib", "try", "greyglass.toml"), FileRequired: true}).Config
+	wantEqual(t, "listen.milter", c.Listen.Milter, []string{"inet:127.0.0.1:8895"})
+	wantEqual(t, "listen.policy", c.Listen.Policy, []string{"inet:127.0.0.1:8897"})
+	wantEqual(t, "listen.http", c.Listen.HTTP, "127.0.0.1:8896")
+	wantEqual(t, "store.url", c.Store.URL, "sqlite:var/greyglass.db")
+	wantEqual(t, "greylist.min_defer_time", c.Greylist.MinDeferTime, 10*time.Second)
+}
+
 func TestPrecedence(t *testing.T) {
 	file := write(t, "[greylist]\ntoo_soon = 20\nmin_defer_time = \"30s\"\nmax_defer_time = \"1h\"\n")
 	l := mustLoad(t, Source{
