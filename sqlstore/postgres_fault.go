@@ -21,7 +21,7 @@ var postgresAdvice = map[string]string{
 	"08":    networkAdvice,
 	"28":    passwordAdvice,
 	"28P01": passwordAdvice,
-	"3D000": "create the database (contrib/postgres/roles.sql does), or give another in store.url",
+	"3D000": "create the database (" + rolesFile + " does), or give another in store.url",
 	"3F000": privilegeAdvice,
 	"42501": privilegeAdvice,
 	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
@@ -35,10 +35,13 @@ var postgresAdvice = map[string]string{
 	"XX":    "look at the server's log: its data may be damaged",
 }
 
+// rolesFile is what makes the roles, in the sources and as the package has it.
+const rolesFile = "postgres/roles.sql of contrib, or of /usr/share/doc/greyglass/examples,"
+
 const (
 	networkAdvice   = "see that the server runs and can be reached, and that store.url names it"
 	passwordAdvice  = "mend the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
-	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what contrib/postgres/roles.sql does"
+	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what " + rolesFile + " does"
 	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
 	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
 )

@@ -68,7 +68,7 @@ var storeSection = Section{
 			Default: "sqlite:/var/lib/greyglass/greyglass.db",
 			Kind:    text{checkStore, "`sqlite:FILE` or `postgres://USER@HOST/DATABASE`"},
 			Comment: "The database: sqlite:FILE, or postgres://USER@HOST/DATABASE for several MXs.",
-			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A PostgreSQL database is shared by any number of daemons: see `contrib/postgres`. Its URL may name several hosts (`postgres://USER@HOST1,HOST2:5433/DATABASE`), of which the one that can be written to is found, and have libpq's parameters, such as `sslmode=verify-full`. A change takes effect when the daemon is restarted.",
+			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A PostgreSQL database is shared by any number of daemons: see `postgres/README.md` in `contrib`, or in `/usr/share/doc/greyglass/examples`. Its URL may name several hosts (`postgres://USER@HOST1,HOST2:5433/DATABASE`), of which the one that can be written to is found, and have libpq's parameters, such as `sslmode=verify-full`. A change takes effect when the daemon is restarted.",
 			Secret:  true,
 			Restart: true,
 		}, {

@@ -46,11 +46,11 @@ func (v *visit) cannotRead(server, mend string, err error) {
 func (v *visit) attaching(server string) string {
 	switch server {
 	case "Postfix":
-		return "for Postfix, add the lines of contrib/postfix/milter.cf to main.cf (smtpd_milters = " + v.suggested(byMilter, "tcp") + " and milter_default_action = accept), then 'postfix reload'"
+		return "for Postfix, add the lines of " + v.example("postfix/milter.cf") + " to main.cf (smtpd_milters = " + v.suggested(byMilter, "tcp") + " and milter_default_action = accept), then 'postfix reload'"
 	case "Sendmail":
-		return "for Sendmail, add the line of contrib/sendmail/greyglass.mc (S=" + v.suggested(byMilter, "unix") + ")" + rebuild
+		return "for Sendmail, add the line of " + v.example("sendmail/greyglass.mc") + " (S=" + v.suggested(byMilter, "unix") + ")" + rebuild
 	}
-	return "for Exim, follow contrib/exim: acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf, predata.conf and data.conf, then restart Exim"
+	return "for Exim, follow " + v.example("exim/README.md") + ": acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf, predata.conf and data.conf, then restart Exim"
 }
 
 // servesOthers reports whether the daemon listens for other machines.

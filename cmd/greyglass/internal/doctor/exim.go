@@ -55,10 +55,8 @@ func lookAtExim(ctx context.Context, v *visit) {
 
 // lookAtFirst looks at the question at RCPT.
 func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
-	const (
-		place   = "the lines of contrib/exim/rcpt.conf"
-		restart = ", and restart Exim"
-	)
+	const restart = ", and restart Exim"
+	place := "the lines of " + v.example("exim/rcpt.conf")
 	switch {
 	case !found:
 		v.wrong("put "+place+" into the ACL that acl_smtp_rcpt names, after the check against relaying"+restart,
@@ -70,7 +68,7 @@ func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
 		return
 	}
 	v.ok("asks Greyglass as a policy service (%s, by readsocket %s)", "acl_smtp_rcpt = "+c.options["acl_smtp_rcpt"], q.socket)
-	const mend = "move " + place + " behind the check against relaying (on Debian, \"require message = relay not permitted\") and before the last accept" + restart
+	mend := "move " + place + " behind the check against relaying (on Debian, \"require message = relay not permitted\") and before the last accept" + restart
 	switch {
 	case q.guarded:
 		v.ok("asks only about mail that it would not refuse for relaying")
@@ -84,10 +82,8 @@ func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
 // lookAtEnd looks whether mail is asked about again, for which Exim looks at
 // acl_smtp_predata at DATA, and at acl_smtp_data at the end of every message.
 func (v *visit) lookAtEnd(c *exim, predata, data bool) {
-	const (
-		lines   = "contrib/exim/data.conf into the ACL that acl_smtp_data names, before its accept"
-		restart = ", and restart Exim"
-	)
+	const restart = ", and restart Exim"
+	lines := v.example("exim/data.conf") + " into the ACL that acl_smtp_data names, before its accept"
 	chunking := c.options["chunking_advertise_hosts"]
 	switch offered := strings.Trim(chunking, ` :"`) != ""; {
 	case predata && data:
@@ -100,14 +96,14 @@ func (v *visit) lookAtEnd(c *exim, predata, data bool) {
 		v.wrong("put the lines of "+lines+restart,
 			"mail from the null sender that comes by BDAT is never greylisted, because Exim does not look at acl_smtp_predata for it (chunking_advertise_hosts = %s)", chunking)
 	default:
-		v.wrong("put the lines of "+lines+", and those of contrib/exim/predata.conf into that of acl_smtp_predata"+restart,
+		v.wrong("put the lines of "+lines+", and those of "+v.example("exim/predata.conf")+" into that of acl_smtp_predata"+restart,
 			"mail from the null sender (bounces, and spam that looks like them) is never greylisted, because it is not asked about again at DATA (acl_smtp_predata, acl_smtp_data)")
 	}
 }
 
 // lookAtReadsocket looks what happens to mail while the daemon is down or hangs.
 func (v *visit) lookAtReadsocket(r readsocket) {
-	const asShipped = "write it as contrib/exim/acl_greyglass.conf has it: ${readsocket{…}{…}{5s}{}{action=DUNNO}}"
+	asShipped := "write it as " + v.example("exim/acl_greyglass.conf") + " has it: ${readsocket{…}{…}{5s}{}{action=DUNNO}}"
 	switch {
 	case !r.hasFailure:
 		v.wrong(asShipped, "mail is held up when Greyglass is down: readsocket has no fifth argument, which stands for the answer then")
