@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"errors"
-	"io"
-	"os"
 	"time"
 
 	"greyglass/sqlstore"
@@ -98,19 +95,4 @@ func left(file string) (rows int64, err error) {
 	defer db.Close()
 	err = db.QueryRow(`SELECT count(*) FROM triplet WHERE first_seen = 1`).Scan(&rows)
 	return rows, err
-}
-
-// copyFile copies a database that nobody has open.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

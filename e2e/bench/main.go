@@ -125,7 +125,7 @@ func (b *bench) build() error {
 	for name, from := range programs {
 		path := filepath.Join(b.dir, name)
 		if name == "greyglass" && b.binary != "" {
-			if err := errors.Join(copyFile(b.binary, path), os.Chmod(path, 0o755)); err != nil {
+			if err := errors.Join(lab.CopyFile(b.binary, path), os.Chmod(path, 0o755)); err != nil {
 				return err
 			}
 			continue

@@ -56,7 +56,7 @@ func startGreyglass(b *bench, database string, as shape) (*server, error) {
 // which is so near its ceiling that it is removed at once.
 func startExpiring(b *bench, database string, as shape) (*server, error) {
 	expired := filepath.Join(b.dir, "expired.db")
-	if err := copyFile(filepath.Join(b.dir, fullName), expired); err != nil {
+	if err := lab.CopyFile(filepath.Join(b.dir, fullName), expired); err != nil {
 		return nil, err
 	}
 	rows, err := expireAll(expired)

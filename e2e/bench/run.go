@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // block is a way in which load comes, and the programs that it comes to. The
@@ -93,7 +95,7 @@ func (r *run) measure() (err error) {
 			}
 		}
 	}()
-	if err := copyFile(r.full, database); err != nil {
+	if err := lab.CopyFile(r.full, database); err != nil {
 		return err
 	}
 	for _, name := range r.block.programs {

@@ -4,11 +4,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"greyglass/e2e/lab"
 
 	_ "modernc.org/sqlite" // the driver
 )
@@ -78,26 +79,12 @@ func readCopy(p *places) (map[[3]string]row, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "greyglass.db")
 	for _, end := range []string{"", "-wal"} {
-		err := copyFile(p.database+end, file+end)
+		err := lab.CopyFile(p.database+end, file+end)
 		if err != nil && (end == "" || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, err
 		}
 	}
 	return readRows(file)
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 // readRows reads all that a database remembers, after a check that it is whole.

@@ -66,6 +66,21 @@ func (w *worker) dial(d *daemon, unix, inet string) (wire, error) {
 	return wire{Conn: conn, in: bufio.NewReader(conn), daemon: d, cut: cut}, nil
 }
 
+// begin connects for somebody who is due. It returns nil if nobody is, or the
+// daemon can't be reached.
+func (w *worker) begin(d *daemon, unix, inet string) (first *correspondent, conn wire) {
+	if first = w.people.lease(); first == nil {
+		return nil, wire{}
+	}
+	conn, err := w.dial(d, unix, inet)
+	if err != nil {
+		w.people.free(first, 50*time.Millisecond)
+		return nil, wire{}
+	}
+	w.counts.sessions.Add(1)
+	return first, conn
+}
+
 // messages is how many messages a session has: one, or as many as a busy MTA's.
 func (w *worker) messages() int {
 	if w.rand.IntN(2) == 0 {
@@ -74,19 +89,13 @@ func (w *worker) messages() int {
 	return 1 + w.rand.IntN(20)
 }
 
-// milterSession is one milter connection. It reports whether nobody was due.
+// milterSession is one milter connection. It reports whether nobody was served.
 func (w *worker) milterSession(ctx context.Context, d *daemon) (idle bool) {
-	first := w.people.lease()
+	first, conn := w.begin(d, w.places.milterUnix, w.places.milterInet)
 	if first == nil {
 		return true
 	}
-	conn, err := w.dial(d, w.places.milterUnix, w.places.milterInet)
-	if err != nil {
-		w.people.free(first, 50*time.Millisecond)
-		return true
-	}
 	defer conn.Close()
-	w.counts.sessions.Add(1)
 	m := &milterConn{wire: conn}
 	version := uint32(6)
 	if w.rand.IntN(8) == 0 {
@@ -152,19 +161,13 @@ func (w *worker) offer(m *milterConn, c *correspondent) (alive bool) {
 
 var lastInstance atomic.Int64
 
-// policySession is one policy connection. It reports whether nobody was due.
+// policySession is one policy connection. It reports whether nobody was served.
 func (w *worker) policySession(ctx context.Context, d *daemon) (idle bool) {
-	first := w.people.lease()
+	first, conn := w.begin(d, w.places.policyUnix, w.places.policyInet)
 	if first == nil {
 		return true
 	}
-	conn, err := w.dial(d, w.places.policyUnix, w.places.policyInet)
-	if err != nil {
-		w.people.free(first, 50*time.Millisecond)
-		return true
-	}
 	defer conn.Close()
-	w.counts.sessions.Add(1)
 	p := &policyConn{conn}
 	for c, left := first, w.messages(); c != nil; c = w.people.lease() {
 		alive := w.consult(p, c, w.rand.IntN(10) > 0)
