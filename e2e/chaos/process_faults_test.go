@@ -13,6 +13,7 @@ var processDeeds = []deed{
 	{2, (*injector).restart},
 	{2, (*injector).stopAndGoOn},
 	{4, (*injector).setClock},
+	{2, (*injector).loseFile},
 }
 
 // crash kills the daemon, looks whether anything is lost, and starts it again.
