@@ -44,9 +44,7 @@ func (s *store) numbers() Numbers {
 
 func (s *sharedStore) numbers() Numbers {
 	n := s.tally.read()
-	for _, w := range s.workers {
-		n.Queued += len(w.queue)
-	}
+	n.Queued = len(s.worker.queue)
 	n.Away = s.link.away.Load() != nil
 	return n
 }

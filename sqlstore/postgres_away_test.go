@@ -299,7 +299,7 @@ func testPostgresHosts(t *testing.T, c *cluster) {
 	began := time.Now()
 	remembers(t, s, 2)
 	t.Logf("with two hosts before that don't do: %v", time.Since(began))
-	for standby.SQL("postgres", "SELECT count(*) FROM triplet") != "2" {
+	for standby.SQL("postgres", "SELECT to_regclass('triplet')") == "" || standby.SQL("postgres", "SELECT count(*) FROM triplet") != "2" {
 		time.Sleep(10 * time.Millisecond)
 	}
 	primary.Kill()

@@ -7,43 +7,25 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"greyglass/greylist"
 )
 
-// A batch is decided in at most two round trips, without holding a lock in
-// between. The first reads what is remembered of its triplets; those who are to
-// write nothing are answered from that. The second is one transaction, in which a
-// row is inserted only if there is still none, and changed only if it is still as
-// it was read; whoever was too late is decided about anew.
+// A decision is made in steps, each of which is a round trip to the server that is
+// shared with whatever steps others are at: a look at what is remembered, which
+// answers those who are to write nothing; then the write, which inserts a row only
+// if there is still none, and changes it only if it is still as it was seen.
+// Whoever was too late looks again. Where most are of triplets never seen, the look
+// is left out: who is refused does that then.
 //
-// So no update is lost, whoever else writes; and nobody ever waits in a circle:
-// who waits is still inserting, in the order of the keys, for somebody who has
-// inserted a key that comes later than all that it has itself, or who changes
-// rows, which nobody waits to do.
-const (
-	readSQL = `SELECT key, ` + entryColumns + ` FROM triplet WHERE key = ANY ($1::bytea[])`
+// Nothing is locked between two steps, and no update is lost, whoever else writes.
+// Nobody ever waits in a circle: who waits is still inserting, in the order of the
+// keys, for somebody who has inserted a key that comes later than all that it has
+// itself, or who changes rows, which nobody waits to do.
 
-	insertSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		SELECT key, client, sender, recipient, first_seen, last_seen, nullif(passed_at, 0), deferred, accepted
-		FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-			AS new (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		ORDER BY key ON CONFLICT (key) DO NOTHING RETURNING key`
-
-	changeSQL = `WITH mine AS MATERIALIZED (
-			SELECT t.id, n.first_seen, n.last_seen, n.passed_at, n.deferred, n.accepted
-			FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-					$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
-				AS n (key, first_seen, last_seen, passed_at, deferred, accepted,
-					old_first_seen, old_last_seen, old_passed_at, old_deferred, old_accepted)
-			JOIN triplet t ON t.key = n.key AND t.first_seen = n.old_first_seen AND t.last_seen = n.old_last_seen
-				AND coalesce(t.passed_at, 0) = n.old_passed_at AND t.deferred = n.old_deferred AND t.accepted = n.old_accepted
-			FOR UPDATE OF t SKIP LOCKED)
-		UPDATE triplet SET first_seen = mine.first_seen, last_seen = mine.last_seen, passed_at = nullif(mine.passed_at, 0),
-			deferred = mine.deferred, accepted = mine.accepted
-		FROM mine WHERE triplet.id = mine.id RETURNING key`
-)
+// guessFresh is for how long a connection that has just worked is trusted with a
+// write that follows no look: what is lost with a connection may have been
+// committed, or not.
+const guessFresh = time.Second
 
 // errTooLate is not known to happen.
 var errTooLate = errors.New("sqlstore: others change the same triplet all the time")
@@ -52,8 +34,16 @@ var errTooLate = errors.New("sqlstore: others change the same triplet all the ti
 type group struct {
 	key       key
 	decisions []*decision // in the order in which they came
-	was       *greylist.Entry
+	known                 // of all of them
 	now       greylist.Entry
+	written   bool
+}
+
+// known is what a decision rests on.
+type known struct {
+	looked bool            // was is what was remembered one round trip ago
+	was    *greylist.Entry // nil: nothing
+	seen   bool            // it can't be guessed that there is nothing
 }
 
 // grouped puts the decisions on the same triplet together. Groups are in the order
@@ -64,14 +54,25 @@ func grouped(batch []*decision) []*group {
 	for _, d := range batch {
 		g := byKey[d.key]
 		if g == nil {
-			g = &group{key: d.key}
+			g = &group{key: d.key, known: d.known}
 			byKey[d.key] = g
 			groups = append(groups, g)
 		}
 		g.decisions = append(g.decisions, d)
+		g.seen = g.seen || d.seen
+		g.looked = g.looked && d.looked // who has come since is not answered by an older look
 	}
 	slices.SortFunc(groups, func(a, b *group) int { return bytes.Compare(a.key[:], b.key[:]) })
 	return groups
+}
+
+// find is the group of a key, or nil.
+func find(groups []*group, k []byte) *group {
+	i, ok := slices.BinarySearchFunc(groups, k, func(g *group, k []byte) int { return bytes.Compare(g.key[:], k) })
+	if !ok {
+		return nil
+	}
+	return groups[i]
 }
 
 // answer gives all of the groups the same answer.
@@ -83,179 +84,156 @@ func answer(groups []*group, err error) {
 	}
 }
 
-// read finds out what is remembered. A connection that turns out to be dead, as
-// after a restart of the server, is replaced once.
-func (w *worker) read(ctx context.Context, groups []*group) error {
-	old := w.conn
-	err := w.readOnce(ctx, groups)
-	if err != nil && old != nil && ctx.Err() == nil && old.IsClosed() {
-		err = w.readOnce(ctx, groups)
-	}
-	return err
-}
-
-func (w *worker) readOnce(ctx context.Context, groups []*group) error {
-	conn, err := w.connection(ctx)
-	if err != nil {
-		return err
-	}
-	keys := make([][]byte, len(groups))
-	for i, g := range groups {
-		keys[i] = g.key[:]
-		g.was = nil
-	}
-	rows, err := conn.Query(ctx, readSQL, keys)
-	if err != nil {
-		return err
-	}
-	var k []byte
-	var e greylist.Entry
-	_, err = pgx.ForEachRow(rows, append([]any{&k}, entryFields(&e)...), func() error {
-		i, ok := slices.BinarySearchFunc(groups, k, func(g *group, k []byte) int { return bytes.Compare(g.key[:], k) })
-		if ok {
-			was := e
-			groups[i].was = &was
-		}
-		return nil
-	})
-	return err
-}
-
-// decide asks the callers. Those whose answer needs nothing to be written have
-// it then; groups with something to write are returned.
-func (w *worker) decide(groups []*group) (writing []*group) {
+// step has the decisions of groups go on, from what they know.
+func step(groups []*group, from known) (decisions []*decision) {
 	for _, g := range groups {
-		remembered, writes := g.was, false
-		waiting := g.decisions[:0]
 		for _, d := range g.decisions {
-			remember, write, err := d.ask(remembered)
-			w.store.tally.report(err, w.store.log)
-			switch {
-			case err != nil:
-				d.done <- err
-				continue
-			case write:
-				g.now, remembered, writes = remember, &remember, true
-			case !writes:
-				d.done <- nil
-				continue
+			d.known = from
+			if from.looked {
+				d.was = g.was
 			}
-			waiting = append(waiting, d)
 		}
-		g.decisions = waiting
-		if writes {
-			writing = append(writing, g)
-		}
+		decisions = append(decisions, g.decisions...)
 	}
-	return writing
+	return decisions
 }
 
-// write commits what was decided, and returns those to whom somebody else was in
-// the way.
-func (w *worker) write(ctx context.Context, groups []*group) (again []*decision) {
-	began := time.Now()
-	written, err := w.commit(ctx, groups)
-	if err == nil {
-		w.store.tally.done(len(groups), true, time.Since(began))
+// decide asks the callers of a group what they make of what is remembered, and
+// reports whether there is something to be written. Those whose answer needs
+// nothing to be written have it then, unless that was a guess.
+func (w *worker) decide(g *group, remembered *greylist.Entry, guess bool) (writes bool) {
+	waiting := g.decisions[:0]
+	for i, d := range g.decisions {
+		remember, write, err := d.ask(remembered)
+		w.store.tally.report(err, w.store.log)
+		switch {
+		case err != nil:
+			d.done <- err
+			continue
+		case write:
+			g.now, remembered, writes = remember, &remember, true
+		case !writes && guess:
+			g.decisions = append(waiting, g.decisions[i:]...)
+			return false
+		case !writes:
+			d.done <- nil
+			continue
+		}
+		waiting = append(waiting, d)
 	}
-	switch {
-	case err == nil, isConflict(err):
-		for _, g := range groups {
-			if err == nil && written[g.key] {
-				answer([]*group{g}, nil)
+	g.decisions = waiting
+	return writes
+}
+
+// plan finds out the next step of each group.
+func (w *worker) plan(groups []*group) (t trip) {
+	away := w.store.link.away.Load()
+	guess := away == nil && w.store.unseen.most() && time.Since(w.worked) < guessFresh
+	for _, g := range groups {
+		switch {
+		case g.looked:
+			if !w.decide(g, g.was, false) {
 				continue
 			}
-			for _, d := range g.decisions {
-				if d.late++; d.late > maxLate {
-					d.done <- errTooLate
-					continue
-				}
-				again = append(again, d)
+			if away != nil {
+				answer([]*group{g}, away.fault)
+				continue
 			}
+			t.write(g)
+		case guess && !g.seen && w.decide(g, nil, true):
+			g.was = nil
+			t.write(g)
+		case len(g.decisions) > 0:
+			t.looks = append(t.looks, g)
 		}
-	case w.conn.IsClosed(): // so that it may be committed, or not
-		w.fail(groups, err, false)
+	}
+	return t
+}
+
+// travel makes a trip, and returns those who are not answered yet. Stuck are they
+// if somebody else was in the way of everybody.
+func (w *worker) travel(ctx context.Context, t *trip) (again []*decision, stuck bool) {
+	began := time.Now()
+	err := w.send(ctx, t)
+	writing := append(t.inserts, t.changes...)
+	switch {
+	case err == nil:
+		w.worked = time.Now()
+		return w.arrive(t, writing, w.worked.Sub(began))
+	case len(writing) == 0:
+		w.fail(t.looks, err, false)
+		return nil, false
+	case isConflict(err):
+		return append(w.late(writing), step(t.looks, known{seen: true})...), len(t.looks) == 0
+	case w.conn == nil, w.conn.IsClosed(): // so that it may be committed, or not
+		w.fail(append(writing, t.looks...), err, false)
+		return nil, false
+	}
+	again = step(t.looks, known{seen: true})
+	switch {
 	case !isAboutData(err):
-		w.fail(groups, err, true)
-	case len(groups) == 1:
-		answer(groups, w.store.server.fault(err))
+		w.fail(writing, err, true)
+	case len(writing) == 1:
+		answer(writing, w.store.server.fault(err))
 	default: // one of them is to blame, and is to harm no other
-		for i := range groups {
-			again = append(again, w.write(ctx, groups[i:i+1])...)
-			if w.store.link.away.Load() != nil {
-				answer(groups[i+1:], w.store.server.fault(err))
+		for i, g := range writing {
+			var one trip
+			one.write(g)
+			more, _ := w.travel(ctx, &one)
+			again = append(again, more...)
+			if away := w.store.link.away.Load(); away != nil {
+				answer(writing[i+1:], away.fault)
 				break
 			}
 		}
 	}
-	return again
+	return again, false
 }
 
-// commit writes in one transaction, which is all that is sent before the next
-// Sync (PostgreSQL's manual, section 55.2.4), and returns what was written.
-func (w *worker) commit(ctx context.Context, groups []*group) (map[key]bool, error) {
-	written := make(map[key]bool, len(groups))
-	note := func(rows pgx.Rows) error {
-		var k []byte
-		_, err := pgx.ForEachRow(rows, []any{&k}, func() error {
-			written[key(k)] = true
-			return nil
-		})
-		return err
-	}
-	added := 0
-	var b pgx.Batch
-	var inserted, changed columns
-	for _, g := range groups {
-		if g.was == nil {
-			inserted.add(g)
-		} else {
-			changed.add(g)
+// arrive takes in what a trip has come to.
+func (w *worker) arrive(t *trip, writing []*group, took time.Duration) (again []*decision, stuck bool) {
+	unseen := &w.store.unseen
+	answered, late := 0, 0
+	for _, g := range writing {
+		switch one := []*group{g}; {
+		case g.written:
+			answer(one, nil)
+			answered++
+			if !g.looked {
+				unseen.note(true)
+			}
+		case g.looked:
+			again = append(again, w.late(one)...)
+			late++
+		default: // it was a guess
+			again = append(again, step(one, known{seen: true})...)
+			unseen.note(false)
 		}
 	}
-	if len(inserted.keys) > 0 {
-		t := &inserted
-		b.Queue(insertSQL, t.keys, t.clients, t.senders, t.recipients,
-			t.now[0], t.now[1], t.now[2], t.now[3], t.now[4]).Query(func(rows pgx.Rows) error {
-			err := note(rows)
-			added = len(written)
-			return err
-		})
+	wrote := answered > 0
+	for _, g := range t.looks {
+		unseen.note(g.was == nil)
+		before := len(g.decisions)
+		if w.decide(g, g.was, false) {
+			again = append(again, step([]*group{g}, known{looked: true})...)
+		} else {
+			answered += before
+		}
 	}
-	if len(changed.keys) > 0 {
-		t := &changed
-		b.Queue(changeSQL, t.keys, t.now[0], t.now[1], t.now[2], t.now[3], t.now[4],
-			t.was[0], t.was[1], t.was[2], t.was[3], t.was[4]).Query(note)
+	if answered > 0 {
+		w.store.tally.done(answered, wrote, took)
 	}
-	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, err
-	}
-	w.store.counter.rows.Add(int64(added))
-	return written, nil
+	return again, late > 0 && late == len(writing)+len(t.looks)
 }
 
-// columns are groups as the statements take them: an array a column.
-type columns struct {
-	keys                         [][]byte
-	clients, senders, recipients []string
-	now, was                     [5][]int64
-}
-
-func (c *columns) add(g *group) {
-	c.keys = append(c.keys, g.key[:])
-	addEntry(&c.now, &g.now)
-	if g.was != nil {
-		addEntry(&c.was, g.was)
-		return
+// late has those look again to whom somebody else was in the way.
+func (w *worker) late(groups []*group) (again []*decision) {
+	for _, d := range step(groups, known{seen: true}) {
+		if d.late++; d.late > maxLate {
+			d.done <- errTooLate
+			continue
+		}
+		again = append(again, d)
 	}
-	t := g.decisions[0].triplet
-	c.clients = append(c.clients, t.Client)
-	c.senders = append(c.senders, t.Sender)
-	c.recipients = append(c.recipients, t.Recipient)
-}
-
-func addEntry(columns *[5][]int64, e *greylist.Entry) {
-	for i, v := range [...]int64{e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted} {
-		columns[i] = append(columns[i], v)
-	}
+	return again
 }

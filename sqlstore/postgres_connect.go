@@ -168,10 +168,11 @@ func (s *server) withPassword(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 }
 
 // settle prepares a connection for the work of a daemon: short statements, which
-// find every row by an index, also before the planner has any statistics.
+// find every row by an index, also before the planner has any statistics. Where
+// there is no index it takes a plan for so dear that it would be compiled first.
 func settle(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d; SET enable_seqscan = off; SET enable_hashjoin = off;
-		SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan`, lockPatienceServer.Milliseconds()),
+		SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockPatienceServer.Milliseconds()),
 		pgx.QueryExecModeSimpleProtocol)
 	return err
 }

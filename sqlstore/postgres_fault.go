@@ -27,7 +27,7 @@ var postgresAdvice = map[string]string{
 	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
 	"25006": readOnlyAdvice,
 	"53100": "make room on the server's disk",
-	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 7",
+	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 6",
 	"55P03": "end who holds the lock (pg_locks shows it), or wait",
 	"57P03": "wait until the server is up",
 	"57":    "see why the server was stopped, and start it",

@@ -17,9 +17,10 @@ import (
 // sharedStore is a [greylist.Store] in a PostgreSQL database, which any number of
 // daemons share.
 //
-// Each triplet belongs to one worker, which has a connection of its own
-// (postgres_worker.go) and decides on many at a time (postgres_batch.go). Whether
-// the server can be asked at all is looked after in postgres_away.go.
+// One worker, which has a connection of its own (postgres_worker.go), decides on as
+// many triplets at a time (postgres_batch.go) as it can get together
+// (postgres_gather.go). Whether the server can be asked at all is looked after in
+// postgres_away.go.
 type sharedStore struct {
 	server  *server
 	create  bool // the schema, if there is none
@@ -27,8 +28,9 @@ type sharedStore struct {
 	log     *slog.Logger
 	link    link
 	counter sharedCounter
-	workers [workersPerStore]*worker
+	worker  *worker
 	tally   *tally
+	unseen  share   // of the triplets, of late
 	reading *sql.DB // for lists, and whatever else takes its time
 
 	closing   chan struct{} // closed: nothing more is taken in
@@ -68,9 +70,7 @@ func openPostgres(ctx context.Context, url string, opts Options, steps []string)
 		s.link.fail(server.fault(err), false)
 	}
 	s.reading = server.pool()
-	for i := range s.workers {
-		s.workers[i] = startWorker(s)
-	}
+	s.worker = startWorker(s)
 	go s.tend()
 	return s, nil
 }
@@ -147,9 +147,7 @@ func (s *sharedStore) Close() error {
 		close(s.closing)
 		done := make(chan struct{})
 		go func() {
-			for _, w := range s.workers {
-				<-w.exited
-			}
+			<-s.worker.exited
 			<-s.tended
 			_ = s.reading.Close()
 			close(done)

@@ -21,10 +21,17 @@ func TestPostgres(t *testing.T) {
 			return func(t *testing.T) greylist.Store { return openShared(t, url) }
 		})
 	})
+	t.Run("ContractGuessing", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Database {
+			url := c.schema(t)
+			return func(t *testing.T) greylist.Store { return openGuessing(t, url) }
+		})
+	})
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *cluster)
 	}{
+		{"Guess", testPostgresGuess},
 		{"Migrate", testPostgresMigrate},
 		{"Foreign", testPostgresForeign},
 		{"Views", testPostgresViews},

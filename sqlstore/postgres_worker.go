@@ -13,13 +13,6 @@ import (
 )
 
 const (
-	// workersPerStore is how many batches can be under way at a time: enough for
-	// one to be committed while the next is read.
-	workersPerStore = 2
-
-	// maxShared bounds how many jobs share a round trip.
-	maxShared = 256
-
 	// workPatience bounds how long a worker waits for the server, where its
 	// callers would wait longer.
 	workPatience = 10 * time.Second
@@ -35,16 +28,21 @@ const (
 	conflictPause = 3 * time.Millisecond
 )
 
-// worker decides about its share of the triplets, many at a time, so that round
-// trips and commits are shared by as many callers as there are. One triplet has
-// one worker, so that only other programs can be in its way.
+// worker decides about many triplets at a time, so that round trips and commits
+// are shared by as many callers as there are: two workers would share less, and
+// cost daemon and server more than callers lose by waiting for one another. So
+// only other programs can be in its way.
 type worker struct {
 	store  *sharedStore
 	queue  chan *decision
 	exited chan struct{} // closed: nothing more is decided
 
-	conn *pgx.Conn // nil: none yet
-	era  int64     // of the link, when conn was made
+	conn   *pgx.Conn // nil: none yet
+	era    int64     // of the link, when conn was made
+	worked time.Time // when it did last
+
+	shared   int       // how many were in the last batch
+	returned time.Time // when it was done with
 }
 
 // decision is what one caller wants of a triplet.
@@ -54,7 +52,8 @@ type decision struct {
 	triplet greylist.Triplet
 	done    chan error // holds one, so that a caller who has gone stops nobody
 
-	late int // how often somebody else was faster; the worker's
+	known     // the worker's
+	late  int // how often somebody else was faster; the worker's
 
 	mu     sync.Mutex
 	change greylist.Change // nil once the caller has gone
@@ -98,7 +97,7 @@ func (s *sharedStore) Update(ctx context.Context, t greylist.Triplet, change gre
 		return away.fault
 	}
 	d := &decision{ctx: ctx, key: keyOf(t), triplet: t, done: make(chan error, 1), change: change}
-	err := s.workers[int(d.key[0])%workersPerStore].do(d)
+	err := s.worker.do(d)
 	if err != nil {
 		d.abandon()
 	}
@@ -135,62 +134,35 @@ func (w *worker) loop() {
 		if batch = w.gather(batch); len(batch) == 0 {
 			return
 		}
-		gathered := len(batch)
-		batch = w.process(batch)
-		if len(batch) == gathered { // nobody got anywhere: let who is in the way finish
+		w.shared = len(batch)
+		var stuck bool
+		batch, stuck = w.process(batch)
+		w.returned = time.Now()
+		if stuck { // let who is in the way finish
 			time.Sleep(rand.N(conflictPause))
 		}
 	}
 }
 
-// gather adds to those who are still to be decided about those who are waiting.
-// It returns nobody only when the store is closed.
-func (w *worker) gather(batch []*decision) []*decision {
-	if len(batch) == 0 {
-		select {
-		case d := <-w.queue:
-			batch = append(batch, d)
-		case <-w.store.closing:
-		}
-	}
-	for len(batch) < maxShared {
-		select {
-		case d := <-w.queue:
-			batch = append(batch, d)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-// process decides, and returns those to whom somebody else was in the way.
-func (w *worker) process(batch []*decision) (again []*decision) {
+// process has those of a batch make a step, and returns those who are not answered
+// yet. Stuck are they if somebody else was in the way of everybody.
+func (w *worker) process(batch []*decision) (again []*decision, stuck bool) {
 	batch = w.stillThere(batch)
 	if len(batch) == 0 {
-		return nil
+		return nil, false
 	}
 	groups := grouped(batch)
 	if away := w.store.link.away.Load(); away != nil && !away.reads {
 		answer(groups, away.fault)
-		return nil
+		return nil, false
+	}
+	t := w.plan(groups)
+	if t.empty() {
+		return nil, false
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), patienceOf(batch))
 	defer cancel()
-	if err := w.read(ctx, groups); err != nil {
-		w.fail(groups, err, false)
-		return nil
-	}
-	writing := w.decide(groups)
-	if len(writing) == 0 {
-		w.store.tally.done(len(batch), false, 0)
-		return nil
-	}
-	if away := w.store.link.away.Load(); away != nil {
-		answer(writing, away.fault)
-		return nil
-	}
-	return w.write(ctx, writing)
+	return w.travel(ctx, &t)
 }
 
 // stillThere drops those whose context has ended.

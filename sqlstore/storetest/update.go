@@ -20,14 +20,13 @@ func testEntry(t *testing.T, db Database) {
 	} {
 		put(t, s, triplet(1), e)
 		want(t, s, triplet(1), &e)
+		var given *greylist.Entry // the last time, which counts
 		err := s.Update(t.Context(), triplet(1), func(remembered *greylist.Entry) (greylist.Entry, bool) {
-			if remembered == nil || *remembered != e {
-				t.Errorf("given %+v, want %+v", remembered, e)
-			}
+			given = remembered
 			return greylist.Entry{}, false
 		})
-		if err != nil {
-			t.Error(err)
+		if err != nil || given == nil || *given != e {
+			t.Errorf("given %+v, want %+v, %v", given, e, err)
 		}
 	}
 	want(t, s, triplet(2), nil)

@@ -1,0 +1,68 @@
+package sqlstore
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestCompany: who shares a batch with whom, and how long they wait for that.
+func TestCompany(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		name   string
+		shared int             // in the last batch
+		waits  int             // who came meanwhile
+		comes  []time.Duration // and after it
+		batch  int
+		at     time.Duration
+	}{
+		{"alone", 1, 0, []time.Duration{ms / 2}, 1, ms / 2},
+		{"the first", 0, 0, []time.Duration{ms / 2, ms}, 1, ms / 2},
+		{"at once", 1, 0, []time.Duration{0}, 1, 0},
+		{"all come back", 3, 0, []time.Duration{ms / 4, ms / 2, ms}, 3, ms},
+		{"one who came meanwhile, and one who comes back", 1, 1, []time.Duration{ms}, 2, ms},
+		{"one does not", 2, 0, []time.Duration{ms, 3 * ms}, 1, 2 * ms},
+		{"too late to wait", 3, 0, []time.Duration{5 * ms, 6 * ms, 7 * ms}, 1, 5 * ms},
+		{"more than expected", 2, 3, nil, 3, 2 * ms},
+		{"a crowd", maxShared, maxShared, nil, maxShared, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &worker{
+					store:    &sharedStore{closing: make(chan struct{})},
+					queue:    make(chan *decision, 2*maxShared),
+					shared:   test.shared,
+					returned: time.Now(),
+				}
+				for range test.waits {
+					w.queue <- new(decision)
+				}
+				for _, after := range test.comes {
+					time.AfterFunc(after, func() { w.queue <- new(decision) })
+				}
+				began := time.Now()
+				if batch := w.gather(nil); len(batch) != test.batch || time.Since(began) != test.at {
+					t.Errorf("%d after %v, want %d after %v", len(batch), time.Since(began), test.batch, test.at)
+				}
+				time.Sleep(10 * ms) // until all have come
+			})
+		})
+	}
+}
+
+// TestNoCompany: a store that is closed waits for nobody.
+func TestNoCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &worker{store: &sharedStore{closing: make(chan struct{})}, queue: make(chan *decision, 2), shared: 5, returned: time.Now()}
+		w.queue <- new(decision)
+		close(w.store.closing)
+		began := time.Now()
+		if batch := w.gather(nil); len(batch) > 1 || time.Since(began) != 0 {
+			t.Errorf("%d after %v", len(batch), time.Since(began))
+		}
+		if batch := w.gather(nil); len(batch) > 1 || time.Since(began) != 0 {
+			t.Errorf("%d after %v", len(batch), time.Since(began))
+		}
+	})
+}
