@@ -18,7 +18,7 @@ const (
 // there is expected to be company: as many as were in the last batch, and as have
 // come meanwhile. Who asks alone, one question after the other, waits for nobody.
 func (w *worker) gather(batch []*decision) []*decision {
-	expected := min(w.shared+len(w.queue), maxShared)
+	expected := min(w.shared+w.came, maxShared)
 	if len(batch) == 0 {
 		select {
 		case d := <-w.queue:

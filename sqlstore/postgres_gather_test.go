@@ -26,6 +26,7 @@ func TestCompany(t *testing.T) {
 		{"too late to wait", 3, 0, []time.Duration{5 * ms, 6 * ms, 7 * ms}, 1, 5 * ms},
 		{"more than expected", 2, 3, nil, 3, 2 * ms},
 		{"a crowd", maxShared, maxShared, nil, maxShared, 0},
+		{"who comes back at once", 3, 0, []time.Duration{0, 0, 0}, 3, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -33,6 +34,7 @@ func TestCompany(t *testing.T) {
 					store:    &sharedStore{closing: make(chan struct{})},
 					queue:    make(chan *decision, 2*maxShared),
 					shared:   test.shared,
+					came:     test.waits,
 					returned: time.Now(),
 				}
 				for range test.waits {

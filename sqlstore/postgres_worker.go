@@ -42,6 +42,7 @@ type worker struct {
 	worked time.Time // when it did last
 
 	shared   int       // how many were in the last batch
+	came     int       // how many came during its trip
 	returned time.Time // when it was done with
 }
 
@@ -134,7 +135,7 @@ func (w *worker) loop() {
 		if batch = w.gather(batch); len(batch) == 0 {
 			return
 		}
-		w.shared = len(batch)
+		w.shared, w.came = len(batch), 0
 		var stuck bool
 		batch, stuck = w.process(batch)
 		w.returned = time.Now()
