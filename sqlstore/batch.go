@@ -28,6 +28,7 @@ func (w *writer) commit(batch []*job) {
 	}
 	switch {
 	case err == nil:
+		w.part()
 		for _, j := range batch {
 			j.done <- j.err
 		}

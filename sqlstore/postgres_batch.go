@@ -155,7 +155,7 @@ func (w *worker) plan(groups []*group) (t trip) {
 func (w *worker) travel(ctx context.Context, t *trip) (again []*decision, stuck bool) {
 	began := time.Now()
 	err := w.send(ctx, t)
-	w.came = len(w.queue) // and nobody yet who is answered now, and comes back
+	w.part()
 	writing := append(t.inserts, t.changes...)
 	switch {
 	case err == nil:

@@ -13,6 +13,9 @@ import (
 )
 
 const (
+	// maxShared bounds how many decisions share a round trip.
+	maxShared = 256
+
 	// workPatience bounds how long a worker waits for the server, where its
 	// callers would wait longer.
 	workPatience = 10 * time.Second
@@ -33,17 +36,13 @@ const (
 // cost daemon and server more than callers lose by waiting for one another. So
 // only other programs can be in its way.
 type worker struct {
+	company[*decision]
 	store  *sharedStore
-	queue  chan *decision
 	exited chan struct{} // closed: nothing more is decided
 
 	conn   *pgx.Conn // nil: none yet
 	era    int64     // of the link, when conn was made
 	worked time.Time // when it did last
-
-	shared   int       // how many were in the last batch
-	came     int       // how many came during its trip
-	returned time.Time // when it was done with
 }
 
 // decision is what one caller wants of a triplet.
@@ -80,7 +79,7 @@ func (d *decision) abandon() {
 }
 
 func startWorker(s *sharedStore) *worker {
-	w := &worker{store: s, queue: make(chan *decision, 2*maxShared), exited: make(chan struct{})}
+	w := &worker{company: newCompany[*decision](maxShared, s.closing), store: s, exited: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -132,13 +131,20 @@ func (w *worker) loop() {
 	defer w.disconnect()
 	var batch []*decision
 	for {
-		if batch = w.gather(batch); len(batch) == 0 {
-			return
+		if len(batch) == 0 {
+			select {
+			case d := <-w.queue:
+				batch = append(batch, d)
+			case <-w.closing:
+				if batch = w.takeWaiting(batch); len(batch) == 0 {
+					return
+				}
+			}
 		}
-		w.shared, w.came = len(batch), 0
+		batch = w.gather(batch)
+		w.meet(len(batch))
 		var stuck bool
 		batch, stuck = w.process(batch)
-		w.returned = time.Now()
 		if stuck { // let who is in the way finish
 			time.Sleep(rand.N(conflictPause))
 		}

@@ -25,10 +25,11 @@ const (
 // mode=rw: a file that has gone is not made anew, and empty.
 
 // writerDSN is for the writer. It waits for a lock for 100 ms and is asked
-// again, so that it sees when nobody waits for it any more. It has 12 MB of
-// cache, and cuts a log that had to grow when it begins that anew.
+// again, so that it sees when nobody waits for it any more. It cuts a log that
+// had to grow when it begins that anew. Its cache is small: SQLite looks through all
+// of it at the end of a commit that has split a page of the index.
 func writerDSN(path, synchronous string) string {
-	return dsn(path, "rw", "busy_timeout(100)", "synchronous("+synchronous+")", "wal_autocheckpoint(0)", "cache_size(-12288)",
+	return dsn(path, "rw", "busy_timeout(100)", "synchronous("+synchronous+")", "wal_autocheckpoint(0)", "cache_size(-4096)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 

@@ -15,10 +15,6 @@ const (
 	// the first of them waits for the last.
 	maxBatch = 512
 
-	// maxQueue bounds how many jobs wait behind a batch; further callers wait
-	// to hand theirs in.
-	maxQueue = 2 * maxBatch
-
 	// lockPatience bounds how long a writer that is to stop waits for another
 	// program's lock.
 	lockPatience = 2 * time.Second
@@ -29,11 +25,10 @@ const (
 // the next. So the cost of making a commit durable is shared by as many
 // callers as there are, and an idle writer commits at once.
 type writer struct {
-	path     string // of the database, for people
-	log      *slog.Logger
-	queue    chan *job
+	path string // of the database, for people
+	log  *slog.Logger
+	company[*job]
 	pauses   chan func()
-	closing  chan struct{} // closed: no more jobs are taken in
 	hopeless chan struct{} // closed: no lock is waited for any more
 	exited   chan struct{} // closed: no more jobs are run
 
@@ -65,9 +60,8 @@ func startWriter(path string, db *opened, log *slog.Logger) *writer {
 	w := &writer{
 		path:     path,
 		log:      log,
-		queue:    make(chan *job, maxQueue),
+		company:  newCompany[*job](maxBatch, make(chan struct{})),
 		pauses:   make(chan func()),
-		closing:  make(chan struct{}),
 		hopeless: make(chan struct{}),
 		exited:   make(chan struct{}),
 		alarm:    make(chan struct{}, 1),
@@ -157,28 +151,16 @@ func (w *writer) loop() {
 		select {
 		case j := <-w.queue:
 			batch = w.gather(append(batch[:0], j))
+			w.meet(len(batch))
 			w.commit(batch)
 			clear(batch)
 		case f := <-w.pauses:
 			f()
 		case <-w.closing:
-			for batch = w.gather(batch[:0]); len(batch) > 0; batch = w.gather(batch[:0]) {
+			for batch = w.takeWaiting(batch[:0]); len(batch) > 0; batch = w.takeWaiting(batch[:0]) {
 				w.commit(batch)
 			}
 			return
 		}
 	}
-}
-
-// gather adds the jobs that are waiting.
-func (w *writer) gather(batch []*job) []*job {
-	for len(batch) < maxBatch {
-		select {
-		case j := <-w.queue:
-			batch = append(batch, j)
-		default:
-			return batch
-		}
-	}
-	return batch
 }

@@ -8,7 +8,7 @@ import (
 
 // TestCompany: who shares a batch with whom, and how long they wait for that.
 func TestCompany(t *testing.T) {
-	const ms = time.Millisecond
+	const ms, crowd = time.Millisecond, 64
 	for _, test := range []struct {
 		name   string
 		shared int             // in the last batch
@@ -25,26 +25,22 @@ func TestCompany(t *testing.T) {
 		{"one does not", 2, 0, []time.Duration{ms, 3 * ms}, 1, 2 * ms},
 		{"too late to wait", 3, 0, []time.Duration{5 * ms, 6 * ms, 7 * ms}, 1, 5 * ms},
 		{"more than expected", 2, 3, nil, 3, 2 * ms},
-		{"a crowd", maxShared, maxShared, nil, maxShared, 0},
+		{"a crowd", crowd, crowd, nil, crowd, 0},
 		{"who comes back at once", 3, 0, []time.Duration{0, 0, 0}, 3, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &worker{
-					store:    &sharedStore{closing: make(chan struct{})},
-					queue:    make(chan *decision, 2*maxShared),
-					shared:   test.shared,
-					came:     test.waits,
-					returned: time.Now(),
-				}
+				c := newCompany[int](crowd, make(chan struct{}))
+				c.meet(test.shared)
 				for range test.waits {
-					w.queue <- new(decision)
+					c.queue <- 0
 				}
+				c.part()
 				for _, after := range test.comes {
-					time.AfterFunc(after, func() { w.queue <- new(decision) })
+					time.AfterFunc(after, func() { c.queue <- 0 })
 				}
 				began := time.Now()
-				if batch := w.gather(nil); len(batch) != test.batch || time.Since(began) != test.at {
+				if batch := c.gather([]int{<-c.queue}); len(batch) != test.batch || time.Since(began) != test.at {
 					t.Errorf("%d after %v, want %d after %v", len(batch), time.Since(began), test.batch, test.at)
 				}
 				time.Sleep(10 * ms) // until all have come
@@ -53,18 +49,21 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-// TestNoCompany: a store that is closed waits for nobody.
+// TestNoCompany: a store that is closed waits for nobody, nor does one whose last
+// batch has failed.
 func TestNoCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &worker{store: &sharedStore{closing: make(chan struct{})}, queue: make(chan *decision, 2), shared: 5, returned: time.Now()}
-		w.queue <- new(decision)
-		close(w.store.closing)
-		began := time.Now()
-		if batch := w.gather(nil); len(batch) > 1 || time.Since(began) != 0 {
-			t.Errorf("%d after %v", len(batch), time.Since(began))
-		}
-		if batch := w.gather(nil); len(batch) > 1 || time.Since(began) != 0 {
-			t.Errorf("%d after %v", len(batch), time.Since(began))
+		for _, closed := range []bool{false, true} {
+			c := newCompany[int](8, make(chan struct{}))
+			c.meet(5)
+			if closed {
+				c.part()
+				close(c.closing)
+			}
+			began := time.Now()
+			if batch := c.gather([]int{1}); len(batch) != 1 || time.Since(began) != 0 {
+				t.Errorf("%d after %v", len(batch), time.Since(began))
+			}
 		}
 	})
 }
