@@ -15,19 +15,21 @@ const (
 	mendPatience = time.Second
 )
 
-// commit does the jobs in one transaction. A failure of the storage fails all
-// of them, at once. If any fails for another reason, each is done once more in
-// a transaction of its own, so that it harms no other.
-func (w *writer) commit(batch []*job) {
+// commit does the jobs in one transaction, with those that come in time if it is
+// open. A failure of the storage fails all of them, at once. If any fails for
+// another reason, each is done once more in a transaction of its own, so that it
+// harms no other.
+func (w *writer) commit(batch []*job, open bool) {
 	stall := time.AfterFunc(stallTime, w.stalled.raise)
 	defer w.goOn(stall)
-	batch, err := w.attempt(batch)
+	batch, err := w.attempt(batch, open)
 	if isUnsound(err) && w.now.Load().err == nil {
 		w.awaitMend(err)
-		batch, err = w.attempt(batch)
+		batch, err = w.attempt(batch, open)
 	}
 	switch {
 	case err == nil:
+		w.meet(len(batch))
 		w.part()
 		for _, j := range batch {
 			j.done <- j.err
@@ -39,7 +41,7 @@ func (w *writer) commit(batch []*job) {
 		}
 	default:
 		for i := range batch {
-			w.commit(batch[i : i+1 : i+1])
+			w.commit(batch[i:i+1:i+1], false)
 		}
 	}
 }
@@ -54,7 +56,7 @@ func (w *writer) goOn(stall *time.Timer) {
 
 // attempt tries to do the jobs in one transaction, and returns those that are
 // still wanted, none of which is done if there is an error.
-func (w *writer) attempt(batch []*job) ([]*job, error) {
+func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
 	now := w.now.Load()
 	if now.err != nil {
 		return batch, now.err
@@ -62,7 +64,7 @@ func (w *writer) attempt(batch []*job) ([]*job, error) {
 	batch, err := w.begin(now.db, batch)
 	if err == nil && len(batch) > 0 {
 		began := time.Now()
-		if err = w.runAll(now.db, batch); err == nil {
+		if batch, err = w.runAll(now.db, batch, open); err == nil {
 			w.tally.done(len(batch), now.db.tx.wrote, time.Since(began))
 		}
 	}
@@ -153,15 +155,21 @@ func stillWanted(batch []*job) []*job {
 }
 
 // runAll runs the jobs in the transaction that was begun, and commits it, or
-// rolls it back if any of them fails.
-func (w *writer) runAll(db *opened, batch []*job) error {
+// rolls it back if any of them fails. It returns them, with those that came into
+// an open one: these run while others are still on their way.
+func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
 	err := func() error {
-		for _, j := range batch {
-			if j.err = j.ctx.Err(); j.err != nil {
-				continue // its caller has gone, and is not told otherwise
+		for i := 0; i < len(batch); i++ {
+			j := batch[i]
+			if j.err = j.ctx.Err(); j.err == nil { // else its caller has gone, and is not told otherwise
+				if err := runSafely(j, db.tx); err != nil {
+					return err
+				}
 			}
-			if err := runSafely(j, db.tx); err != nil {
-				return err
+			if open && i == len(batch)-1 {
+				if next, ok := w.another(len(batch), db.tx.wrote); ok {
+					batch = append(batch, next)
+				}
 			}
 		}
 		if db.tx.wrote {
@@ -173,14 +181,14 @@ func (w *writer) runAll(db *opened, batch []*job) error {
 	}()
 	if err != nil {
 		db.tx.rollback()
-		return err
+		return batch, err
 	}
 	if db.tx.wrote {
 		w.rows.Add(db.tx.rows)
 		db.files.noteLog()
 		w.wrote.Store(true)
 	}
-	return nil
+	return batch, nil
 }
 
 func runSafely(j *job, tx *tx) (err error) {

@@ -19,52 +19,54 @@ type company[T any] struct {
 	shared int       // how many were in the last batch
 	came   int       // how many came while it was under way
 	parted time.Time // when it had succeeded
+	timer  *time.Timer
 }
 
 // newCompany makes one of at most so many. Twice as many can wait; who comes then
 // waits to be let into the queue.
 func newCompany[T any](most int, closing chan struct{}) company[T] {
-	return company[T]{queue: make(chan T, 2*most), most: most, closing: closing}
+	return company[T]{queue: make(chan T, 2*most), most: most, closing: closing, timer: time.NewTimer(0)}
 }
 
-// gather adds to a batch that has somebody those who are waiting, and those who
-// come in time.
-func (c *company[T]) gather(batch []T) []T {
-	batch = c.takeWaiting(batch)
-	expected := min(c.shared+c.came, c.most)
+// another returns one more to a batch that has so many: one who is waiting, or, with
+// patience, one who comes in time. It returns false if the batch is to go.
+func (c *company[T]) another(have int, patient bool) (one T, ok bool) {
+	if have >= c.most {
+		return one, false
+	}
+	select {
+	case one = <-c.queue:
+		return one, true
+	default:
+	}
 	patience := companyPatience - time.Since(c.parted)
-	if len(batch) >= expected || patience <= 0 {
-		return batch
+	if !patient || have >= c.shared+c.came || patience <= 0 {
+		return one, false
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for len(batch) < expected {
-		select {
-		case one := <-c.queue:
-			batch = append(batch, one)
-		case <-timer.C:
-			return batch
-		case <-c.closing:
-			return batch
-		}
+	c.timer.Reset(patience)
+	defer c.timer.Stop()
+	select {
+	case one = <-c.queue:
+		return one, true
+	case <-c.timer.C:
+	case <-c.closing:
 	}
-	return batch
+	return one, false
 }
 
-// takeWaiting adds those who are waiting.
-func (c *company[T]) takeWaiting(batch []T) []T {
-	for len(batch) < c.most {
-		select {
-		case one := <-c.queue:
-			batch = append(batch, one)
-		default:
+// gather returns a batch with all who are waiting, and with patience those who
+// come in time.
+func (c *company[T]) gather(batch []T, patient bool) []T {
+	for {
+		one, ok := c.another(len(batch), patient)
+		if !ok {
 			return batch
 		}
+		batch = append(batch, one)
 	}
-	return batch
 }
 
-// meet notes how many are in the batch that sets out.
+// meet notes how many are in a batch.
 func (c *company[T]) meet(shared int) { c.shared, c.came = shared, 0 }
 
 // part notes that it has succeeded. It is to be called before they are told, since

@@ -40,7 +40,7 @@ func TestCompany(t *testing.T) {
 					time.AfterFunc(after, func() { c.queue <- 0 })
 				}
 				began := time.Now()
-				if batch := c.gather([]int{<-c.queue}); len(batch) != test.batch || time.Since(began) != test.at {
+				if batch := c.gather([]int{<-c.queue}, true); len(batch) != test.batch || time.Since(began) != test.at {
 					t.Errorf("%d after %v, want %d after %v", len(batch), time.Since(began), test.batch, test.at)
 				}
 				time.Sleep(10 * ms) // until all have come
@@ -61,7 +61,7 @@ func TestNoCompany(t *testing.T) {
 				close(c.closing)
 			}
 			began := time.Now()
-			if batch := c.gather([]int{1}); len(batch) != 1 || time.Since(began) != 0 {
+			if batch := c.gather([]int{1}, true); len(batch) != 1 || time.Since(began) != 0 {
 				t.Errorf("%d after %v", len(batch), time.Since(began))
 			}
 		}

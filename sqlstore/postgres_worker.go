@@ -136,12 +136,12 @@ func (w *worker) loop() {
 			case d := <-w.queue:
 				batch = append(batch, d)
 			case <-w.closing:
-				if batch = w.takeWaiting(batch); len(batch) == 0 {
+				if batch = w.gather(batch, false); len(batch) == 0 {
 					return
 				}
 			}
 		}
-		batch = w.gather(batch)
+		batch = w.gather(batch, true)
 		w.meet(len(batch))
 		var stuck bool
 		batch, stuck = w.process(batch)

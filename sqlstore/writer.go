@@ -150,15 +150,13 @@ func (w *writer) loop() {
 	for {
 		select {
 		case j := <-w.queue:
-			batch = w.gather(append(batch[:0], j))
-			w.meet(len(batch))
-			w.commit(batch)
-			clear(batch)
+			w.commit(append(batch[:0], j), true)
+			clear(batch[:cap(batch)])
 		case f := <-w.pauses:
 			f()
 		case <-w.closing:
-			for batch = w.takeWaiting(batch[:0]); len(batch) > 0; batch = w.takeWaiting(batch[:0]) {
-				w.commit(batch)
+			for batch = w.gather(batch[:0], false); len(batch) > 0; batch = w.gather(batch[:0], false) {
+				w.commit(batch, false)
 			}
 			return
 		}
