@@ -177,7 +177,15 @@ func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
 				return err
 			}
 		}
-		return db.tx.commit()
+		durable := db.tx.wrote && w.durable.Load()
+		if durable && db.log.grew {
+			db.log.makeRoom()
+			db.files.noteLog()
+		}
+		if err := db.tx.commit(); err != nil || !durable {
+			return err
+		}
+		return db.log.reachDisk()
 	}()
 	if err != nil {
 		db.tx.rollback()
@@ -185,7 +193,7 @@ func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
 	}
 	if db.tx.wrote {
 		w.rows.Add(db.tx.rows)
-		db.files.noteLog()
+		db.log.grew = db.files.noteLog()
 		w.wrote.Store(true)
 	}
 	return batch, nil

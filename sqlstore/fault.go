@@ -34,7 +34,7 @@ func isBusy(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY }
 // just so, rather than something about what was asked of it.
 func isFault(err error) bool {
 	_, known := advice[sqliteCode(err)]
-	return known || isUnsound(err) || errors.Is(err, errBegin)
+	return known || isUnsound(err) || errors.Is(err, errBegin) || errors.Is(err, errSync)
 }
 
 // sqliteCode is the primary result code (sqlite.org/rescode.html) of an error,
@@ -54,7 +54,7 @@ var advice = map[int]string{
 	sqlite3.SQLITE_READONLY: writableAdvice,
 	sqlite3.SQLITE_PERM:     writableAdvice,
 	sqlite3.SQLITE_CANTOPEN: writableAdvice,
-	sqlite3.SQLITE_IOERR:    "look at the kernel's log, the disk, its quota, and whether it is mounted read-only",
+	sqlite3.SQLITE_IOERR:    brokenAdvice,
 	sqlite3.SQLITE_PROTOCOL: "another program keeps it busy; end that",
 	sqlite3.SQLITE_NOMEM:    "the machine is short of memory",
 	sqlite3.SQLITE_CORRUPT:  damagedAdvice,
@@ -66,6 +66,7 @@ const (
 	damagedAdvice  = "restart the daemon: it moves the database aside and begins a new one"
 	lockedAdvice   = "end the program that holds the lock ('fuser FILE' finds it)"
 	slowAdvice     = "look at the disk and at the load of the machine"
+	brokenAdvice   = "look at the kernel's log, the disk, its quota, and whether it is mounted read-only"
 	sharedAdvice   = "end the other programs that have it open ('fuser FILE' finds them)"
 	foreignAdvice  = "bring the database back, or give another path"
 )
@@ -83,6 +84,8 @@ func explain(path string, err error) error {
 	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer), errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errMoved):
 	case isUnsound(err):
 		what = sharedAdvice
+	case errors.Is(err, errSync):
+		what = brokenAdvice
 	case isFault(err):
 		what = cmp.Or(advice[sqliteCode(err)], "see the log")
 		if !strings.HasPrefix(err.Error(), "sqlstore: ") {

@@ -27,9 +27,10 @@ const (
 // writerDSN is for the writer. It waits for a lock for 100 ms and is asked
 // again, so that it sees when nobody waits for it any more. It cuts a log that
 // had to grow when it begins that anew. Its cache is small: SQLite looks through all
-// of it at the end of a commit that has split a page of the index.
-func writerDSN(path, synchronous string) string {
-	return dsn(path, "rw", "busy_timeout(100)", "synchronous("+synchronous+")", "wal_autocheckpoint(0)", "cache_size(-4096)",
+// of it at the end of a commit that has split a page of the index. What it commits is
+// made durable by the [commitLog].
+func writerDSN(path string) string {
+	return dsn(path, "rw", "busy_timeout(100)", "synchronous(NORMAL)", "wal_autocheckpoint(0)", "cache_size(-4096)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 

@@ -44,8 +44,10 @@ func identify(path string) (id identity, size int64, err error) {
 	if err := syscall.Stat(path, &st); err != nil {
 		return identity{}, 0, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return identity{uint64(st.Dev), st.Ino}, st.Size, nil
+	return identityOf(&st), st.Size, nil
 }
+
+func identityOf(st *syscall.Stat_t) identity { return identity{uint64(st.Dev), st.Ino} }
 
 // lookAt notes the files of a database that was just opened; path is what was
 // asked for, real what that is without symbolic links.
@@ -82,11 +84,12 @@ func (f *files) check() (shorter bool, err error) {
 	return size < f.logSize.Load(), nil
 }
 
-// noteLog notes the present size of the log.
-func (f *files) noteLog() {
+// noteLog notes the present size of the log, and reports whether it has grown.
+func (f *files) noteLog() (grew bool) {
 	if _, size, err := identify(f.log); err == nil {
-		f.logSize.Store(size)
+		grew = size > f.logSize.Swap(size)
 	}
+	return grew
 }
 
 // gone reports whether the path is known not to lead to the file any more.

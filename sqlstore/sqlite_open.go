@@ -15,6 +15,7 @@ type opened struct {
 	flushing *connection // for checkpoints
 	readers  *sql.DB     // cannot write
 	lookers  *lookers    // nor can they
+	log      *commitLog  // the writer's
 }
 
 // maxReaders bounds the pool of readers: enough for a person or two beside the
@@ -46,8 +47,19 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *op
 	if o.lookers, err = openLookers(ctx, path); err != nil {
 		return nil, err
 	}
-	if o.files, err = lookAt(asked, path); err == nil && o.files.database != database {
-		err = errMoved // meanwhile
+	if o.log, err = openLog(path); err != nil {
+		return nil, err
+	}
+	if o.files, err = lookAt(asked, path); err != nil {
+		return nil, err
+	}
+	log, err := o.log.identity()
+	switch {
+	case err != nil:
+	case o.files.database != database: // meanwhile
+		err = errMoved
+	case o.files.wal != log:
+		err = errBeside
 	}
 	return o, err
 }
@@ -55,7 +67,7 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *op
 // openWriting opens the writer's connection, after another one has brought the
 // database to the present version.
 func (o *opened) openWriting(ctx context.Context, opts settings) (err error) {
-	dsn := writerDSN(o.path, opts.synchronous)
+	dsn := writerDSN(o.path)
 	first, err := connectWhenFree(ctx, dsn)
 	if err != nil {
 		return err
@@ -90,6 +102,9 @@ func connectWhenFree(ctx context.Context, dsn string) (c *connection, err error)
 // close closes the connections. Those who are reading finish what they read.
 func (o *opened) close() error {
 	var errs []error
+	if o.log != nil {
+		errs = append(errs, o.log.Close())
+	}
 	if o.readers != nil {
 		errs = append(errs, o.readers.Close())
 	}

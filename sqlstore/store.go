@@ -49,7 +49,7 @@ func openSQLite(ctx context.Context, path string, opts settings) (*store, error)
 	if err != nil {
 		return nil, err
 	}
-	s.writer = startWriter(path, db, opts.log)
+	s.writer = startWriter(path, db, opts.synchronous, opts.log)
 	s.flusher = &flusher{writer: s.writer, log: opts.log}
 	s.keeper = startKeeper(s, from == whatIsThere)
 	return s, nil

@@ -1,58 +1,101 @@
 package sqlstore
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"greyglass/greylist"
 )
 
-// TestSynchronous: what is asked for is what the writer's connection does, also
-// when it was opened anew.
+// TestSynchronous: with full, an answer waits for the disk, and with normal it
+// does not; also once it was changed, or the database opened anew. Checkpoints
+// always do.
 func TestSynchronous(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		synchronous string
-		want        int64 // sqlite.org/pragma.html#pragma_synchronous
-	}{{"", 2}, {Full, 2}, {Normal, 1}} {
+	for _, synchronous := range []string{"", Full, Normal} {
 		path := t.TempDir() + "/greyglass.db"
-		opened, err := Open(t.Context(), "sqlite:"+path, Options{Create: true, Synchronous: c.synchronous})
+		opened, err := Open(t.Context(), "sqlite:"+path, Options{Create: true, Synchronous: synchronous})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := opened.(*store)
-		check := func() {
+		n := int64(10)
+		check := func(waits bool) {
 			t.Helper()
-			var got, writing int64
 			db := s.writer.now.Load().db
-			ask, err := db.writing.prepare(`PRAGMA synchronous`)
-			if err == nil {
-				_, err = ask.first([]*int64{&writing})
-				_ = ask.Close()
+			if err := db.log.Close(); err != nil { // so that the disk can't be reached
+				t.Fatal(err)
 			}
-			if err != nil || writing != c.want {
-				t.Errorf("%q: %d, %v; want %d", c.synchronous, writing, err, c.want)
+			n++
+			err := put(s, n, greylist.Entry{FirstSeen: n})()
+			if fault := new(greylist.Fault); waits != errors.As(err, &fault) || waits != errors.Is(err, errSync) {
+				t.Errorf("%q: %v", synchronous, err)
 			}
+			if got, _ := NumbersOf(s); waits && got.Failed == 0 {
+				t.Errorf("%q: no failure was counted", synchronous)
+			}
+			var got int64
 			if err := db.flushing.QueryRowContext(t.Context(), `PRAGMA synchronous`).Scan(&got); err != nil || got != 2 {
-				t.Errorf("%q: for checkpoints %d, %v; want 2", c.synchronous, got, err)
+				t.Errorf("%q: for checkpoints %d, %v; want 2", synchronous, got, err)
+			}
+			s.writer.suspect.Store(true) // as it is after a failure
+			for s.writer.suspect.Load() {
+				recovers(t, s, n) // once the keeper has opened it anew
 			}
 		}
-		check()
+		waits := synchronous != Normal
+		check(waits)
 		remove(t, path)
 		recovers(t, s, 1)
-		check()
-		for c.synchronous, c.want = range map[string]int64{Full: 2, Normal: 1} {
-			if err := SetSynchronous(s, c.synchronous); err != nil {
+		check(waits)
+		for synchronous, waits = range map[string]bool{Full: true, Normal: false} {
+			if err := SetSynchronous(s, synchronous); err != nil {
 				t.Error(err)
 			}
-			check()
+			check(waits)
 			remove(t, path)
 			recovers(t, s, 1)
-			check()
+			check(waits)
 		}
-		closesWhole(t, s, 1)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	if _, err := Open(t.Context(), "sqlite:"+t.TempDir()+"/greyglass.db", Options{Create: true, Synchronous: "off"}); err == nil {
 		t.Error("off is taken")
 	}
 	if err := SetSynchronous(nil, "off"); err == nil {
 		t.Error("off is taken")
+	}
+}
+
+// TestRoom: the log grows by steps, and what it has room for is nothing to whoever
+// opens the database after a crash.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
+	log := walOf(s.path)
+	const rows = 400 // one after the other: some megabytes
+	steps := make(map[int64]bool)
+	for n := range int64(rows) {
+		if err := put(s, n, greylist.Entry{FirstSeen: n})(); err != nil {
+			t.Fatal(err)
+		}
+		steps[fileSize(t, log)] = true
+		if n%100 != 99 {
+			continue
+		}
+		crashed := filepath.Join(t.TempDir(), "greyglass.db")
+		for _, suffix := range []string{"", "-wal"} {
+			if err := os.WriteFile(crashed+suffix, readFile(t, s.path+suffix), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closesWhole(t, open(t, crashed), n+1)
+	}
+	if frames, _, _ := s.writer.now.Load().db.frames(); fileSize(t, log) < logSize(frames)+1 || len(steps) > rows/10 {
+		t.Errorf("%d bytes for %d frames, after %d sizes", fileSize(t, log), frames, len(steps))
 	}
 }

@@ -36,6 +36,7 @@ type writer struct {
 	stalled flag                  // it has been at one thing for longer than stallTime
 	locked  atomic.Bool           // that is to wait for another program's lock
 	alarm   chan struct{}         // holds one: the keeper is to look now
+	durable atomic.Bool           // is what was committed before its callers are told
 	suspect atomic.Bool           // the storage failed: connections may not work any more
 	wrote   atomic.Bool           // something was committed; reset by whoever makes checkpoints
 	rows    atomic.Int64          // how many triplets were added, less those removed, since it began
@@ -56,7 +57,7 @@ type job struct {
 	done chan error      // holds one, so that a caller who has gone stops nobody
 }
 
-func startWriter(path string, db *opened, log *slog.Logger) *writer {
+func startWriter(path string, db *opened, synchronous string, log *slog.Logger) *writer {
 	w := &writer{
 		path:     path,
 		log:      log,
@@ -67,6 +68,7 @@ func startWriter(path string, db *opened, log *slog.Logger) *writer {
 		alarm:    make(chan struct{}, 1),
 		tally:    newTally(),
 	}
+	w.durable.Store(synchronous == Full)
 	w.stalled.lower()
 	w.now.Store(&state{db: db})
 	go w.loop()
