@@ -39,9 +39,10 @@ func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
 
-// lookerDSN is for [lookers], which wait for nobody.
+// lookerDSN is for [lookers], which wait for nobody. Their caches are small: a change of the
+// database empties them.
 func lookerDSN(path string) string {
-	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-8192)")
+	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-2048)")
 }
 
 // flusherDSN is for checkpoints, which wait for nobody.

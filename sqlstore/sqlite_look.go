@@ -8,9 +8,9 @@ import (
 	"greyglass/greylist"
 )
 
-// maxLookers bounds how many triplets are looked up beside the writer at a time:
-// more would only have more caches.
-const maxLookers = 2
+// maxLookers bounds how many triplets are looked up beside the writer at a time,
+// and how many caches there are.
+const maxLookers = 4
 
 // lookers look triplets up for callers who will most likely write nothing, so
 // that those need not go by the writer.
