@@ -66,7 +66,7 @@ func startExpiring(b *bench, database string, as shape) (*server, error) {
 	return startDaemon(b, "expiring", "sqlite:"+expired, rows+rows/20, as)
 }
 
-func startDaemon(b *bench, name, url string, maxRows int64, as shape) (*server, error) {
+func startDaemon(b *bench, name, url string, maxRows int64, as shape, environment ...string) (*server, error) {
 	file := func(suffix string) string { return filepath.Join(b.dir, name+suffix) }
 	milter, policy, config, empty := file(".milter"), file(".policy"), file(".toml"), file(".list")
 	text := fmt.Sprintf("[listen]\nmilter = [%q]\npolicy = [%q]\n[store]\nurl = %q\nmax_rows = %d\n[blocked]\nsenders_file = %q\nexceptions_file = %q\n",
@@ -78,8 +78,9 @@ func startDaemon(b *bench, name, url string, maxRows int64, as shape) (*server, 
 	if as.policy {
 		socket = policy
 	}
-	return start(socket, file(".log"),
-		exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config))
+	cmd := exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config)
+	cmd.Env = append(os.Environ(), environment...)
+	return start(socket, file(".log"), cmd)
 }
 
 // startPostgrey starts postgrey with the shortest wait that it knows.

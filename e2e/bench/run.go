@@ -27,7 +27,7 @@ var blocks = []block{
 	{name: "whole", about: "accepted mail, a connection for each, through its end", as: shape{whole: true}, programs: []string{"no-op", "greyglass"}, loads: "known"},
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
 	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
-	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it", programs: []string{"greyglass", "postgres", "postgres-three"}},
+	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it, each with its part of the cores (GOMAXPROCS)", programs: []string{"greyglass", "postgres", "postgres-three"}},
 	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
 }
 

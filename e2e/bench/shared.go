@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -22,7 +23,8 @@ type postgres struct {
 }
 
 // startShared starts so many daemons on one PostgreSQL database that knows the
-// population.
+// population. They share the cores as they would share a machine's, so that they are not
+// in one another's way more than they need to be.
 func startShared(daemons int) func(*bench, string, shape) (*server, error) {
 	return func(b *bench, _ string, as shape) (first *server, err error) {
 		if err := b.fillShared(); err != nil {
@@ -32,7 +34,8 @@ func startShared(daemons int) func(*bench, string, shape) (*server, error) {
 		b.postgres.SQL("postgres", "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 		b.postgres.SQL("postgres", "CREATE DATABASE "+name+" TEMPLATE full_")
 		for i := range daemons {
-			s, err := startDaemon(b, fmt.Sprintf("%s-%d", name, i), b.postgres.url(name), 0, as)
+			cores := max(1, runtime.NumCPU()/daemons)
+			s, err := startDaemon(b, fmt.Sprintf("%s-%d", name, i), b.postgres.url(name), 0, as, fmt.Sprintf("GOMAXPROCS=%d", cores))
 			switch {
 			case err != nil && first != nil:
 				return nil, errors.Join(err, first.stop())
