@@ -11,6 +11,9 @@ import (
 // stopKeeper leaves checkpoints to the test.
 func stopKeeper(s *store) { s.keeper.close() }
 
+// pageSize is that of a new database, in bytes: SQLite's default.
+const pageSize = 4096
+
 func fileSize(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -302,11 +304,53 @@ func TestLogCut(t *testing.T) {
 // used is how much of the log is in use, in bytes.
 func used(t *testing.T, s *store) int64 {
 	t.Helper()
-	frames, _, ok := s.writer.now.Load().db.frames()
+	db := s.writer.now.Load().db
+	frames, _, ok := db.frames()
 	if !ok {
 		t.Fatal("the log can't be read")
 	}
-	return logSize(frames)
+	return logSize(frames, db.pageSize)
+}
+
+// TestPageSize: a database whose pages somebody has made larger or smaller is
+// served as any other, and its log known as whole or as cut short.
+func TestPageSize(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{512, 4096, 65536} {
+		path := filepath.Join(t.TempDir(), "greyglass.db")
+		if err := open(t, path).Close(); err != nil {
+			t.Fatal(err)
+		}
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.SetMaxOpenConns(1)
+		if _, err := db.Exec(fmt.Sprintf(`PRAGMA journal_mode = DELETE; PRAGMA page_size = %d; VACUUM`, size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, j := openLogged(t, path)
+		if got := s.writer.now.Load().db.pageSize; got != int64(size) {
+			t.Fatalf("pages of %d bytes, want %d", got, size)
+		}
+		fill(t, s, 100)
+		if err := s.writer.now.Load().db.check(true); err != nil {
+			t.Error(err)
+		}
+		if err := os.Truncate(walOf(path), used(t, s)*99/100); err != nil {
+			t.Fatal(err)
+		}
+		recovers(t, s, 100)
+		j.logs(t, "cut short by another program; ")
+		stats, err := s.Stats(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		closesWhole(t, s, stats.Waiting)
+	}
 }
 
 // TestLogCutInUse: while another program has the database open as well, what is

@@ -84,7 +84,7 @@ func (o *opened) copyTo(ctx context.Context, temp string, progress func(done, to
 			}
 			if more, err = backup.Step(backupStep); err == nil {
 				total := int64(backup.PageCount())
-				progress((total-int64(backup.Remaining()))*pageSize, total*pageSize)
+				progress((total-int64(backup.Remaining()))*o.pageSize, total*o.pageSize)
 			}
 		}
 		return errors.Join(err, backup.Finish())

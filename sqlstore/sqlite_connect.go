@@ -96,6 +96,12 @@ func connect(ctx context.Context, dsn string) (*connection, error) {
 	return &connection{conn, db}, nil
 }
 
+// pageSizeOf returns the size of the database's pages, in bytes.
+func pageSizeOf(ctx context.Context, conn *sql.Conn) (size int64, err error) {
+	err = conn.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&size)
+	return size, err
+}
+
 func (c *connection) Close() error { return errors.Join(c.Conn.Close(), c.db.Close()) }
 
 // keepLocks has SQLite lock files in a way that survives that we open, read

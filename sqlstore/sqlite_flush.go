@@ -14,9 +14,6 @@ const (
 
 	// flushPatience is how long checkpoints may fail before the log tells.
 	flushPatience = time.Minute
-
-	// pageSize is that of the database, in bytes: SQLite's default.
-	pageSize = 4096
 )
 
 // flushInterval is how often the write-ahead log is copied into the database
@@ -44,7 +41,7 @@ func (f *flusher) flush() error {
 	}
 	f.changed = true
 	pages, whole, err := f.checkpoint("PASSIVE")
-	if err == nil && whole && pages*pageSize > walLimit {
+	if err == nil && whole && logSize(pages, f.writer.now.Load().db.pageSize) > walLimit {
 		if _, whole, err = f.checkpoint("PASSIVE"); err == nil && whole {
 			f.writer.pause(func() { _, whole, err = f.checkpoint("RESTART") })
 		}

@@ -127,9 +127,9 @@ func (o *opened) check(thorough bool) error {
 	if !ok || err != nil {
 		return nil
 	}
-	if size < logSize(frames) {
+	if size < logSize(frames, o.pageSize) {
 		// Somebody may have emptied it on purpose between the two looks.
-		if again, _, ok := o.frames(); ok && size < logSize(again) {
+		if again, _, ok := o.frames(); ok && size < logSize(again, o.pageSize) {
 			return errCut
 		}
 	}
@@ -151,9 +151,9 @@ func (o *opened) copied() bool {
 	return ok && log == copied
 }
 
-// logSize is the size in bytes of a log with so many frames
-// (sqlite.org/fileformat.html, section 4.1).
-func logSize(frames int64) int64 {
+// logSize is the size in bytes of a log with so many frames, each with a page of
+// so many bytes (sqlite.org/fileformat.html, section 4.1).
+func logSize(frames, pageSize int64) int64 {
 	if frames <= 0 {
 		return 0
 	}

@@ -16,6 +16,7 @@ type opened struct {
 	readers  *sql.DB     // cannot write
 	lookers  *lookers    // nor can they
 	log      *commitLog  // the writer's
+	pageSize int64       // in bytes
 }
 
 // maxReaders bounds the pool of readers: enough for a person or two beside the
@@ -77,6 +78,9 @@ func (o *opened) openWriting(ctx context.Context, opts settings) (err error) {
 		return err
 	}
 	if err := useWAL(ctx, first.Conn); err != nil {
+		return err
+	}
+	if o.pageSize, err = pageSizeOf(ctx, first.Conn); err != nil {
 		return err
 	}
 	return untilFree(ctx, func() (err error) {
