@@ -134,8 +134,10 @@ func TestFaultDiskFull(t *testing.T) {
 	}
 	_ = ballast.Close()
 	s.sql(func(db *sql.DB) error { // what room is left in the files that are there
-		for err == nil || !strings.Contains(err.Error(), "full") {
-			_, err = db.Exec(`INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 FROM triplet`)
+		for _, rows := range []string{`FROM triplet`, `LIMIT 1`} { // in large steps, and then in small ones
+			for err = nil; err == nil || !strings.Contains(err.Error(), "full"); {
+				_, err = db.Exec(`INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 ` + rows)
+			}
 		}
 		return nil
 	})
