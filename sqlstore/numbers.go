@@ -12,7 +12,7 @@ import (
 // opening on.
 type Numbers struct {
 	Batch  greylist.Distribution // how many changes shared a transaction
-	Commit greylist.Distribution // how long a transaction took that wrote, in nanoseconds, until it was durable
+	Commit greylist.Distribution // how long a transaction took that wrote, in nanoseconds, from its first change until it was durable
 	Queued int                   // changes that wait for the next transaction
 	Failed int64                 // transactions that failed because the storage did
 	Panics int64                 // changes that panicked

@@ -21,9 +21,10 @@ const (
 )
 
 // writer makes all changes, on one connection. It takes all jobs that are
-// waiting and runs them in one transaction; those that come meanwhile share
-// the next. So the cost of making a commit durable is shared by as many
-// callers as there are, and an idle writer commits at once.
+// waiting, and those that are expected in a moment, and runs them in one
+// transaction; those that come later share the next. So the cost of making a
+// commit durable is shared by as many callers as there are, and an idle writer
+// commits at once.
 type writer struct {
 	path string // of the database, for people
 	log  *slog.Logger
