@@ -156,37 +156,12 @@ func stillWanted(batch []*job) []*job {
 
 // runAll runs the jobs in the transaction that was begun, and commits it, or
 // rolls it back if any of them fails. It returns them, with those that came into
-// an open one: these run while others are still on their way.
+// an open one.
 func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
-	err := func() error {
-		for i := 0; i < len(batch); i++ {
-			j := batch[i]
-			if j.err = j.ctx.Err(); j.err == nil { // else its caller has gone, and is not told otherwise
-				if err := runSafely(j, db.tx); err != nil {
-					return err
-				}
-			}
-			if open && i == len(batch)-1 {
-				if next, ok := w.another(len(batch), db.tx.wrote); ok {
-					batch = append(batch, next)
-				}
-			}
-		}
-		if db.tx.wrote {
-			if err := db.check(false); err != nil {
-				return err
-			}
-		}
-		durable := db.tx.wrote && w.durable.Load()
-		if durable && db.log.grew {
-			db.log.makeRoom()
-			db.files.noteLog()
-		}
-		if err := db.tx.commit(); err != nil || !durable {
-			return err
-		}
-		return db.log.reachDisk()
-	}()
+	batch, err := w.runEach(db.tx, batch, open)
+	if err == nil {
+		err = w.finish(db)
+	}
 	if err != nil {
 		db.tx.rollback()
 		return batch, err
@@ -197,6 +172,44 @@ func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
 		w.wrote.Store(true)
 	}
 	return batch, nil
+}
+
+// runEach runs the jobs one after the other, until one fails. Those that come into
+// an open transaction run while others are still on their way.
+func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
+	for i := 0; i < len(batch); i++ {
+		j := batch[i]
+		if j.err = j.ctx.Err(); j.err == nil { // else its caller has gone, and is not told otherwise
+			if err := runSafely(j, tx); err != nil {
+				return batch, err
+			}
+		}
+		if open && i == len(batch)-1 {
+			if next, ok := w.another(len(batch), tx.wrote); ok {
+				batch = append(batch, next)
+			}
+		}
+	}
+	return batch, nil
+}
+
+// finish commits, and returns when what was written is as durable as is asked for.
+func (w *writer) finish(db *opened) error {
+	if !db.tx.wrote {
+		return db.tx.commit()
+	}
+	if err := db.check(false); err != nil {
+		return err
+	}
+	durable := w.durable.Load()
+	if durable && db.log.grew {
+		db.log.makeRoom()
+		db.files.noteLog()
+	}
+	if err := db.tx.commit(); err != nil || !durable {
+		return err
+	}
+	return db.log.reachDisk()
 }
 
 func runSafely(j *job, tx *tx) (err error) {

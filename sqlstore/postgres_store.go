@@ -19,7 +19,7 @@ import (
 //
 // One worker, which has a connection of its own (postgres_worker.go), decides on as
 // many triplets at a time (postgres_batch.go) as it can get together
-// (postgres_gather.go). Whether the server can be asked at all is looked after in
+// (company.go). Whether the server can be asked at all is looked after in
 // postgres_away.go.
 type sharedStore struct {
 	server  *server

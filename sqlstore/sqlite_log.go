@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// roomStep is by how many bytes the log is made longer at a time.
-const roomStep = 256 << 10
+// room is what the log is made longer by at a time. It is never changed.
+var room [256 << 10]byte
 
 // errSync is wrapped by the failure to make durable what was committed.
 var errSync = errors.New("sqlstore: the write-ahead log does not reach the disk")
@@ -31,12 +31,10 @@ func openLog(path string) (*commitLog, error) {
 	return &commitLog{File: f}, nil
 }
 
-func (l *commitLog) identity() (id identity, err error) {
-	info, err := l.Stat()
-	if err != nil {
-		return identity{}, err
-	}
-	return identityOf(info.Sys().(*syscall.Stat_t)), nil
+func (l *commitLog) identity() (identity, error) {
+	var st syscall.Stat_t
+	err := syscall.Fstat(int(l.Fd()), &st)
+	return identityOf(&st), os.NewSyscallError("fstat", err)
 }
 
 // makeRoom fills the log up with zeros, which are no frames
@@ -46,7 +44,7 @@ func (l *commitLog) identity() (id identity, err error) {
 func (l *commitLog) makeRoom() {
 	l.grew = false
 	if info, err := l.Stat(); err == nil {
-		_, _ = l.WriteAt(make([]byte, roomStep), info.Size())
+		_, _ = l.WriteAt(room[:], info.Size())
 	}
 }
 

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -89,9 +88,7 @@ func TestRoom(t *testing.T) {
 		}
 		crashed := filepath.Join(t.TempDir(), "greyglass.db")
 		for _, suffix := range []string{"", "-wal"} {
-			if err := os.WriteFile(crashed+suffix, readFile(t, s.path+suffix), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			writeFile(t, crashed+suffix, readFile(t, s.path+suffix)) // as a kill leaves it
 		}
 		closesWhole(t, open(t, crashed), n+1)
 	}
