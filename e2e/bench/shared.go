@@ -33,9 +33,9 @@ func startShared(daemons int) func(*bench, string, shape) (*server, error) {
 		name := fmt.Sprintf("shared%d", daemons)
 		b.postgres.SQL("postgres", "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 		b.postgres.SQL("postgres", "CREATE DATABASE "+name+" TEMPLATE full_")
+		cores := fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/daemons))
 		for i := range daemons {
-			cores := max(1, runtime.NumCPU()/daemons)
-			s, err := startDaemon(b, fmt.Sprintf("%s-%d", name, i), b.postgres.url(name), 0, as, fmt.Sprintf("GOMAXPROCS=%d", cores))
+			s, err := startDaemon(b, fmt.Sprintf("%s-%d", name, i), b.postgres.url(name), 0, as, cores)
 			switch {
 			case err != nil && first != nil:
 				return nil, errors.Join(err, first.stop())
