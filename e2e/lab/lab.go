@@ -99,12 +99,8 @@ func Require(t testing.TB) {
 // skipped; any other error fails t.
 func SkipOrFail(t testing.TB, err error) {
 	t.Helper()
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrUnavailable) && os.Getenv("GREYGLASS_REQUIRE_ALL") != "1":
-		t.Skip(err)
-	default:
-		t.Fatal(err)
+	if err != nil {
+		giveUp(t, errors.Is(err, ErrUnavailable), err)
 	}
 }
 
@@ -112,11 +108,17 @@ func SkipOrFail(t testing.TB, err error) {
 // nothing may be skipped.
 func Need(t testing.TB, ok bool, why string) {
 	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("GREYGLASS_REQUIRE_ALL") == "1":
-		t.Fatal(why)
-	default:
-		t.Skip(why)
+	if !ok {
+		giveUp(t, true, why)
 	}
+}
+
+// giveUp skips t if its reason to end may be one to skip it, and fails it if not.
+func giveUp(t testing.TB, maySkip bool, why any) {
+	t.Helper()
+	if maySkip && os.Getenv("GREYGLASS_REQUIRE_ALL") != "1" {
+		t.Skip(why)
+		return
+	}
+	t.Fatal(why)
 }
