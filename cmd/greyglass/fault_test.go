@@ -133,10 +133,14 @@ func TestFaultDiskFull(t *testing.T) {
 		_, err = ballast.Write(make([]byte, 4096))
 	}
 	_ = ballast.Close()
-	s.sql(func(db *sql.DB) error { // what room is left in the files that are there
-		for _, rows := range []string{`FROM triplet`, `LIMIT 1`} { // in large steps, and then in small ones
-			for err = nil; err == nil || !strings.Contains(err.Error(), "full"); {
-				_, err = db.Exec(`INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 ` + rows)
+	s.sql(func(db *sql.DB) error { // what room is left in the files that are there, by steps of many pages, of a few, and of one
+		const insert = `INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 `
+		for _, step := range []string{insert + `FROM triplet`, insert, `UPDATE triplet SET last_seen = last_seen + 1 WHERE id = 1`} {
+			for err = nil; err == nil; {
+				_, err = db.Exec(step)
+			}
+			if !strings.Contains(err.Error(), "full") {
+				return err
 			}
 		}
 		return nil
