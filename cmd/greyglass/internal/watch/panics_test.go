@@ -28,6 +28,9 @@ func TestPanics(t *testing.T) {
 	d.Gate = milter.NewGate(milter.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}, discard)
 	mail := serve(t, milter.NewServer(d.Judge, d.Gate, discard))
 	policy := serve(t, milter.NewPolicyServer(d.Judge, d.Gate, discard))
+	for len(d.Gate.Traffic()) < 2 { // until both serve
+		time.Sleep(time.Millisecond)
+	}
 	s.Watch(d)
 
 	counted := map[string]int{"judge": 0, "milter": 0, "policy": 0, "store": 0}
