@@ -10,7 +10,7 @@ import (
 // two entries of a triplet the one that tells of the later event is right.
 type Transfer struct{ From, To Store }
 
-// Transferred counts triplets.
+// Transferred counts triplets, or counts of a [History].
 type Transferred struct{ Seen, Written int64 }
 
 // together is how many triplets are under way at a time, so that they share the

@@ -27,7 +27,10 @@ daemon's.
 
 When all is copied it is checked. It may be interrupted, and run again: what is
 there already is not written once more. To move without losing anything, copy, let
-the daemons use the new database, and copy once more.`,
+the daemons use the new database, and copy once more.
+
+The history that "greyglass stats" tells of is carried too. Where both databases
+have counted the same hour, the greater count is kept.`,
 		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -98,5 +101,10 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store) error
 	if checked.Written > 0 {
 		fmt.Fprintf(p.stdout, "came meanwhile: %d\n", checked.Written)
 	}
+	history, err := transfer.CopyHistory(ctx)
+	if err != nil {
+		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))
+	}
+	fmt.Fprintf(p.stdout, "history: %d of %d counts, the others were there\n", history.Written, history.Seen)
 	return nil
 }

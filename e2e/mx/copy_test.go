@@ -10,8 +10,8 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// TestCopy: a memory goes from SQLite to PostgreSQL and back, all of it, and what
-// is there is not written twice.
+// TestCopy: a memory goes from SQLite to PostgreSQL and back, all of it with its
+// history, and what is there is not written twice.
 func TestCopy(t *testing.T) {
 	db := database(t)
 	from := "sqlite:" + filepath.Join(lab.Dir(t), "a.db")
@@ -25,14 +25,18 @@ func TestCopy(t *testing.T) {
 		}
 	}
 	d.run("pass", "203.0.113.7", "s7@sender.test", "bob@example.test")
+	d.stop() // which has the history written
 	to := urlOf(db)
 	back := "sqlite:" + filepath.Join(d.dir, "b.db")
+	report := func(copied int) string {
+		return fmt.Sprintf("copied: %d of %d triplets, the others were there\nchecked: %d triplets\n", copied, n, n)
+	}
 	for _, c := range []struct{ from, to, want string }{
-		{from, to, fmt.Sprintf("copied: %d of %d triplets, the others were there\nchecked: %d triplets\n", n, n, n)},
-		{from, to, fmt.Sprintf("copied: 0 of %d triplets, the others were there\nchecked: %d triplets\n", n, n)},
-		{to, back, fmt.Sprintf("copied: %d of %d triplets, the others were there\nchecked: %d triplets\n", n, n, n)},
+		{from, to, report(n)},
+		{from, to, report(0)},
+		{to, back, report(n)},
 	} {
-		if got := d.run("copy", "--from", c.from, "--to", c.to); got != c.want {
+		if got := d.run("copy", "--from", c.from, "--to", c.to); !strings.HasPrefix(got, c.want+"history: ") {
 			t.Errorf("copy --from %s --to %s:\n%s\nwant\n%s", c.from, c.to, got, c.want)
 		}
 	}
@@ -45,6 +49,9 @@ func TestCopy(t *testing.T) {
 	}
 	if first, last := sorted(from), sorted(back); first != last {
 		t.Errorf("it came back as\n%s\nwas\n%s", last, first)
+	}
+	if history := d.run("stats", "--json", "--set", "store.url="+back); !strings.Contains(history, fmt.Sprintf(`"deferred":%d,"denied"`, n)) {
+		t.Errorf("the history of %d who were deferred came back as\n%s", n, history)
 	}
 	d.run("pass", "203.0.113.7", "s8@sender.test", "bob@example.test", "--set", "store.url="+to)
 	if got := d.run("copy", "--from", to, "--to", from); !strings.HasPrefix(got, "copied: 1 of ") {
