@@ -11,9 +11,10 @@ type Bounded interface {
 	// looking at them all.
 	Count(ctx context.Context) (int64, error)
 
-	// Trim removes so many waiting entries, or as many as is well done at a time:
-	// the newest of the networks that hold most. It returns how many it removed.
-	Trim(ctx context.Context, excess int64) (removed int64, err error)
+	// Trim removes waiting entries until there are no more entries than are to be
+	// left, or as many as is well done at a time: the newest of the networks that
+	// hold most. It returns how many it removed, none if others just did.
+	Trim(ctx context.Context, left int64) (removed int64, err error)
 }
 
 const (
@@ -93,13 +94,17 @@ func (s *Sweeper) MakeRoom(ctx context.Context) error {
 }
 
 func (s *Sweeper) trim(ctx context.Context, store Bounded, rows, most int64) error {
-	removed, err := store.Trim(ctx, rows-most*belowCeiling/100)
-	switch c := &s.ceiling; {
-	case removed > 0:
+	c := &s.ceiling
+	removed, err := store.Trim(ctx, most*belowCeiling/100)
+	if removed > 0 {
 		c.stuck = false
 		s.Log.Warn("more triplets than store.max_rows allows; the newest waiting ones of the networks that hold most were forgotten",
 			"count", removed, "rows", rows, "max_rows", most)
-	case err == nil && !c.stuck:
+	}
+	if removed > 0 || err != nil || c.stuck {
+		return err
+	}
+	if rows, err = store.Count(ctx); err == nil && rows > most {
 		c.stuck = true
 		s.Log.Warn("more triplets than store.max_rows allows, and nearly all have passed; raise it", "rows", rows, "max_rows", most)
 	}

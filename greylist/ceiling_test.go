@@ -17,17 +17,22 @@ type bounded struct {
 	rows    int64
 	expired int64 // of them
 	waiting int64 // of the others
+	beaten  bool  // another daemon has trimmed just before
 	err     error
 	done    []string
 }
 
 func (b *bounded) Count(context.Context) (int64, error) { return b.rows, b.err }
 
-func (b *bounded) Trim(_ context.Context, excess int64) (int64, error) {
+func (b *bounded) Trim(_ context.Context, left int64) (int64, error) {
+	excess := b.rows - left
 	removed := min(excess, b.waiting)
 	b.done = append(b.done, fmt.Sprintf("trim %d", excess))
 	b.rows -= removed
 	b.waiting -= removed
+	if b.beaten {
+		return 0, nil
+	}
 	return removed, nil
 }
 
@@ -108,6 +113,21 @@ func TestMakeRoomAgain(t *testing.T) {
 	store.err = errors.New("no disk")
 	if err := s.MakeRoom(t.Context()); !errors.Is(err, store.err) {
 		t.Errorf("%v, want that there is no disk", err)
+	}
+}
+
+// TestMakeRoomBeaten: what another daemon has done is not told of as if nothing
+// could be.
+func TestMakeRoomBeaten(t *testing.T) {
+	store := &bounded{rows: 1051, waiting: 500, beaten: true}
+	s, log := newSweeper(&store.expiry)
+	s.Store = store
+	s.MaxRows = func() int64 { return 1000 }
+	if err := s.MakeRoom(t.Context()); err != nil || !slices.Equal(store.done, []string{"trim 71"}) {
+		t.Errorf("%v, %v", store.done, err)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "nearly as many") {
+		t.Errorf("log: %s", log)
 	}
 }
 

@@ -37,54 +37,67 @@ func (s *sharedStore) Count(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if began := time.Now(); began.After(c.next) {
-		before := c.rows.Load()
-		var n int64
-		if err := db.QueryRowContext(ctx, countSQL).Scan(&n); err != nil {
+	if time.Now().After(c.next) {
+		if err := c.count(ctx, db); err != nil {
 			return 0, s.failed(ctx, err)
 		}
-		c.next, c.counted = time.Now().Add(5*time.Second+countShare*time.Since(began)), n-before
 	}
 	return c.counted + c.rows.Load(), nil
 }
 
-const countSQL = `SELECT count(*) FROM triplet`
+// excess returns how many rows there are now beyond so many.
+func (c *sharedCounter) excess(ctx context.Context, conn *sql.Conn, left int64) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.count(ctx, conn); err != nil {
+		return 0, err
+	}
+	return c.counted + c.rows.Load() - left, nil
+}
 
-// Trim implements [greylist.Bounded]. Of several daemons that want to, one does; the
-// others then find that it is done, and report that as if they had done it.
-func (s *sharedStore) Trim(ctx context.Context, excess int64) (removed int64, err error) {
+// count counts the rows anew. The caller holds the lock.
+func (c *sharedCounter) count(ctx context.Context, db interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}) error {
+	began, before := time.Now(), c.rows.Load()
+	var n int64
+	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM triplet`).Scan(&n); err != nil {
+		return err
+	}
+	c.next, c.counted = time.Now().Add(5*time.Second+countShare*time.Since(began)), n-before
+	return nil
+}
+
+// Trim implements [greylist.Bounded]. Of several daemons that want to, one does, and
+// the others, who waited for it, then find that it is done.
+func (s *sharedStore) Trim(ctx context.Context, left int64) (removed int64, err error) {
 	db, err := s.readers()
 	if err != nil {
 		return 0, err
 	}
-	var before, now int64
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return 0, s.failed(ctx, err)
 	}
 	defer conn.Close()
-	if err := conn.QueryRowContext(ctx, countSQL).Scan(&before); err != nil {
-		return 0, s.failed(ctx, err)
-	}
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(trimLock)); err != nil {
 		return 0, s.failed(ctx, err)
 	}
 	defer func() {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(trimLock))
 	}()
-	if err := conn.QueryRowContext(ctx, countSQL).Scan(&now); err != nil {
+	excess, err := s.counter.excess(ctx, conn, left)
+	if err != nil {
 		return 0, s.failed(ctx, err)
 	}
-	removed = max(0, before-now) // by others
-	s.counter.rows.Add(-removed)
-	if removed >= excess {
-		return removed, nil
+	if excess <= 0 {
+		return 0, nil
 	}
 	newest, err := newestWaiting(ctx, db)
 	if err != nil {
-		return removed, s.failed(ctx, err)
+		return 0, s.failed(ctx, err)
 	}
-	for batch := range slices.Chunk(surplus(newest, min(excess-removed, trimMost)), trimBatch) {
+	for batch := range slices.Chunk(surplus(newest, min(excess, trimMost)), trimBatch) {
 		n, err := trimKeys(ctx, conn, batch)
 		removed += n
 		s.counter.rows.Add(-n)

@@ -38,7 +38,11 @@ const (
 )
 
 // Trim implements [greylist.Bounded].
-func (s *store) Trim(ctx context.Context, excess int64) (removed int64, err error) {
+func (s *store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+	rows, err := s.Count(ctx)
+	if err != nil || rows <= left {
+		return 0, err
+	}
 	db, err := s.reading()
 	if err != nil {
 		return 0, err
@@ -47,7 +51,7 @@ func (s *store) Trim(ctx context.Context, excess int64) (removed int64, err erro
 	if err != nil {
 		return 0, s.failed(ctx, err)
 	}
-	for batch := range slices.Chunk(surplus(newest, min(excess, trimMost)), trimBatch) {
+	for batch := range slices.Chunk(surplus(newest, min(rows-left, trimMost)), trimBatch) {
 		var gone int64
 		err := s.writer.do(ctx, func(tx *tx) error {
 			gone = 0
