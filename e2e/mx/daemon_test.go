@@ -19,7 +19,8 @@ import (
 // patience bounds every wait for something that should come soon.
 const patience = time.Minute
 
-// settings are those of every daemon here. The clients' machine is this one.
+// settings are those of every daemon here. The clients' machine is this one. A disk
+// that is busy with others' tests may take seconds for a commit; that is no outage.
 const settings = `
 [listen]
 milter = ["inet:127.0.0.1:%[2]d"]
@@ -27,6 +28,7 @@ policy = ["inet:127.0.0.1:%[3]d"]
 [store]
 url = "%[4]s"
 on_error = "defer"
+timeout = "10s"
 password_file = "%[1]s/password"
 [rules]
 accept_loopback = false
