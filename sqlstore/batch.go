@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -83,6 +84,9 @@ func (w *writer) diagnose(db *opened, err error) {
 	case isCorrupt(err) && db.check(true) == nil:
 		w.now.Store(&state{db, damaged(w.path, err)})
 		w.raiseAlarm()
+	case errors.Is(err, errSync): // until what it is about is on the disk
+		w.now.Store(&state{db, explain(w.path, err)})
+		w.raiseAlarm()
 	case isFault(err) && !isFull(err) && !isBusy(err):
 		w.suspect.Store(true)
 	}
@@ -164,14 +168,8 @@ func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
 	}
 	if err != nil {
 		db.tx.rollback()
-		return batch, err
 	}
-	if db.tx.wrote {
-		w.rows.Add(db.tx.rows)
-		db.log.grew = db.files.noteLog()
-		w.wrote.Store(true)
-	}
-	return batch, nil
+	return batch, err
 }
 
 // runEach runs the jobs one after the other, until one fails. Those that come into
@@ -206,8 +204,14 @@ func (w *writer) finish(db *opened) error {
 		db.log.makeRoom()
 		db.files.noteLog()
 	}
-	if err := db.tx.commit(); err != nil || !durable {
+	if err := db.tx.commit(); err != nil {
 		return err
+	}
+	w.rows.Add(db.tx.rows)
+	db.log.grew = db.files.noteLog()
+	w.wrote.Store(true)
+	if !durable {
+		return nil
 	}
 	return db.log.reachDisk()
 }

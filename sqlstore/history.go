@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"greyglass/greylist"
 )
@@ -25,7 +26,8 @@ const (
 
 // Record implements [greylist.Store].
 func (s *store) Record(ctx context.Context, h greylist.History) error {
-	return s.writer.do(ctx, func(tx *tx) error {
+	added := false
+	err := s.writer.do(ctx, func(tx *tx) error {
 		for _, a := range h.Answered {
 			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
 				return err
@@ -36,25 +38,29 @@ func (s *store) Record(ctx context.Context, h greylist.History) error {
 				return err
 			}
 		}
+		added = true
 		return nil
 	}, nil)
+	if errors.Is(err, errSync) && added {
+		return nil // it will be on the disk when anything is answered again
+	}
+	return err
 }
 
 // ExpireHistory implements [greylist.Store].
 func (s *store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
-	err = s.writer.do(ctx, func(tx *tx) error {
-		answered, err := tx.change(tx.oldAnsweredStmt, before)
-		if err != nil {
+	var answered, returned int64
+	err = s.writer.do(ctx, func(tx *tx) (err error) {
+		if answered, err = tx.change(tx.oldAnsweredStmt, before); err != nil {
 			return err
 		}
-		returned, err := tx.change(tx.oldReturnedStmt, before)
-		removed = int(answered + returned)
+		returned, err = tx.change(tx.oldReturnedStmt, before)
 		return err
 	}, nil)
-	if err != nil {
+	if err != nil { // and they may still be written to
 		return 0, err
 	}
-	return removed, nil
+	return int(answered + returned), nil
 }
 
 // History implements [greylist.Store].

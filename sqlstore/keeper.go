@@ -18,6 +18,7 @@ type keeper struct {
 	check     *check    // of the whole database; nil: none is going on
 	checkAt   time.Time // when the next is to begin; zero: never
 	condemned error     // what a check has found
+	lost      lost      // what is not mended yet
 	begun     bool      // a file was made where there was none, and is to be opened yet
 
 	ctx  context.Context // ends with the keeper

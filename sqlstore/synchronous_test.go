@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"greyglass/greylist"
@@ -68,6 +69,59 @@ func TestSynchronous(t *testing.T) {
 	if err := SetSynchronous(nil, "off"); err == nil {
 		t.Error("off is taken")
 	}
+}
+
+// TestDiskUnreached: what was committed and did not reach the disk is not answered,
+// and nothing is committed behind it in the log until the database has all of it.
+// Who is known is let through all the same.
+func TestDiskUnreached(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
+	fill(t, s, 10)
+	stopKeeper(s) // what it does is done here
+	db := s.writer.now.Load().db
+	if err := db.log.Close(); err != nil { // so that the disk can't be reached
+		t.Fatal(err)
+	}
+	letThrough := func(remembered *greylist.Entry) (greylist.Entry, bool) {
+		return greylist.Entry{FirstSeen: 1, PassedAt: 2}, remembered.PassedAt == 0
+	}
+	if err := s.Update(t.Context(), numbered(1), letThrough); !errors.Is(err, errSync) {
+		t.Errorf("who comes back is answered: %v", err)
+	}
+	committed := used(t, s)
+	once := greylist.History{Answered: []greylist.Answered{{Hour: greylist.Hour, Via: "milter", Count: 1}}}
+	for _, err := range []error{put(s, 11, greylist.Entry{FirstSeen: 11})(), s.Record(t.Context(), once), s.Ping(t.Context())} {
+		if fault := new(greylist.Fault); !errors.As(err, &fault) || !errors.Is(err, errSync) {
+			t.Errorf("later: %v", err)
+		}
+	}
+	if used(t, s) != committed {
+		t.Error("something was committed behind what may not be on the disk")
+	}
+	if err := s.Update(t.Context(), numbered(1), letThrough); err != nil {
+		t.Errorf("who is known: %v", err)
+	}
+
+	s.writer.pause(func() { s.keeper.persist(t.Context(), db) })
+	crashed := filepath.Join(t.TempDir(), "greyglass.db")
+	writeFile(t, crashed, readFile(t, s.path)) // without the log
+	c := open(t, crashed)
+	if e, err := c.Get(t.Context(), numbered(1)); err != nil || e == nil || e.PassedAt != 2 {
+		t.Errorf("after a power cut: %+v, %v", e, err)
+	}
+	closesWhole(t, c, 9)
+
+	s.writer.now.Load().db.log.Close()
+	if err := s.Record(t.Context(), once); err != nil { // since it has added it
+		t.Error(err)
+	}
+	s.writer.pause(func() { s.keeper.persist(t.Context(), s.writer.now.Load().db) })
+	if h, err := s.History(t.Context(), 0); err != nil || !reflect.DeepEqual(h, once) {
+		t.Errorf("%+v, %v; want %+v", h, err, once)
+	}
+	recovers(t, s, 11)
+	closesWhole(t, s, 10)
 }
 
 // TestRoom: the log grows by steps, and what it has room for is nothing to whoever

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"greyglass/greylist"
@@ -21,7 +22,9 @@ func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.
 	withoutWriting := func() bool { return s.read(ctx, u) }
 	err := s.writer.do(ctx, u.run, withoutWriting)
 	if isFault(err) {
-		u.undone()
+		if !errors.Is(err, errSync) { // which leaves what was done committed
+			u.undone()
+		}
 		if withoutWriting() {
 			return nil
 		}
@@ -37,15 +40,15 @@ func (s *store) Update(ctx context.Context, t greylist.Triplet, change greylist.
 // false if it can't be seen at once.
 func (s *store) glance(k key) (remembered *greylist.Entry, ok bool) {
 	now := s.writer.now.Load()
-	if now.err != nil || s.closed() {
-		return nil, false // what is there to be read may be wrong
+	if !now.readable() || s.closed() {
+		return nil, false
 	}
 	return now.db.lookers.find(k)
 }
 
 // read does an update that writes nothing, and reports whether it is such a one.
 func (s *store) read(ctx context.Context, u *update) bool {
-	if s.writer.now.Load().err != nil {
+	if !s.writer.now.Load().readable() {
 		return false
 	}
 	remembered, ok := s.glance(u.key)

@@ -50,6 +50,9 @@ type state struct {
 	err error   // of every job; nil only if there is a database
 }
 
+// readable reports whether what is there to be read is right.
+func (s *state) readable() bool { return s.err == nil || s.db != nil && errors.Is(s.err, errSync) }
+
 // job is what one caller wants done in a transaction.
 type job struct {
 	ctx  context.Context
