@@ -217,6 +217,9 @@ func (i *Instance) Stop() {
 		// The daemon stays a zombie until Wait, so the pid is nobody else's.
 		syscall.Kill(i.Pid, syscall.SIGTERM)
 		poll(5*time.Second, func() bool { return born(i.Pid) == "" })
+		if i.MTA == Exim { // whose deliveries outlive it; one that is cut short is done twice
+			poll(5*time.Second, func() bool { return len(processesOf(i.Dir)) == 0 })
+		}
 		if err := killAll(i.Dir); err != nil {
 			i.t.Error(err)
 		}
