@@ -22,7 +22,7 @@ const (
 // broken, nobody waits for it but the one who mends it.
 type link struct {
 	away   atomic.Pointer[away]
-	era    atomic.Int64  // counts the times that it broke: a connection of an earlier era is not trusted
+	era    atomic.Int64  // counts the times that it was mended: a connection of an earlier era may lead to what was the primary then
 	broken chan struct{} // holds one, for the one who mends
 }
 
@@ -34,9 +34,7 @@ type away struct {
 
 // fail notes that it is broken, or why it still is.
 func (l *link) fail(fault *greylist.Fault, reads bool) {
-	if was := l.away.Swap(&away{fault, reads}); (was == nil || was.reads) && !reads {
-		l.era.Add(1)
-	}
+	l.away.Store(&away{fault, reads})
 	select {
 	case l.broken <- struct{}{}:
 	default:
@@ -63,6 +61,7 @@ func (s *sharedStore) tend() {
 			err := s.probe(probing)
 			done()
 			if err == nil {
+				s.link.era.Add(1) // before anything is written again
 				s.link.away.Store(nil)
 				break
 			}

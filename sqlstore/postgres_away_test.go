@@ -317,6 +317,70 @@ func testPostgresHosts(t *testing.T, c *cluster) {
 	closesSoon(t, s)
 }
 
+// testPostgresSwitchover: a primary that stays up when another takes its place, and
+// then can only be read, is left by all connections.
+func testPostgresSwitchover(t *testing.T, _ *cluster) {
+	hosts := []*lab.Database{lab.StartDatabase(t), lab.StartDatabase(t)}
+	for _, h := range hosts {
+		h.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'; GRANT ALL ON SCHEMA public TO greyglass`)
+	}
+	readOnly := func(host int, is string) {
+		hosts[host].SQL("postgres", "ALTER SYSTEM SET default_transaction_read_only = "+is)
+		hosts[host].SQL("postgres", "SELECT pg_reload_conf()")
+	}
+	s := openShared(t, fmt.Sprintf("postgres://greyglass:correct%%20horse@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable",
+		hosts[0].Port, hosts[1].Port))
+	update := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		return s.Update(ctx, numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
+			if e == nil {
+				e = new(greylist.Entry)
+			}
+			return greylist.Entry{FirstSeen: e.FirstSeen + 1}, true
+		})
+	}
+	record := func() error {
+		return s.Record(t.Context(), greylist.History{Returned: []greylist.Returned{{Hour: 3600, Within: 300, Count: 1}}})
+	}
+	for i, test := range []struct {
+		name  string
+		finds func() error
+	}{
+		{"who updates", update},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			from, to := i, 1-i
+			if err := errors.Join(update(), record()); err != nil { // so that there are connections to the old one
+				t.Fatal(err)
+			}
+			readOnly(to, "off")
+			readOnly(from, "on")
+			for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+				found := s.server.last.Load() == int32(to)
+				err := test.finds()
+				if found && err == nil {
+					break
+				}
+				if time.Since(began) > 30*time.Second {
+					t.Fatalf("it stays with the old one: %v", err)
+				}
+			}
+			remembers(t, s, 2)
+			if err := record(); err != nil {
+				t.Errorf("Record: %v", err)
+			}
+			if _, _, err := s.Expire(t.Context(), greylist.Cutoffs{}, 0); err != nil {
+				t.Errorf("Expire: %v", err)
+			}
+			if forgot, err := s.Forget(t.Context(), numbered(2)); err != nil || !forgot {
+				t.Errorf("Forget: %v, %v, of what the new one remembers", forgot, err)
+			}
+		})
+	}
+	closesSoon(t, s)
+}
+
 // testPostgresCertificate: a server that can't show who it is, is away; and so is
 // one whose certificate is not for its name.
 func testPostgresCertificate(t *testing.T, c *cluster) {

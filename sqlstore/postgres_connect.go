@@ -177,9 +177,10 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// pool returns connections for reading, which are made when they are needed.
-func (s *server) pool() *sql.DB {
-	db := sql.OpenDB(connector{s})
+// pool returns connections for what takes its time, which are made when they are
+// needed, and used again in the era of the link in which they were made.
+func (s *server) pool(l *link) *sql.DB {
+	db := sql.OpenDB(connector{s, l})
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(time.Minute)
@@ -187,11 +188,21 @@ func (s *server) pool() *sql.DB {
 }
 
 // connector is a [driver.Connector].
-type connector struct{ server *server }
+type connector struct {
+	server *server
+	link   *link
+}
 
 func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
+	era := c.link.era.Load()
+	reset := stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
+		if c.link.era.Load() != era {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
 	err = c.server.try(ctx, func(host *pgx.ConnConfig) (err error) {
-		conn, err = stdlib.GetConnector(*host).Connect(ctx)
+		conn, err = stdlib.GetConnector(*host, reset).Connect(ctx)
 		return err
 	})
 	return conn, err

@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, url string, opts Options, steps []string)
 	case err != nil:
 		s.link.fail(server.fault(err), false)
 	}
-	s.reading = server.pool()
+	s.reading = server.pool(&s.link)
 	s.worker = startWorker(s)
 	go s.tend()
 	return s, nil

@@ -46,6 +46,7 @@ func TestPostgres(t *testing.T) {
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},
 		{"Hosts", testPostgresHosts},
+		{"Switchover", testPostgresSwitchover},
 		{"Certificate", testPostgresCertificate},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
