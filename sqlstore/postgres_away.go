@@ -35,6 +35,19 @@ type away struct {
 // fail notes that it is broken, or why it still is.
 func (l *link) fail(fault *greylist.Fault, reads bool) {
 	l.away.Store(&away{fault, reads})
+	l.mend()
+}
+
+// refused notes that somebody other than the worker was told that nothing can be
+// written. It adds nothing to an outage that is known.
+func (l *link) refused(fault *greylist.Fault) {
+	if l.away.CompareAndSwap(nil, &away{fault, true}) {
+		l.mend()
+	}
+}
+
+// mend has it mended soon.
+func (l *link) mend() {
 	select {
 	case l.broken <- struct{}{}:
 	default:

@@ -318,7 +318,7 @@ func testPostgresHosts(t *testing.T, c *cluster) {
 }
 
 // testPostgresSwitchover: a primary that stays up when another takes its place, and
-// then can only be read, is left by all connections.
+// then can only be read, is left by all connections, whichever of them finds out.
 func testPostgresSwitchover(t *testing.T, _ *cluster) {
 	hosts := []*lab.Database{lab.StartDatabase(t), lab.StartDatabase(t)}
 	for _, h := range hosts {
@@ -348,6 +348,7 @@ func testPostgresSwitchover(t *testing.T, _ *cluster) {
 		finds func() error
 	}{
 		{"who updates", update},
+		{"who records", record},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			from, to := i, 1-i

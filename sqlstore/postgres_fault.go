@@ -124,6 +124,10 @@ func isConflict(err error) bool {
 	return code == "40001" || code == "40P01"
 }
 
+// isReadOnly reports whether the server takes no writes at all: it is a standby, or
+// not the primary any more.
+func isReadOnly(err error) bool { return codeOf(err) == "25006" }
+
 // isAboutData reports whether the server did not like what it was given, rather
 // than that it could not do it.
 func isAboutData(err error) bool {

@@ -120,5 +120,9 @@ func (s *sharedStore) failed(ctx context.Context, err error) error {
 	if ended := ctx.Err(); errors.Is(ended, context.Canceled) {
 		return ended
 	}
-	return s.server.fault(err)
+	fault := s.server.fault(err)
+	if isReadOnly(err) { // and stays so, on this connection
+		s.link.refused(fault)
+	}
+	return fault
 }
