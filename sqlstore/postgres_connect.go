@@ -24,8 +24,9 @@ const (
 	connectPatience = 2 * time.Second
 
 	// lockPatienceServer bounds how long a statement of a daemon waits for a lock
-	// that somebody else holds: less than its callers wait.
-	lockPatienceServer = 1500 * time.Millisecond
+	// that somebody else holds: less than the daemon waits for the server, so that
+	// it is the server that says what is in the way, and can be read from meanwhile.
+	lockPatienceServer = 700 * time.Millisecond
 )
 
 // server is how a PostgreSQL database is reached: one of several hosts that

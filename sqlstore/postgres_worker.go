@@ -20,8 +20,9 @@ const (
 	// callers would wait longer.
 	workPatience = 10 * time.Second
 
-	// leastPatience is how long the server has at least, before it counts as away.
-	leastPatience = time.Second
+	// leastPatience is how long the server has at least, before it counts as away,
+	// however short store.timeout is.
+	leastPatience = 2 * lockPatienceServer
 
 	// maxLate bounds how often a decision is made anew.
 	maxLate = 1000
