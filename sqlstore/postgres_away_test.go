@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,6 +285,96 @@ func testPostgresLocked(t *testing.T, c *cluster) {
 			remembers(t, s, 2)
 			closesSoon(t, s)
 		})
+	}
+}
+
+// testPostgresRowLocked: who holds a lock on a row is in the way only of those who
+// are to change it. They try again, but not all the time, and are told what is in
+// the way when their time is over. Close does not wait for them.
+func testPostgresRowLocked(t *testing.T, c *cluster) {
+	url := c.schema(t)
+	s := openShared(t, url)
+	remembers(t, s, 1)
+	locker, err := s.server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := locker.Exec(t.Context(), `BEGIN; SELECT FROM triplet FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	// change returns once it has been tried several times.
+	change := func(ctx context.Context, s *sharedStore, calls *atomic.Int64) (answer chan error) {
+		answer = make(chan error, 1)
+		go func() {
+			answer <- s.Update(ctx, numbered(1), func(*greylist.Entry) (greylist.Entry, bool) {
+				calls.Add(1)
+				return greylist.Entry{FirstSeen: 5}, true
+			})
+		}()
+		for began := time.Now(); calls.Load() < 3 && len(answer) == 0; time.Sleep(time.Millisecond) {
+			if time.Since(began) > 30*time.Second {
+				t.Fatal("it does not try again")
+			}
+		}
+		return answer
+	}
+	short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var calls atomic.Int64
+	answer := change(short, s, &calls)
+	if err := s.Update(t.Context(), numbered(2), remember(greylist.Entry{FirstSeen: 1})); err != nil {
+		t.Errorf("another: %v", err)
+	}
+	err = <-answer
+	tellsOfLock(t, err)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want %v", err, context.DeadlineExceeded)
+	}
+	if n := calls.Load(); n > 300 {
+		t.Errorf("it was asked %d times in two seconds", n)
+	}
+	other := openShared(t, url)
+	answer = change(t.Context(), other, new(atomic.Int64))
+	closesSoon(t, other)
+	if err := <-answer; !errors.Is(err, greylist.ErrClosed) {
+		t.Errorf("when it is closed: %v", err)
+	}
+	answer = change(t.Context(), s, new(atomic.Int64))
+	if err := locker.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; err != nil {
+		t.Errorf("after the lock is gone: %v", err)
+	}
+	closesSoon(t, s)
+}
+
+// tellsOfLock wants a fault that says that a lock is in the way.
+func tellsOfLock(t *testing.T, err error) {
+	t.Helper()
+	var fault *greylist.Fault
+	if !errors.As(err, &fault) || !strings.Contains(err.Error(), "locked by another program") || !strings.Contains(fault.Advice, "pg_locks") {
+		t.Errorf("%v, with the advice %+v", err, fault)
+	}
+}
+
+// TestPostgresWaitsNotForever: also who has all the time there is does not wait for
+// a lock without end.
+func TestPostgresWaitsNotForever(t *testing.T) {
+	w := &worker{store: &sharedStore{server: new(server)}}
+	d := &decision{done: make(chan error, 1)}
+	groups := []*group{{decisions: []*decision{d}}}
+	w.late(groups)
+	if len(d.done) > 0 {
+		t.Fatalf("at once: %v", <-d.done)
+	}
+	d.since = d.since.Add(-workPatience)
+	w.late(groups)
+	select {
+	case err := <-d.done:
+		tellsOfLock(t, err)
+	default:
+		t.Error("it still waits")
 	}
 }
 

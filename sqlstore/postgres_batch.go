@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // shared with whatever steps others are at: a look at what is remembered, which
 // answers those who are to write nothing; then the write, which inserts a row only
 // if there is still none, and changes it only if it is still as it was seen.
-// Whoever was too late looks again. Where most are of triplets never seen, the look
+// Whoever was too late looks again (postgres_late.go). Where most are of triplets never seen, the look
 // is left out: who is refused does that then.
 //
 // Nothing is locked between two steps, and no update is lost, whoever else writes.
@@ -26,9 +25,6 @@ import (
 // write that follows no look: what is lost with a connection may have been
 // committed, or not.
 const guessFresh = time.Second
-
-// errTooLate is not known to happen.
-var errTooLate = errors.New("sqlstore: others change the same triplet all the time")
 
 // group is all that a batch wants of one triplet.
 type group struct {
@@ -150,9 +146,8 @@ func (w *worker) plan(groups []*group) (t trip) {
 	return t
 }
 
-// travel makes a trip, and returns those who are not answered yet. Stuck are they
-// if somebody else was in the way of everybody.
-func (w *worker) travel(ctx context.Context, t *trip) (again []*decision, stuck bool) {
+// travel makes a trip, and returns those who are to go on at once.
+func (w *worker) travel(ctx context.Context, t *trip) (again []*decision) {
 	began := time.Now()
 	err := w.send(ctx, t)
 	w.part()
@@ -163,12 +158,13 @@ func (w *worker) travel(ctx context.Context, t *trip) (again []*decision, stuck 
 		return w.arrive(t, writing, w.worked.Sub(began))
 	case len(writing) == 0:
 		w.fail(t.looks, err, false)
-		return nil, false
+		return nil
 	case isConflict(err):
-		return append(w.late(writing), step(t.looks, known{seen: true})...), len(t.looks) == 0
+		w.late(writing)
+		return step(t.looks, known{seen: true})
 	case w.conn == nil, w.conn.IsClosed(): // so that it may be committed, or not
 		w.fail(append(writing, t.looks...), err, false)
-		return nil, false
+		return nil
 	}
 	again = step(t.looks, known{seen: true})
 	switch {
@@ -180,21 +176,20 @@ func (w *worker) travel(ctx context.Context, t *trip) (again []*decision, stuck 
 		for i, g := range writing {
 			var one trip
 			one.write(g)
-			more, _ := w.travel(ctx, &one)
-			again = append(again, more...)
+			again = append(again, w.travel(ctx, &one)...)
 			if away := w.store.link.away.Load(); away != nil {
 				answer(writing[i+1:], away.fault)
 				break
 			}
 		}
 	}
-	return again, false
+	return again
 }
 
 // arrive takes in what a trip has come to.
-func (w *worker) arrive(t *trip, writing []*group, took time.Duration) (again []*decision, stuck bool) {
+func (w *worker) arrive(t *trip, writing []*group, took time.Duration) (again []*decision) {
 	unseen := &w.store.unseen
-	answered, late := 0, 0
+	answered := 0
 	for _, g := range writing {
 		switch one := []*group{g}; {
 		case g.written:
@@ -204,8 +199,7 @@ func (w *worker) arrive(t *trip, writing []*group, took time.Duration) (again []
 				unseen.note(true)
 			}
 		case g.looked:
-			again = append(again, w.late(one)...)
-			late++
+			w.late(one)
 		default: // it was a guess
 			again = append(again, step(one, known{seen: true})...)
 			unseen.note(false)
@@ -223,18 +217,6 @@ func (w *worker) arrive(t *trip, writing []*group, took time.Duration) (again []
 	}
 	if answered > 0 {
 		w.store.tally.done(answered, wrote, took)
-	}
-	return again, late > 0 && late == len(writing)+len(t.looks)
-}
-
-// late has those look again to whom somebody else was in the way.
-func (w *worker) late(groups []*group) (again []*decision) {
-	for _, d := range step(groups, known{seen: true}) {
-		if d.late++; d.late > maxLate {
-			d.done <- errTooLate
-			continue
-		}
-		again = append(again, d)
 	}
 	return again
 }

@@ -28,7 +28,7 @@ var postgresAdvice = map[string]string{
 	"25006": readOnlyAdvice,
 	"53100": "make room on the server's disk",
 	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 6",
-	"55P03": "end who holds the lock (pg_locks shows it), or wait",
+	"55P03": lockAdvice,
 	"57P03": "wait until the server is up",
 	"57":    "see why the server was stopped, and start it",
 	"58":    "look at the server's log, and its disk",
@@ -43,6 +43,7 @@ const (
 	passwordAdvice  = "mend the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
 	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what " + rolesFile + " does"
 	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
+	lockAdvice      = "end who holds the lock (pg_locks shows it), or wait"
 	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
 )
 
@@ -93,6 +94,8 @@ func adviceOn(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var path *os.PathError
 	switch {
+	case errors.Is(err, errLocked):
+		return lockAdvice
 	case errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errOlder), errors.Is(err, errPrivileges):
 		return privilegeAdvice
 	case errors.Is(err, errEncoding):
@@ -109,10 +112,14 @@ func adviceOn(err error) string {
 	return networkAdvice
 }
 
-// lateAnswer is the error of a caller whose context ended before its answer came.
-func (s *server) lateAnswer(ctx error) error {
-	if errors.Is(ctx, context.Canceled) {
+// lateAnswer is the error of a caller whose context ended before its answer came;
+// locked says whether somebody else was in the way.
+func (s *server) lateAnswer(ctx error, locked bool) error {
+	switch {
+	case errors.Is(ctx, context.Canceled):
 		return ctx
+	case locked:
+		return s.fault(fmt.Errorf("%w: %w", errLocked, ctx))
 	}
 	return s.fault(fmt.Errorf("sqlstore: no answer in time: %w", ctx))
 }

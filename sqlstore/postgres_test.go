@@ -45,6 +45,7 @@ func TestPostgres(t *testing.T) {
 		{"Away", testPostgresAway},
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},
+		{"RowLocked", testPostgresRowLocked},
 		{"Hosts", testPostgresHosts},
 		{"Switchover", testPostgresSwitchover},
 		{"Certificate", testPostgresCertificate},

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,13 +22,6 @@ const (
 	// leastPatience is how long the server has at least, before it counts as away,
 	// however short store.timeout is.
 	leastPatience = 2 * lockPatienceServer
-
-	// maxLate bounds how often a decision is made anew.
-	maxLate = 1000
-
-	// conflictPause is how long, at most, a worker waits before it tries again to
-	// change what somebody else is changing.
-	conflictPause = 3 * time.Millisecond
 )
 
 // worker decides about many triplets at a time, so that round trips and commits
@@ -41,9 +33,10 @@ type worker struct {
 	store  *sharedStore
 	exited chan struct{} // closed: nothing more is decided
 
-	conn   *pgx.Conn // nil: none yet
-	era    int64     // of the link, when conn was made
-	worked time.Time // when it did last
+	conn    *pgx.Conn // nil: none yet
+	era     int64     // of the link, when conn was made
+	worked  time.Time // when it did last
+	resting []*decision
 }
 
 // decision is what one caller wants of a triplet.
@@ -53,8 +46,8 @@ type decision struct {
 	triplet greylist.Triplet
 	done    chan error // holds one, so that a caller who has gone stops nobody
 
-	known     // the worker's
-	late  int // how often somebody else was faster; the worker's
+	known // the worker's
+	lateness
 
 	mu     sync.Mutex
 	change greylist.Change // nil once the caller has gone
@@ -115,7 +108,7 @@ func (w *worker) do(d *decision) error {
 		case err := <-d.done:
 			return err
 		case <-d.ctx.Done():
-			return w.store.server.lateAnswer(d.ctx.Err())
+			return w.store.server.lateAnswer(d.ctx.Err(), d.hindered.Load())
 		case <-w.exited:
 			select { // what was handed in just before the last look is done
 			case err := <-d.done:
@@ -132,11 +125,14 @@ func (w *worker) loop() {
 	defer w.disconnect()
 	var batch []*decision
 	for {
+		batch = w.rested(batch)
 		if len(batch) == 0 {
 			select {
 			case d := <-w.queue:
 				batch = append(batch, d)
-			case <-w.closing:
+			case <-w.rest():
+				continue
+			case <-w.closing: // those who rest find it closed
 				if batch = w.gather(batch, false); len(batch) == 0 {
 					return
 				}
@@ -144,29 +140,25 @@ func (w *worker) loop() {
 		}
 		batch = w.gather(batch, true)
 		w.meet(len(batch))
-		var stuck bool
-		batch, stuck = w.process(batch)
-		if stuck { // let who is in the way finish
-			time.Sleep(rand.N(conflictPause))
-		}
+		batch = w.process(batch)
 	}
 }
 
-// process has those of a batch make a step, and returns those who are not answered
-// yet. Stuck are they if somebody else was in the way of everybody.
-func (w *worker) process(batch []*decision) (again []*decision, stuck bool) {
+// process has those of a batch make a step, and returns those who are to go on at
+// once.
+func (w *worker) process(batch []*decision) (again []*decision) {
 	batch = w.stillThere(batch)
 	if len(batch) == 0 {
-		return nil, false
+		return nil
 	}
 	groups := grouped(batch)
 	if away := w.store.link.away.Load(); away != nil && !away.reads {
 		answer(groups, away.fault)
-		return nil, false
+		return nil
 	}
 	t := w.plan(groups)
 	if t.empty() {
-		return nil, false
+		return nil
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), patienceOf(batch))
 	defer cancel()
@@ -178,7 +170,7 @@ func (w *worker) stillThere(batch []*decision) []*decision {
 	there := batch[:0]
 	for _, d := range batch {
 		if err := d.ctx.Err(); err != nil {
-			d.done <- w.store.server.lateAnswer(err)
+			d.done <- w.store.server.lateAnswer(err, d.hindered.Load())
 			continue
 		}
 		there = append(there, d)
