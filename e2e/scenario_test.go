@@ -198,6 +198,18 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 				s.t.Errorf("reasons: got %q, want %q", got, want)
 			}
 		}},
+	{name: "a bounce that was refused waits with one more recipient, who is known, too", run: func(s *site) {
+		if _, stderr, status := s.daemon.run("pass", stranger, "<>", carol); status != 0 {
+			s.t.Fatal(stderr)
+		}
+		c := s.dial(stranger)
+		defer c.Quit()
+		s.mail(c, "")
+		s.accepted("recipient", c.Rcpt(bob))
+		s.deferred("DATA", c.Cmd("DATA"))
+		s.accepted("one more", c.Rcpt(carol))
+		s.deferred("DATA again", c.Cmd("DATA"))
+	}},
 	{name: "a bounce for several recipients waits if one of them must", conf: conf{greylist: quick}, run: func(s *site) {
 		s.deferred("a bounce for one", s.try(stranger, "", bob))
 		time.Sleep(quickWait)

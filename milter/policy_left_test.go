@@ -250,6 +250,59 @@ func TestRefusedDataAgain(t *testing.T) {
 	})
 }
 
+// A message that was refused at DATA for one recipient is so with another one, who
+// alone would be let through.
+func TestRcptAfterRefusedData(t *testing.T) {
+	try := func(t *testing.T, h *house, rcpt func(string) string, data func() string) {
+		t.Helper()
+		known, err := greylist.DefaultIdentity.Triplet(greylist.ParseClient("192.0.2.7"), "", "you@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := h.clock.now().Unix()
+		h.memory.mu.Lock()
+		h.memory.entries[known] = greylist.Entry{FirstSeen: now - 9999, LastSeen: now, PassedAt: now}
+		h.memory.mu.Unlock()
+		rcpt("me@example.org")
+		if got := data(); got != greylisted {
+			t.Errorf("DATA: %q", got)
+		}
+		rcpt("you@example.org")
+		if got := data(); got != greylisted {
+			t.Errorf("DATA with one more, who is known: %q", got)
+		}
+	}
+	t.Run("milter", func(t *testing.T) {
+		h := newHouse(t)
+		m := newMTA(t, h.address, 6).greet()
+		m.mail("")
+		try(t, h, m.rcpt, m.data)
+	})
+	t.Run("policy", func(t *testing.T) {
+		h := newPolicyHouse(t)
+		c := h.dial(t)
+		try(t, h.house,
+			func(r string) string { return c.ask(bounce("RCPT", "1", r)...) },
+			func() string { return c.ask(bounce("DATA", "1", "")...) })
+	})
+}
+
+// A recipient who comes after DATA, which another filter has refused, is judged by
+// the message's own sender and credentials.
+func TestRcptAfterDataOfOthers(t *testing.T) {
+	h := newHouse(t)
+	m := newMTA(t, h.address, 6).greet()
+	m.define(cmdMail, "{auth_authen}", "ann")
+	m.mail("ann@example.net")
+	m.rcpt("me@example.org")
+	m.data()
+	rcpt, data := m.rcpt("you@example.org"), m.data()
+	line := h.log.last("decision")
+	if rcpt != isContinue || data != isContinue || line["reason"] != "authenticated" || line["sender"] != "ann@example.net" || line["recipient"] != "you@example.org" {
+		t.Errorf("RCPT %q, DATA %q, logged %v", rcpt, data, line)
+	}
+}
+
 // A policy client that uses an instance for more than one message, which it
 // should not, does not hand the refusal of the one on to the other.
 func TestInstanceUsedAgain(t *testing.T) {

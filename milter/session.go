@@ -28,8 +28,9 @@ type session struct {
 	postfix     bool // the MTA is Postfix, see verifiedTLS
 	certificate bool // verified, as HELO had it
 
-	// Of the message; MailFrom and Abort clear it.
+	// Of the message; MailFrom clears it.
 	message message
+	aborted bool // by the MTA; or, if a RCPT follows, by a guess of the library's, and the message goes on
 }
 
 // message is what a session knows of the message that is being offered.
@@ -47,7 +48,7 @@ type message struct {
 func (s *session) NewConnection(milter.Modifier) error {
 	s.client = greylist.ParseClient("no address, the MTA sent none")
 	s.helo, s.postfix, s.certificate = "", false, false
-	s.message = message{}
+	s.message, s.aborted = message{}, false
 	return nil
 }
 
@@ -81,6 +82,7 @@ func (s *session) Helo(name string, m milter.Modifier) (resp *milter.Response, e
 // MailFrom begins a message.
 func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
+	s.aborted = false
 	s.message = message{
 		sender:        from,
 		authenticated: m.Get(milter.MacroAuthAuthen) != "",
@@ -93,6 +95,7 @@ func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Resp
 // would ask about no further recipient of the message.
 func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
+	s.aborted = false
 	attempt := greylist.Attempt{
 		Client:        s.client,
 		Helo:          s.helo,
@@ -133,6 +136,9 @@ func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err er
 // judgeLeft judges what is left. A client that is refused may ask again without
 // a new message (Postfix keeps the one it has), and gets the same answer.
 func (s *session) judgeLeft(m milter.Modifier) (*milter.Response, error) {
+	if s.aborted {
+		s.message = message{}
+	}
 	left := s.message.left
 	s.message.left = nil
 	if len(left) > 0 {
@@ -145,9 +151,10 @@ func (s *session) judgeLeft(m milter.Modifier) (*milter.Response, error) {
 	return milter.RespContinue, nil
 }
 
-// Abort ends a message, not the session.
+// Abort ends a message, not the session. The library calls it also where a RCPT
+// follows DATA, which another filter or the MTA itself has refused, or we have.
 func (s *session) Abort(milter.Modifier) error {
-	s.message = message{}
+	s.aborted = true
 	return nil
 }
 
