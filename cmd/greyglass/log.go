@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"greyglass/cmd/greyglass/internal/config"
@@ -14,7 +16,21 @@ import (
 type logHandler struct {
 	w       *logWriter
 	journal bool // w is systemd's journal
-	current atomic.Pointer[slog.Handler]
+	current atomic.Pointer[format]
+}
+
+// format is how lines are made.
+type format struct {
+	level slog.Level
+	to    func(io.Writer) slog.Handler
+	idle  sync.Pool // of *liner
+}
+
+// liner is a handler for one line at a time, which it has to itself: one of slog's
+// holds a lock while it writes, so that all who log would wait for a log that is slow.
+type liner struct {
+	slog.Handler
+	text bytes.Buffer
 }
 
 func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler) {
@@ -25,32 +41,48 @@ func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler)
 
 // adopt makes a configuration hold from the next line on.
 func (h *logHandler) adopt(c config.Log) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+	f := new(format)
+	if err := f.level.UnmarshalText([]byte(c.Level)); err != nil {
 		panic(fmt.Sprintf("log.level %q was not checked", c.Level))
 	}
-	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler
-	switch {
-	case c.Format == "json":
-		handler = slog.NewJSONHandler(h.w, options)
-	case h.journal:
-		handler = newJournalHandler(h.w, options)
-	default:
-		handler = slog.NewTextHandler(h.w, options)
+	options := &slog.HandlerOptions{Level: f.level}
+	f.to = func(w io.Writer) slog.Handler {
+		switch {
+		case c.Format == "json":
+			return slog.NewJSONHandler(w, options)
+		case h.journal:
+			return newJournalHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
 	}
-	h.current.Store(&handler)
+	f.idle.New = func() any {
+		l := new(liner)
+		l.Handler = f.to(&l.text)
+		return l
+	}
+	h.current.Store(f)
 }
 
-func (h *logHandler) handler() slog.Handler { return *h.current.Load() }
-
-func (h *logHandler) Enabled(ctx context.Context, l slog.Level) bool {
-	return h.handler().Enabled(ctx, l)
+func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool {
+	return l >= h.current.Load().level
 }
+
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
-	return h.handler().Handle(ctx, r)
+	f := h.current.Load()
+	l := f.idle.Get().(*liner)
+	defer f.idle.Put(l)
+	l.text.Reset()
+	if err := l.Handler.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := h.w.Write(l.text.Bytes())
+	return err
 }
 
 // Nobody in Greyglass derives a logger, so a derived one need not follow reloads.
-func (h *logHandler) WithAttrs(a []slog.Attr) slog.Handler { return h.handler().WithAttrs(a) }
-func (h *logHandler) WithGroup(name string) slog.Handler   { return h.handler().WithGroup(name) }
+func (h *logHandler) WithAttrs(a []slog.Attr) slog.Handler {
+	return h.current.Load().to(h.w).WithAttrs(a)
+}
+func (h *logHandler) WithGroup(name string) slog.Handler {
+	return h.current.Load().to(h.w).WithGroup(name)
+}

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"greyglass/cmd/greyglass/internal/config"
 )
 
 // TestLogWriterLines: every line is there, whole, and those of each writer are in
@@ -82,6 +87,48 @@ func TestLogWriterStuck(t *testing.T) {
 			t.Errorf("%d writes", len(out.writes))
 		}
 	})
+}
+
+// TestLogStuck: whoever logs does not wait either, in any format, and what they log
+// goes together.
+func TestLogStuck(t *testing.T) {
+	for name, open := range map[string]func(io.Writer) (*slog.Logger, *logHandler){
+		"text": func(w io.Writer) (*slog.Logger, *logHandler) {
+			return newLog(w, false, config.Log{Level: "info", Format: "text"})
+		},
+		"json": func(w io.Writer) (*slog.Logger, *logHandler) {
+			return newLog(w, false, config.Log{Level: "info", Format: "json"})
+		},
+		"journal": func(w io.Writer) (*slog.Logger, *logHandler) {
+			return newLog(w, true, config.Log{Level: "info", Format: "text"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const sessions = 50
+			out := &stuck{released: make(chan struct{})}
+			log, handler := open(out)
+			logged := make(chan bool, 1+sessions)
+			for i := range 1 + sessions {
+				go func() {
+					log.Info("decision", "session", i)
+					logged <- true
+				}()
+			}
+			for range sessions { // all but the one who writes
+				select {
+				case <-logged:
+				case <-time.After(time.Minute):
+					t.Fatal("who logs waits for the one who writes")
+				}
+			}
+			close(out.released)
+			<-logged
+			handler.w.flush()
+			if n := strings.Count(strings.Join(out.writes, ""), "decision"); n != 1+sessions || len(out.writes) != 2 {
+				t.Errorf("%d lines by %d writes, want %d by 2", n, len(out.writes), 1+sessions)
+			}
+		})
+	}
 }
 
 // TestLogWriterFails: a log that can't be written to says so.
