@@ -63,12 +63,31 @@ func (p *Patterns) add(pattern string, whose Whose) error {
 	case hasDomain && domain == "":
 		return fmt.Errorf("%q has nothing after the @", pattern)
 	case hasDomain:
-		put(&p.addresses, FoldAddress(s))
+		return p.addAddress(pattern, s)
+	case strings.ContainsAny(s, separators) && !strings.Contains(s, `"`):
+		return fmt.Errorf("%q holds more than an address; write one address", pattern)
 	case whose == Recipients:
 		put(&p.locals, FoldAddress(s))
 	default:
 		return fmt.Errorf("%q is not an address; write user@example.org, or @example.org for a whole domain", pattern)
 	}
+	return nil
+}
+
+// separators stand in no address outside quotes (RFC 5321, section 4.1.2), but
+// between several, or before one.
+const separators = ",;:"
+
+func (p *Patterns) addAddress(pattern, s string) error {
+	folded := FoldAddress(s)
+	local, domain, _ := cutDomain(folded)
+	if _, err := foldDomain(domain); err != nil {
+		return fmt.Errorf("%q is not an address: %w", pattern, err)
+	}
+	if strings.ContainsAny(local, separators+"@") && !strings.Contains(s, `"`) {
+		return fmt.Errorf("%q is not an address; write one, as user@example.org", pattern)
+	}
+	put(&p.addresses, folded)
 	return nil
 }
 
@@ -90,7 +109,7 @@ func (p *Patterns) addDomain(pattern, domain string) error {
 // domains are compared.
 func foldDomain(s string) (string, error) {
 	name := strings.ToLower(s)
-	if name == "" || strings.ContainsAny(name, " \t*@<>,;/\"") || printable(name) != name ||
+	if name == "" || strings.ContainsAny(name, " \t*@<>,;/#\"") || strings.Contains(name, ":") && !strings.HasPrefix(name, "[") || printable(name) != name ||
 		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
 		return "", fmt.Errorf("%q is not a domain; write it as example.org", s)
 	}

@@ -34,6 +34,8 @@ func TestPatternMatches(t *testing.T) {
 		{"@relay.example:john@example.org", Senders, "john@example.org", "john@example.org"},
 		{"Jürgen@Müller.example", Senders, "JÜRGEN@MÜLLER.example", "jürgen@müller.example"},
 		{"john@[192.0.2.7]", Senders, "john@[192.0.2.7]", "john@[192.0.2.7]"},
+		{"john@[IPv6:2001:db8::7]", Senders, "john@[ipv6:2001:DB8::7]", "john@[ipv6:2001:db8::7]"},
+		{`"a,b@c"@example.org`, Senders, `"a,b@c"@example.org`, `"a,b@c"@example.org`},
 
 		// A domain without its subdomains.
 		{"@example.org", Senders, "john@example.org", "@example.org"},
@@ -45,6 +47,7 @@ func TestPatternMatches(t *testing.T) {
 		{"@example.org", Senders, "example.org", ""},
 		{"@example.org", Senders, "<>", ""},
 		{"@[192.0.2.7]", Senders, "john@[192.0.2.7]", "@[192.0.2.7]"},
+		{"@[IPv6:2001:db8::7]", Senders, "john@[IPv6:2001:db8::7]", "@[ipv6:2001:db8::7]"},
 
 		// Its subdomains without the domain.
 		{"@*.example.org", Senders, "john@mx.example.org", "@*.example.org"},
@@ -131,6 +134,16 @@ func TestBadPattern(t *testing.T) {
 		{"@example.org.", Senders, `"@example.org." is not a pattern: "example.org."` + noDomain},
 		{"@example..org", Senders, `"@example..org" is not a pattern: "example..org"` + noDomain},
 		{"@example.org,example.com", Senders, `"@example.org,example.com" is not a pattern: "example.org,example.com"` + noDomain},
+		{"john@example.org,", Senders, `"john@example.org," is not an address: "example.org,"` + noDomain},
+		{"john@example.org;", Senders, `"john@example.org;" is not an address: "example.org;"` + noDomain},
+		{"john@example..org", Senders, `"john@example..org" is not an address: "example..org"` + noDomain},
+		{"john@example.org#x", Senders, `"john@example.org#x" is not an address: "example.org#x"` + noDomain},
+		{"john@example.org,jane@example.org", Senders, `"john@example.org,jane@example.org" is not an address; write one, as user@example.org`},
+		{"john@@example.org", Senders, `"john@@example.org" is not an address; write one, as user@example.org`},
+		{"mailto:john@example.org", Senders, `"mailto:john@example.org" is not an address; write one, as user@example.org`},
+		{"john,", Recipients, `"john," holds more than an address; write one address`},
+		{"john,jack", Recipients, `"john,jack" holds more than an address; write one address`},
+		{"@example.org:25", Senders, `"@example.org:25" is not a pattern: "example.org:25"` + noDomain},
 		{"@example.org # spam", Senders, `"@example.org # spam" is not a pattern: "example.org # spam"` + noDomain},
 	} {
 		_, err := ParsePattern(c.pattern, c.whose)
