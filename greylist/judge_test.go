@@ -199,7 +199,7 @@ func TestOnError(t *testing.T) {
 		{"a memory that is slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, stranger, "context deadline exceeded", 5 * time.Second},
 		{"a memory that panics", func(context.Context) error { panic("a bug") }, stranger, "greylist: panic: a bug", 0},
 		{"a client without an address", nil, Attempt{Client: ParseClient("unknown"), Sender: "a@example.com", Recipient: "b@example.org"},
-			`greylist: "unknown" is not a client address`, 0},
+			`greylist: the client has no address that can be understood`, 0},
 	} {
 		for _, onError := range []Verdict{Accept, Defer} {
 			t.Run(c.name+", "+string(onError), func(t *testing.T) {

@@ -1,6 +1,7 @@
 package greylist
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -27,6 +28,9 @@ type Identity struct {
 // section 2.5.1).
 var DefaultIdentity = Identity{IPv4: 32, IPv6: 64}
 
+// errNoAddress: the log has the client beside it, which may be private.
+var errNoAddress = errors.New("greylist: the client has no address that can be understood")
+
 // Triplet returns the triplet of a client at an address; it fails for a client
 // that has none.
 func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) {
@@ -37,7 +41,7 @@ func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) 
 func (id Identity) triplet(c Client, sender, recipient string) (Triplet, error) {
 	addr, ok := c.Addr()
 	if !ok {
-		return Triplet{}, fmt.Errorf("greylist: %q is not a client address", c.String())
+		return Triplet{}, errNoAddress
 	}
 	return Triplet{Client: id.client(addr), Sender: sender, Recipient: recipient}, nil
 }
