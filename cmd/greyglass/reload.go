@@ -109,7 +109,7 @@ func (r *reloader) reload() {
 	}
 	if r.emptied(loaded) {
 		r.log.Error("configuration not read anew; what was in force stays", "error",
-			loaded.EmptyFile+": empty, as a file is in the middle of being saved; send SIGHUP again, or leave a comment in it for the defaults to hold")
+			loaded.EmptyFile+": empty or gone, as a file is in the middle of being saved; send SIGHUP again, or leave a comment in it for the defaults to hold")
 		return
 	}
 	running, wanted := r.loaded.Config, *loaded.Config
@@ -137,7 +137,7 @@ func (r *reloader) reload() {
 }
 
 // emptied reports whether a file that configures what is in force has nothing in
-// it any more. To take that for a wish for all defaults would be rash.
+// it any more, or is gone from where none is needed. To take that for a wish for all defaults would be rash.
 func (r *reloader) emptied(loaded *config.Loaded) bool {
 	for _, from := range r.loaded.Origins {
 		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {

@@ -81,7 +81,7 @@ func TestReloadOfAnEmptyFile(t *testing.T) {
 	}
 	s.write("greyglass.toml", "")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+": empty", "send SIGHUP again, or leave a comment in it")
+	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+": empty or gone", "send SIGHUP again, or leave a comment in it")
 	expect("allowed-client")
 	s.write("greyglass.toml", "log.format = \"json\"\n")
 	daemon.reload()

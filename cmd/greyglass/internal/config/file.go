@@ -20,6 +20,7 @@ func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool)
 	document, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !required:
+		l.empty = file != ""
 		return l, true
 	case errors.Is(err, fs.ErrNotExist):
 		mistakes.add(Mistake{Where: cmp.Or(file, `""`), What: "no such file", Mend: "create it, or name another one with --config"})

@@ -32,7 +32,7 @@ type Loaded struct {
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
 	Warnings []string          // for the log, a line each
 
-	EmptyFile string // the file, if it is there and has not one octet in it
+	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
 
 // Load reads and checks a configuration and the list files that it names. Its

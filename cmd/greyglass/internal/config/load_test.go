@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -241,4 +242,23 @@ func TestWarnings(t *testing.T) {
 		"GREYGLASS_LAB: ignored, because it has no two underscores between a section and a key",
 		`blocked.senders_file = "/nonexistent/blocked": no such file, so the list is empty`,
 	})
+}
+
+// A file that has nothing in it is told of, there or not, and one that was not
+// asked for is none.
+func TestEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	empty, full, gone := filepath.Join(dir, "empty.toml"), filepath.Join(dir, "full.toml"), filepath.Join(dir, "gone.toml")
+	if err := errors.Join(os.WriteFile(empty, nil, 0o600), os.WriteFile(full, []byte("# defaults\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{empty: empty, gone: gone, full: "", "": ""} {
+		loaded, err := Load(Source{File: file, Set: noLists(full)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loaded.EmptyFile != want {
+			t.Errorf("%q: %q, want %q", file, loaded.EmptyFile, want)
+		}
+	}
 }
