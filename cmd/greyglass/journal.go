@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,38 +29,6 @@ func toJournal(w io.Writer, environ []string) bool {
 	return false
 }
 
-// journalHandler writes each line as key=value pairs behind its priority, which
-// the journal reads and takes off (sd-daemon(3)).
-type journalHandler struct {
-	slog.Handler // of the least priority; only its Enabled is used
-	of           map[slog.Level]slog.Handler
-}
-
-// priorities are those of syslog(3).
+// priorities are those of syslog(3). The journal reads the one before a line, and
+// takes it off (sd-daemon(3)).
 var priorities = map[slog.Level]string{slog.LevelDebug: "<7>", slog.LevelInfo: "<6>", slog.LevelWarn: "<4>", slog.LevelError: "<3>"}
-
-func newJournalHandler(w io.Writer, options *slog.HandlerOptions) slog.Handler {
-	h := journalHandler{of: make(map[slog.Level]slog.Handler)}
-	for level, priority := range priorities {
-		h.of[level] = slog.NewTextHandler(&prefixed{w: w, line: []byte(priority)}, options)
-	}
-	h.Handler = h.of[slog.LevelDebug]
-	return h
-}
-
-func (h journalHandler) Handle(ctx context.Context, r slog.Record) error {
-	return h.of[r.Level].Handle(ctx, r)
-}
-
-// prefixed writes what it is given behind a prefix, in one piece. A slog handler
-// gives it one line at a time.
-type prefixed struct {
-	w    io.Writer
-	line []byte // begins with the prefix, which is as long as those of priorities
-}
-
-func (p *prefixed) Write(text []byte) (int, error) {
-	p.line = append(p.line[:len("<0>")], text...)
-	_, err := p.w.Write(p.line)
-	return len(text), err
-}

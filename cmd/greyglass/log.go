@@ -21,9 +21,10 @@ type logHandler struct {
 
 // format is how lines are made.
 type format struct {
-	level slog.Level
-	to    func(io.Writer) slog.Handler
-	idle  sync.Pool // of *liner
+	level      slog.Level
+	to         func(io.Writer) slog.Handler
+	priorities bool      // stand before lines
+	idle       sync.Pool // of *liner
 }
 
 // liner is a handler for one line at a time, which it has to itself: one of slog's
@@ -41,17 +42,14 @@ func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler)
 
 // adopt makes a configuration hold from the next line on.
 func (h *logHandler) adopt(c config.Log) {
-	f := new(format)
+	f := &format{priorities: h.journal && c.Format != "json"}
 	if err := f.level.UnmarshalText([]byte(c.Level)); err != nil {
 		panic(fmt.Sprintf("log.level %q was not checked", c.Level))
 	}
 	options := &slog.HandlerOptions{Level: f.level}
 	f.to = func(w io.Writer) slog.Handler {
-		switch {
-		case c.Format == "json":
+		if c.Format == "json" {
 			return slog.NewJSONHandler(w, options)
-		case h.journal:
-			return newJournalHandler(w, options)
 		}
 		return slog.NewTextHandler(w, options)
 	}
@@ -72,6 +70,9 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	l := f.idle.Get().(*liner)
 	defer f.idle.Put(l)
 	l.text.Reset()
+	if f.priorities {
+		l.text.WriteString(priorities[r.Level])
+	}
 	if err := l.Handler.Handle(ctx, r); err != nil {
 		return err
 	}

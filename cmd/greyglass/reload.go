@@ -137,7 +137,8 @@ func (r *reloader) reload() {
 }
 
 // emptied reports whether a file that configures what is in force has nothing in
-// it any more, or is gone from where none is needed. To take that for a wish for all defaults would be rash.
+// it any more, or is gone from where none is needed. To take that for a wish for
+// all defaults would be rash.
 func (r *reloader) emptied(loaded *config.Loaded) bool {
 	for _, from := range r.loaded.Origins {
 		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {
