@@ -50,7 +50,7 @@ func untilNextMinute(unix int64) time.Duration { return time.Duration(60-unix%60
 // begins to fail.
 func (r *Recorder) Flush(ctx context.Context) {
 	r.gather()
-	h := r.history()
+	h := historyOf(r.answered, r.returned)
 	if h.Empty() {
 		return
 	}
@@ -81,12 +81,13 @@ func (r *Recorder) gather() {
 	r.hour = HourOf(r.clock.Now())
 }
 
-func (r *Recorder) history() (h History) {
-	for a, n := range r.answered {
+// historyOf is the history of counts by what they count, whose Count is zero.
+func historyOf(answered map[Answered]int64, returned map[Returned]int64) (h History) {
+	for a, n := range answered {
 		a.Count = n
 		h.Answered = append(h.Answered, a)
 	}
-	for back, n := range r.returned {
+	for back, n := range returned {
 		back.Count = n
 		h.Returned = append(h.Returned, back)
 	}

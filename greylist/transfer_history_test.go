@@ -41,17 +41,8 @@ func (c *counted) Record(_ context.Context, h History) error {
 	return nil
 }
 
-func (c *counted) History(context.Context, int64) (h History, err error) {
-	for a, n := range c.answered {
-		a.Count = n
-		h.Answered = append(h.Answered, a)
-	}
-	for r, n := range c.returned {
-		r.Count = n
-		h.Returned = append(h.Returned, r)
-	}
-	h.Sort()
-	return h, nil
+func (c *counted) History(context.Context, int64) (History, error) {
+	return historyOf(c.answered, c.returned), nil
 }
 
 func TestTransferHistory(t *testing.T) {
