@@ -13,8 +13,8 @@ import (
 // shared with whatever steps others are at: a look at what is remembered, which
 // answers those who are to write nothing; then the write, which inserts a row only
 // if there is still none, and changes it only if it is still as it was seen.
-// Whoever was too late looks again (postgres_late.go). Where most are of triplets never seen, the look
-// is left out: who is refused does that then.
+// Whoever was too late looks again (postgres_late.go). Where most are of triplets
+// never seen, the look is left out: who is refused does that then.
 //
 // Nothing is locked between two steps, and no update is lost, whoever else writes.
 // Nobody ever waits in a circle: who waits is still inserting, in the order of the
