@@ -183,6 +183,7 @@ func (r *reloader) adoptLists() {
 // pollLists reads anew the lists whose files have changed.
 func (r *reloader) pollLists() {
 	changed := false
+	var news []string // the files of which the log is told
 	for i := range r.files {
 		file := &r.files[i]
 		edited, settled := file.look()
@@ -197,18 +198,19 @@ func (r *reloader) pollLists() {
 			r.complain(file, err)
 			continue
 		}
-		news := edited || file.complaint != ""
-		if news {
-			r.log.Info("list read anew", "file", file.path)
-		}
+		told := edited || file.complaint != ""
 		*file.list, file.complaint = list, ""
-		if news {
+		if told {
 			r.note(file)
+			news = append(news, file.path)
 		}
 		changed = true
 	}
 	if changed {
 		r.adoptLists()
+	}
+	for _, path := range news { // who reads that may rely on it
+		r.log.Info("list read anew", "file", path)
 	}
 }
 
