@@ -118,7 +118,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		work.Go(func() error { rows.Run(ctx, store); return nil })
 		web.Watch(&watch.Daemon{
 			Judge: judge, Gate: gate, Store: store, Rows: rows, MaxRows: reloader.maxRows,
-			Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
+			LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
 		})
 	}
 	work.Go(func() error { judge.LookAtMemory(ctx); return nil })

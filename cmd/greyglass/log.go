@@ -8,27 +8,28 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
 )
 
-// logHandler writes the log as the configuration says, also after a reload.
+// logHandler writes the log in the configured format, which a reload may change.
 type logHandler struct {
 	w       *logWriter
 	journal bool // w is systemd's journal
 	current atomic.Pointer[format]
 }
 
-// format is how lines are made.
+// format says how lines are made.
 type format struct {
 	level      slog.Level
 	to         func(io.Writer) slog.Handler
-	priorities bool      // stand before lines
+	priorities bool      // before each line
 	idle       sync.Pool // of *liner
 }
 
-// liner is a handler for one line at a time, which it has to itself: one of slog's
-// holds a lock while it writes, so that all who log would wait for a log that is slow.
+// liner is a handler that makes one line at a time. A shared one of slog's would
+// hold a lock while it writes.
 type liner struct {
 	slog.Handler
 	text bytes.Buffer
@@ -37,10 +38,14 @@ type liner struct {
 func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler) {
 	h := &logHandler{w: newLogWriter(w), journal: journal}
 	h.adopt(c)
-	return slog.New(h), h
+	log := slog.New(h)
+	h.w.recovered = func(dropped int64, after time.Duration) {
+		log.Warn("log can be written again; lines were dropped meanwhile", "lines", dropped, "after", after.Round(time.Millisecond).String())
+	}
+	return log, h
 }
 
-// adopt makes a configuration hold from the next line on.
+// adopt applies a configuration to the lines that follow.
 func (h *logHandler) adopt(c config.Log) {
 	f := &format{priorities: h.journal && c.Format != "json"}
 	if err := f.level.UnmarshalText([]byte(c.Level)); err != nil {
@@ -80,7 +85,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// Nobody in Greyglass derives a logger, so a derived one need not follow reloads.
+// Greyglass derives no loggers, so a derived one need not follow reloads.
 func (h *logHandler) WithAttrs(a []slog.Attr) slog.Handler {
 	return h.current.Load().to(h.w).WithAttrs(a)
 }

@@ -1,86 +1,128 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"sync"
+	"time"
 )
 
-// logWriter writes the lines of the log, each at once. Lines that come while
-// another is being written are written together after it: so where there are many,
-// one write is made for several, and nobody waits for another's.
+// logWriter writes the lines of the log. Lines that come while others are being
+// written are written together after them, so that many lines need few writes.
+//
+// A log that nobody reads, or that fails, must not stop mail: when the buffer is
+// full a line waits for at most maxLogWait, and is dropped then. Until all that
+// is buffered has been written, further lines that find it full are dropped at once.
 type logWriter struct {
-	w io.Writer
+	w         io.Writer
+	recovered func(dropped int64, after time.Duration) // logs it; nil: nobody
 
-	mu      sync.Mutex
-	changed sync.Cond // waiting was taken, or the writing has ended
-	waiting []byte    // lines
-	spare   []byte    // for the next of them
-	writing bool
-	err     error // of the last write
+	mu       sync.Mutex
+	buffer   []byte        // lines to be written
+	spare    []byte        // for the next of them
+	writing  chan struct{} // closed when the present write has ended; nil: there is none
+	stuck    bool          // a line has waited for maxLogWait in vain
+	dropped  int64         // lines, since the daemon began
+	reported int64         // of these
+	since    time.Time     // when the first was dropped that is not reported
 }
 
-// maxWaiting is how many octets wait at most; who has more waits for room, so
-// that a log that nobody reads takes no more memory than this.
-const maxWaiting = 256 << 10
+const (
+	maxLogBuffer = 256 << 10 // octets
+	maxLogWait   = 20 * time.Millisecond
+)
 
-func newLogWriter(w io.Writer) *logWriter {
-	l := &logWriter{w: w}
-	l.changed.L = &l.mu
-	return l
-}
+func newLogWriter(w io.Writer) *logWriter { return &logWriter{w: w} }
 
-// Write takes a whole line. Its error is that of a line before.
+// Write takes a whole line.
 func (l *logWriter) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.writing && len(l.waiting) > 0 && len(l.waiting)+len(line) > maxWaiting {
-		l.changed.Wait()
+	if l.full(line) && !l.stuck {
+		l.stuck = !l.wait(maxLogWait, func() bool { return !l.full(line) })
 	}
-	l.waiting = append(l.waiting, line...)
-	if l.writing {
-		return len(line), l.err
+	if l.full(line) {
+		l.drop(1)
+		return len(line), nil
 	}
-	l.writing = true
-	l.writeWaiting()
-	if len(l.waiting) > 0 {
-		go l.drain() // for those who came meanwhile
-	} else {
-		l.end()
+	l.buffer = append(l.buffer, line...)
+	if l.writing == nil {
+		l.writing = make(chan struct{})
+		go l.drain()
 	}
-	return len(line), l.err
+	return len(line), nil
 }
 
-// drain writes what is waiting, until nothing is.
+func (l *logWriter) full(line []byte) bool {
+	return l.writing != nil && len(l.buffer) > 0 && len(l.buffer)+len(line) > maxLogBuffer
+}
+
+func (l *logWriter) drop(lines int) {
+	if l.dropped == l.reported {
+		l.since = time.Now()
+	}
+	l.dropped += int64(lines)
+}
+
+// wait waits until the condition holds, which can change at the end of a write, and
+// reports whether it does. The lock is held, except while it waits.
+func (l *logWriter) wait(limit time.Duration, holds func() bool) bool {
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	for !holds() {
+		ended := l.writing
+		l.mu.Unlock()
+		select {
+		case <-ended:
+			l.mu.Lock()
+		case <-timeout.C:
+			l.mu.Lock()
+			return holds()
+		}
+	}
+	return true
+}
+
+// drain writes what is buffered, until there is nothing.
 func (l *logWriter) drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.waiting) > 0 {
-		l.writeWaiting()
+	var err error
+	for len(l.buffer) > 0 {
+		lines := l.buffer
+		l.buffer = l.spare[:0]
+		l.mu.Unlock()
+		_, err = l.w.Write(lines)
+		l.mu.Lock()
+		l.spare = lines
+		if err != nil {
+			l.drop(bytes.Count(lines, []byte("\n")))
+		}
+		close(l.writing)
+		l.writing = make(chan struct{})
 	}
-	l.end()
+	close(l.writing)
+	l.writing = nil
+	l.stuck = false
+	if n := l.dropped - l.reported; n > 0 && err == nil {
+		l.reported = l.dropped
+		if l.recovered != nil {
+			go l.recovered(n, time.Since(l.since))
+		}
+	}
 }
 
-// writeWaiting writes what is waiting now. The lock is held, but for the writing.
-func (l *logWriter) writeWaiting() {
-	lines := l.waiting
-	l.waiting = l.spare[:0]
-	l.changed.Broadcast()
-	l.mu.Unlock()
-	_, err := l.w.Write(lines)
-	l.mu.Lock()
-	l.spare, l.err = lines, err
-}
-
-func (l *logWriter) end() {
-	l.writing = false
-	l.changed.Broadcast()
-}
-
-// flush waits until all lines are written.
-func (l *logWriter) flush() {
+// flush waits until all lines are written, for at most so long, and reports
+// whether they are.
+func (l *logWriter) flush(limit time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.writing {
-		l.changed.Wait()
-	}
+	return l.wait(limit, func() bool { return l.writing == nil })
+}
+
+// lost is how many lines were dropped since the daemon began.
+func (l *logWriter) lost() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dropped
 }

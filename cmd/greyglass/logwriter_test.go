@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +31,9 @@ func TestLogWriterLines(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	l.flush()
+	if !l.flush(time.Minute) {
+		t.Error("not flushed")
+	}
 	var next [writers]int
 	for line := range strings.Lines(out.String()) {
 		var w, i int
@@ -60,87 +61,97 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestLogWriterStuck: while a line is being written nobody waits for it, until too
-// many lines wait; then they go together.
+// TestLogWriterStuck: lines that find the buffer full are dropped, the first of them
+// after a moment; when the log is written again, their number is reported once.
 func TestLogWriterStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &stuck{released: make(chan struct{})}
 		l := newLogWriter(out)
-		go fmt.Fprintln(l, "first")
+		var reports []string
+		l.recovered = func(dropped int64, after time.Duration) {
+			reports = append(reports, fmt.Sprintf("%d after %v", dropped, after))
+		}
+		fmt.Fprintln(l, "first")
 		synctest.Wait()
 		fmt.Fprintln(l, "second")
-		fmt.Fprintln(l, strings.Repeat("x", maxWaiting-len("second\n")-1))
-		done := false
-		go func() {
-			fmt.Fprintln(l, "last")
-			done = true
-		}()
-		synctest.Wait()
-		if done {
-			t.Error("more waits than should")
+		fmt.Fprintln(l, strings.Repeat("x", maxLogBuffer-len("second\n")-1))
+		began := time.Now()
+		for range 10 {
+			fmt.Fprintln(l, "dropped")
+		}
+		if waited := time.Since(began); waited != maxLogWait {
+			t.Errorf("10 lines waited for %v, want %v", waited, maxLogWait)
+		}
+		if l.flush(time.Second) {
+			t.Error("flushed a log that nobody reads")
 		}
 		close(out.released)
+		if !l.flush(time.Second) {
+			t.Error("not flushed")
+		}
+		fmt.Fprintln(l, "last")
 		synctest.Wait()
-		l.flush()
-		if !done || len(out.writes) < 2 || out.writes[0] != "first\n" || !strings.HasPrefix(out.writes[1], "second\nxxx") ||
-			!strings.HasSuffix(strings.Join(out.writes, ""), "x\nlast\n") {
+		if want := []string{"first\n", "second\n" + strings.Repeat("x", maxLogBuffer-8) + "\n", "last\n"}; !slices.Equal(out.writes, want) {
 			t.Errorf("%d writes", len(out.writes))
+		}
+		if want := []string{"10 after 1s"}; !slices.Equal(reports, want) || l.lost() != 10 {
+			t.Errorf("reported %q, want %q; lost %d", reports, want, l.lost())
 		}
 	})
 }
 
-// TestLogStuck: whoever logs does not wait either, in any format, and what they log
-// goes together.
+// TestLogWriterSlow: a line that finds the buffer full waits a moment for room.
+func TestLogWriterSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stuck{released: make(chan struct{})}
+		l := newLogWriter(out)
+		fmt.Fprintln(l, "first")
+		synctest.Wait()
+		fmt.Fprintln(l, strings.Repeat("x", maxLogBuffer-1))
+		time.AfterFunc(maxLogWait/2, func() { close(out.released) })
+		fmt.Fprintln(l, "last")
+		if !l.flush(time.Second) || l.lost() != 0 || out.writes[len(out.writes)-1] != "last\n" {
+			t.Errorf("%d writes, lost %d", len(out.writes), l.lost())
+		}
+	})
+}
+
+// TestLogStuck: sessions that log do not wait for the log, in any format, and their
+// lines go together.
 func TestLogStuck(t *testing.T) {
-	for name, open := range map[string]func(io.Writer) (*slog.Logger, *logHandler){
-		"text": func(w io.Writer) (*slog.Logger, *logHandler) {
-			return newLog(w, false, config.Log{Level: "info", Format: "text"})
-		},
-		"json": func(w io.Writer) (*slog.Logger, *logHandler) {
-			return newLog(w, false, config.Log{Level: "info", Format: "json"})
-		},
-		"journal": func(w io.Writer) (*slog.Logger, *logHandler) {
-			return newLog(w, true, config.Log{Level: "info", Format: "text"})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		format  string
+		journal bool
+	}{{"text", false}, {"json", false}, {"text", true}} {
+		synctest.Test(t, func(t *testing.T) {
 			const sessions = 50
 			out := &stuck{released: make(chan struct{})}
-			log, handler := open(out)
-			logged := make(chan bool, 1+sessions)
-			for i := range 1 + sessions {
-				go func() {
-					log.Info("decision", "session", i)
-					logged <- true
-				}()
-			}
-			for range sessions { // all but the one who writes
-				select {
-				case <-logged:
-				case <-time.After(time.Minute):
-					t.Fatal("who logs waits for the one who writes")
-				}
+			log, handler := newLog(out, c.journal, config.Log{Level: "info", Format: c.format})
+			log.Info("decision")
+			synctest.Wait()
+			for i := range sessions {
+				log.Info("decision", "session", i)
 			}
 			close(out.released)
-			<-logged
-			handler.w.flush()
+			if !handler.w.flush(time.Second) {
+				t.Error("not flushed")
+			}
 			if n := strings.Count(strings.Join(out.writes, ""), "decision"); n != 1+sessions || len(out.writes) != 2 {
-				t.Errorf("%d lines by %d writes, want %d by 2", n, len(out.writes), 1+sessions)
+				t.Errorf("%v: %d lines by %d writes, want %d by 2", c, n, len(out.writes), 1+sessions)
 			}
 		})
 	}
 }
 
-// TestLogWriterFails: a log that can't be written to says so.
+// TestLogWriterFails: lines that cannot be written count as dropped.
 func TestLogWriterFails(t *testing.T) {
 	l := newLogWriter(broken{})
-	if _, err := fmt.Fprintln(l, "line"); !errors.Is(err, errBroken) {
-		t.Errorf("%v, want that it is broken", err)
+	fmt.Fprintln(l, "line")
+	if !l.flush(time.Minute) || l.lost() != 1 {
+		t.Errorf("lost %d, want 1", l.lost())
 	}
 }
 
-var errBroken = errors.New("broken pipe")
-
 type broken struct{}
 
-func (broken) Write([]byte) (int, error) { return 0, errBroken }
+func (broken) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"os"
-	"runtime/debug"
+	"io"
+	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,9 @@ import (
 // daemonUmask makes what the daemon creates (the database and its side files)
 // its user's and group's.
 const daemonUmask = 0o027
+
+// logFlush bounds how long the end of the daemon waits for the log.
+const logFlush = time.Second
 
 func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
@@ -33,19 +37,15 @@ last good state is kept.`,
 			}
 			syscall.Umask(daemonUmask)
 			log, handler := newLog(p.stderr, toJournal(p.stderr, p.environ), loaded.Config.Log)
-			defer handler.w.flush()
-			collectSeldom()
+			// A closed pipe must not end the process; the log counts what it loses.
+			signal.Ignore(syscall.SIGPIPE)
+			defer func() {
+				if !handler.w.flush(logFlush) {
+					p.stderr = io.Discard // whoever wrote to it would wait, too
+				}
+			}()
 			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, load: func() (*config.Loaded, error) { return p.load(cmd) }}
 			return d.serve(cmd.Context(), loaded)
 		},
-	}
-}
-
-// collectSeldom has garbage collected when it is four times what is in use, rather
-// than when it is as much: the daemon uses few megabytes, and would spend much of
-// its time on it. GOGC in the environment says otherwise (pkg.go.dev/runtime).
-func collectSeldom() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
 	}
 }

@@ -27,6 +27,8 @@ var (
 
 	panics = newMetric("panics_total", "Bugs that were met: panics that were caught, and logged.", "part")
 
+	logLost = newMetric("log_lines_dropped_total", "Lines that were dropped because the log could not be written in time.")
+
 	sessionsOpen  = newMetric("sessions_open", "Connections of mail servers that there are now.", "via")
 	sessions      = newMetric("sessions_total", "Connections of mail servers that were let in.", "via")
 	refused       = newMetric("connections_refused_total", "Connections that were refused because of [limits].", "via")
@@ -52,7 +54,7 @@ var (
 	stale     = newMetric("file_stale", "1 while the file cannot be read, and what was last read from it stays in force.", "file")
 	entries   = newMetric("list_entries", "Entries of the list in force.", "file")
 
-	all = []metric{buildInfo, started, decisions, answer, delay, panics, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
+	all = []metric{buildInfo, started, decisions, answer, delay, panics, logLost, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
 		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
@@ -79,6 +81,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	s.gauge(started, unix(d.Started))
+	s.counter(logLost, d.LogLost())
 	s.judge(d.Judge.Tally())
 	s.gate(d)
 	s.store(d)

@@ -76,6 +76,7 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 		Rows:      new(Rows),
 		Files:     new(Files),
 		MaxRows:   func() int64 { return 5000 },
+		LogLost:   func() int64 { return 7 },
 		Listening: []string{"milter 127.0.0.1:8895"},
 	}
 	d.Files.Taken(Configuration, 0, time.Time{})
@@ -260,6 +261,7 @@ func TestMetrics(t *testing.T) {
 		`greyglass_delay_seconds_count 0`,
 		`greyglass_delay_seconds_bucket{le="3600"} 0`,
 		`greyglass_store_max_triplets 5000`,
+		`greyglass_log_lines_dropped_total 7`,
 		`greyglass_store_failing 1`,
 		`greyglass_failing_open 1`,
 		`greyglass_store_failed_answers_total 1`,

@@ -19,6 +19,7 @@ type Daemon struct {
 	Rows      *Rows
 	Files     *Files
 	MaxRows   func() int64 // store.max_rows, at the time
+	LogLost   func() int64 // lines of the log that were dropped
 	Started   time.Time
 	Listening []string // on what, for people
 }
