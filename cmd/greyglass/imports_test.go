@@ -9,11 +9,15 @@ import (
 
 // The house's map: what each package may import of ours.
 var mayImport = map[string][]string{
-	"greyglass/greylist":                      nil,
-	"greyglass/sqlstore":                      {"greyglass/greylist"},
+	"greyglass/greylist": nil,
+	"greyglass/sqlstore": {"greyglass/greylist",
+		"greyglass/sqlstore/backend", "greyglass/sqlstore/postgres", "greyglass/sqlstore/sqlite"},
+	"greyglass/sqlstore/backend":              {"greyglass/greylist"},
+	"greyglass/sqlstore/postgres":             {"greyglass/greylist", "greyglass/sqlstore/backend"},
+	"greyglass/sqlstore/sqlite":               {"greyglass/greylist", "greyglass/sqlstore/backend"},
 	"greyglass/milter":                        {"greyglass/greylist"},
 	"greyglass/cmd/greyglass/internal/config": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore"},
-	"greyglass/cmd/greyglass/internal/doctor": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore",
+	"greyglass/cmd/greyglass/internal/doctor": {"greyglass/greylist", "greyglass/milter", "greyglass/sqlstore", "greyglass/sqlstore/sqlite",
 		"greyglass/cmd/greyglass/internal/config"},
 	"greyglass/cmd/greyglass/internal/manual": nil, // only for making the manual: nothing of the program imports it
 	"greyglass/contrib/deb":                   nil,
@@ -27,9 +31,11 @@ var mayImport = map[string][]string{
 // mustNotReach are parts of the standard library and of others that would bring
 // SQL or a wire protocol into the domain.
 var mustNotReach = map[string][]string{
-	"greyglass/greylist": {"database/sql", "modernc.org/sqlite", pgx, "github.com/d--j/go-milter", "net/http", "os", prometheus},
-	"greyglass/milter":   {"database/sql", "modernc.org/sqlite", pgx, "net/http", prometheus},
-	"greyglass/sqlstore": {"github.com/d--j/go-milter", "net/http", prometheus},
+	"greyglass/greylist":          {"database/sql", "modernc.org/sqlite", pgx, "github.com/d--j/go-milter", "net/http", "os", prometheus},
+	"greyglass/milter":            {"database/sql", "modernc.org/sqlite", pgx, "net/http", prometheus},
+	"greyglass/sqlstore/backend":  {"modernc.org/sqlite", pgx, "github.com/d--j/go-milter", "net/http", prometheus},
+	"greyglass/sqlstore/postgres": {"modernc.org/sqlite", "github.com/d--j/go-milter", "net/http", prometheus},
+	"greyglass/sqlstore/sqlite":   {pgx, "github.com/d--j/go-milter", "net/http", prometheus},
 }
 
 const (

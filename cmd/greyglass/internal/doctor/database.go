@@ -16,6 +16,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/sqlstore"
+	"greyglass/sqlstore/sqlite"
 )
 
 // lookAtDatabase looks whether what is remembered is sound, and whether more can
@@ -28,7 +29,7 @@ func lookAtDatabase(ctx context.Context, v *visit) {
 		return
 	}
 	done := v.tellProgress(file)
-	x, err := sqlstore.Examine(ctx, url)
+	x, err := sqlite.Examine(ctx, url)
 	done()
 	if ctx.Err() != nil {
 		return
@@ -129,7 +130,7 @@ func (v *visit) lookAtServer(ctx context.Context, c config.Store) {
 
 // lookAtSetAside says of databases that were corrupt, for as long as they are there.
 func (v *visit) lookAtSetAside(url string) {
-	files, _ := sqlstore.SetAside(url)
+	files, _ := sqlite.SetAside(url)
 	for _, file := range files {
 		v.wrong("look after the disk ('dmesg', 'smartctl'); save from the file what you need, then move it elsewhere or remove it",
 			"a database was found corrupt, moved aside as %s, and a new one begun", file)

@@ -1,0 +1,24 @@
+package backend
+
+import (
+	"crypto/sha256"
+
+	"greyglass/greylist"
+)
+
+// Key is what the table finds a triplet by: short, of one size, and spread so
+// evenly that no sender can choose where its rows go.
+type Key [16]byte
+
+// KeyOf is the first half of the SHA-256 of the triplet's fields, joined by NUL
+// (which none of them can hold). Databases rest on it: it never changes.
+func KeyOf(t greylist.Triplet) Key {
+	var space [512]byte // enough for most triplets, so that nothing is allocated
+	b := append(space[:0], t.Client...)
+	b = append(b, 0)
+	b = append(b, t.Sender...)
+	b = append(b, 0)
+	b = append(b, t.Recipient...)
+	sum := sha256.Sum256(b)
+	return Key(sum[:len(Key{})])
+}

@@ -1,0 +1,75 @@
+// Package backend holds what the database backends of sqlstore share: how a store is
+// opened, group commit, the keys and statements that every database understands, and
+// the counters.
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// ErrUnsupported is wrapped by what this kind of database does not need, or does
+// by means of its own.
+var ErrUnsupported = errors.New("sqlstore: not supported")
+
+// Options are how a store is opened. The zero value opens an existing database.
+type Options struct {
+	// Create is for the daemon. An SQLite database is created if there is none,
+	// and begun anew if it is damaged (the damaged one is moved aside and kept),
+	// when it is opened or when its file has gone; and it is checked, in the
+	// background, from beginning to end. In a PostgreSQL database the schema is
+	// created, if there is none and the role may; and it is opened also while it
+	// can't be reached, or not be used, which every method then says.
+	Create bool
+
+	// Synchronous is when what was committed must be on the disk: [Full], also
+	// if it is empty, or [Normal]. Of SQLite alone.
+	Synchronous string
+
+	// PasswordFile holds, in its first line, the password for PostgreSQL, in the
+	// place of any other. It is read for each connection. Empty: there is none.
+	PasswordFile string
+
+	// Logger is told of what no caller learns: what became of the database's
+	// files, failed checkpoints, panics of a change. Nil: nobody is.
+	Logger *slog.Logger
+}
+
+// Log returns the Logger, or one that nobody reads.
+func (o Options) Log() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}
+
+// The values of [Options] Synchronous (sqlite.org/pragma.html#pragma_synchronous).
+const (
+	Full   = "full"   // before it is acknowledged: a power cut loses nothing
+	Normal = "normal" // within a second or so: a power cut may lose that
+)
+
+const (
+	// OpenTimeout bounds how long opening waits for the database.
+	OpenTimeout = 10 * time.Second
+
+	// CloseTimeout bounds how long Close takes where the database does not answer.
+	CloseTimeout = 5 * time.Second
+
+	// ExpireBatch is how many rows one call of Expire looks at: some milliseconds
+	// of the writer's time at most.
+	ExpireBatch = 200
+)
+
+// ByItself is the end of the advice on what the store recovers from.
+const ByItself = "; then it goes on by itself"
+
+// NewerError is the error of a database whose schema this program does not know.
+func NewerError(version, newest int) error {
+	return fmt.Errorf("%w: it has version %d, this program knows up to %d; use the newer program, or another database",
+		greylist.ErrNewer, version, newest)
+}

@@ -1,0 +1,73 @@
+package backend
+
+import "time"
+
+// batchWait bounds how long after a commit the next batch waits for jobs to join it,
+// and with it what an answer is delayed by that.
+const batchWait = 2 * time.Millisecond
+
+// Queue collects jobs into batches, each of which shares one commit.
+//
+// Under load, a caller that was answered a moment ago will soon ask again. So for a
+// moment after a commit the next batch waits until it is as large as the last one,
+// and those that were queued meanwhile, make likely. A single caller never waits.
+type Queue[T any] struct {
+	Jobs    chan T        // queued; full at twice the size of a batch
+	Closing chan struct{} // closed: no batch waits any more
+
+	most   int       // jobs in a batch
+	last   int       // jobs in the last batch
+	queued int       // jobs that were queued when it was committed
+	ended  time.Time // when that was
+	timer  *time.Timer
+}
+
+// NewQueue returns a queue for batches of at most so many jobs.
+func NewQueue[T any](most int, closing chan struct{}) Queue[T] {
+	return Queue[T]{Jobs: make(chan T, 2*most), most: most, Closing: closing, timer: time.NewTimer(0)}
+}
+
+// Next returns one more job for a batch that has so many: one that is queued, or, if
+// wait says so, one that is queued in time. It returns false if the batch is complete.
+func (q *Queue[T]) Next(have int, wait bool) (job T, ok bool) {
+	if have >= q.most {
+		return job, false
+	}
+	select {
+	case job = <-q.Jobs:
+		return job, true
+	default:
+	}
+	remaining := batchWait - time.Since(q.ended)
+	if !wait || have >= q.last+q.queued || remaining <= 0 {
+		return job, false
+	}
+	q.timer.Reset(remaining)
+	defer q.timer.Stop()
+	select {
+	case job = <-q.Jobs:
+		return job, true
+	case <-q.timer.C:
+	case <-q.Closing:
+	}
+	return job, false
+}
+
+// Fill completes a batch with the jobs that are queued, and, if wait says so, with
+// those that are queued in time.
+func (q *Queue[T]) Fill(batch []T, wait bool) []T {
+	for {
+		job, ok := q.Next(len(batch), wait)
+		if !ok {
+			return batch
+		}
+		batch = append(batch, job)
+	}
+}
+
+// Began notes the size of a batch.
+func (q *Queue[T]) Began(size int) { q.last, q.queued = size, 0 }
+
+// Ended notes that the batch was committed. Call it before its callers are answered:
+// they are counted by the size of the batch.
+func (q *Queue[T]) Ended() { q.queued, q.ended = len(q.Jobs), time.Now() }

@@ -1,0 +1,51 @@
+package backend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"greyglass/greylist"
+)
+
+const (
+	// EntryColumns are a [greylist.Entry], as [EntryFields] reads it.
+	EntryColumns = `first_seen, last_seen, coalesce(passed_at, 0), deferred, accepted`
+
+	// GetSQL returns the entry of a key.
+	GetSQL = `SELECT ` + EntryColumns + ` FROM triplet WHERE key = $1`
+
+	// RemoveSQL removes a key's row.
+	RemoveSQL = `DELETE FROM triplet WHERE key = $1`
+)
+
+// EntryFields are where a row of [EntryColumns] is to be scanned to.
+func EntryFields(e *greylist.Entry) []any {
+	return []any{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted}
+}
+
+// Get returns what is in the table of a triplet, or nil.
+func Get(ctx context.Context, db *sql.DB, t greylist.Triplet) (*greylist.Entry, error) {
+	k := KeyOf(t)
+	var e greylist.Entry
+	switch err := db.QueryRowContext(ctx, GetSQL, k[:]).Scan(EntryFields(&e)...); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &e, nil
+}
+
+const statsSQL = `SELECT
+	count(*) - count(passed_at), count(passed_at),
+	coalesce(sum(deferred), 0), coalesce(sum(accepted), 0),
+	coalesce(min(CASE WHEN passed_at IS NULL THEN first_seen END), 0), coalesce(max(passed_at), 0)
+	FROM triplet`
+
+// Stats counts what is in the table.
+func Stats(ctx context.Context, db *sql.DB) (st greylist.Stats, err error) {
+	err = db.QueryRowContext(ctx, statsSQL).Scan(
+		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed)
+	return st, err
+}

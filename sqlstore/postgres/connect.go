@@ -1,0 +1,217 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	neturl "net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// connectPatience bounds an attempt to connect to one host, where the URL has
+	// no connect_timeout.
+	connectPatience = 2 * time.Second
+
+	// lockPatienceServer bounds how long a statement of a daemon waits for a lock
+	// that somebody else holds: less than the daemon waits for the server, so that
+	// it is the server that says what is in the way, and can be read from meanwhile.
+	lockPatienceServer = 700 * time.Millisecond
+)
+
+// server is how a PostgreSQL database is reached: one of several hosts that
+// have it, of which one can be written to.
+type server struct {
+	url          string
+	passwordFile string
+	hosts        []*pgx.ConnConfig // one each
+	last         atomic.Int32      // the host that was connected to last: it is tried first
+	name         string            // for people: the URL without what is nobody's business
+}
+
+// newServer understands a URL (libpq's connection URIs; PostgreSQL's manual,
+// section 34.1.1.2), and the environment variables that go with it.
+func newServer(url, passwordFile string) (*server, error) {
+	whole, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{url: url, passwordFile: passwordFile, hosts: hostsOf(whole)}
+	var names []string
+	for _, h := range s.hosts {
+		host := net.JoinHostPort(h.Host, fmt.Sprint(h.Port))
+		if strings.HasPrefix(h.Host, "/") {
+			host = h.Host
+		}
+		names = append(names, host)
+	}
+	s.name = fmt.Sprintf("postgres://%s@%s/%s", whole.User, strings.Join(names, ","), whole.Database)
+	return s, nil
+}
+
+// parseURL understands a URL. Its error never holds the URL, in which there
+// may be a password.
+func parseURL(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: not a PostgreSQL URL: %w", parseFault(err))
+	}
+	_, query, _ := strings.Cut(url, "?")
+	if parameters, _ := neturl.ParseQuery(query); parameters.Get("target_session_attrs") == "" && os.Getenv("PGTARGETSESSIONATTRS") == "" {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // what there is to be remembered can be
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectPatience
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "greyglass"
+	}
+	// A peer that is gone is noticed while nothing is asked of it.
+	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	config.DialFunc = dialer.DialContext
+	return config, nil
+}
+
+// parseFault is what the driver says is wrong, without the URL that it quotes.
+func parseFault(err error) error {
+	var parse *pgconn.ParseConfigError
+	if !errors.As(err, &parse) {
+		return errors.New("it cannot be understood")
+	}
+	if path := new(os.PathError); errors.As(err, &path) {
+		return path
+	}
+	_, what, found := strings.Cut(err.Error(), "`: ")
+	if !found {
+		return errors.New("it cannot be understood")
+	}
+	return errors.New(oneLine(what))
+}
+
+// hostsOf takes a configuration apart, so that each host can be tried by itself.
+func hostsOf(whole *pgx.ConnConfig) []*pgx.ConnConfig {
+	all := append([]*pgconn.FallbackConfig{{Host: whole.Host, Port: whole.Port, TLSConfig: whole.TLSConfig}}, whole.Fallbacks...)
+	var hosts []*pgx.ConnConfig
+	for i, f := range all {
+		if i > 0 && f.Host == all[i-1].Host && f.Port == all[i-1].Port { // with TLS and without
+			last := hosts[len(hosts)-1]
+			last.Fallbacks = append(last.Fallbacks, f)
+			continue
+		}
+		c := whole.Copy()
+		c.Host, c.Port, c.TLSConfig, c.Fallbacks = f.Host, f.Port, f.TLSConfig, nil
+		hosts = append(hosts, c)
+	}
+	return hosts
+}
+
+// connect connects to the first host that will do.
+func (s *server) connect(ctx context.Context) (conn *pgx.Conn, err error) {
+	err = s.try(ctx, func(host *pgx.ConnConfig) (err error) {
+		conn, err = pgx.ConnectConfig(ctx, host)
+		return err
+	})
+	return conn, err
+}
+
+// try has one host after the other connected to, until one does, beginning with
+// the one that did the last time.
+func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) error) error {
+	var errs []error
+	first := int(s.last.Load())
+	for i := range s.hosts {
+		n := (first + i) % len(s.hosts)
+		host, err := s.withPassword(s.hosts[n])
+		if err != nil {
+			return err
+		}
+		err = connect(host)
+		if err == nil {
+			s.last.Store(int32(n))
+			return nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withPassword is the configuration of a host with the password that holds now:
+// the files may have changed.
+func (s *server) withPassword(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
+	config := host.Copy()
+	if s.passwordFile != "" {
+		text, err := os.ReadFile(s.passwordFile)
+		if err != nil {
+			return nil, fmt.Errorf("sqlstore: store.password_file: %w", err)
+		}
+		config.Password, _, _ = strings.Cut(string(text), "\n")
+		config.Password = strings.TrimSuffix(config.Password, "\r")
+		return config, nil
+	}
+	if fresh, err := pgx.ParseConfig(s.url); err == nil {
+		config.Password = fresh.Password
+	}
+	return config, nil
+}
+
+// settle prepares a connection for the work of a daemon: short statements, which
+// find every row by an index, also before the planner has any statistics. Where
+// there is no index it takes a plan for so dear that it would be compiled first.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d; SET enable_seqscan = off; SET enable_hashjoin = off;
+		SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockPatienceServer.Milliseconds()),
+		pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// pool returns connections for what takes its time, which are made when they are
+// needed, and used again in the era of the link in which they were made.
+func (s *server) pool(l *link) *sql.DB {
+	db := sql.OpenDB(connector{s, l})
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(1)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db
+}
+
+// connector is a [driver.Connector].
+type connector struct {
+	server *server
+	link   *link
+}
+
+func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
+	era := c.link.era.Load()
+	reset := stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
+		if c.link.era.Load() != era {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+	err = c.server.try(ctx, func(host *pgx.ConnConfig) (err error) {
+		conn, err = stdlib.GetConnector(*host, reset).Connect(ctx)
+		return err
+	})
+	return conn, err
+}
+
+func (c connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+// oneLine makes one line of a text.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\t' || r == '\r' }), "; ")
+}

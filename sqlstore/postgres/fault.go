@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// advice says what to do about an error of the server, by its code or,
+// where that is not there, by the two characters of its class (PostgreSQL's
+// manual, appendix A).
+var advice = map[string]string{
+	"08":    networkAdvice,
+	"28":    passwordAdvice,
+	"28P01": passwordAdvice,
+	"3D000": "create the database (" + rolesFile + " does), or give another in store.url",
+	"3F000": privilegeAdvice,
+	"42501": privilegeAdvice,
+	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
+	"25006": readOnlyAdvice,
+	"53100": "make room on the server's disk",
+	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 6",
+	"55P03": lockAdvice,
+	"57P03": "wait until the server is up",
+	"57":    "see why the server was stopped, and start it",
+	"58":    "look at the server's log, and its disk",
+	"XX":    "look at the server's log: its data may be damaged",
+}
+
+// rolesFile is what makes the roles, in the sources and as the package has it.
+const rolesFile = "postgres/roles.sql of contrib, or of /usr/share/doc/greyglass/examples,"
+
+const (
+	networkAdvice   = "see that the server runs and can be reached, and that store.url names it"
+	passwordAdvice  = "mend the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
+	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what " + rolesFile + " does"
+	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
+	lockAdvice      = "end who holds the lock (pg_locks shows it), or wait"
+	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
+)
+
+// codeOf is the SQLSTATE of an error of the server, or empty.
+func codeOf(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// fault is the error of a server that can't be asked, or does not do what it is
+// asked for, in one line. The driver's errors hold no password.
+func (s *server) fault(err error) *greylist.Fault {
+	var known *greylist.Fault
+	if errors.As(err, &known) {
+		return known
+	}
+	what := adviceOn(err)
+	if what != "" {
+		what += backend.ByItself
+	}
+	text := oneLine(err.Error())
+	if !strings.HasPrefix(text, "sqlstore: ") && !strings.HasPrefix(text, "greylist: ") {
+		text = "sqlstore: " + text
+	}
+	return &greylist.Fault{Database: s.name, Err: &lineError{text, err}, Advice: what}
+}
+
+// lineError is an error whose text was made one line.
+type lineError struct {
+	text string
+	err  error
+}
+
+func (e *lineError) Error() string { return e.text }
+func (e *lineError) Unwrap() error { return e.err }
+
+func adviceOn(err error) string {
+	code := codeOf(err)
+	if what, ok := advice[code]; ok {
+		return what
+	}
+	if len(code) == 5 {
+		return advice[code[:2]]
+	}
+	var certificate *tls.CertificateVerificationError
+	var path *os.PathError
+	switch {
+	case errors.Is(err, errLocked):
+		return lockAdvice
+	case errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errOlder), errors.Is(err, errPrivileges):
+		return privilegeAdvice
+	case errors.Is(err, errEncoding):
+		return "create it anew with ENCODING 'UTF8' TEMPLATE template0"
+	case errors.Is(err, pgconn.ErrReadOnlyConnection), errors.Is(err, pgconn.ErrStandbyConnection):
+		return readOnlyAdvice
+	case errors.As(err, &certificate), errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.UnknownAuthorityError)):
+		return tlsAdvice
+	case errors.As(err, &path):
+		return "let the daemon's user read it"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "look at the network, and at the load of the server"
+	}
+	return networkAdvice
+}
+
+// lateAnswer is the error of a caller whose context ended before its answer came;
+// locked says whether somebody else was in the way.
+func (s *server) lateAnswer(ctx error, locked bool) error {
+	switch {
+	case errors.Is(ctx, context.Canceled):
+		return ctx
+	case locked:
+		return s.fault(fmt.Errorf("%w: %w", errLocked, ctx))
+	}
+	return s.fault(fmt.Errorf("sqlstore: no answer in time: %w", ctx))
+}
+
+// isConflict reports whether others were in the way, so that the same may succeed
+// when it is done again; nothing of it was committed.
+func isConflict(err error) bool {
+	code := codeOf(err)
+	return code == "40001" || code == "40P01"
+}
+
+// isReadOnly reports whether the server takes no writes at all: it is a standby, or
+// not the primary any more.
+func isReadOnly(err error) bool { return codeOf(err) == "25006" }
+
+// isAboutData reports whether the server did not like what it was given, rather
+// than that it could not do it.
+func isAboutData(err error) bool {
+	code := codeOf(err)
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23")
+}

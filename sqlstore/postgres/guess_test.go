@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/storetest"
+)
+
+// openGuessing opens a database as a daemon that has met nothing but strangers for
+// a long time.
+func openGuessing(t testing.TB, url string) *Store {
+	s := openShared(t, url)
+	s.unseen.parts.Store(1 << 30) // some hundred updates change that
+	return s
+}
+
+// testPostgresGuess: while it is guessed that all are strangers, those who are none
+// are decided about as ever, and so is who shares a transaction with one that
+// fails.
+func testPostgresGuess(t *testing.T, c *cluster) {
+	s := openGuessing(t, c.schema(t))
+	if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 1000})); err != nil {
+		t.Fatal(err)
+	}
+	odd := storetest.Numbered(2)
+	odd.Sender = "\xff@example.com" // which is no UTF-8
+	keep := greylist.Entry{FirstSeen: -1}
+	tests := []struct {
+		triplet  greylist.Triplet
+		remember greylist.Entry // keep: nothing
+		saw      []int64        // FirstSeen of what the change was called with, 0 for nothing
+		fails    bool
+	}{
+		{triplet: storetest.Numbered(1), remember: keep, saw: []int64{0, 1000}},
+		{triplet: storetest.Numbered(3), remember: greylist.Entry{FirstSeen: 3000}, saw: []int64{0}},
+		{triplet: odd, remember: greylist.Entry{FirstSeen: 4000}, saw: []int64{0}, fails: true},
+		{triplet: storetest.Numbered(5), remember: keep, saw: []int64{0, 0}},
+	}
+	held, free := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var wg sync.WaitGroup
+	wg.Go(func() { // it holds the worker until all are there, who then share a trip
+		err := s.Update(t.Context(), storetest.Numbered(6), func(*greylist.Entry) (greylist.Entry, bool) {
+			once.Do(func() { close(held) })
+			<-free
+			return greylist.Entry{FirstSeen: 6000}, true
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	for _, test := range tests {
+		wg.Go(func() {
+			var saw []int64
+			err := s.Update(t.Context(), test.triplet, func(remembered *greylist.Entry) (greylist.Entry, bool) {
+				first := int64(0)
+				if remembered != nil {
+					first = remembered.FirstSeen
+				}
+				saw = append(saw, first)
+				return test.remember, test.remember != keep
+			})
+			var fault *greylist.Fault
+			if errors.As(err, &fault) != test.fails || err != nil && !test.fails {
+				t.Errorf("%v: %v", test.triplet, err)
+			}
+			last := saw[len(saw)-1]
+			if saw[0] != test.saw[0] || last != test.saw[len(test.saw)-1] {
+				t.Errorf("%v: the change saw %v, want %v", test.triplet, saw, test.saw)
+			}
+		})
+	}
+	for began := time.Now(); len(s.worker.Jobs) < len(tests); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("%d wait", len(s.worker.Jobs))
+		}
+	}
+	close(free)
+	wg.Wait()
+	for n, first := range map[int64]int64{1: 1000, 3: 3000, 5: 0, 6: 6000} {
+		e, err := s.Get(t.Context(), storetest.Numbered(n))
+		if err != nil || (e == nil) != (first == 0) || e != nil && e.FirstSeen != first {
+			t.Errorf("%d is remembered as %+v, %v", n, e, err)
+		}
+	}
+	closesSoon(t, s)
+}

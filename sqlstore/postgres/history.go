@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// Counts are changed in the order of their keys by everybody, and those that are
+// removed are passed by while somebody changes them, so that nobody waits in a
+// circle.
+const (
+	answeredSQL = `INSERT INTO answered (hour, via, verdict, reason, count)
+		SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+		ON CONFLICT (hour, via, verdict, reason) DO UPDATE SET count = answered.count + excluded.count`
+	returnedSQL = `INSERT INTO returned (hour, within, count)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+		ON CONFLICT (hour, within) DO UPDATE SET count = returned.count + excluded.count`
+
+	oldAnsweredSQL = `DELETE FROM answered WHERE (hour, via, verdict, reason) IN (SELECT hour, via, verdict, reason
+		FROM answered WHERE hour < $1 AND hour < (SELECT min(hour) FROM answered) + 86400 FOR UPDATE SKIP LOCKED)`
+	oldReturnedSQL = `DELETE FROM returned WHERE (hour, within) IN (SELECT hour, within
+		FROM returned WHERE hour < $1 AND hour < (SELECT min(hour) FROM returned) + 86400 FOR UPDATE SKIP LOCKED)`
+)
+
+// Record implements [greylist.Store].
+func (s *Store) Record(ctx context.Context, h greylist.History) error {
+	answered, returned := answeredColumns(h.Answered), returnedColumns(h.Returned)
+	return s.change(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, answeredSQL, answered...); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, returnedSQL, returned...)
+		return err
+	})
+}
+
+// answeredColumns are the counts as the statement takes them: an array a column,
+// in the order of the keys, of which each is there once.
+func answeredColumns(all []greylist.Answered) []any {
+	sums := map[greylist.Answered]int64{}
+	for _, a := range all {
+		n := a.Count
+		a.Count = 0
+		sums[a] += n
+	}
+	var hours, counts []int64
+	var via, verdicts, reasons []string
+	var keys greylist.History
+	for k := range sums {
+		keys.Answered = append(keys.Answered, k)
+	}
+	keys.Sort()
+	for _, k := range keys.Answered {
+		hours, counts = append(hours, k.Hour), append(counts, sums[k])
+		via, verdicts, reasons = append(via, k.Via), append(verdicts, string(k.Verdict)), append(reasons, string(k.Reason))
+	}
+	return []any{hours, via, verdicts, reasons, counts}
+}
+
+func returnedColumns(all []greylist.Returned) []any {
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b greylist.Returned) int {
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Within, b.Within))
+	})
+	var hours, within, counts []int64
+	for i, r := range sorted {
+		if i > 0 && r.Hour == sorted[i-1].Hour && r.Within == sorted[i-1].Within {
+			counts[len(counts)-1] += r.Count
+			continue
+		}
+		hours, within, counts = append(hours, r.Hour), append(within, r.Within), append(counts, r.Count)
+	}
+	return []any{hours, within, counts}
+}
+
+// ExpireHistory implements [greylist.Store].
+func (s *Store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		for _, statement := range []string{oldAnsweredSQL, oldReturnedSQL} {
+			result, err := tx.ExecContext(ctx, statement, before)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			removed += int(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return removed, nil
+}
+
+// History implements [greylist.Store].
+func (s *Store) History(ctx context.Context, since int64) (greylist.History, error) {
+	db, err := s.readers()
+	if err != nil {
+		return greylist.History{}, err
+	}
+	h, err := backend.ReadHistory(ctx, db, since)
+	if err != nil {
+		return greylist.History{}, s.failed(ctx, err)
+	}
+	h.Sort()
+	return h, nil
+}
+
+// change makes changes in one transaction.
+func (s *Store) change(ctx context.Context, do func(*sql.Tx) error) error {
+	db, err := s.readers()
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err == nil {
+		if err = do(tx); err == nil {
+			err = tx.Commit()
+		}
+		_ = tx.Rollback() // which does nothing if it is committed
+	}
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	return nil
+}

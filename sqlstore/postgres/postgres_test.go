@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+
+	"greyglass/e2e/lab"
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+	"greyglass/sqlstore/storetest"
+)
+
+// TestPostgres are all tests that need a real PostgreSQL, which they share.
+func TestPostgres(t *testing.T) {
+	c := startCluster(t)
+	t.Run("Contract", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Database {
+			url := c.schema(t)
+			return func(t *testing.T) greylist.Store { return openShared(t, url) }
+		})
+	})
+	t.Run("ContractGuessing", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Database {
+			url := c.schema(t)
+			return func(t *testing.T) greylist.Store { return openGuessing(t, url) }
+		})
+	})
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"Guess", testPostgresGuess},
+		{"Migrate", testPostgresMigrate},
+		{"Foreign", testPostgresForeign},
+		{"Views", testPostgresViews},
+		{"Numbers", testPostgresNumbers},
+		{"Flood", func(t *testing.T, c *cluster) {
+			s := openShared(t, c.schema(t))
+			storetest.Flood(t, s)
+			closesSoon(t, s)
+		}},
+		{"Trim", testPostgresTrim},
+		{"Away", testPostgresAway},
+		{"Swallowed", testPostgresSwallowed},
+		{"Locked", testPostgresLocked},
+		{"RowLocked", testPostgresRowLocked},
+		{"Hosts", testPostgresHosts},
+		{"Switchover", testPostgresSwitchover},
+		{"Certificate", testPostgresCertificate},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
+	}
+}
+
+// cluster is a PostgreSQL with a role for the daemons.
+type cluster struct {
+	*lab.Database
+	schemas atomic.Int64
+}
+
+func startCluster(t testing.TB) *cluster {
+	t.Helper()
+	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL))
+	c := &cluster{Database: lab.StartDatabase(t)}
+	c.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'`)
+	return c
+}
+
+// schema makes a schema of the test's own, that belongs to the daemons' role, and
+// returns the URL of it.
+func (c *cluster) schema(t testing.TB) (url string) {
+	t.Helper()
+	name := fmt.Sprintf("test%d", c.schemas.Add(1))
+	c.SQL("postgres", "CREATE SCHEMA "+name+" AUTHORIZATION greyglass")
+	return c.url("greyglass", "search_path="+name)
+}
+
+// url is where a role finds the database, with its password.
+func (c *cluster) url(role, parameters string) string {
+	return fmt.Sprintf("postgres://%s:correct%%20horse@127.0.0.1:%d/postgres?sslmode=disable&%s", role, c.Port, parameters)
+}
+
+// openShared opens a database as a daemon does.
+func openShared(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), url, backend.Options{Create: true})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return s
+}
+
+var discard = slog.New(slog.DiscardHandler)

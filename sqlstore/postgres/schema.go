@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// migrations bring a PostgreSQL database to the present version, as
+// [migrations] do an SQLite one: the version stands in the one row of the table
+// greyglass, by which the database is known as ours. Steps that were released
+// are never changed.
+var migrations = []string{schema1}
+
+// schema1 is [schema1] and [schema2]; checked is written by Ping. There is room in each
+// page for rows to be changed in place, without new entries in the indexes.
+const schema1 = `
+CREATE TABLE greyglass (
+	one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+	version integer NOT NULL,
+	checked timestamptz
+);
+INSERT INTO greyglass (version) VALUES (0);
+
+CREATE TABLE triplet (
+	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	key        bytea  NOT NULL UNIQUE,
+	client     text   NOT NULL,
+	sender     text   NOT NULL,
+	recipient  text   NOT NULL,
+	first_seen bigint NOT NULL,
+	last_seen  bigint NOT NULL,
+	passed_at  bigint,
+	deferred   bigint NOT NULL,
+	accepted   bigint NOT NULL
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+CREATE VIEW waiting AS
+	SELECT client, sender, recipient,
+		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
+		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen,
+		deferred
+	FROM triplet WHERE passed_at IS NULL ORDER BY id;
+
+CREATE VIEW passed AS
+	SELECT client, sender, recipient,
+		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
+		to_timestamp(passed_at) AT TIME ZONE 'UTC' AS passed_at,
+		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen,
+		deferred, accepted
+	FROM triplet WHERE passed_at IS NOT NULL ORDER BY id;
+
+CREATE TABLE answered (
+	hour    bigint NOT NULL,
+	via     text   NOT NULL,
+	verdict text   NOT NULL,
+	reason  text   NOT NULL,
+	count   bigint NOT NULL,
+	PRIMARY KEY (hour, via, verdict, reason)
+);
+
+CREATE TABLE returned (
+	hour   bigint NOT NULL,
+	within bigint NOT NULL,
+	count  bigint NOT NULL,
+	PRIMARY KEY (hour, within)
+);
+
+CREATE VIEW answers AS
+	SELECT to_timestamp(hour) AT TIME ZONE 'UTC' AS hour, via, verdict, reason, count
+	FROM answered ORDER BY answered.hour, via, verdict, reason;
+
+CREATE VIEW returns AS
+	SELECT to_timestamp(hour) AT TIME ZONE 'UTC' AS first_deferred, within AS waited_at_most, count
+	FROM returned ORDER BY returned.hour, within;
+`
+
+// migrationLock is the advisory lock of whoever looks at the version in order to
+// change it: "greyglas", as a number.
+const migrationLock = 0x67726579676c6173
+
+var (
+	// errEncoding: text of all the world's addresses has no place there.
+	errEncoding = errors.New("sqlstore: the database's encoding is not UTF8")
+	// errOlder: the schema is of an older version, and this role may not change it.
+	errOlder = errors.New("sqlstore: the schema is of an older version")
+	// errPrivileges: the schema is there, but not for this role.
+	errPrivileges = errors.New("sqlstore: the role may not use the schema")
+)
+
+// look finds out whether the database that a connection leads to can be used. Its
+// error wraps [greylist.ErrNoDatabase], [greylist.ErrNotOurs],
+// [greylist.ErrNewer], or one of those above.
+func look(ctx context.Context, conn pgx.Tx, newest int) error {
+	var encoding string
+	var ours, foreign bool
+	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
+		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
+			to_regclass('returned'), to_regclass('answers'), to_regclass('returns')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+	switch {
+	case err != nil:
+		return err
+	case encoding != "UTF8":
+		return fmt.Errorf("%w but %s", errEncoding, encoding)
+	case !ours && foreign:
+		return fmt.Errorf("%w: it has tables of such names as triplet or passed, and none named greyglass", greylist.ErrNotOurs)
+	case !ours:
+		return fmt.Errorf("%w: there is no schema of Greyglass in it", greylist.ErrNoDatabase)
+	}
+	var reads, writes, isOurs bool
+	err = conn.QueryRow(ctx, `SELECT has_table_privilege('greyglass', 'SELECT'),
+		has_any_column_privilege('greyglass', 'UPDATE') AND (to_regclass('triplet') IS NULL OR
+			has_table_privilege('triplet', 'SELECT') AND has_table_privilege('triplet', 'INSERT') AND
+			has_table_privilege('triplet', 'UPDATE') AND has_table_privilege('triplet', 'DELETE')),
+		EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('greyglass') AND attname = 'version')`).Scan(&reads, &writes, &isOurs)
+	switch {
+	case err != nil:
+		return err
+	case !isOurs:
+		return fmt.Errorf("%w: its table greyglass has no version", greylist.ErrNotOurs)
+	case !reads || !writes:
+		return errPrivileges
+	}
+	var version int
+	switch err := conn.QueryRow(ctx, `SELECT version FROM greyglass`).Scan(&version); {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("%w: its table greyglass is empty", greylist.ErrNotOurs)
+	case err != nil:
+		return err
+	case version > newest:
+		return backend.NewerError(version, newest)
+	case version < newest:
+		return fmt.Errorf("%w: %d, and this program's is %d", errOlder, version, newest)
+	}
+	return nil
+}
+
+// prepare sees to it that the database can be used: it looks, and where it may,
+// creates the schema or brings it to the present version.
+func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) error {
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return look(ctx, tx, len(steps)) })
+	if !errors.Is(err, errOlder) && !(create && errors.Is(err, greylist.ErrNoDatabase)) {
+		return err
+	}
+	// One program at a time, and all in one transaction. That begins when the lock
+	// is there: what others have created before is not seen by one that waited.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+		return err
+	}
+	defer func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock))
+	}()
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		version := 0
+		switch err := look(ctx, tx, len(steps)); {
+		case err == nil:
+			return nil // somebody else was faster
+		case errors.Is(err, errOlder):
+			if err := tx.QueryRow(ctx, `SELECT version FROM greyglass`).Scan(&version); err != nil {
+				return err
+			}
+		case !errors.Is(err, greylist.ErrNoDatabase):
+			return err
+		}
+		for ; version < len(steps); version++ {
+			if _, err := tx.Exec(ctx, steps[version], pgx.QueryExecModeSimpleProtocol); err != nil {
+				return fmt.Errorf("migrating from version %d to %d: %w", version, version+1, err)
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE greyglass SET version = $1`, version)
+		return err
+	})
+}

@@ -1,0 +1,301 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+	"greyglass/sqlstore/storetest"
+)
+
+// filled makes a closed database with a few thousand triplets.
+func filled(t *testing.T, path string) {
+	t.Helper()
+	s := open(t, path)
+	fill(t, s, 3000)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spoil overwrites a part of the file.
+func spoil(t *testing.T, path string, at int64, length int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(strings.Repeat("\xa5", length)), at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rootPage is the page of a table or index from which it is searched.
+func rootPage(t *testing.T, path, name string) (page int64) {
+	t.Helper()
+	db := raw(t, path)
+	defer db.Close()
+	if err := db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = $1`, name).Scan(&page); err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+// hiddenLeaf is a page of the index that opening does not look at: a child in
+// the middle of the root (sqlite.org/fileformat.html, section 1.6).
+func hiddenLeaf(t *testing.T, path string) (page int64) {
+	t.Helper()
+	root := readFile(t, path)[(rootPage(t, path, keyIndex)-1)*pageSize:]
+	cells := int(binary.BigEndian.Uint16(root[3:]))
+	if root[0] != 2 || cells < 4 {
+		t.Fatalf("the root has the type %d, and %d cells", root[0], cells)
+	}
+	cell := binary.BigEndian.Uint16(root[12+2*(cells/2):])
+	return int64(binary.BigEndian.Uint32(root[cell:]))
+}
+
+const keyIndex = "sqlite_autoindex_triplet_1"
+
+// TestCorrupt: a database of ours that is corrupt when it is opened is moved
+// aside as it is by who may create one, and left alone by everybody else.
+func TestCorrupt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		spoil func(t *testing.T, path string)
+	}{
+		{"schema", func(t *testing.T, path string) { spoil(t, path, 100, 3900) }},
+		{"table", func(t *testing.T, path string) {
+			spoil(t, path, (rootPage(t, path, "triplet")-1)*pageSize, pageSize)
+		}},
+		{"index", func(t *testing.T, path string) { spoil(t, path, (rootPage(t, path, keyIndex)-1)*pageSize, pageSize) }},
+		{"cut short", func(t *testing.T, path string) {
+			if err := os.Truncate(path, fileSize(t, path)/2); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"header alone", func(t *testing.T, path string) {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"not a database any more", func(t *testing.T, path string) { spoil(t, path, 16, 8) }},
+		{"with a log", func(t *testing.T, path string) {
+			copied := filepath.Join(t.TempDir(), "copy.db")
+			s := open(t, path)
+			fill(t, s, 5000)
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				writeFile(t, copied+suffix, readFile(t, path+suffix)) // as a kill leaves it
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				move(t, copied+suffix, path+suffix)
+			}
+			if err := os.Truncate(walOf(path), 0); err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, path, 100, 3900)
+			writeFile(t, walOf(path), []byte("what is left of a log"))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "greyglass.db")
+			filled(t, path)
+			c.spoil(t, path)
+			before := string(readFile(t, path))
+			log, _ := os.ReadFile(walOf(path))
+
+			refused(t, path, false, greylist.ErrDamaged)
+			if string(readFile(t, path)) != before {
+				t.Fatal("it was changed")
+			}
+			s, j := openLogged(t, path)
+			recovers(t, s, 1)
+			j.logs(t, "it was moved aside, and a new one is begun")
+			if !strings.Contains(j.String(), "level=ERROR") {
+				t.Error("not as an error")
+			}
+			closesWhole(t, s, 1)
+
+			aside, err := filepath.Glob(path + ".corrupt-*Z")
+			if err != nil || len(aside) != 1 || !strings.Contains(j.String(), aside[0]) {
+				t.Fatalf("moved aside: %v, %v", aside, err)
+			}
+			at, err := time.Parse(asideTime, strings.TrimPrefix(aside[0], path))
+			if err != nil || time.Since(at).Abs() > time.Minute {
+				t.Errorf("%s: %v", aside[0], err)
+			}
+			if string(readFile(t, aside[0])) != before {
+				t.Error("it was changed")
+			}
+			if len(log) > 0 && string(readFile(t, walOf(aside[0]))) != string(log) {
+				t.Error("its log was changed")
+			}
+		})
+	}
+}
+
+// TestMoveAside: nothing is overwritten, and of two who do it at once the
+// second leaves the new one alone.
+func TestMoveAside(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	now := time.Date(2026, 11, 22, 10, 1, 2, 0, time.FixedZone("", 3600))
+	writeFile(t, path+".corrupt-20261122T090102Z", []byte("another"))
+	writeFile(t, path, []byte("corrupt"))
+	which, _, err := identify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside, err := moveAside(path, which, now)
+	if err != nil || aside != path+".corrupt-20261122T090103Z" {
+		t.Errorf("%q, %v", aside, err)
+	}
+	if string(readFile(t, aside)) != "corrupt" || string(readFile(t, path+".corrupt-20261122T090102Z")) != "another" {
+		t.Error("overwritten")
+	}
+	for _, there := range []bool{false, true} {
+		if there {
+			writeFile(t, path, []byte("new"))
+		}
+		if aside, err := moveAside(path, which, now); aside != "" || err != nil {
+			t.Errorf("%q, %v", aside, err)
+		}
+	}
+	if string(readFile(t, path)) != "new" {
+		t.Error("the new one was moved")
+	}
+}
+
+// TestCorruptInUse: a page that is found corrupt while mail flows, by whoever
+// needs it or by the check in the background, ends that until the daemon is
+// restarted, which begins anew. Nobody waits, and the database is kept.
+func TestCorruptInUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		spoil func(t *testing.T, s *Store, leaf int64)
+	}{
+		{"before it is opened", nil},
+		{"while it is open", func(t *testing.T, s *Store, leaf int64) {
+			spoil(t, s.path, (leaf-1)*pageSize, pageSize)
+			deadline := time.Now().Add(patience)
+			for i := int64(0); ; i = (i + 1) % 3000 {
+				if _, err := inTime(t, s, i, storetest.Remember(greylist.Entry{FirstSeen: i})); errors.Is(err, greylist.ErrDamaged) {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("nobody has noticed")
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "greyglass.db")
+			filled(t, path)
+			leaf := hiddenLeaf(t, path)
+			if c.spoil == nil {
+				spoil(t, path, (leaf-1)*pageSize, pageSize)
+			}
+			s, j := openLogged(t, path)
+			if c.spoil != nil {
+				c.spoil(t, s, leaf)
+			}
+			for began := time.Now(); !strings.Contains(j.String(), "until the daemon is restarted"); time.Sleep(10 * time.Millisecond) {
+				if time.Since(began) > patience {
+					t.Fatal("it is not said")
+				}
+			}
+			failsAtOnce(t, s, "damaged database")
+			if err := s.Ping(t.Context()); !errors.Is(err, greylist.ErrDamaged) {
+				t.Errorf("Ping: %v", err)
+			}
+			time.Sleep(2 * flushInterval)
+			failsAtOnce(t, s, "damaged database")
+			j.logs(t, "the database is damaged; answering by on_error until the daemon is restarted")
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			command, err := Open(t.Context(), "sqlite:"+path, backend.Options{}) // of which much can still be read
+			if err != nil {
+				t.Error(err)
+			} else {
+				_ = command.Close()
+			}
+			content := string(readFile(t, path))
+			s, j = openLogged(t, path)
+			recovers(t, s, 1)
+			j.logs(t, "it was moved aside, and a new one is begun")
+			closesWhole(t, s, 1)
+			aside, err := filepath.Glob(path + ".corrupt-*Z")
+			if err != nil || len(aside) != 1 || string(readFile(t, aside[0])) != content {
+				t.Errorf("%v, %v", aside, err)
+			}
+			if _, err := os.Stat(condemnationOf(path)); err == nil {
+				t.Error("the new one is condemned as well")
+			}
+		})
+	}
+}
+
+// TestWholeAfterAll: a condemned database that was replaced by a whole one is
+// used, whether that was found at the next start or before.
+func TestWholeAfterAll(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	filled(t, path)
+	whole := readFile(t, path)
+	if err := condemn(path, errors.New("a page is wrong")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond) // the clock of the file system
+	writeFile(t, path, whole)
+	s, j := openLogged(t, path)
+	stillKnown(t, s, 7)
+	j.logs(t)
+
+	s.writer.pause(func() { // as if a statement had met something
+		s.writer.now.Store(&state{s.writer.now.Load().db, damaged(path, errors.New("a page is wrong"))})
+		s.writer.raiseAlarm()
+	})
+	recovers(t, s, 3000)
+	j.logs(t, "the database is whole after all")
+	closesWhole(t, s, 3001)
+	onlyFile(t, path)
+}
+
+// TestQuickCheck: it finds what opening does not look at, and can be broken off.
+func TestQuickCheck(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	filled(t, path)
+	if err := quickCheck(t.Context(), path); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := quickCheck(ctx, path); err == nil || errors.Is(err, greylist.ErrDamaged) {
+		t.Errorf("%v", err)
+	}
+	spoil(t, path, (hiddenLeaf(t, path)-1)*pageSize, pageSize)
+	if err := peek(t.Context(), path, len(migrations)); err != nil {
+		t.Errorf("opening looks at too much: %v", err)
+	}
+	if err := quickCheck(t.Context(), path); !errors.Is(err, greylist.ErrDamaged) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	} else {
+		t.Log(err)
+	}
+}

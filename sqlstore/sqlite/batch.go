@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"greyglass/sqlstore/backend"
+)
+
+const (
+	// stallTime is how long those who may need no write wait for a writer that
+	// is held up, by another program's lock or by the disk.
+	stallTime = 100 * time.Millisecond
+
+	// mendPatience bounds how long jobs wait for the keeper to mend what is
+	// unsound.
+	mendPatience = time.Second
+)
+
+// commit does the jobs in one transaction, with those that come in time if it is
+// open. A failure of the storage fails all of them, at once. If any fails for
+// another reason, each is done once more in a transaction of its own, so that it
+// harms no other.
+func (w *writer) commit(batch []*job, open bool) {
+	stall := time.AfterFunc(stallTime, w.stalled.raise)
+	defer w.goOn(stall)
+	batch, err := w.attempt(batch, open)
+	if isUnsound(err) && w.now.Load().err == nil {
+		w.awaitMend(err)
+		batch, err = w.attempt(batch, open)
+	}
+	switch {
+	case err == nil:
+		w.Began(len(batch))
+		w.Ended()
+		for _, j := range batch {
+			j.done <- j.err
+		}
+	case isFault(err) || w.now.Load().err != nil || len(batch) == 1:
+		w.counters.ReportPanic(err, w.log)
+		for _, j := range batch {
+			j.done <- err
+		}
+	default:
+		for i := range batch {
+			w.commit(batch[i:i+1:i+1], false)
+		}
+	}
+}
+
+// goOn ends what began with the timer of a stall.
+func (w *writer) goOn(stall *time.Timer) {
+	stall.Stop()
+	if !w.locked.Load() {
+		w.stalled.lower()
+	}
+}
+
+// attempt tries to do the jobs in one transaction, and returns those that are
+// still wanted, none of which is done if there is an error.
+func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
+	now := w.now.Load()
+	if now.err != nil {
+		return batch, now.err
+	}
+	batch, err := w.begin(now.db, batch)
+	if err == nil && len(batch) > 0 {
+		began := time.Now()
+		if batch, err = w.runAll(now.db, batch, open); err == nil {
+			w.counters.Done(len(batch), now.db.tx.wrote, time.Since(began))
+		}
+	}
+	if err != nil {
+		w.diagnose(now.db, err)
+	}
+	return batch, err
+}
+
+// diagnose draws the conclusions of an error for what comes next.
+func (w *writer) diagnose(db *opened, err error) {
+	if isFault(err) {
+		w.counters.Failed.Add(1)
+	}
+	switch {
+	case isCorrupt(err) && db.check(true) == nil:
+		w.now.Store(&state{db, damaged(w.path, err)})
+		w.raiseAlarm()
+	case errors.Is(err, errSync): // until what it is about is on the disk
+		w.now.Store(&state{db, explain(w.path, err)})
+		w.raiseAlarm()
+	case isFault(err) && !isFull(err) && !isBusy(err):
+		w.suspect.Store(true)
+	}
+}
+
+func (w *writer) raiseAlarm() {
+	select {
+	case w.alarm <- struct{}{}:
+	default:
+	}
+}
+
+// awaitMend has the keeper mend what is unsound.
+func (w *writer) awaitMend(err error) {
+	unsound := &state{w.now.Load().db, explain(w.path, err)}
+	w.now.Store(unsound)
+	w.raiseAlarm()
+	for patience := time.After(mendPatience); w.now.Load() == unsound; {
+		select {
+		case f := <-w.pauses:
+			f()
+		case <-patience:
+			return
+		case <-w.Closing:
+			return
+		}
+	}
+}
+
+// begin begins a transaction, however long another program holds the lock, as
+// long as any caller still waits. It returns the jobs that are still wanted;
+// if there are none, no transaction was begun.
+func (w *writer) begin(db *opened, batch []*job) ([]*job, error) {
+	for {
+		if batch = stillWanted(batch); len(batch) == 0 {
+			return nil, nil
+		}
+		err := db.tx.begin()
+		if !isBusy(err) {
+			w.locked.Store(false) // and not before: between two batches it is still held
+			if err != nil {
+				err = fmt.Errorf("%w: %w", errBegin, err)
+			}
+			return batch, err
+		}
+		w.locked.Store(true)
+		w.stalled.raise()
+		if err := db.check(false); err != nil {
+			return batch, err
+		}
+		select {
+		case <-w.hopeless:
+			return batch, err
+		default:
+		}
+	}
+}
+
+// stillWanted drops the jobs whose context has ended.
+func stillWanted(batch []*job) []*job {
+	wanted := batch[:0]
+	for _, j := range batch {
+		if err := j.ctx.Err(); err != nil {
+			j.done <- err
+			continue
+		}
+		wanted = append(wanted, j)
+	}
+	return wanted
+}
+
+// runAll runs the jobs in the transaction that was begun, and commits it, or
+// rolls it back if any of them fails. It returns them, with those that came into
+// an open one.
+func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
+	batch, err := w.runEach(db.tx, batch, open)
+	if err == nil {
+		err = w.finish(db)
+	}
+	if err != nil {
+		db.tx.rollback()
+	}
+	return batch, err
+}
+
+// runEach runs the jobs one after the other, until one fails. Those that come into
+// an open transaction run while others are still on their way.
+func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
+	for i := 0; i < len(batch); i++ {
+		j := batch[i]
+		if j.err = j.ctx.Err(); j.err == nil { // else its caller has gone, and is not told otherwise
+			if err := runSafely(j, tx); err != nil {
+				return batch, err
+			}
+		}
+		if open && i == len(batch)-1 {
+			if next, ok := w.Next(len(batch), tx.wrote); ok {
+				batch = append(batch, next)
+			}
+		}
+	}
+	return batch, nil
+}
+
+// finish commits, and returns when what was written is as durable as is asked for.
+func (w *writer) finish(db *opened) error {
+	if !db.tx.wrote {
+		return db.tx.commit()
+	}
+	if err := db.check(false); err != nil {
+		return err
+	}
+	durable := w.durable.Load()
+	if durable && db.log.grew {
+		db.log.makeRoom()
+		db.files.noteLog()
+	}
+	if err := db.tx.commit(); err != nil {
+		return err
+	}
+	w.rows.Add(db.tx.rows)
+	db.log.grew = db.files.noteLog()
+	w.wrote.Store(true)
+	if !durable {
+		return nil
+	}
+	return db.log.reachDisk()
+}
+
+func runSafely(j *job, tx *tx) (err error) {
+	defer backend.Rescue(&err)
+	return j.run(tx)
+}

@@ -1,0 +1,144 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// Examination is what [Examine] finds out about an SQLite database.
+type Examination struct {
+	Path       string   // absolute, without symbolic links
+	Version    int      // of its schema
+	Newest     int      // that this program knows
+	Bytes      int64    // of the file
+	LogBytes   int64    // of the write-ahead log beside it
+	LogLimit   int64    // which the log is not much longer than for long, while the daemon runs
+	NewestTime int64    // the latest time that is remembered, in Unix seconds; 0: none
+	Faults     []string // what SQLite finds corrupt; none: it is sound
+}
+
+// maxFaults bounds how many faults are listed.
+const maxFaults = 5
+
+// Examine looks at the SQLite database that url names, changes nothing that it holds, and
+// has SQLite check all of it, which may take minutes. The error is one of
+// [Open], or the context's; what is wrong with the database's contents is no
+// error.
+func Examine(ctx context.Context, url string) (*Examination, error) {
+	path, err := realPath(url)
+	if err != nil {
+		return nil, err
+	}
+	keepLocks()
+	there, err := inspect(path, len(migrations))
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
+	}
+	x := &Examination{Path: path, Newest: len(migrations), LogLimit: walLimit}
+	for file, size := range map[string]*int64{path: &x.Bytes, walOf(path): &x.LogBytes} {
+		if info, err := os.Stat(file); err == nil {
+			*size = info.Size()
+		}
+	}
+	switch err := x.examine(ctx); {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case isCorrupt(err):
+		x.Faults = append(x.Faults, err.Error())
+	case err != nil:
+		return nil, openError(path, err)
+	}
+	return x, nil
+}
+
+// realPath is that of the file which a URL names, as SQLite takes it.
+func realPath(url string) (string, error) {
+	path, err := pathOf(url)
+	if err != nil {
+		return "", err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", fmt.Errorf("sqlstore: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return path, nil
+}
+
+// examinerDSN is for one who writes nothing but, as the last to close a
+// database that was left by a crash, what the log holds into the file.
+func examinerDSN(path string) string {
+	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
+}
+
+// examine asks the quick questions first.
+func (x *Examination) examine(ctx context.Context) error {
+	conn, err := connect(ctx, examinerDSN(x.Path))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if x.Version, err = userVersion(ctx, conn.Conn); err != nil {
+		return err
+	}
+	if x.Version > x.Newest { // which the log alone may tell
+		return backend.NewerError(x.Version, x.Newest)
+	}
+	for _, check := range []string{"quick_check", "integrity_check"} {
+		if err := x.check(ctx, conn, check); err != nil || len(x.Faults) > 0 {
+			return err
+		}
+	}
+	const newest = `SELECT coalesce(max(max(first_seen, last_seen, coalesce(passed_at, 0))), 0) FROM triplet`
+	return conn.QueryRowContext(ctx, newest).Scan(&x.NewestTime)
+}
+
+// check has SQLite check the database; it answers "ok", or a line a fault.
+func (x *Examination) check(ctx context.Context, conn *connection, pragma string) error {
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA %s(%d)`, pragma, maxFaults))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			x.Faults = append(x.Faults, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	return rows.Err()
+}
+
+// SetAside returns the files to which corrupt databases were moved that had been
+// at the url's path: PATH.corrupt-TIME.
+func SetAside(url string) ([]string, error) {
+	path, err := realPath(url)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	var aside []string
+	for _, e := range entries {
+		stamp, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".corrupt-")
+		if ok && !strings.Contains(stamp, "-") { // else it is a part of one, such as its log
+			aside = append(aside, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return aside, nil
+}

@@ -1,0 +1,42 @@
+package sqlite
+
+import (
+	"context"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+const (
+	// expireBatchSQL returns how many rows, up to a number, come behind an id,
+	// and the id of the last of them.
+	expireBatchSQL = `SELECT count(*), coalesce(max(id), 0)
+		FROM (SELECT id FROM triplet WHERE id > $1 ORDER BY id LIMIT $2) AS batch`
+
+	// expireSQL says what [greylist.Cutoffs.Expired] says.
+	expireSQL = `DELETE FROM triplet WHERE id > $1 AND id <= $2 AND
+		CASE WHEN passed_at IS NULL THEN first_seen < $3 ELSE passed_at < $4 END`
+)
+
+// Expire implements [greylist.Store]. It walks the table in order of arrival:
+// an index on a time would cost every new triplet more than it saves here. The
+// cursor is the id of the last row looked at.
+func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
+	var rows, last, gone int64
+	err = s.writer.do(ctx, func(tx *tx) (err error) {
+		gone = 0
+		if _, err := tx.batchStmt.first([]*int64{&rows, &last}, cursor, int64(backend.ExpireBatch)); err != nil || rows == 0 {
+			return err
+		}
+		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)
+		tx.rows -= gone
+		return err
+	}, nil)
+	if err != nil {
+		return 0, cursor, err
+	}
+	if rows < backend.ExpireBatch {
+		last = 0
+	}
+	return int(gone), last, nil
+}

@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// errBegin is wrapped by the failure of a transaction's very beginning, for
+// which no job is to blame.
+var errBegin = errors.New("sqlstore: cannot begin")
+
+// isCorrupt reports whether SQLite says that the database is corrupt.
+func isCorrupt(err error) bool {
+	code := sqliteCode(err)
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// isFull reports whether there was no room, which leaves connections as good as
+// they were.
+func isFull(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_FULL }
+
+// isBusy reports whether another connection's lock was in the way.
+func isBusy(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY }
+
+// isFault reports whether it is the storage that failed, and would fail others
+// just so, rather than something about what was asked of it.
+func isFault(err error) bool {
+	_, known := advice[sqliteCode(err)]
+	return known || isUnsound(err) || errors.Is(err, errBegin) || errors.Is(err, errSync)
+}
+
+// sqliteCode is the primary result code (sqlite.org/rescode.html) of an error,
+// zero if it is not SQLite's.
+func sqliteCode(err error) int {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}
+
+// advice says what to do about a failure of the storage.
+var advice = map[int]string{
+	sqlite3.SQLITE_BUSY:     lockedAdvice,
+	sqlite3.SQLITE_FULL:     "make room on its file system",
+	sqlite3.SQLITE_READONLY: writableAdvice,
+	sqlite3.SQLITE_PERM:     writableAdvice,
+	sqlite3.SQLITE_CANTOPEN: writableAdvice,
+	sqlite3.SQLITE_IOERR:    brokenAdvice,
+	sqlite3.SQLITE_PROTOCOL: "another program keeps it busy; end that",
+	sqlite3.SQLITE_NOMEM:    "the machine is short of memory",
+	sqlite3.SQLITE_CORRUPT:  damagedAdvice,
+	sqlite3.SQLITE_NOTADB:   damagedAdvice,
+}
+
+const (
+	writableAdvice = "the file and its folder must be writable for the daemon's user, and their file system not mounted read-only"
+	damagedAdvice  = "restart the daemon: it moves the database aside and begins a new one"
+	lockedAdvice   = "end the program that holds the lock ('fuser FILE' finds it)"
+	slowAdvice     = "look at the disk and at the load of the machine"
+	brokenAdvice   = "look at the kernel's log, the disk, its quota, and whether it is mounted read-only"
+	sharedAdvice   = "end the other programs that have it open ('fuser FILE' finds them)"
+	foreignAdvice  = "bring the database back, or give another path"
+)
+
+// explain makes of an error, that a caller gets, what its reader needs.
+func explain(path string, err error) error {
+	var known *greylist.Fault
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	what := foreignAdvice
+	switch {
+	case errors.Is(err, greylist.ErrDamaged):
+		what = damagedAdvice
+	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer), errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errMoved):
+	case isUnsound(err):
+		what = sharedAdvice
+	case errors.Is(err, errSync):
+		what = brokenAdvice
+	case isFault(err):
+		what = cmp.Or(advice[sqliteCode(err)], "see the log")
+		if !strings.HasPrefix(err.Error(), "sqlstore: ") {
+			err = fmt.Errorf("sqlstore: %w", err)
+		}
+	default:
+		return err
+	}
+	if what != damagedAdvice {
+		what += backend.ByItself
+	}
+	return &greylist.Fault{Database: path, Err: err, Advice: what}
+}
+
+// unusable is the error of a database that can't be opened.
+func unusable(path string, err error) error {
+	err = explain(path, err)
+	if known := new(greylist.Fault); errors.As(err, &known) {
+		return err
+	}
+	return &greylist.Fault{Database: path, Err: err, Advice: writableAdvice + backend.ByItself}
+}
+
+// damaged is the error of a database that SQLite finds corrupt.
+func damaged(path string, err error) error {
+	if !errors.Is(err, greylist.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", greylist.ErrDamaged, err)
+	}
+	return &greylist.Fault{Database: path, Err: err, Advice: damagedAdvice}
+}
+
+// late is the error of a caller whose context ended before its turn came.
+func late(path string, ctx error, locked bool) error {
+	switch {
+	case errors.Is(ctx, context.Canceled):
+		return ctx
+	case locked:
+		return &greylist.Fault{Database: path, Err: fmt.Errorf("sqlstore: locked by another program: %w", ctx), Advice: lockedAdvice + backend.ByItself}
+	}
+	return &greylist.Fault{Database: path, Err: fmt.Errorf("sqlstore: no answer in time: %w", ctx), Advice: slowAdvice}
+}

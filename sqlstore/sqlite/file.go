@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// origin is what a database that was opened was begun from.
+type origin int
+
+const (
+	whatIsThere origin = iota
+	nothing            // it was created
+	movedAside         // it was created in the place of a damaged one
+)
+
+// prepareFile sees to it that there is a database of ours at the path that was
+// asked for, and returns the path as SQLite takes it. Nothing is opened by
+// SQLite, which may change a file by that alone, before it is known to be ours.
+func prepareFile(ctx context.Context, asked string, opts settings) (path string, from origin, err error) {
+	path = asked
+	if real, err := filepath.EvalSymlinks(asked); err == nil {
+		path = real // SQLite names the files beside a database after this
+	}
+	there, err := inspect(path, len(opts.steps))
+	if err != nil {
+		return "", from, err
+	}
+	if there {
+		if there, err = sound(ctx, path, opts); err != nil || there {
+			return path, from, err
+		}
+		from = movedAside
+	}
+	if !opts.create {
+		return "", from, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
+	}
+	if err := createFile(ctx, path, opts.steps); err != nil {
+		return "", from, fmt.Errorf("sqlstore: cannot create %s: %w", path, err)
+	}
+	if from != movedAside {
+		from = nothing
+	}
+	// Somebody else's may have got there first.
+	if there, err = inspect(path, len(opts.steps)); err != nil {
+		return "", from, err
+	}
+	if !there {
+		return "", from, fmt.Errorf("%w at %s: it was removed while it was being created", greylist.ErrNoDatabase, path)
+	}
+	return path, from, peek(ctx, path, len(opts.steps))
+}
+
+// sound reports whether the database of ours at the path can be used. One that
+// is damaged is moved aside, which leaves none, by who may create one.
+func sound(ctx context.Context, path string, opts settings) (there bool, err error) {
+	before, _, err := identify(path)
+	if err != nil {
+		return false, openError(path, err)
+	}
+	if opts.create {
+		err = condemned(path)
+	}
+	if err == nil {
+		err = peek(ctx, path, len(opts.steps))
+	}
+	if !errors.Is(err, greylist.ErrDamaged) || !opts.create {
+		return true, err
+	}
+	aside, moveErr := moveAside(path, before, time.Now())
+	if moveErr != nil {
+		return false, fmt.Errorf("%w; it cannot be moved aside: %w", err, moveErr)
+	}
+	if aside != "" {
+		opts.log.Error("the database is damaged; it was moved aside, and a new one is begun", "database", path, "moved_to", aside, "error", err)
+	}
+	return inspect(path, len(opts.steps)) // somebody else may have begun a new one
+}
+
+// inspect reports whether there is a database at the path: it must be one of
+// ours, and no newer than the given version. An empty file, which may be left
+// of a crash, counts as none.
+func inspect(path string, newest int) (there bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%w: %s is not a regular file", greylist.ErrNotOurs, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+	}
+	defer f.Close()
+
+	// sqlite.org/fileformat.html, section 1.3; numbers are big-endian.
+	var header [100]byte
+	n, err := io.ReadFull(f, header[:])
+	switch {
+	case err == io.EOF:
+		return false, nil
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+	case n < len(header) || !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")):
+		return false, fmt.Errorf("%w: %s is not an SQLite database; give another path", greylist.ErrNotOurs, path)
+	case binary.BigEndian.Uint32(header[68:]) != applicationID:
+		return false, fmt.Errorf("%w: %s belongs to another program; give another path", greylist.ErrNotOurs, path)
+	}
+	if version := int(int32(binary.BigEndian.Uint32(header[60:]))); version > newest {
+		return true, openError(path, backend.NewerError(version, newest))
+	}
+	return true, nil
+}
+
+// peek looks at a database of ours as SQLite sees it, but for no longer than
+// it takes to open one: whether its schema and the roots of its tree and index
+// can be read, and whether its version, which may be in the log alone, of a
+// newer program that is running or was killed, is known.
+func peek(ctx context.Context, path string, newest int) error {
+	var version int
+	err := untilFree(ctx, func() (err error) {
+		version, err = glance(ctx, path)
+		return err
+	})
+	switch {
+	case isCorrupt(err):
+		return fmt.Errorf("%w: %s: %w", greylist.ErrDamaged, path, err)
+	case err != nil:
+		return openError(path, err)
+	case version > newest:
+		return openError(path, backend.NewerError(version, newest))
+	}
+	return nil
+}
+
+func glance(ctx context.Context, path string) (version int, err error) {
+	conn, err := connect(ctx, probeDSN(path))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if version, err = userVersion(ctx, conn.Conn); err != nil {
+		return 0, err
+	}
+	queries := []string{`SELECT count(*) FROM sqlite_schema`}
+	if version > 0 {
+		queries = append(queries, `SELECT max(id) FROM triplet`, `SELECT count(*) FROM triplet WHERE key = x'00'`)
+	}
+	for _, query := range queries {
+		var any sql.NullInt64
+		if err := conn.QueryRowContext(ctx, query).Scan(&any); err != nil {
+			return version, err
+		}
+	}
+	return version, nil
+}
+
+func walOf(path string) string     { return path + "-wal" }
+func shmOf(path string) string     { return path + "-shm" }
+func journalOf(path string) string { return path + "-journal" }

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+const (
+	// answeredSQL and returnedSQL add, so that several daemons can count into
+	// one database.
+	answeredSQL = `INSERT INTO answered (hour, via, verdict, reason, count) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (hour, via, verdict, reason) DO UPDATE SET count = answered.count + excluded.count`
+	returnedSQL = `INSERT INTO returned (hour, within, count) VALUES ($1, $2, $3)
+		ON CONFLICT (hour, within) DO UPDATE SET count = returned.count + excluded.count`
+
+	// oldAnsweredSQL and oldReturnedSQL remove a day's hours at most.
+	oldAnsweredSQL = `DELETE FROM answered WHERE hour < $1 AND hour < (SELECT min(hour) FROM answered) + 86400`
+	oldReturnedSQL = `DELETE FROM returned WHERE hour < $1 AND hour < (SELECT min(hour) FROM returned) + 86400`
+)
+
+// Record implements [greylist.Store].
+func (s *Store) Record(ctx context.Context, h greylist.History) error {
+	added := false
+	err := s.writer.do(ctx, func(tx *tx) error {
+		for _, a := range h.Answered {
+			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
+				return err
+			}
+		}
+		for _, r := range h.Returned {
+			if _, err := tx.change(tx.returnedStmt, r.Hour, r.Within, r.Count); err != nil {
+				return err
+			}
+		}
+		added = true
+		return nil
+	}, nil)
+	if errors.Is(err, errSync) && added {
+		return nil // it will be on the disk when anything is answered again
+	}
+	return err
+}
+
+// ExpireHistory implements [greylist.Store].
+func (s *Store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
+	var answered, returned int64
+	err = s.writer.do(ctx, func(tx *tx) (err error) {
+		if answered, err = tx.change(tx.oldAnsweredStmt, before); err != nil {
+			return err
+		}
+		returned, err = tx.change(tx.oldReturnedStmt, before)
+		return err
+	}, nil)
+	if err != nil { // and they may still be written to
+		return 0, err
+	}
+	return int(answered + returned), nil
+}
+
+// History implements [greylist.Store].
+func (s *Store) History(ctx context.Context, since int64) (greylist.History, error) {
+	db, err := s.reading()
+	if err != nil {
+		return greylist.History{}, err
+	}
+	h, err := backend.ReadHistory(ctx, db.readers, since)
+	if err != nil {
+		return greylist.History{}, s.failed(ctx, err)
+	}
+	h.Sort()
+	return h, nil
+}

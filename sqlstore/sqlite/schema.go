@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"greyglass/sqlstore/backend"
+)
+
+// applicationID marks the database as ours (PRAGMA application_id): "GRGY".
+const applicationID = 0x47524759
+
+var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
+
+// migrations bring a database to the present version: the step with index i
+// brings version i (PRAGMA user_version), where 0 is an empty database, to
+// version i+1. Steps that were released are never changed.
+var migrations = []string{schema1, schema2}
+
+// schema1 stores triplets in order of arrival. Times are Unix seconds.
+// passed_at is NULL while the triplet waits; key is [KeyOf].
+const schema1 = `
+CREATE TABLE triplet (
+	id         INTEGER PRIMARY KEY,
+	key        BLOB    NOT NULL UNIQUE,
+	client     TEXT    NOT NULL,
+	sender     TEXT    NOT NULL,
+	recipient  TEXT    NOT NULL,
+	first_seen INTEGER NOT NULL,
+	last_seen  INTEGER NOT NULL,
+	passed_at  INTEGER,
+	deferred   INTEGER NOT NULL,
+	accepted   INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW waiting AS
+	SELECT client, sender, recipient,
+		datetime(first_seen, 'unixepoch') AS first_seen,
+		datetime(last_seen, 'unixepoch') AS last_seen,
+		deferred
+	FROM triplet WHERE passed_at IS NULL ORDER BY id;
+
+CREATE VIEW passed AS
+	SELECT client, sender, recipient,
+		datetime(first_seen, 'unixepoch') AS first_seen,
+		datetime(passed_at, 'unixepoch') AS passed_at,
+		datetime(last_seen, 'unixepoch') AS last_seen,
+		deferred, accepted
+	FROM triplet WHERE passed_at IS NOT NULL ORDER BY id;
+`
+
+// schema2 stores a [greylist.History]. An hour is named by the Unix second in
+// which it begins.
+const schema2 = `
+CREATE TABLE answered (
+	hour    INTEGER NOT NULL,
+	via     TEXT    NOT NULL,
+	verdict TEXT    NOT NULL,
+	reason  TEXT    NOT NULL,
+	count   INTEGER NOT NULL,
+	PRIMARY KEY (hour, via, verdict, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE returned (
+	hour   INTEGER NOT NULL,
+	within INTEGER NOT NULL,
+	count  INTEGER NOT NULL,
+	PRIMARY KEY (hour, within)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW answers AS
+	SELECT datetime(hour, 'unixepoch') AS hour, via, verdict, reason, count
+	FROM answered ORDER BY answered.hour, via, verdict, reason;
+
+CREATE VIEW returns AS
+	SELECT datetime(hour, 'unixepoch') AS first_deferred, within AS waited_at_most, count
+	FROM returned ORDER BY returned.hour, within;
+`
+
+// migrate does the steps that the database lacks, each in a transaction of its
+// own, whoever else does the same at the same time.
+func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
+	for {
+		var version int
+		err := untilFree(ctx, func() (err error) {
+			version, err = userVersion(ctx, conn)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if version > len(steps) {
+			return backend.NewerError(version, len(steps))
+		}
+		if version == len(steps) {
+			return nil
+		}
+		if err := untilFree(ctx, func() error { return migrateOnce(ctx, conn, version, steps[version]) }); err != nil {
+			return fmt.Errorf("migrating from version %d to %d: %w", version, version+1, err)
+		}
+	}
+}
+
+// migrateOnce does one step, unless somebody else has.
+func migrateOnce(ctx context.Context, conn *sql.Conn, version int, step string) (err error) {
+	if _, err := conn.ExecContext(ctx, beginSQL); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		}
+	}()
+	now, err := userVersion(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if now == version {
+		if _, err := conn.ExecContext(ctx, step); err != nil {
+			return err
+		}
+		if _, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version+1)); err != nil {
+			return err
+		}
+	}
+	_, err = conn.ExecContext(ctx, `COMMIT`)
+	return err
+}
+
+func userVersion(ctx context.Context, conn *sql.Conn) (version int, err error) {
+	err = conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version)
+	return version, err
+}
+
+// useWAL has writers and readers not wait for one another
+// (sqlite.org/wal.html). The database remembers it.
+func useWAL(ctx context.Context, conn *sql.Conn) error {
+	return untilFree(ctx, func() error {
+		var mode string
+		if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil || mode == "wal" {
+			return err
+		}
+		if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
+			return err
+		}
+		if mode != "wal" {
+			return fmt.Errorf("SQLite can't use a write-ahead log there, and keeps journal_mode %q", mode)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,32 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// checkSynchronous returns the value, or what an empty one stands for.
+func checkSynchronous(value string) (string, error) {
+	switch value {
+	case "":
+		return backend.Full, nil
+	case backend.Full, backend.Normal:
+		return value, nil
+	}
+	return "", fmt.Errorf("sqlstore: synchronous %q is neither %s nor %s", value, backend.Full, backend.Normal)
+}
+
+// SetSynchronous changes [Options] Synchronous of a store that [Open] has
+// opened, from the next commit on. A store that is no SQLite file has no such thing.
+func SetSynchronous(opened greylist.Store, value string) error {
+	value, err := checkSynchronous(value)
+	if err != nil {
+		return err
+	}
+	if s, ok := opened.(*Store); ok {
+		s.writer.durable.Store(value == backend.Full)
+	}
+	return nil
+}

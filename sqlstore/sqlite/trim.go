@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"greyglass/sqlstore/backend"
+)
+
+// trimSQL spares who has passed in the meantime.
+const trimSQL = `DELETE FROM triplet WHERE key = $1 AND passed_at IS NULL`
+
+// Trim implements [greylist.Bounded].
+func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+	rows, err := s.Count(ctx)
+	if err != nil || rows <= left {
+		return 0, err
+	}
+	db, err := s.reading()
+	if err != nil {
+		return 0, err
+	}
+	newest, err := backend.NewestWaiting(ctx, db.readers)
+	if err != nil {
+		return 0, s.failed(ctx, err)
+	}
+	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-left, backend.TrimMost)), backend.TrimBatch) {
+		var gone int64
+		err := s.writer.do(ctx, func(tx *tx) error {
+			gone = 0
+			for _, k := range batch {
+				n, err := tx.change(tx.trimStmt, k[:])
+				if err != nil {
+					return err
+				}
+				gone += n
+			}
+			tx.rows -= gone
+			return nil
+		}, nil)
+		if err != nil {
+			return removed, err
+		}
+		removed += gone
+		select {
+		case <-ctx.Done():
+			return removed, ctx.Err()
+		case <-time.After(backend.TrimPause):
+		}
+	}
+	return removed, nil
+}

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"errors"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// tx is the transaction that the [writer] has under way, and its statements,
+// prepared on the writer's connection. They run without a context: to
+// interrupt one would undo the changes of all that share the transaction.
+type tx struct {
+	beginStmt, commitStmt, rollbackStmt   *statement
+	getStmt, addStmt, setStmt, removeStmt *statement
+	batchStmt, expireStmt, pingStmt       *statement
+	trimStmt                              *statement
+	answeredStmt, returnedStmt            *statement
+	oldAnsweredStmt, oldReturnedStmt      *statement
+	all                                   []*statement
+
+	wrote bool  // whether this transaction has changed anything
+	rows  int64 // by how many triplets it has changed their number
+}
+
+const (
+	addSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9) ON CONFLICT (key) DO NOTHING`
+
+	setSQL = `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6
+		WHERE key = $1`
+)
+
+func prepareTx(conn *direct) (*tx, error) {
+	tx := new(tx)
+	for _, s := range []struct {
+		stmt **statement
+		text string
+	}{
+		{&tx.beginStmt, beginSQL},
+		{&tx.commitStmt, `COMMIT`},
+		{&tx.rollbackStmt, `ROLLBACK`},
+		{&tx.getStmt, backend.GetSQL},
+		{&tx.addStmt, addSQL},
+		{&tx.setStmt, setSQL},
+		{&tx.removeStmt, backend.RemoveSQL},
+		{&tx.trimStmt, trimSQL},
+		{&tx.batchStmt, expireBatchSQL},
+		{&tx.expireStmt, expireSQL},
+		{&tx.pingStmt, markSQL},
+		{&tx.answeredStmt, answeredSQL},
+		{&tx.returnedStmt, returnedSQL},
+		{&tx.oldAnsweredStmt, oldAnsweredSQL},
+		{&tx.oldReturnedStmt, oldReturnedSQL},
+	} {
+		stmt, err := conn.prepare(s.text)
+		if err != nil {
+			return nil, errors.Join(err, tx.close())
+		}
+		*s.stmt = stmt
+		tx.all = append(tx.all, stmt)
+	}
+	return tx, nil
+}
+
+// close gives up the statements. The connection does not do it when it is
+// closed, and would stay open behind the scenes.
+func (tx *tx) close() error {
+	var err error
+	for _, stmt := range tx.all {
+		err = errors.Join(err, stmt.Close())
+	}
+	return err
+}
+
+func (tx *tx) begin() error {
+	tx.wrote, tx.rows = false, 0
+	_, err := tx.beginStmt.exec()
+	return err
+}
+
+func (tx *tx) commit() error {
+	_, err := tx.commitStmt.exec()
+	return err
+}
+
+// rollback ends the transaction, if the failure that it answers has not.
+func (tx *tx) rollback() {
+	_, _ = tx.rollbackStmt.exec() // fails only when there is no transaction any more
+}
+
+// get returns what is remembered under the key, or nil.
+func (tx *tx) get(k backend.Key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
+
+// add remembers a triplet, unless something is remembered of it, and reports
+// which.
+func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
+	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
+		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	tx.rows += n
+	return n > 0, err
+}
+
+// set changes what is remembered of a triplet.
+func (tx *tx) set(k backend.Key, e greylist.Entry) error {
+	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	return err
+}
+
+// change runs a statement, and returns how many rows it has changed.
+func (tx *tx) change(stmt *statement, args ...driver.Value) (int64, error) {
+	n, err := stmt.exec(args...)
+	if n > 0 {
+		tx.wrote = true
+	}
+	return n, err
+}
