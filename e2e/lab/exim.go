@@ -1,11 +1,15 @@
 package lab
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // configureExim writes exim.conf (Exim's specification, chapter 6 on).
 func configureExim(i *Instance, o Options, w words) error {
 	return w.with(words{
 		"IF_AUTH":      commentUnless(o.Auth, "# "),
+		"RELAY_FROM":   strings.Join(o.RelayFrom, " : "),
 		"FIRST":        o.EximFirst,
 		"PREDATA":      o.EximPredata,
 		"DATA":         o.EximData,

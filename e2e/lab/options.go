@@ -7,7 +7,7 @@ import (
 )
 
 // Options say what an instance does beyond taking mail for Domain from
-// anybody, and for any domain from those who log in. Mail for other domains is
+// anybody, and for any domain from those who log in or are in RelayFrom. Mail for other domains is
 // swallowed, never sent. The zero value is an MTA that asks nobody.
 //
 // Addresses of milters and policy servers are "inet:HOST:PORT" (an IPv6 host in
@@ -28,6 +28,10 @@ type Options struct {
 
 	// Auth offers AUTH PLAIN and LOGIN, which take User with Password.
 	Auth bool
+	// RelayFrom are the networks of the site's own clients, which may send to any
+	// domain: "192.0.2.0/24", IPv4 and whole octets. Postfix has them in mynetworks,
+	// Sendmail in its access map, Exim in the host list relay_from_hosts.
+	RelayFrom []string
 	// Hosts are more lines for the instance's /etc/hosts, which gives clients
 	// their names. Exim does not confirm such names, so that it knows none.
 	Hosts string

@@ -25,6 +25,7 @@ func configurePostfix(i *Instance, o Options, w words) error {
 		"MILTER_DEFAULT": o.milterDefault(),
 		"POLICY_RCPT":    ask(o.Policy),
 		"POLICY_DATA":    ask(o.PolicyData),
+		"RELAY_FROM":     strings.Join(o.RelayFrom, " "),
 		"AUTH":           yesNo(o.Auth),
 		"SASL_PLUGINS":   plugins,
 	})

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +51,36 @@ func configureSendmail(i *Instance, o Options, w words) error {
 	if err := os.Chmod(i.path("spool"), 0o700); err != nil {
 		return err
 	}
-	return runM4(i.path("conf", "sendmail.mc"), i.path("conf", "sendmail.cf"))
+	if err := runM4(i.path("conf", "sendmail.mc"), i.path("conf", "sendmail.cf")); err != nil {
+		return err
+	}
+	return writeAccess(i.path("conf"), o.RelayFrom)
+}
+
+// writeAccess writes the access map, in which a network is its leading octets
+// (Sendmail's cf/README, "ANTI-SPAM CONFIGURATION CONTROL").
+func writeAccess(conf string, relayFrom []string) error {
+	var text strings.Builder
+	for _, network := range relayFrom {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return fmt.Errorf("lab: RelayFrom: %w", err)
+		}
+		octets := strings.Split(prefix.Addr().String(), ".")[:prefix.Bits()/8]
+		fmt.Fprintf(&text, "Connect:%s\tRELAY\n", strings.Join(octets, "."))
+	}
+	file := filepath.Join(conf, "access")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		return err
+	}
+	root := rootOf(Sendmail)
+	cmd := exec.Command(filepath.Join(root, "usr/libexec/sendmail/makemap"), "-C", filepath.Join(conf, "sendmail.cf"), "hash", file)
+	cmd.Env = []string{"LANG=C", "LD_LIBRARY_PATH=" + libraryPath(root)}
+	cmd.Stdin = strings.NewReader(text.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("lab: makemap: %w: %s", err, out)
+	}
+	return nil
 }
 
 func sendmailCommand(i *Instance) []string {

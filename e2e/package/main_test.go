@@ -14,12 +14,11 @@ import (
 )
 
 var (
-	// server is a machine on which Greyglass may be installed. Postfix is not, but
-	// can be.
+	// server is a machine on which Greyglass, Postfix and OpenDKIM can be installed.
 	server = lab.Debian{
 		Name:     "debian-server",
-		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "swaks", "sqlite3"},
-		AtHand:   []string{"postfix"},
+		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "swaks", "sqlite3", "strace"},
+		AtHand:   []string{"postfix", "opendkim"},
 	}
 	tools = lab.Debian{
 		Name:     "debian-tools",

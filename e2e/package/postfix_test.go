@@ -8,55 +8,71 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// knock sends mail to this machine's Postfix as a stranger, and says how that went.
-const knock = "swaks --server 192.0.2.1 --local-interface 203.0.113.7 --helo mx.example.net --from ann@example.net --to root@localhost --body hello"
+// send sends mail to this machine's Postfix from an unknown client.
+const send = "swaks --server 192.0.2.1 --local-interface 203.0.113.7 --helo mx.example.net --from ann@example.net --to root@localhost --body hello"
 
 // Beside a real Postfix, contrib/postfix's page is followed word by word, until
-// mail is greylisted, and then let through.
+// mail is greylisted, and then accepted: with another milter, an OpenDKIM, that is
+// configured already, which must see what Greyglass accepts and nothing else; and
+// by policy.
 func TestPostfixPage(t *testing.T) {
 	t.Parallel()
 	page := read(t, "contrib/postfix/README.md")
-	milter, policy := section(t, page, "As a milter"), section(t, page, "As a policy service")
+	policy := section(t, page, "As a policy service")
+	if !strings.Contains(policy, "run `postfix reload`") {
+		t.Fatal("the page does not say what to run")
+	}
 	working := section(t, page, "See that it works")
 	for _, c := range []struct {
-		name, lines, about string
-		via                string
+		name   string
+		before func(m *lab.Machine)
+		follow []string // commands
+		after  func(t *testing.T, m *lab.Machine)
+		via    string
 	}{
-		{"milter", blocks(milter, "")[0], milter, "via=milter"},
-		{"policy", read(t, "contrib/postfix/policy.cf"), policy, "via=policy"},
+		{"milter", withOpenDKIM, commands(blocks(section(t, page, "As a milter"), "sh")[0]), func(t *testing.T, m *lab.Machine) {
+			wants(t, m.Run("postconf -h smtpd_milters"), "{ inet:127.0.0.1:8895, default_action=accept } inet:127.0.0.1:8891\n")
+			wants(t, m.Run("greyglass doctor"), "asks Greyglass before other milters")
+			if checked := strings.Count(m.Run("journalctl -t opendkim -o cat"), "no signature data"); checked != 2 {
+				t.Errorf("OpenDKIM has checked %d messages, want the two that were accepted", checked)
+			}
+		}, "via=milter"},
+		{"policy", func(*lab.Machine) {}, []string{"cat lines >>/etc/postfix/main.cf", "postfix reload"}, func(*testing.T, *lab.Machine) {}, "via=policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := machine(t)
 			withPostfix(m)
+			c.before(m)
 			m.Run("apt-get install -q -y ./greyglass.deb")
-			wants(t, m.Run(knock), "250 2.0.0 Ok: queued")
+			wants(t, m.Run(send), "250 2.0.0 Ok: queued")
 
-			// "Add the lines … to /etc/postfix/main.cf … Then run `postfix reload`."
-			bringText(t, m, c.lines, "/root/lines")
-			m.Run("cat lines >>/etc/postfix/main.cf")
-			if !strings.Contains(c.about, "run `postfix reload`") {
-				t.Fatal("the page does not say what to run")
-			}
-			m.Run("postfix reload")
-
-			for _, command := range commands(blocks(working, "sh")[0]) {
+			bringText(t, m, read(t, "contrib/postfix/policy.cf"), "/root/lines")
+			for _, command := range append(c.follow, commands(blocks(working, "sh")[0])...) {
 				m.Run(once(command))
 			}
-			if r := m.Try(knock); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 ") || !strings.Contains(r.Output, "Greylisted, please try again in 1 hour") {
-				t.Errorf("a stranger's mail is not deferred: %s", r.Output)
+			if r := m.Try(send); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 ") || !strings.Contains(r.Output, "Greylisted, please try again in 1 hour") {
+				t.Errorf("mail of an unknown client is not deferred: %s", r.Output)
 			}
 			m.Run("greyglass pass 203.0.113.7 ann@example.net root@localhost")
-			wants(t, m.Run(knock), "250 2.0.0 Ok: queued")
+			wants(t, m.Run(send), "250 2.0.0 Ok: queued")
 			wants(t, m.Run("journalctl -u greyglass -o cat"), "verdict=defer reason=not-seen-before client=203.0.113.7", "verdict=accept reason=already-grey", c.via)
 			if wrong := lines(m.Run("greyglass doctor"), "WRONG"); len(wrong) > 0 {
 				t.Errorf("greyglass doctor says %q", wrong)
 			}
-			// When Greyglass is down, mail goes on.
+			c.after(t, m)
+			// When Greyglass is down, mail passes.
 			m.Run("systemctl stop greyglass.socket greyglass.service")
-			wants(t, m.Run(strings.Replace(knock, "ann@", "joe@", 1)), "250 2.0.0 Ok: queued")
+			wants(t, m.Run(strings.Replace(send, "ann@", "joe@", 1)), "250 2.0.0 Ok: queued")
 		})
 	}
+}
+
+// withOpenDKIM has Postfix ask an OpenDKIM, which checks the signatures of mail.
+func withOpenDKIM(m *lab.Machine) {
+	m.Run("apt-get install -q -y --no-install-recommends opendkim")
+	m.Run("sed -i '/^Socket/d; s/^Mode.*/Mode v/' /etc/opendkim.conf && echo 'Socket inet:8891@127.0.0.1' >>/etc/opendkim.conf && systemctl restart opendkim")
+	m.Run("postconf -e smtpd_milters=inet:127.0.0.1:8891 && postfix reload")
 }
 
 // withPostfix installs Debian's Postfix, as a site that receives mail from the network.

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Who has never seen it: README, package, attached, seen to work, each command as
-// it is written there. The transcript is in the test's log.
+// The README, followed by somebody who has never seen Greyglass: installed, attached,
+// seen to work, each command as it is written there. The transcript is in the test's log.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	page := read(t, "README.md")
@@ -26,12 +26,12 @@ func TestReadme(t *testing.T) {
 					continue
 				}
 				if strings.HasPrefix(command, "apt-get install ") {
-					command += " -q -y" // nobody is there to say yes
+					command += " -q -y" // there is no terminal to say yes at
 				}
 				r := m.Try(command)
 				said[heading] += r.Output
 				transcript.WriteString("# " + command + "\n" + r.Output)
-				// Before it is attached, doctor is not content, and says so.
+				// Before it is attached, doctor finds that wrong.
 				if r.Status != 0 && !(command == "greyglass doctor" && heading == "Install it") {
 					t.Errorf("%s: status %d", command, r.Status)
 				}
@@ -40,13 +40,13 @@ func TestReadme(t *testing.T) {
 	}
 	wants(t, said["Install it"], "Greyglass is installed", "ok     daemon         answers at milter", "WRONG  mail server")
 	if strings.Contains(said["Attach it"], "WRONG") {
-		t.Error("once attached, doctor is not content")
+		t.Error("once attached, doctor finds something wrong")
 	}
 	wants(t, said["See it work"], "451 4.7.1 Greylisted, please try again in 1 hour", "passed: 203.0.113.7 ann@example.net bob@example.org",
 		"verdict  accept", "msg=decision verdict=defer reason=not-seen-before client=203.0.113.7", "reason=already-grey")
 
 	// And it is so for real mail.
-	if r := m.Try(knock); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 Greylisted") {
-		t.Errorf("a stranger's mail is not deferred: %s", r.Output)
+	if r := m.Try(send); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 Greylisted") {
+		t.Errorf("mail of an unknown client is not deferred: %s", r.Output)
 	}
 }
