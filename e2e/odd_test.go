@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"greyglass/e2e/lab"
-	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // oddAddresses are allowed in SMTP, or at least come up, and would break a
@@ -131,7 +131,7 @@ func (s *site) oddMail(c *lab.Client, from string) lab.Reply {
 // remembered expects a log line about the newest attempt, and its row.
 func (s *site) remembered(sender, recipient string) {
 	s.t.Helper()
-	wantSender, wantRecipient := greylist.FoldAddress(sender), greylist.FoldAddress(recipient)
+	wantSender, wantRecipient := address.Fold(sender), address.Fold(recipient)
 	s.wait("a log line about "+wantSender+" and "+wantRecipient, func() bool {
 		for _, l := range s.decisions(wantRecipient) {
 			if l.str("sender") == wantSender && l.str("client") == stranger {

@@ -15,13 +15,3 @@ type Attempt struct {
 	QueueID string // where the MTA has one already
 	Via     string // the front end: "milter" or "policy"
 }
-
-// knock is an attempt with its addresses folded, which is done once.
-type knock struct {
-	*Attempt
-	sender, recipient string
-}
-
-func newKnock(a *Attempt) *knock {
-	return &knock{Attempt: a, sender: FoldAddress(a.Sender), recipient: FoldAddress(a.Recipient)}
-}

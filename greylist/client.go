@@ -1,9 +1,9 @@
 package greylist
 
 import (
-	"fmt"
 	"net/netip"
-	"strings"
+
+	"greyglass/greylist/address"
 )
 
 // Client is who is connected to the MTA. Its zero value is a client whose
@@ -16,7 +16,7 @@ type Client struct {
 
 // LocalClient is a client without a network address: a unix socket, or mail
 // submitted on the MTA's own machine. name is for the log.
-func LocalClient(name string) Client { return Client{local: true, raw: printable(name)} }
+func LocalClient(name string) Client { return Client{local: true, raw: address.Printable(name)} }
 
 // NetworkClient is a client at an address. An IPv4-mapped IPv6 address counts
 // as the IPv4 address (RFC 4291, section 2.5.5.2); a zone is dropped.
@@ -27,26 +27,11 @@ func NetworkClient(addr netip.Addr) Client { return Client{addr: addr.Unmap().Wi
 // that is no address it makes a client that matches no list and cannot be
 // greylisted.
 func ParseClient(s string) Client {
-	addr, err := parseAddr(s)
+	addr, err := address.ParseIP(s)
 	if err != nil {
-		return Client{raw: printable(s)}
+		return Client{raw: address.Printable(s)}
 	}
 	return NetworkClient(addr)
-}
-
-func parseAddr(s string) (netip.Addr, error) {
-	t := strings.TrimSpace(s)
-	if len(t) >= 2 && t[0] == '[' && t[len(t)-1] == ']' {
-		t = t[1 : len(t)-1]
-	}
-	if len(t) > 5 && strings.EqualFold(t[:5], "IPv6:") {
-		t = t[5:]
-	}
-	addr, err := netip.ParseAddr(t)
-	if err != nil {
-		return addr, fmt.Errorf("%q is not an IP address", s)
-	}
-	return addr.Unmap().WithZone(""), nil
 }
 
 // Addr returns the client's address, and whether it has one.

@@ -86,7 +86,7 @@ func looksEnhanced(s string) bool {
 }
 
 // withWait fills in the time to wait, in seconds.
-func (r Reply) withWait(seconds int64) Reply {
+func (r Reply) WithWait(seconds int64) Reply {
 	if strings.Contains(r.Text, waitPlaceholder) {
 		r.Text = strings.ReplaceAll(r.Text, waitPlaceholder, WaitInWords(seconds))
 	}

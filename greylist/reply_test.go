@@ -88,7 +88,7 @@ func TestReplyWithWait(t *testing.T) {
 		{"Try again later", 3600, "451 4.7.1 Try again later"},
 		{"{Wait} {waits} {wait", 3600, "451 4.7.1 {Wait} {waits} {wait"},
 	} {
-		if got := (Reply{451, "4.7.1", c.text}).withWait(c.seconds).String(); got != c.want {
+		if got := (Reply{451, "4.7.1", c.text}).WithWait(c.seconds).String(); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
 	}

@@ -27,7 +27,7 @@ var (
 // be called more than once, and must not block.
 type Change func(remembered *Entry) (remember Entry, write bool)
 
-// Memory is the part of a [Store] that a [Judge] rests on.
+// Memory is the part of a [Store] that a [judge.Judge] rests on.
 type Memory interface {
 	// Update applies the change to the triplet's entry, atomically: no other
 	// update of the same triplet, from this process or another, comes between
@@ -88,6 +88,18 @@ type Store interface {
 	// Close ends the store: updates already handed to it are completed, later
 	// ones get [ErrClosed].
 	Close() error
+}
+
+// Bounded is a [Store] that can be kept below a number of entries.
+type Bounded interface {
+	// Count returns how many entries there are, as nearly as can be told without
+	// looking at them all.
+	Count(ctx context.Context) (int64, error)
+
+	// Trim removes waiting entries until there are no more entries than are to be
+	// left, or as many as is well done at a time: the newest of the networks that
+	// hold most. It returns how many it removed, none if others just did.
+	Trim(ctx context.Context, left int64) (removed int64, err error)
 }
 
 // Record is a triplet with what is remembered of it.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"greyglass/greylist/address"
 )
 
 // Triplet is what the greylist remembers by: a client, an envelope sender and
@@ -34,11 +36,11 @@ var errNoAddress = errors.New("greylist: the client has no address that can be u
 // Triplet returns the triplet of a client at an address; it fails for a client
 // that has none.
 func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) {
-	return id.triplet(c, FoldAddress(sender), FoldAddress(recipient))
+	return id.FoldedTriplet(c, address.Fold(sender), address.Fold(recipient))
 }
 
 // triplet is Triplet of addresses that are folded.
-func (id Identity) triplet(c Client, sender, recipient string) (Triplet, error) {
+func (id Identity) FoldedTriplet(c Client, sender, recipient string) (Triplet, error) {
 	addr, ok := c.Addr()
 	if !ok {
 		return Triplet{}, errNoAddress
@@ -53,14 +55,14 @@ func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, erro
 	if err != nil {
 		return Triplet{}, err
 	}
-	return Triplet{Client: key, Sender: FoldAddress(sender), Recipient: FoldAddress(recipient)}, nil
+	return Triplet{Client: key, Sender: address.Fold(sender), Recipient: address.Fold(recipient)}, nil
 }
 
 // ParseClientKey reads the client of a triplet as people write it, and returns
 // it as it is remembered.
 func (id Identity) ParseClientKey(s string) (string, error) {
 	text, _, isPrefix := strings.Cut(s, "/")
-	addr, err := parseAddr(text)
+	addr, err := address.ParseIP(text)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 // endless is a connection on which the same octets come again and again, as
@@ -68,17 +71,17 @@ func BenchmarkFrames(b *testing.B) {
 // library alone: one whose every command is answered by the library itself, one
 // with the session of this package.
 func BenchmarkTransaction(b *testing.B) {
-	rules, err := greylist.RuleSet{}.Compile()
+	rules, err := rules.Config{}.Compile()
 	if err != nil {
 		b.Fatal(err)
 	}
-	policy := &greylist.Policy{
+	policy := &judge.Policy{
 		Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
 		Reply: parseReply(b, "451 4.7.1 Greylisted, please try again in {wait}"), Timeout: time.Minute,
 	}
 	log := slog.New(slog.DiscardHandler)
-	newJudge := func() *greylist.Judge {
-		return greylist.NewJudge(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, greylist.NewClock(time.Now, log))
+	newJudge := func() *judge.Judge {
+		return judge.New(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, clock.New(time.Now, log))
 	}
 	limits := Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	for _, server := range []struct {

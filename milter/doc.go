@@ -4,6 +4,6 @@
 // the answers into replies. It has no rule of its own.
 //
 // The way of one recipient is: [Listen] -> [Gate] (who may connect) -> frame
-// (what bytes may reach the protocol library) -> session -> greylist.Judge; or,
-// by policy, [Listen] -> [Gate] -> request -> [PolicyServer] -> greylist.Judge.
+// (what bytes may reach the protocol library) -> session -> judge.Judge; or,
+// by policy, [Listen] -> [Gate] -> request -> [PolicyServer] -> judge.Judge.
 package milter

@@ -100,14 +100,14 @@ func (m *memory) triplets() []string {
 	return all
 }
 
-// clock is set by the test.
-type clock struct {
+// testClock is set by the test.
+type testClock struct {
 	mu   sync.Mutex
 	unix int64
 }
 
-func (c *clock) now() time.Time  { c.mu.Lock(); defer c.mu.Unlock(); return time.Unix(c.unix, 0) }
-func (c *clock) advance(s int64) { c.mu.Lock(); defer c.mu.Unlock(); c.unix += s }
+func (c *testClock) now() time.Time  { c.mu.Lock(); defer c.mu.Unlock(); return time.Unix(c.unix, 0) }
+func (c *testClock) advance(s int64) { c.mu.Lock(); defer c.mu.Unlock(); c.unix += s }
 
 // logbook keeps the log, a line as a map that has the message at "msg".
 type logbook struct {

@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 // house is a server with all that it needs, on a unix socket or, for tests in
@@ -20,17 +24,17 @@ type house struct {
 	*Server
 	address Address       // if it is on a unix socket
 	door    chan net.Conn // if it is not
-	judge   *greylist.Judge
+	judge   *judge.Judge
 	memory  *memory
-	clock   *clock
+	clock   *testClock
 	log     *logbook
 	served  chan error // what Serve returned
 }
 
 // furniture is what a test may change of a house before it opens.
 type furniture struct {
-	rules  greylist.RuleSet
-	policy greylist.Policy // but for its rules
+	rules  rules.Config
+	policy judge.Policy // but for its rules
 	limits Limits
 }
 
@@ -63,14 +67,14 @@ func (h *house) open(t testing.TB, l net.Listener) {
 func buildHouse(t testing.TB, change []func(*furniture)) *house {
 	t.Helper()
 	f := &furniture{
-		rules: greylist.RuleSet{
+		rules: rules.Config{
 			AcceptLoopback: true,
 			BlockedVerdict: greylist.Defer,
 			BlockedReply:   parseReply(t, "451 4.2.2 Mailbox full, retry later"),
 			ForeignVerdict: greylist.Defer,
 			ForeignReply:   parseReply(t, "451 4.7.1 Not a domain that this server receives mail for"),
 		},
-		policy: greylist.Policy{
+		policy: judge.Policy{
 			Windows:    greylist.DefaultWindows,
 			Identity:   greylist.DefaultIdentity,
 			Reply:      parseReply(t, "451 4.7.1 Greylisted, please try again in {wait}"),
@@ -90,12 +94,12 @@ func buildHouse(t testing.TB, change []func(*furniture)) *house {
 	f.policy.Rules = rules
 	h := &house{
 		memory: &memory{entries: make(map[greylist.Triplet]greylist.Entry)},
-		clock:  &clock{unix: 1_800_000_000},
+		clock:  &testClock{unix: 1_800_000_000},
 		log:    new(logbook),
 		served: make(chan error, 1),
 	}
 	log := slog.New(h.log)
-	h.judge = greylist.NewJudge(h.memory, &f.policy, log, greylist.NewClock(h.clock.now, log))
+	h.judge = judge.New(h.memory, &f.policy, log, clock.New(h.clock.now, log))
 	h.Server = NewServer(h.judge, NewGate(f.limits, log), log)
 	return h
 }
@@ -183,9 +187,9 @@ func parseReply(t testing.TB, s string) greylist.Reply {
 	return r
 }
 
-func patterns(t testing.TB, whose greylist.Whose, lines ...string) greylist.Patterns {
+func patterns(t testing.TB, whose address.Whose, lines ...string) address.Patterns {
 	t.Helper()
-	p, err := greylist.ParseList(strings.NewReader(strings.Join(lines, "\n")), "list", whose)
+	p, err := address.ParseList(strings.NewReader(strings.Join(lines, "\n")), "list", whose)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // envelope is an attempt as two MTAs would tell of it, one by each front end.
@@ -86,15 +87,15 @@ func TestMilterAndPolicyAgree(t *testing.T) {
 	const stranger = "192.0.2.7"
 	rules := func(f *furniture) {
 		f.rules.AcceptVerifiedTLS = true
-		f.rules.Blocked = patterns(t, greylist.Senders, "spam@example.com", "@blocked.example")
-		f.rules.Exceptions = patterns(t, greylist.Recipients, "postmaster", "abuse@example.org")
+		f.rules.Blocked = patterns(t, address.Senders, "spam@example.com", "@blocked.example")
+		f.rules.Exceptions = patterns(t, address.Recipients, "postmaster", "abuse@example.org")
 		f.rules.AllowedSenders = []string{"198.51.100.1"}
 		f.rules.AllowedSenderNets = []string{"204.15.20", "2001:db8:5::/48"}
 		f.rules.AllowedDomains = []string{"example.org", "bücher.example"}
 		f.rules.ForeignVerdict, f.rules.ForeignReply = greylist.Deny, parseReply(t, "550 5.7.1 Not here")
 		f.rules.WhitelistedTriples = [][]string{{"213.38.186.202", "<post@mx1.example.com>", "<me@example.org>"}}
 		f.rules.WhitelistedNonstandardTriples = [][]string{{"listmail.example.org", "62.73.155.19", "<me@example.org>"}}
-		f.policy.Probes = patterns(t, greylist.Recipients, "double-bounce", "postmaster")
+		f.policy.Probes = patterns(t, address.Recipients, "double-bounce", "postmaster")
 		f.policy.OnError = greylist.Defer
 	}
 	milter, policy := newHouse(t, rules), newPolicyHouse(t, rules)

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 func BenchmarkPolicyRequest(b *testing.B) {
@@ -28,18 +31,18 @@ func BenchmarkPolicyRequest(b *testing.B) {
 // socket: on one kept connection, as Postfix asks, or with a connection for each,
 // as Exim does. The client's own memory is little, and counted too.
 func BenchmarkPolicy(b *testing.B) {
-	rules, err := greylist.RuleSet{}.Compile()
+	rules, err := rules.Config{}.Compile()
 	if err != nil {
 		b.Fatal(err)
 	}
-	policy := &greylist.Policy{
+	policy := &judge.Policy{
 		Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
 		Reply: parseReply(b, "451 4.7.1 Greylisted, please try again in {wait}"), Timeout: time.Minute,
 	}
 	log := slog.New(slog.DiscardHandler)
-	judge := greylist.NewJudge(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, greylist.NewClock(time.Now, log))
+	j := judge.New(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, clock.New(time.Now, log))
 	limits := Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
-	server := NewPolicyServer(judge, NewGate(limits, log), log)
+	server := NewPolicyServer(j, NewGate(limits, log), log)
 	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "policy.sock"))
 	if err != nil {
 		b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // bounce is a request about a message of the null sender, by its instance.
@@ -24,7 +25,7 @@ func TestPolicyCallouts(t *testing.T) {
 		for _, states := range [][]string{{"DATA", endOfMessage}, {"DATA"}, {endOfMessage}} {
 			t.Run(fmt.Sprintf("<%s> %s", sender, strings.Join(states, " ")), func(t *testing.T) {
 				h := newPolicyHouse(t, func(f *furniture) {
-					f.policy.Probes = patterns(t, greylist.Senders, "double-bounce@example.net")
+					f.policy.Probes = patterns(t, address.Senders, "double-bounce@example.net")
 					f.rules.WhitelistedTriples = [][]string{{"192.0.2", "*", "always@example.org"}}
 				})
 				client := h.dial(t)
@@ -92,8 +93,8 @@ func TestPolicyCallouts(t *testing.T) {
 // A recipient that a rule has an answer for has it at RCPT, also in a bounce.
 func TestPolicyRulesBeforeData(t *testing.T) {
 	h := newPolicyHouse(t, func(f *furniture) {
-		f.rules.Blocked = patterns(t, greylist.Senders, "<>")
-		f.rules.Exceptions = patterns(t, greylist.Recipients, "postmaster")
+		f.rules.Blocked = patterns(t, address.Senders, "<>")
+		f.rules.Exceptions = patterns(t, address.Recipients, "postmaster")
 	})
 	client := h.dial(t)
 	if got := client.ask(bounce("RCPT", "1", "me@example.org")...); got != "451 4.2.2 Mailbox full, retry later" {

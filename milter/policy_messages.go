@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 const (
@@ -48,7 +49,7 @@ type keptMessage struct {
 // again does not take it for the next message's.
 type refusal struct {
 	client, sender string
-	answer         greylist.Answer
+	answer         judge.Answer
 }
 
 func newMessages(now func() time.Time, log *slog.Logger) *messages {

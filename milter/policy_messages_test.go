@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // recipientsOf takes a message's recipients.
@@ -35,7 +36,7 @@ func (m *messages) holds(t *testing.T, want int) {
 // What is kept is bounded in number, over all messages; the oldest make room,
 // and that is said once.
 func TestMessagesBoundedInNumber(t *testing.T) {
-	now, book := &clock{unix: 1}, &logbook{}
+	now, book := &testClock{unix: 1}, &logbook{}
 	m := newMessages(now.now, slog.New(book))
 	said := func(want int) {
 		t.Helper()
@@ -65,7 +66,7 @@ func TestMessagesBoundedInNumber(t *testing.T) {
 
 	// Refusals count too.
 	for i := range maxKept + 10 {
-		m.refused(fmt.Sprint("r", i), refusal{answer: greylist.Answer{Verdict: greylist.Defer}})
+		m.refused(fmt.Sprint("r", i), refusal{answer: judge.Answer{Verdict: greylist.Defer}})
 	}
 	m.holds(t, maxKept)
 	said(1)
@@ -94,7 +95,7 @@ func TestMessagesBoundedInNumber(t *testing.T) {
 
 // What is kept is bounded in time, from a message's first recipient on.
 func TestMessagesBoundedInTime(t *testing.T) {
-	now := &clock{unix: 1}
+	now := &testClock{unix: 1}
 	m := newMessages(now.now, slog.New(&logbook{}))
 	life := int64(messageLife / time.Second)
 	m.keep("a", to("1"), 10)
@@ -106,7 +107,7 @@ func TestMessagesBoundedInTime(t *testing.T) {
 	m.keep("c", to("4"), 10)
 	m.holds(t, 2)
 	now.advance(life - 2)
-	m.refused("d", refusal{answer: greylist.Answer{Verdict: greylist.Defer}})
+	m.refused("d", refusal{answer: judge.Answer{Verdict: greylist.Defer}})
 	m.holds(t, 3)
 	now.advance(1)
 	m.keep("d", to("5"), 10)
@@ -129,7 +130,7 @@ func TestMessagesBoundedInTime(t *testing.T) {
 }
 
 func TestMessagesOverTheLimit(t *testing.T) {
-	m := newMessages((&clock{unix: 1}).now, slog.New(&logbook{}))
+	m := newMessages((&testClock{unix: 1}).now, slog.New(&logbook{}))
 	for i, want := range []struct{ kept, first bool }{{true, false}, {true, false}, {false, true}, {false, false}} {
 		if kept, first := m.keep("a", to(fmt.Sprint(i)), 2); kept != want.kept || first != want.first {
 			t.Errorf("recipient %d: kept %t, first %t", i, kept, first)

@@ -222,7 +222,7 @@ func TestPolicyPanics(t *testing.T) {
 	if h.log.last("panic in a policy session") == nil {
 		t.Error("nothing is logged")
 	}
-	if judging, n := h.judge.Tally().Panics(), h.gate.Traffic()["policy"].Panicked; judging != 2 || n != 1 {
+	if judging, n := h.judge.Counters().Panics(), h.gate.Traffic()["policy"].Panicked; judging != 2 || n != 1 {
 		t.Errorf("%d panics are counted of judging, and %d of the front end; want 2 and 1", judging, n)
 	}
 	h.judge.Adopt(sound)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // Rules 0 to 4 by policy: every reason that is not the greylist's, in the words
@@ -15,8 +16,8 @@ func TestPolicyReasonsOfRules(t *testing.T) {
 		never   = "550 5.7.1 Your email has not been and will not be delivered - it has been blocked"
 	)
 	blocked := func(f *furniture) {
-		f.rules.Blocked = patterns(t, greylist.Senders, "spam@example.com")
-		f.rules.Exceptions = patterns(t, greylist.Recipients, "postmaster")
+		f.rules.Blocked = patterns(t, address.Senders, "spam@example.com")
+		f.rules.Exceptions = patterns(t, address.Recipients, "postmaster")
 	}
 	denied := func(f *furniture) {
 		blocked(f)

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // PolicyServer serves Postfix's policy delegation protocol, by which Exim asks
 // too. It answers as the milter does, from the same judge.
 type PolicyServer struct {
-	judge    *greylist.Judge
+	judge    *judge.Judge
 	gate     *Gate
 	log      *slog.Logger
 	messages *messages
@@ -27,7 +28,7 @@ type PolicyServer struct {
 }
 
 // NewPolicyServer makes a server that asks the judge and lets in whom the gate does.
-func NewPolicyServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *PolicyServer {
+func NewPolicyServer(judge *judge.Judge, gate *Gate, log *slog.Logger) *PolicyServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &PolicyServer{judge: judge, gate: gate, log: log, messages: newMessages(time.Now, log),
 		ctx: ctx, cancel: cancel}
@@ -114,7 +115,7 @@ func (s *PolicyServer) action(r *policyRequest) string {
 	if r.kind != "smtpd_access_policy" {
 		return dunno
 	}
-	var answer greylist.Answer
+	var answer judge.Answer
 	switch r.state {
 	case "RCPT":
 		answer = s.recipient(r)
@@ -127,7 +128,7 @@ func (s *PolicyServer) action(r *policyRequest) string {
 	return dunno
 }
 
-func (s *PolicyServer) recipient(r *policyRequest) greylist.Answer {
+func (s *PolicyServer) recipient(r *policyRequest) judge.Answer {
 	attempt := r.attempt()
 	answer, judged := s.judge.Recipient(s.ctx, attempt)
 	if judged || r.instance == "" {
@@ -149,7 +150,7 @@ func (s *PolicyServer) recipient(r *policyRequest) greylist.Answer {
 // message (Postfix keeps the one it has), and gets the same answer.
 // Without an instance nobody knows the recipients but the request itself, which
 // names the recipient if there is only one.
-func (s *PolicyServer) message(r *policyRequest) (answer greylist.Answer) {
+func (s *PolicyServer) message(r *policyRequest) (answer judge.Answer) {
 	var left []greylist.Attempt
 	if r.instance != "" {
 		var before refusal

@@ -10,6 +10,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // ProbeAnswer is what a milter answered.
@@ -67,8 +68,8 @@ func converse(s *milter.ClientSession, a greylist.Attempt) (ProbeAnswer, error) 
 			family = milter.FamilyInet6
 		}
 	}
-	sender := greylist.FoldAddress(a.Sender)
-	if sender == greylist.NullSender {
+	sender := address.Fold(a.Sender)
+	if sender == address.NullSender {
 		sender = ""
 	}
 	steps := []struct {
@@ -78,7 +79,7 @@ func converse(s *milter.ClientSession, a greylist.Attempt) (ProbeAnswer, error) 
 		{"CONNECT", func() (*milter.Action, error) { return s.Conn("["+text+"]", family, 25, text) }},
 		{"HELO", func() (*milter.Action, error) { return s.Helo(a.Helo) }},
 		{"MAIL", func() (*milter.Action, error) { return s.Mail(sender, "") }},
-		{"RCPT", func() (*milter.Action, error) { return s.Rcpt(greylist.FoldAddress(a.Recipient), "") }},
+		{"RCPT", func() (*milter.Action, error) { return s.Rcpt(address.Fold(a.Recipient), "") }},
 		{"DATA", s.DataStart},
 	}
 	answer := ProbeAnswer{Verdict: greylist.Accept}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 func attempt(client, sender string) greylist.Attempt {
@@ -23,7 +24,7 @@ func attempt(client, sender string) greylist.Attempt {
 
 func TestProbe(t *testing.T) {
 	h := newHouse(t, func(f *furniture) {
-		f.rules.Blocked = patterns(t, greylist.Senders, "spam@example.com")
+		f.rules.Blocked = patterns(t, address.Senders, "spam@example.com")
 		f.rules.BlockedVerdict, f.rules.BlockedReply = greylist.Deny, parseReply(t, "550 5.7.1 100% blocked")
 	})
 	for _, c := range []struct {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // knock is one recipient, as an MTA tells of it.
@@ -49,8 +50,8 @@ func (h *house) ask(t testing.TB, k knock) string {
 func TestReasonsOfRules(t *testing.T) {
 	const greylisted = "451 4.7.1 Greylisted, please try again in 1 hour"
 	blocked := func(f *furniture) {
-		f.rules.Blocked = patterns(t, greylist.Senders, "spam@example.com")
-		f.rules.Exceptions = patterns(t, greylist.Recipients, "postmaster")
+		f.rules.Blocked = patterns(t, address.Senders, "spam@example.com")
+		f.rules.Exceptions = patterns(t, address.Recipients, "postmaster")
 	}
 	denied := func(f *furniture) {
 		blocked(f)

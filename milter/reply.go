@@ -7,6 +7,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // replies turn answers into the protocol's words. The library takes a fifth of
@@ -23,7 +24,7 @@ const maxReplies = 1000
 func newReplies() *replies { return &replies{made: make(map[greylist.Reply]*milter.Response)} }
 
 // respond never says "accept": see [session.RcptTo].
-func (r *replies) respond(a greylist.Answer) (*milter.Response, error) {
+func (r *replies) respond(a judge.Answer) (*milter.Response, error) {
 	if a.Verdict == greylist.Accept {
 		return milter.RespContinue, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
 // A reply reaches the MTA as smfi_setreply(3) has it: one line, "%" doubled.
@@ -16,7 +18,7 @@ func TestReplyText(t *testing.T) {
 	long := "550 5.7.1 " + strings.Repeat("100% sure, ", 35) + "bye"
 	for _, reply := range []string{"550 5.7.1 100% sure", "550 no enhanced code", "550 5.7.1 5.7.1 twice", "550 5.7.1 %", long} {
 		h := newHouse(t, func(f *furniture) {
-			f.rules.Blocked = patterns(t, greylist.Senders, "*")
+			f.rules.Blocked = patterns(t, address.Senders, "*")
 			f.rules.BlockedVerdict, f.rules.BlockedReply = greylist.Deny, parseReply(t, reply)
 		})
 		for range 2 { // made, and kept
@@ -30,8 +32,8 @@ func TestReplyText(t *testing.T) {
 // Kept replies are those that would be made, by whoever and however many ask.
 func TestRepliesKept(t *testing.T) {
 	r := newReplies()
-	answer := func(i int) greylist.Answer {
-		return greylist.Answer{Verdict: greylist.Defer, Reply: greylist.Reply{Code: 451, Enhanced: "4.7.1", Text: fmt.Sprintf("wait %d", i)}}
+	answer := func(i int) judge.Answer {
+		return judge.Answer{Verdict: greylist.Defer, Reply: greylist.Reply{Code: 451, Enhanced: "4.7.1", Text: fmt.Sprintf("wait %d", i)}}
 	}
 	var askers sync.WaitGroup
 	for range 4 {
@@ -48,10 +50,10 @@ func TestRepliesKept(t *testing.T) {
 	if n := len(r.made); n > maxReplies {
 		t.Errorf("%d replies are kept", n)
 	}
-	if resp, err := r.respond(greylist.Answer{Verdict: greylist.Accept}); resp != milter.RespContinue || err != nil {
+	if resp, err := r.respond(judge.Answer{Verdict: greylist.Accept}); resp != milter.RespContinue || err != nil {
 		t.Errorf("accept is %v, %v", resp, err)
 	}
-	if _, err := r.respond(greylist.Answer{Verdict: greylist.Defer}); err == nil {
+	if _, err := r.respond(judge.Answer{Verdict: greylist.Defer}); err == nil {
 		t.Error("a reply without a code is none")
 	}
 }

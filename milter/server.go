@@ -10,7 +10,7 @@ import (
 
 	"github.com/d--j/go-milter"
 
-	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // Server serves the milter protocol, versions 2 to 6.
@@ -22,7 +22,7 @@ type Server struct {
 }
 
 // NewServer makes a server that asks the judge, and lets in whom the gate does.
-func NewServer(judge *greylist.Judge, gate *Gate, log *slog.Logger) *Server {
+func NewServer(judge *judge.Judge, gate *Gate, log *slog.Logger) *Server {
 	adoptLibraryLog(log)
 	ctx, cancel := context.WithCancel(context.Background())
 	replies := newReplies()

@@ -10,6 +10,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // session is one milter connection: usually one SMTP session, with any number
@@ -17,7 +18,7 @@ import (
 type session struct {
 	milter.NoOpMilter
 	ctx     context.Context
-	judge   *greylist.Judge
+	judge   *judge.Judge
 	log     *slog.Logger
 	replies *replies
 	gate    *Gate // for its limits
@@ -40,7 +41,7 @@ type message struct {
 	certificate   bool
 	left          []greylist.Attempt // to be judged at DATA
 	full          bool               // as many as are kept, and said so
-	refusal       greylist.Answer    // what DATA was answered, if that was no Accept
+	refusal       judge.Answer       // what DATA was answered, if that was no Accept
 }
 
 // NewConnection begins an SMTP session: the first of the connection, or another

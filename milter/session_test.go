@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 const greylisted = "451 4.7.1 Greylisted, please try again in 1 hour"
@@ -170,7 +171,7 @@ func TestCallouts(t *testing.T) {
 		for _, sender := range []string{"", "double-bounce@example.net"} {
 			t.Run(fmt.Sprintf("version %d, <%s>", version, sender), func(t *testing.T) {
 				h := newHouse(t, func(f *furniture) {
-					f.policy.Probes = patterns(t, greylist.Senders, "double-bounce@example.net")
+					f.policy.Probes = patterns(t, address.Senders, "double-bounce@example.net")
 					f.rules.WhitelistedTriples = [][]string{{"192.0.2", "*", "always@example.org"}}
 				})
 				m := newMTA(t, h.address, version).greet()

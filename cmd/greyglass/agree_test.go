@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // The daemons that explain is compared with. The windows are the defaults, so
@@ -191,7 +192,7 @@ func (s *site) agree(daemon *process, client, sender, recipient, helo, verdict, 
 		{"probe", "reply", probed["reply"], reply},
 		{"the log", "verdict", logged.str("verdict"), verdict},
 		{"the log", "reason", logged.str("reason"), reason},
-		{"the log", "recipient", logged.str("recipient"), greylist.FoldAddress(recipient)},
+		{"the log", "recipient", logged.str("recipient"), address.Fold(recipient)},
 	} {
 		if said.got != said.want {
 			s.t.Errorf("%s: %s says the %s %q, want %q", what, said.who, said.what, said.got, said.want)

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"time"
 
-	"greyglass/greylist"
+	"greyglass/greylist/clock"
 )
 
 // wallClock is the time by which triplets are remembered. Everything in this
@@ -12,9 +12,9 @@ import (
 func wallClock() time.Time { return time.Now().Round(0).Add(skew()) }
 
 // newClock makes the daemon's clock.
-func newClock(log *slog.Logger) *greylist.Clock {
+func newClock(log *slog.Logger) *clock.Clock {
 	start := time.Now()
-	return greylist.NewClockOf(func() (time.Time, time.Duration) {
+	return clock.NewOf(func() (time.Time, time.Duration) {
 		now := time.Now()
 		return now.Round(0).Add(skew()), now.Sub(start)
 	}, log)

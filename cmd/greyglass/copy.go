@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"greyglass/cmd/greyglass/internal/transfer"
 	"greyglass/greylist"
 	"greyglass/sqlstore"
 )
@@ -79,7 +80,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store) error
 		return err
 	}
 	last := time.Now()
-	transfer := greylist.Transfer{From: source, To: target}
+	transfer := transfer.Transfer{From: source, To: target}
 	tell := func(doing string) func(done int64) {
 		return func(done int64) {
 			if time.Since(last) > time.Second {

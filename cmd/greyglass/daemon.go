@@ -16,6 +16,8 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/upkeep"
 	"greyglass/milter"
 	"greyglass/sqlstore"
 )
@@ -73,7 +75,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 
 	clock := newClock(d.log)
-	judge := greylist.NewJudge(store, loaded.Policy, d.log, clock)
+	judge := judge.New(store, loaded.Policy, d.log, clock)
 	gate := milter.NewGate(gateLimits(c.Limits), d.log)
 	fronts := []*front{
 		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, gate, d.log)},
@@ -83,8 +85,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		return err
 	}
 	reloader := newReloader(d, loaded, judge, gate, store)
-	recorder := greylist.NewRecorder(store, judge, d.log)
-	sweeper := &greylist.Sweeper{
+	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
+	sweeper := &upkeep.Expirer{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Windows },
 		History: reloader.history,

@@ -11,6 +11,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // envelopeHelp explains the arguments that several commands take.
@@ -45,7 +46,7 @@ func checkTriplet(cmd *cobra.Command, args []string) error {
 }
 
 func checkRecipient(cmd *cobra.Command, args []string) error {
-	if greylist.FoldAddress(args[2]) == greylist.NullSender {
+	if address.Fold(args[2]) == address.NullSender {
 		return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
 	}
 	return nil
@@ -59,7 +60,7 @@ func clientError(cmd *cobra.Command, err error) error {
 func clientOf(s string) (greylist.Client, error) {
 	text := s
 	if _, _, isPrefix := strings.Cut(s, "/"); isPrefix {
-		prefix, err := greylist.ParsePrefix(s)
+		prefix, err := address.ParsePrefix(s)
 		if err != nil {
 			return greylist.Client{}, fmt.Errorf("%q is not an address prefix", s)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/upkeep"
 )
 
 func (p *program) expireCommand() *cobra.Command {
@@ -25,7 +26,7 @@ in small steps beside the daemon's work.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				sweeper := greylist.Sweeper{
+				sweeper := upkeep.Expirer{
 					Store:   store,
 					Windows: func() greylist.Windows { return loaded.Policy.Windows },
 					Clock:   newClock(slog.New(slog.DiscardHandler)),

@@ -10,6 +10,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 func (p *program) explainCommand() *cobra.Command {
@@ -42,7 +43,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 	return cmd
 }
 
-func printExplanation(w io.Writer, x greylist.Explanation, policy *greylist.Policy, now int64) {
+func printExplanation(w io.Writer, x judge.Explanation, policy *judge.Policy, now int64) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer t.Flush()
 	for _, step := range x.Steps {
@@ -72,7 +73,7 @@ func printExplanation(w io.Writer, x greylist.Explanation, policy *greylist.Poli
 }
 
 // memoryInWords says what the greylist remembers of the triplet.
-func memoryInWords(x greylist.Explanation, now int64) string {
+func memoryInWords(x judge.Explanation, now int64) string {
 	e := x.Remembered
 	switch {
 	case x.Answer.Err != nil:

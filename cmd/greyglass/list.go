@@ -15,6 +15,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 func (p *program) listCommand() *cobra.Command {
@@ -38,10 +39,10 @@ With --json, print one array of objects that have the columns of the database's 
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
 			}
 			if sender != "" {
-				filter.Sender = greylist.FoldAddress(sender)
+				filter.Sender = address.Fold(sender)
 			}
 			if recipient != "" {
-				filter.Recipient = greylist.FoldAddress(recipient)
+				filter.Recipient = address.Fold(recipient)
 			}
 			if client != "" {
 				if _, err := clientOf(client); err != nil {
@@ -90,7 +91,7 @@ func printTable(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
 			return errors.Join(t.Flush(), err)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.State(), r.Client, r.Sender, r.Recipient,
-			clock(r.FirstSeen), clock(r.LastSeen), clock(r.PassedAt), r.Deferred, r.Accepted)
+			utc(r.FirstSeen), utc(r.LastSeen), utc(r.PassedAt), r.Deferred, r.Accepted)
 		if n++; n%together == 0 {
 			if err := t.Flush(); err != nil {
 				return err

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 const (
@@ -29,8 +29,8 @@ type listFile struct {
 	name  string // of those that package watch knows
 	key   string
 	path  string // empty: there is none
-	whose greylist.Whose
-	list  *greylist.Patterns // the last good one
+	whose address.Whose
+	list  *address.Patterns // the last good one
 
 	seen      fingerprint
 	settled   bool   // seen is old enough that no later write can have left it as it is
@@ -111,10 +111,10 @@ var errChanged = errors.New("changed meanwhile")
 
 // read reads the list as it was at the last look. Its error is errChanged where
 // somebody has begun to write the file since: what was read may be half of it.
-func (f *listFile) read() (greylist.Patterns, error) {
+func (f *listFile) read() (address.Patterns, error) {
 	list, err := config.ReadList(f.path, f.whose)
 	if fingerprintOf(f.path) != f.seen {
-		return greylist.Patterns{}, errChanged
+		return address.Patterns{}, errChanged
 	}
 	return list, err
 }

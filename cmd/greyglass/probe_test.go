@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 func TestProbe(t *testing.T) {
@@ -31,7 +31,7 @@ func TestProbe(t *testing.T) {
 		if got := s.output("probe", c.client, c.sender, c.recipient); got != c.want {
 			t.Errorf("probe %s %s %s:\n%swant:\n%s", c.client, c.sender, c.recipient, got, c.want)
 		}
-		decision := daemon.decision(greylist.FoldAddress(c.recipient))
+		decision := daemon.decision(address.Fold(c.recipient))
 		if got, want := decision.str("verdict"), strings.Fields(c.want)[1]; got != want {
 			t.Errorf("%s: logged verdict %q, printed %q", c.recipient, got, want)
 		}

@@ -13,6 +13,8 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 	"greyglass/milter"
 	"greyglass/sqlstore"
 )
@@ -25,7 +27,7 @@ const pollEvery = 500 * time.Millisecond
 // effect. What cannot be read leaves in force what was.
 type reloader struct {
 	*daemon
-	judge *greylist.Judge
+	judge *judge.Judge
 	gate  *milter.Gate
 	store greylist.Store
 
@@ -36,7 +38,7 @@ type reloader struct {
 	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *greylist.Judge, gate *milter.Gate, store greylist.Store) *reloader {
+func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, gate *milter.Gate, store greylist.Store) *reloader {
 	r := &reloader{daemon: d, judge: judge, gate: gate, store: store}
 	r.watch(loaded)
 	r.noteAll()
@@ -53,8 +55,8 @@ func (r *reloader) maxRows() int64 { return r.keep.Load().MaxRows }
 func (r *reloader) watch(loaded *config.Loaded) {
 	r.loaded, r.lists = loaded, loaded.Lists
 	r.files = [2]listFile{
-		{name: watch.Blocked, key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: greylist.Senders, list: &r.lists.Blocked},
-		{name: watch.Exceptions, key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: greylist.Recipients, list: &r.lists.Exceptions},
+		{name: watch.Blocked, key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: address.Senders, list: &r.lists.Blocked},
+		{name: watch.Exceptions, key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: address.Recipients, list: &r.lists.Exceptions},
 	}
 	for i := range r.files {
 		r.files[i].begin()
@@ -152,7 +154,7 @@ func (r *reloader) emptied(loaded *config.Loaded) bool {
 // does without a reload: only at start does that mean an empty list. Where the
 // file has just been emptied it waits, as without a reload, for what follows.
 func (r *reloader) keepGone(files [2]listFile, lists config.Lists) {
-	last := [2]greylist.Patterns{lists.Blocked, lists.Exceptions}
+	last := [2]address.Patterns{lists.Blocked, lists.Exceptions}
 	for i := range r.files {
 		file := &r.files[i]
 		emptied := file.emptied()

@@ -121,8 +121,8 @@ func newStatistics(ctx context.Context, store greylist.Store, windows greylist.W
 
 func (s statistics) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "waiting\t%d\t(oldest since: %s)\n", s.Waiting, clock(s.OldestWaiting))
-	fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, clock(s.LatestPassed))
+	fmt.Fprintf(t, "waiting\t%d\t(oldest since: %s)\n", s.Waiting, utc(s.OldestWaiting))
+	fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, utc(s.LatestPassed))
 	fmt.Fprintf(t, "deferred\t%d\t(answers to these triplets)\n", s.Deferred)
 	fmt.Fprintf(t, "accepted\t%d\t(answers to these triplets)\n", s.Accepted)
 	fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))

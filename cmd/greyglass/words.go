@@ -3,10 +3,10 @@ package main
 import "time"
 
 // timeInWords is a time as the database's views have it, and its zone.
-func timeInWords(unix int64) string { return clock(unix) + " UTC" }
+func timeInWords(unix int64) string { return utc(unix) + " UTC" }
 
-// clock is a time in UTC, or "-" for none.
-func clock(unix int64) string {
+// utc is a time in UTC, or "-" for none.
+func utc(unix int64) string {
 	if unix == 0 {
 		return "-"
 	}

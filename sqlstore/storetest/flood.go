@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/upkeep"
 )
 
 // Flood tests that however many new triplets arrive, what is remembered stays bounded, and
@@ -25,11 +27,11 @@ func Flood(t *testing.T, s interface {
 		networks = 6 // that it comes from
 	)
 	now := time.Unix(1_000_000, 0)
-	sweeper := &greylist.Sweeper{
+	sweeper := &upkeep.Expirer{
 		Store:   s,
 		Windows: func() greylist.Windows { return greylist.DefaultWindows },
 		Log:     slog.New(slog.DiscardHandler),
-		Clock:   greylist.NewClock(func() time.Time { return now }, slog.New(slog.DiscardHandler)),
+		Clock:   clock.New(func() time.Time { return now }, slog.New(slog.DiscardHandler)),
 	}
 	sweeper.MaxRows = func() int64 { return most }
 	waits := greylist.Entry{FirstSeen: now.Unix(), LastSeen: now.Unix(), Deferred: 1}

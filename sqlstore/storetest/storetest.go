@@ -119,7 +119,7 @@ func want(t *testing.T, s greylist.Store, tr greylist.Triplet, e *greylist.Entry
 	}
 }
 
-// knock updates the triplet as a [greylist.Judge] does.
+// knock updates the triplet as a [judge.Judge] does.
 func knock(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
 	var d greylist.Decision
 	err := s.Update(ctx, tr, func(remembered *greylist.Entry) (greylist.Entry, bool) {

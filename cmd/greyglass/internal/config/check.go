@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/milter"
 	"greyglass/sqlstore"
 )
@@ -108,6 +109,6 @@ func checkFile(s string) error {
 }
 
 func checkProbe(s string) error {
-	_, err := greylist.ParsePattern(s, greylist.Recipients)
+	_, err := address.ParsePatterns(address.Recipients, s)
 	return err
 }

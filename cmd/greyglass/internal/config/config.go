@@ -1,7 +1,7 @@
 // Package config reads the configuration of Greyglass: the defaults, over them
 // a TOML file, over that environment variables, over those what the command
 // line sets. It reports every mistake at once, and makes of what is left the
-// typed [Config] and the [greylist.Policy] that rests on it.
+// typed [Config] and the [judge.Policy] that rests on it.
 //
 // What can be configured stands in one table of [Option] values. The defaults,
 // the sample file and the reference are made from it.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"greyglass/greylist"
+	"greyglass/greylist/rules"
 )
 
 // list is a list of strings. check says what is wrong with which of them.
@@ -101,12 +101,12 @@ func each(check func(string) error) func([]string) []fault {
 }
 
 // compiled makes a check of one of the lists of a rule set.
-func compiled[E any](set func([]E) greylist.RuleSet) func([]E) []fault {
+func compiled[E any](set func([]E) rules.Config) func([]E) []fault {
 	return func(entries []E) []fault {
 		_, err := set(entries).Compile()
 		var faults []fault
 		for _, err := range unjoin(err) {
-			if e := new(greylist.ListError); errors.As(err, &e) {
+			if e := new(rules.ListError); errors.As(err, &e) {
 				faults = append(faults, faultOf(e.Index, entries[e.Index], e.Err))
 			}
 		}

@@ -7,13 +7,13 @@ import (
 	"os"
 	"strings"
 
-	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // Lists are the contents of the two list files.
 type Lists struct {
-	Blocked    greylist.Patterns // senders
-	Exceptions greylist.Patterns // recipients
+	Blocked    address.Patterns // senders
+	Exceptions address.Patterns // recipients
 }
 
 // ReadLists reads both list files. One that is not there is an empty list, and
@@ -22,11 +22,11 @@ func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
 	mistakes := new(Mistakes)
 	for _, l := range []struct {
 		key, file string
-		whose     greylist.Whose
-		into      *greylist.Patterns
+		whose     address.Whose
+		into      *address.Patterns
 	}{
-		{"blocked.senders_file", c.Blocked.SendersFile, greylist.Senders, &lists.Blocked},
-		{"blocked.exceptions_file", c.Blocked.ExceptionsFile, greylist.Recipients, &lists.Exceptions},
+		{"blocked.senders_file", c.Blocked.SendersFile, address.Senders, &lists.Blocked},
+		{"blocked.exceptions_file", c.Blocked.ExceptionsFile, address.Recipients, &lists.Exceptions},
 	} {
 		patterns, err := ReadList(l.file, l.whose)
 		broken := new(Mistakes)
@@ -47,19 +47,19 @@ func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
 // ReadList reads one list file; a relative name counts from the working folder.
 // An empty name is an empty list. The error is fs.ErrNotExist if the file is
 // not there, else a [*Mistakes] that holds every bad line.
-func ReadList(file string, whose greylist.Whose) (greylist.Patterns, error) {
+func ReadList(file string, whose address.Whose) (address.Patterns, error) {
 	if file == "" {
-		return greylist.Patterns{}, nil
+		return address.Patterns{}, nil
 	}
-	fail := func(what string) (greylist.Patterns, error) {
+	fail := func(what string) (address.Patterns, error) {
 		const mend = "make it a plain file that this user may read"
-		return greylist.Patterns{}, &Mistakes{[]Mistake{{Where: file, What: what, Mend: mend}}}
+		return address.Patterns{}, &Mistakes{[]Mistake{{Where: file, What: what, Mend: mend}}}
 	}
 	// A pipe is refused before it is opened, because that would wait for a writer.
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return greylist.Patterns{}, fs.ErrNotExist
+		return address.Patterns{}, fs.ErrNotExist
 	case err != nil:
 		return fail("cannot be read: " + reason(err))
 	case info.IsDir():
@@ -72,9 +72,9 @@ func ReadList(file string, whose greylist.Whose) (greylist.Patterns, error) {
 		return fail("cannot be read: " + reason(err))
 	}
 	defer f.Close()
-	patterns, err := greylist.ParseList(f, file, whose)
+	patterns, err := address.ParseList(f, file, whose)
 	if err != nil {
-		return greylist.Patterns{}, badLines(file, err)
+		return address.Patterns{}, badLines(file, err)
 	}
 	return patterns, nil
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 func TestReadList(t *testing.T) {
@@ -23,17 +23,17 @@ func TestReadList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"good", filepath.Join(".", "good")} {
-		patterns, err := ReadList(name, greylist.Senders)
+		patterns, err := ReadList(name, address.Senders)
 		if _, ok := patterns.Match("spam@example.net"); err != nil || !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"", os.DevNull} {
-		if patterns, err := ReadList(name, greylist.Senders); err != nil || !patterns.Empty() {
+		if patterns, err := ReadList(name, address.Senders); err != nil || !patterns.Empty() {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if _, err := ReadList("absent", greylist.Senders); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReadList("absent", address.Senders); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("absent: %v", err)
 	}
 	for name, want := range map[string][]string{
@@ -45,7 +45,7 @@ func TestReadList(t *testing.T) {
 		"pipe":   {"pipe: not a plain file; make it a plain file that this user may read"},
 		"good/x": {"good/x: cannot be read: not a directory; make it a plain file that this user may read"},
 	} {
-		_, err := ReadList(name, greylist.Senders)
+		_, err := ReadList(name, address.Senders)
 		wantMistakes(t, err, want...)
 	}
 }
@@ -63,6 +63,6 @@ func TestListNotPermitted(t *testing.T) {
 		}
 		defer syscall.Setfsuid(0)
 	}
-	_, err := ReadList(file, greylist.Senders)
+	_, err := ReadList(file, address.Senders)
 	wantMistakes(t, err, file+": cannot be read: permission denied; make it a plain file that this user may read")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
-	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // DefaultFile is the configuration file of an installed Greyglass.
@@ -28,7 +28,7 @@ type Source struct {
 type Loaded struct {
 	Config   *Config
 	Lists    Lists
-	Policy   *greylist.Policy  // made of Config and Lists
+	Policy   *judge.Policy     // made of Config and Lists
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
 	Warnings []string          // for the log, a line each
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/rules"
 )
 
 // modeObserve is the mode in which the greylist always accepts.
@@ -90,19 +91,19 @@ var rulesSection = Section{
 		}, {
 			Key:     "rules.allowed_senders",
 			Default: []string{},
-			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedSenders: s} }), "full IPv4 or IPv6 addresses"},
+			Kind:    list{compiled(func(s []string) rules.Config { return rules.Config{AllowedSenders: s} }), "full IPv4 or IPv6 addresses"},
 			Comment: "Client addresses to accept, such as [\"192.0.2.7\", \"2001:db8::7\"].",
 			Doc:     "Addresses of clients that are accepted.",
 		}, {
 			Key:     "rules.allowed_sender_nets",
 			Default: []string{},
-			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedSenderNets: s} }), prefixes},
+			Kind:    list{compiled(func(s []string) rules.Config { return rules.Config{AllowedSenderNets: s} }), prefixes},
 			Comment: "Client networks to accept, such as [\"192.0.2\", \"198.51.100.0/22\"].",
 			Doc:     "Networks of clients that are accepted.",
 		}, {
 			Key:     "rules.allowed_domains",
 			Default: []string{},
-			Kind:    list{compiled(func(s []string) greylist.RuleSet { return greylist.RuleSet{AllowedDomains: s} }), "`example.org` (without its subdomains), `*.example.org` (its subdomains)"},
+			Kind:    list{compiled(func(s []string) rules.Config { return rules.Config{AllowedDomains: s} }), "`example.org` (without its subdomains), `*.example.org` (its subdomains)"},
 			Comment: "Domains that this server receives mail for; empty: every domain.",
 			Doc:     "Domains that this server receives mail for. A recipient of another domain is answered as `foreign_domain_action` says. Empty allows every domain.",
 		}, {
@@ -126,13 +127,13 @@ var rulesSection = Section{
 		}, {
 			Key:     "rules.whitelisted_triples",
 			Default: [][]string{},
-			Kind:    triples{compiled(func(t [][]string) greylist.RuleSet { return greylist.RuleSet{WhitelistedTriples: t} }), "`[client, sender, recipient]`, the client as " + prefixes},
+			Kind:    triples{compiled(func(t [][]string) rules.Config { return rules.Config{WhitelistedTriples: t} }), "`[client, sender, recipient]`, the client as " + prefixes},
 			Comment: "Client, sender and recipient that are accepted together, such as\n[[\"213.38.186.202\", \"<post@mx1.example.com>\", \"<me@example.org>\"]].",
 			Doc:     "A client, a sender and a recipient that are accepted together. `*` as a sender or recipient is any, `@example.org` any of that domain, `@*.example.org` any of its subdomains, `<>` the null sender.",
 		}, {
 			Key:     "rules.whitelisted_nonstandard_triples",
 			Default: [][]string{},
-			Kind:    triples{compiled(func(t [][]string) greylist.RuleSet { return greylist.RuleSet{WhitelistedNonstandardTriples: t} }), "`[HELO name, client, recipient]`, the client as " + prefixes},
+			Kind:    triples{compiled(func(t [][]string) rules.Config { return rules.Config{WhitelistedNonstandardTriples: t} }), "`[HELO name, client, recipient]`, the client as " + prefixes},
 			Comment: "HELO name, client and recipient that are accepted together, such as\n[[\"listmail.example.org\", \"62.73.155.19\", \"<me@example.org>\"]].",
 			Doc:     "A HELO name, a client and a recipient that are accepted together, for mailing lists that send each message from another address.",
 		},

@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 // Policy makes the policy of the configuration and the contents of its lists.
 // It cannot fail for a configuration that comes from [Load].
-func (c *Config) Policy(lists Lists) (*greylist.Policy, error) {
+func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 	var errs []error
 	parse := func(key, s string, verdict greylist.Verdict) greylist.Reply {
 		r, err := greylist.ParseReply(s, verdict)
@@ -29,7 +32,7 @@ func (c *Config) Policy(lists Lists) (*greylist.Policy, error) {
 		greylist.Deny:  parse("rules.foreign_deny_reply", c.Rules.ForeignDenyReply, greylist.Deny),
 	}
 	whenBlocked, whenForeign := greylist.Verdict(c.Blocked.Action), greylist.Verdict(c.Rules.ForeignDomainAction)
-	rules, err := greylist.RuleSet{
+	rules, err := rules.Config{
 		AcceptLoopback:                c.Rules.AcceptLoopback,
 		AcceptVerifiedTLS:             c.Rules.AcceptVerifiedTLS,
 		Blocked:                       lists.Blocked,
@@ -51,7 +54,7 @@ func (c *Config) Policy(lists Lists) (*greylist.Policy, error) {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("config: %w", err))
 	}
-	policy := &greylist.Policy{
+	policy := &judge.Policy{
 		Rules:      rules,
 		Windows:    c.Greylist.Windows(),
 		Identity:   greylist.Identity{IPv4: c.Greylist.ClientPrefixIPv4, IPv6: c.Greylist.ClientPrefixIPv6},
@@ -81,14 +84,14 @@ func (g Greylist) Windows() greylist.Windows {
 
 // parseProbes makes one set of the patterns. Brackets around each keep one that
 // begins with "#" from being a comment.
-func parseProbes(patterns []string) (greylist.Patterns, error) {
+func parseProbes(patterns []string) (address.Patterns, error) {
 	var lines strings.Builder
 	for _, p := range patterns {
 		if err := checkProbe(p); err != nil {
-			return greylist.Patterns{}, fmt.Errorf("greylist.probe_senders: %w", err)
+			return address.Patterns{}, fmt.Errorf("greylist.probe_senders: %w", err)
 		}
 		p = strings.TrimSpace(p)
 		fmt.Fprintf(&lines, "<%s>\n", strings.TrimSuffix(strings.TrimPrefix(p, "<"), ">"))
 	}
-	return greylist.ParseList(strings.NewReader(lines.String()), "greylist.probe_senders", greylist.Recipients)
+	return address.ParseList(strings.NewReader(lines.String()), "greylist.probe_senders", address.Recipients)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
 )
 
 // empty is a memory that remembers nothing.
@@ -69,8 +71,8 @@ deny_reply = "554 5.7.1 Blocked"
 	wantEqual(t, "error reply", p.ErrorReply.String(), "451 4.3.0 Not now")
 	wantEqual(t, "timeout", p.Timeout, 250*time.Millisecond)
 
-	judge := greylist.NewJudge(empty{}, p, slog.New(slog.DiscardHandler),
-		greylist.NewClock(func() time.Time { return time.Unix(1e9, 0) }, slog.New(slog.DiscardHandler)))
+	judge := judge.New(empty{}, p, slog.New(slog.DiscardHandler),
+		clock.New(func() time.Time { return time.Unix(1e9, 0) }, slog.New(slog.DiscardHandler)))
 	for _, c := range []struct {
 		client, helo, sender, recipient string
 		reason                          greylist.Reason

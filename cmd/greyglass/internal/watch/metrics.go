@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 	"greyglass/sqlstore"
 )
 
@@ -82,7 +83,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	s.gauge(started, unix(d.Started))
 	s.counter(logLost, d.LogLost())
-	s.judge(d.Judge.Tally())
+	s.judge(d.Judge.Counters())
 	s.gate(d)
 	s.store(d)
 	s.files(d.Files)
@@ -91,7 +92,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 // series hands out the values of metrics.
 type series struct{ out chan<- prometheus.Metric }
 
-func (s series) judge(t *greylist.Tally) {
+func (s series) judge(t *judge.Counters) {
 	for k, n := range t.Answers() {
 		s.counter(decisions, n, k.Via, string(k.Verdict), string(k.Reason))
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 	"greyglass/milter"
 )
 
@@ -63,14 +66,14 @@ func (m *memory) set(err error) {
 var discard = slog.New(slog.DiscardHandler)
 
 func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
-	rules, err := greylist.RuleSet{}.Compile()
+	rules, err := rules.Config{}.Compile()
 	if err != nil {
 		panic(err)
 	}
-	policy := &greylist.Policy{Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
+	policy := &judge.Policy{Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
 		OnError: onError, Timeout: time.Second}
 	d := &Daemon{
-		Judge:     greylist.NewJudge(m, policy, discard, greylist.NewClock(time.Now, discard)),
+		Judge:     judge.New(m, policy, discard, clock.New(time.Now, discard)),
 		Gate:      milter.NewGate(milter.Limits{Connections: 1}, discard),
 		Store:     m,
 		Rows:      new(Rows),

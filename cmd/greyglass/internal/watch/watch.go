@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 	"greyglass/milter"
 	"greyglass/sqlstore"
 )
 
 // Daemon is what is watched of a daemon that serves.
 type Daemon struct {
-	Judge     *greylist.Judge
+	Judge     *judge.Judge
 	Gate      *milter.Gate
 	Store     greylist.Store
 	Rows      *Rows

@@ -1,0 +1,92 @@
+package transfer
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+
+	"greyglass/greylist"
+)
+
+// counted is a Store of which only the history is used.
+type counted struct {
+	greylist.Store
+	answered map[greylist.Answered]int64 // whose Count is zero
+	returned map[greylist.Returned]int64
+	records  int
+	loses    bool // what is recorded
+}
+
+func count(h greylist.History) *counted {
+	c := &counted{answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64)}
+	_ = c.Record(context.Background(), h)
+	c.records = 0
+	return c
+}
+
+func (c *counted) Record(_ context.Context, h greylist.History) error {
+	c.records++
+	if c.loses {
+		return nil
+	}
+	for _, a := range h.Answered {
+		n := a.Count
+		a.Count = 0
+		c.answered[a] += n
+	}
+	for _, r := range h.Returned {
+		n := r.Count
+		r.Count = 0
+		c.returned[r] += n
+	}
+	return nil
+}
+
+func (c *counted) History(context.Context, int64) (greylist.History, error) {
+	var h greylist.History
+	for a, n := range c.answered {
+		a.Count = n
+		h.Answered = append(h.Answered, a)
+	}
+	for r, n := range c.returned {
+		r.Count = n
+		h.Returned = append(h.Returned, r)
+	}
+	h.Sort()
+	return h, nil
+}
+
+func TestTransferHistory(t *testing.T) {
+	answered := func(hour, count int64) greylist.Answered {
+		return greylist.Answered{Hour: hour * greylist.Hour, Via: "milter", Count: count}
+	}
+	returned := func(hour, count int64) greylist.Returned {
+		return greylist.Returned{Hour: hour * greylist.Hour, Within: 5, Count: count}
+	}
+	from := count(greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 7)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 3)}})
+	to := count(greylist.History{Answered: []greylist.Answered{answered(2, 5), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(2, 4)}})
+	want := greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 4)}}
+	transfer := Transfer{from, to}
+	for _, written := range []int64{3, 0} { // the second time all is there
+		sum, err := transfer.CopyHistory(t.Context())
+		if got, _ := to.History(t.Context(), 0); err != nil || sum != (Transferred{6, written}) || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v; there is %+v, want %+v", sum, err, got, want)
+		}
+	}
+
+	// So many that they are not recorded at once.
+	for hour := range int64(2 * together) {
+		_ = from.Record(t.Context(), greylist.History{Answered: []greylist.Answered{answered(10+hour, 1)}})
+	}
+	to.records = 0
+	if sum, err := transfer.CopyHistory(t.Context()); err != nil || sum.Written != 2*together || to.records != 2 {
+		t.Errorf("%+v, %v by %d records", sum, err, to.records)
+	}
+
+	to.loses = true
+	_ = from.Record(t.Context(), greylist.History{Answered: []greylist.Answered{answered(1, 1)}})
+	if _, err := transfer.CopyHistory(t.Context()); err == nil || !strings.Contains(err.Error(), "is not there") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,59 @@
+package address
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxListLine is the longest line of a list file, in octets.
+	maxListLine = 4096
+
+	// maxListErrors bounds how many bad lines are told of: a file that is no list
+	// at all has as many as it has lines.
+	maxListErrors = 20
+)
+
+// ParseList reads a list file: one pattern a line; empty lines, and lines that
+// begin with "#", mean nothing. Its error holds one line for each bad line of the
+// file, in the form "name:line: what".
+func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
+	var p Patterns
+	var errs []error
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 1024), maxListLine)
+	n := 0
+	for lines.Scan() {
+		if len(errs) == maxListErrors {
+			errs = append(errs, fmt.Errorf("%s:%d: further lines were not looked at", name, n+1))
+			break
+		}
+		n++
+		line := lines.Text()
+		if n == 1 {
+			line = strings.TrimPrefix(line, "\ufeff") // the byte order mark of some editors
+		}
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if !utf8.ValidString(line) {
+			errs = append(errs, fmt.Errorf("%s:%d: not UTF-8 text", name, n))
+		} else if err := p.add(line, whose); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		errs = append(errs, fmt.Errorf("%s:%d: longer than %d octets", name, n+1, maxListLine))
+	} else if err != nil {
+		errs = append(errs, fmt.Errorf("%s: %w", name, err))
+	}
+	if len(errs) > 0 {
+		return Patterns{}, errors.Join(errs...)
+	}
+	return p, nil
+}

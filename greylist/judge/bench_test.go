@@ -1,0 +1,35 @@
+package judge
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/clock"
+)
+
+// BenchmarkRecipient is the most frequent answer of a server: to a triplet that has
+// passed, with the decision log.
+func BenchmarkRecipient(b *testing.B) {
+	for name, log := range map[string]*slog.Logger{
+		"logged": slog.New(slog.NewTextHandler(io.Discard, nil)),
+		"silent": slog.New(slog.DiscardHandler),
+	} {
+		b.Run(name, func(b *testing.B) {
+			now := time.Now()
+			m := &memory{entries: map[greylist.Triplet]greylist.Entry{
+				{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"}: {FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix()},
+			}}
+			j := New(m, newPolicy(b), log, clock.New(func() time.Time { return now }, log))
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, _ := j.Recipient(context.Background(), stranger); got.Reason != greylist.ReasonAlreadyGrey {
+					b.Fatal(got.Reason)
+				}
+			}
+		})
+	}
+}

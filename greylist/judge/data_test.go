@@ -1,0 +1,115 @@
+package judge
+
+import (
+	"strings"
+	"testing"
+
+	"greyglass/greylist"
+)
+
+// TestProbesAreLeftToData: mail from the null sender or a prober is not judged,
+// remembered or logged at RCPT. A callout ends there.
+func TestProbesAreLeftToData(t *testing.T) {
+	for _, sender := range []string{"", "<>", "verify@example.net", "<VERIFY@Example.net>", "any@probe.example"} {
+		c := newCourt(newPolicy(t))
+		a := stranger
+		a.Sender = sender
+		if got, judged := c.Recipient(t.Context(), a); judged || got != (Answer{}) {
+			t.Errorf("%q: judged %v, %+v", sender, judged, got)
+		}
+		if c.memory.updates != 0 || c.log.Len() != 0 {
+			t.Errorf("%q: %d updates, logged %q", sender, c.memory.updates, &c.log)
+		}
+		if got := c.Message(t.Context(), []greylist.Attempt{a}); got.Reason != greylist.ReasonNotSeenBefore || got.Verdict != greylist.Defer {
+			t.Errorf("%q at DATA: %+v", sender, got)
+		}
+		if n := len(c.decisions()); n != 1 {
+			t.Errorf("%q: %d lines in the log at DATA", sender, n)
+		}
+	}
+	for _, sender := range []string{"jane@example.com", "verify@example.com", "x@mx.probe.example", `"<>"`} {
+		c := newCourt(newPolicy(t))
+		a := stranger
+		a.Sender = sender
+		if _, judged := c.Recipient(t.Context(), a); !judged {
+			t.Errorf("%q: left to DATA", sender)
+		}
+	}
+}
+
+// TestMessage: the message is deferred if one of its recipients is, with the
+// reply of the longest wait; each recipient is remembered and logged.
+func TestMessage(t *testing.T) {
+	recipient := func(name string) greylist.Attempt {
+		a := stranger
+		a.Sender, a.Recipient = "<>", name+"@example.org"
+		return a
+	}
+	for _, c := range []struct {
+		name       string
+		recipients string // who was seen when, see below
+		want       Answer
+		reply      string
+		log        []greylist.Reason
+	}{
+		{"none", "", Answer{Verdict: greylist.Accept}, "", nil},
+		{"one unseen", "new",
+			Answer{Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Wait: 3600}, "1 hour", []greylist.Reason{greylist.ReasonNotSeenBefore}},
+		{"one passed", "passed", Answer{Verdict: greylist.Accept}, "", []greylist.Reason{greylist.ReasonAlreadyGrey}},
+		{"all passed", "passed ready", Answer{Verdict: greylist.Accept}, "", []greylist.Reason{greylist.ReasonAlreadyGrey, greylist.ReasonNowGrey}},
+		{"one of them waits", "passed half ready",
+			Answer{Verdict: greylist.Defer, Reason: greylist.ReasonTooSoon, Wait: 1800}, "30 minutes", []greylist.Reason{greylist.ReasonAlreadyGrey, greylist.ReasonTooSoon, greylist.ReasonNowGrey}},
+		{"the longest wait, last", "half new",
+			Answer{Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Wait: 3600}, "1 hour", []greylist.Reason{greylist.ReasonTooSoon, greylist.ReasonNotSeenBefore}},
+		{"the longest wait, first", "new half",
+			Answer{Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Wait: 3600}, "1 hour", []greylist.Reason{greylist.ReasonNotSeenBefore, greylist.ReasonTooSoon}},
+		{"the same recipient twice", "new new",
+			Answer{Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Wait: 3600}, "1 hour", []greylist.Reason{greylist.ReasonNotSeenBefore, greylist.ReasonWayTooSoon}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			court := newCourt(newPolicy(t))
+			now := court.clock
+			court.memory.entries = map[greylist.Triplet]greylist.Entry{
+				{Client: "192.0.2.7", Sender: "<>", Recipient: "half@example.org"}:   {FirstSeen: now - 1800, LastSeen: now - 1800, Deferred: 1},
+				{Client: "192.0.2.7", Sender: "<>", Recipient: "ready@example.org"}:  {FirstSeen: now - 3600, LastSeen: now - 3600, Deferred: 1},
+				{Client: "192.0.2.7", Sender: "<>", Recipient: "passed@example.org"}: {FirstSeen: now - 9000, LastSeen: now - 1, PassedAt: now - 1, Accepted: 1},
+			}
+			var attempts []greylist.Attempt
+			for _, name := range strings.Fields(c.recipients) {
+				attempts = append(attempts, recipient(name))
+			}
+			if c.reply != "" {
+				c.want.Reply = greylist.Reply{Code: 451, Enhanced: "4.7.1", Text: "Greylisted, please try again in " + c.reply}
+			}
+			if got := court.Message(t.Context(), attempts); got != c.want {
+				t.Errorf("\n got %+v\nwant %+v", got, c.want)
+			}
+			log := court.decisions()
+			if len(log) != len(c.log) {
+				t.Fatalf("%d lines in the log, want %d", len(log), len(c.log))
+			}
+			for i, line := range log {
+				for _, want := range []string{"reason=" + string(c.log[i]), "recipient=" + attempts[i].Recipient} {
+					if !strings.Contains(line, " "+want+" ") {
+						t.Errorf("line %d lacks %s: %s", i, want, line)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestMessageAfterError: a deferral of the greylist says how long to wait,
+// which one for an error can't.
+func TestMessageAfterError(t *testing.T) {
+	p := newPolicy(t)
+	p.OnError = greylist.Defer
+	c := newCourt(p)
+	nowhere := stranger
+	nowhere.Client = greylist.ParseClient("unknown")
+	for _, attempts := range [][]greylist.Attempt{{nowhere, stranger}, {stranger, nowhere}} {
+		if got := c.Message(t.Context(), attempts); got.Wait != 3600 {
+			t.Errorf("got %+v", got)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package judge
+
+import (
+	"context"
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// Explanation is how an answer comes about.
+type Explanation struct {
+	Steps  []rules.Step // rules 0 to 4, as far as they were asked
+	Answer Answer
+
+	// The greylist's part, if the rules had no answer.
+	Greylisted bool
+	Triplet    greylist.Triplet
+	Remembered *greylist.Entry // nil: unseen
+	AtData     bool            // it is asked at DATA, because the sender may be a callout's
+}
+
+// Explain says what the attempt would be answered at the given time (Unix
+// seconds), by the same code that answers, and remembers nothing. Its error is
+// the memory's, with which the answer would be as OnError says.
+func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (Explanation, error) {
+	var x Explanation
+	k := rules.NewFacts(&a)
+	if ruling, ok := p.Rules.AskFacts(k, func(s rules.Step) { x.Steps = append(x.Steps, s) }); ok {
+		x.Answer = ruled(ruling)
+		return x, nil
+	}
+	x.Greylisted = true
+	x.AtData = p.isProbe(k.Sender)
+	var err error
+	if x.Triplet, err = p.Identity.FoldedTriplet(k.Client, k.Sender, k.Recipient); err == nil {
+		x.Remembered, err = memory.Get(ctx, x.Triplet)
+	}
+	if err != nil {
+		x.Answer = p.failed(err)
+		return x, err
+	}
+	x.Answer = p.answer(p.Windows.Decide(x.Remembered, now))
+	return x, nil
+}

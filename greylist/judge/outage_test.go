@@ -1,0 +1,123 @@
+package judge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/clock"
+)
+
+// TestOutage: an outage is told of when it begins and when it is over, and in
+// between it is not, whatever fails.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged logbook
+		log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+		var down atomic.Pointer[error]
+		state := func() error {
+			if err := down.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}
+		m := &memory{fail: func(context.Context) error { return state() }, ping: state}
+		judge := New(m, newPolicy(t), log, clock.New(time.Now, log))
+		ask := func(want greylist.Reason) {
+			t.Helper()
+			if answer, _ := judge.Recipient(t.Context(), stranger); answer.Reason != want {
+				t.Errorf("%+v, want %s", answer, want)
+			}
+		}
+		told := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			var lines []string
+			for line := range strings.Lines(logged.String()) {
+				if !strings.Contains(line, "msg=decision") {
+					lines = append(lines, strings.TrimSpace(line))
+				}
+			}
+			logged.Reset()
+			if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
+				t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+			}
+		}
+		set := func(err error) {
+			if err == nil {
+				down.Store(nil)
+			} else {
+				down.Store(&err)
+			}
+		}
+
+		ask(greylist.ReasonNotSeenBefore)
+		told()
+		set(context.Canceled) // its client has gone
+		ask(greylist.ReasonError)
+		set(greylist.ErrClosed) // the daemon is going
+		ask(greylist.ReasonError)
+		told()
+
+		full := &greylist.Fault{Database: "/x.db", Err: errors.New("disk is full"), Advice: "make room"}
+		set(full)
+		for range 100 {
+			ask(greylist.ReasonError)
+		}
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		time.Sleep(time.Minute)
+		set(context.DeadlineExceeded)
+		ask(greylist.ReasonError)
+		told()
+
+		// Between two failures it may work for a moment: that is not its end.
+		for range 3 {
+			set(nil)
+			ask(greylist.ReasonWayTooSoon)
+			set(full)
+			ask(greylist.ReasonError)
+			set(nil)
+			time.Sleep(900 * time.Millisecond)
+			set(full)
+			ask(greylist.ReasonError)
+			set(nil)
+		}
+		told()
+		time.Sleep(2 * outageLook)
+		told(`level=INFO msg="database works again" after=1m4s failed_answers=107`)
+		ask(greylist.ReasonWayTooSoon)
+		time.Sleep(time.Hour)
+		told()
+
+		set(full)
+		ask(greylist.ReasonError)
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(nil)
+		time.Sleep(time.Minute)
+		logged.Reset()
+
+		// It may be there from the beginning, before anybody asks.
+		judge.LookAtMemory(t.Context())
+		told()
+		set(full)
+		judge.LookAtMemory(t.Context())
+		judge.LookAtMemory(t.Context())
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(nil)
+		time.Sleep(2 * outageLook)
+		told(`level=INFO msg="database works again" after=1s failed_answers=0`)
+
+		set(full)
+		ask(greylist.ReasonError)
+		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
+		set(greylist.ErrClosed) // nobody looks any more
+		time.Sleep(time.Minute)
+		told()
+	})
+}
