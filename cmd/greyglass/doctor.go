@@ -26,7 +26,7 @@ is changed, and nothing that the daemon is asked is remembered. Run it as root:
 others may not see everything.
 
 Each line begins with 'ok', with 'warn' (worth a look), or with 'WRONG'. What is not
-right is followed by how to mend it. The exit status is 0 if nothing is WRONG, else 1.
+right is followed by its fix. The exit status is 0 if nothing is WRONG, else 1.
 With --json it is one array of objects with check, status (ok, warn, wrong), says, and mend.
 
 The mail servers are asked for their configurations by their own programs, which are
@@ -87,9 +87,9 @@ var marks = map[doctor.Status]string{doctor.OK: "ok", doctor.Warn: "warn", docto
 const checkWidth = len("configuration")
 
 func printFinding(w io.Writer, f doctor.Finding) {
-	fmt.Fprintf(w, "%-5s  %-*s  %s\n", marks[f.Status], checkWidth, f.Check, f.Says)
-	if f.Mend != "" {
-		fmt.Fprintf(w, "%s  mend: %s\n", strings.Repeat(" ", len("WRONG  ")+checkWidth), f.Mend)
+	fmt.Fprintf(w, "%-5s  %-*s  %s\n", marks[f.Status], checkWidth, f.Check, f.Detail)
+	if f.Fix != "" {
+		fmt.Fprintf(w, "%s  fix: %s\n", strings.Repeat(" ", len("WRONG  ")+checkWidth), f.Fix)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestDoctorFindsTheConfigurationBroken(t *testing.T) {
 	s := newSite(t, conf{"greylist.mode": `"off"`, "listen.policy": `["8897"]`})
 	r := s.run("doctor")
 	r.fails(t, statusFailed, "not all is well")
-	for _, part := range []string{"WRONG  configuration  ", "greylist.mode", "listen.policy", "mend: ", "\n2 things are wrong, with 1 warning.\n"} {
+	for _, part := range []string{"WRONG  configuration  ", "greylist.mode", "listen.policy", "fix: ", "\n2 things are wrong, with 1 warning.\n"} {
 		if !strings.Contains(r.stdout, part) {
 			t.Errorf("does not say %q:\n%s", part, r.stdout)
 		}
@@ -65,7 +65,7 @@ func TestDoctorWithoutRights(t *testing.T) {
 	s.user = nil // the daemon is root's here
 	s.serve()
 	s.user = owner
-	if r := s.run("doctor"); !strings.Contains(r.stdout, "warn   daemon") || !strings.Contains(r.stdout, "mend: run this as root") {
+	if r := s.run("doctor"); !strings.Contains(r.stdout, "warn   daemon") || !strings.Contains(r.stdout, "fix: run this as root") {
 		t.Errorf("says:\n%s", r.stdout)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// place is a file, or a folder on the way to it.
+// place is a file, or a folder on the path to it.
 type place struct {
 	path     string
 	mode     fs.FileMode
@@ -38,14 +38,14 @@ func (p place) lets(a account, what fs.FileMode) bool {
 	return p.mode.Perm()&what == what
 }
 
-// way is the folders that lead to a file, from the top, and the file itself.
-type way []place
+// route is a path: the folders that lead to a file, from the top, and the file itself.
+type route []place
 
-func (w way) end() place       { return w[len(w)-1] }
-func (w way) folders() []place { return w[:len(w)-1] }
+func (w route) end() place       { return w[len(w)-1] }
+func (w route) folders() []place { return w[:len(w)-1] }
 
 // stops returns the first place that keeps the account from opening the file.
-func (w way) stops(a account) (at place, stopped bool) {
+func (w route) stops(a account) (at place, stopped bool) {
 	for _, folder := range w.folders() {
 		if !folder.lets(a, mayWalk) {
 			return folder, true
@@ -54,14 +54,14 @@ func (w way) stops(a account) (at place, stopped bool) {
 	return w.end(), !w.end().lets(a, mayWrite)
 }
 
-// wayTo returns the way to a file, symbolic links resolved.
-func (m Machine) wayTo(path string) (way, error) {
+// routeTo returns the path to a file as places, symbolic links resolved.
+func (m Machine) routeTo(path string) (route, error) {
 	real, err := filepath.EvalSymlinks(m.path(path))
 	if err != nil {
 		return nil, err
 	}
 	top := filepath.Join("/", m.Root)
-	var w way
+	var w route
 	for at := real; ; at = filepath.Dir(at) {
 		p, err := placeAt(at)
 		if err != nil {
@@ -93,17 +93,17 @@ func (m Machine) inWords(p place) string {
 	return fmt.Sprintf("mode %04o, user %s, group %s", p.mode.Perm(), m.userName(p.uid), m.groupName(p.gid))
 }
 
-// lookAtSocket looks whether a mail server, which works as this user, may open
+// checkSocket looks whether a mail server, which works as this user, may open
 // a unix socket of the daemon's.
-func (v *visit) lookAtSocket(path, server, user string) {
+func (v *exam) checkSocket(path, server, user string) {
 	a, known := v.Machine.account(user)
 	if !known {
 		v.warn("see whether "+server+" can open "+path, "it works as user %s, who is not in /etc/passwd, so it is not known whether it may open %s", user, path)
 		return
 	}
-	w, err := v.Machine.wayTo(path)
+	w, err := v.Machine.routeTo(path)
 	if err != nil {
-		return // said of the daemon
+		return // found of the daemon
 	}
 	at, stopped := w.stops(a)
 	group := v.Machine.groupName(at.gid)

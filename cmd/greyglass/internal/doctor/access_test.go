@@ -29,7 +29,7 @@ func TestMayOpen(t *testing.T) {
 		{"the owner, shut out", 0o700, 0o066, account{"z", owner, []int{1}}, "/run/greyglass/s"},
 		{"root", 0o000, 0o000, account{"root", 0, []int{0}}, ""},
 	} {
-		at, stopped := way{top, folder(c.folder), socket(c.socket)}.stops(c.who)
+		at, stopped := route{top, folder(c.folder), socket(c.socket)}.stops(c.who)
 		if stopped != (c.stops != "") || stopped && at.path != c.stops {
 			t.Errorf("%s: stopped %v at %s, want %q", c.name, stopped, at.path, c.stops)
 		}
@@ -50,26 +50,26 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// A mend must fit what is in the way.
+// A fix must fit what denies the access.
 func TestSocketMends(t *testing.T) {
 	s := subject(t, nil, nil)
 	look := func() []Finding {
-		var said []Finding
-		v := &visit{Subject: s, say: func(f Finding) { said = append(said, f) }}
-		v.lookAtSocket("/run/greyglass/milter.sock", "Exim", "Debian-exim")
-		return said
+		var found []Finding
+		v := &exam{Subject: s, report: func(f Finding) { found = append(found, f) }}
+		v.checkSocket("/run/greyglass/milter.sock", "Exim", "Debian-exim")
+		return found
 	}
 	chmod := func(name string, mode os.FileMode) {
 		if err := os.Chmod(s.Machine.path(name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
-	right(t, look(), "may open")
+	wantOK(t, look(), "may open")
 	chmod("/run/greyglass/milter.sock", 0o600)
-	says(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0600")
+	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0600")
 	chmod("/run/greyglass/milter.sock", 0o660)
-	says(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0660")
+	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0660")
 	chmod("/run/greyglass", 0o700)
-	says(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not go through /run/greyglass (mode 0700")
+	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not go through /run/greyglass (mode 0700")
 	chmod("/run/greyglass", 0o755)
 }

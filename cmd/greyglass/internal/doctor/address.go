@@ -21,7 +21,7 @@ const (
 )
 
 // listens returns where the daemon should listen, as far as that can be known.
-func (v *visit) listens(p protocol) (ours []milter.Address) {
+func (v *exam) listens(p protocol) (ours []milter.Address) {
 	spelled := v.config.Listen.Milter
 	if p == byPolicy {
 		spelled = v.config.Listen.Policy
@@ -39,7 +39,7 @@ func (v *visit) listens(p protocol) (ours []milter.Address) {
 }
 
 // ours finds the address of the daemon's that a mail server means by its own.
-func (v *visit) ours(ctx context.Context, p protocol, theirs milter.Address) (milter.Address, bool) {
+func (v *exam) ours(ctx context.Context, p protocol, theirs milter.Address) (milter.Address, bool) {
 	for _, a := range v.listens(p) {
 		if v.Machine.same(ctx, a, theirs) {
 			return a, true
@@ -98,7 +98,7 @@ func (m Machine) addresses(ctx context.Context, host string) (all []netip.Addr) 
 
 // suggested is the address that a mail server is best given: an inet one where
 // it may be locked into a folder of its own, else a unix one.
-func (v *visit) suggested(p protocol, network string) string {
+func (v *exam) suggested(p protocol, network string) string {
 	listens := v.listens(p)
 	for _, a := range listens {
 		if strings.HasPrefix(a.Network, network) {

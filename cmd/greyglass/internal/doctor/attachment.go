@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// lookAtAttachment sums up what was found out about the mail servers.
-func lookAtAttachment(_ context.Context, v *visit) {
+// checkAttachment sums up what was found out about the mail servers.
+func checkAttachment(_ context.Context, v *exam) {
 	switch {
 	case len(v.attached) > 0:
 		v.ok("%s asks Greyglass", strings.Join(v.attached, " and "))
 	case len(v.unread) > 0:
-		v.warn("mend what is said above, then run this again", "whether %s asks Greyglass is not known", strings.Join(v.unread, " and "))
+		v.warn("fix what is reported above, then run this again", "whether %s asks Greyglass is not known", strings.Join(v.unread, " and "))
 	case len(v.mailServers) > 0:
-		var mends []string
+		var fixes []string
 		for _, server := range v.mailServers {
-			mends = append(mends, v.attaching(server))
+			fixes = append(fixes, v.attaching(server))
 		}
-		v.wrong(strings.Join(mends, "; or "), "no mail server asks Greyglass, so that nothing is greylisted (%s is here)", strings.Join(v.mailServers, " and "))
+		v.wrong(strings.Join(fixes, "; or "), "no mail server asks Greyglass, so that nothing is greylisted (%s is here)", strings.Join(v.mailServers, " and "))
 	case v.servesOthers():
 		v.ok("none on this machine; Greyglass listens for those of others, which cannot be looked at from here")
 	default:
@@ -29,21 +29,21 @@ func lookAtAttachment(_ context.Context, v *visit) {
 }
 
 // cannotRead says that there is a mail server of which nothing can be known.
-func (v *visit) cannotRead(server, mend string, err error) {
+func (v *exam) cannotRead(server, fix string, err error) {
 	v.unread = append(v.unread, server)
-	const says = "its configuration cannot be read: %v"
+	const detail = "its configuration cannot be read: %v"
 	switch {
 	case notInstalled(err):
-		v.wrong("add the folder of its program to PATH", says, err)
+		v.wrong("add the folder of its program to PATH", detail, err)
 	case v.Machine.Super:
-		v.wrong(mend, says, err)
+		v.wrong(fix, detail, err)
 	default:
-		v.warn("run this as root", says, err)
+		v.warn("run this as root", detail, err)
 	}
 }
 
 // attaching says how a mail server is made to ask us.
-func (v *visit) attaching(server string) string {
+func (v *exam) attaching(server string) string {
 	switch server {
 	case "Postfix":
 		return "for Postfix, add the lines of " + v.example("postfix/milter.cf") + " to main.cf (smtpd_milters = " + v.suggested(byMilter, "tcp") + " and milter_default_action = accept), then 'postfix reload'"
@@ -54,7 +54,7 @@ func (v *visit) attaching(server string) string {
 }
 
 // servesOthers reports whether the daemon listens for other machines.
-func (v *visit) servesOthers() bool {
+func (v *exam) servesOthers() bool {
 	for _, a := range append(v.listens(byMilter), v.listens(byPolicy)...) {
 		host, _, err := net.SplitHostPort(a.Addr)
 		if err != nil || a.Network == "unix" || host == "localhost" {

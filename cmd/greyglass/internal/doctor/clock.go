@@ -12,9 +12,9 @@ var built = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 // clockSlack is how much later than now a remembered time may be.
 const clockSlack = time.Minute
 
-// lookAtClock looks whether the time can be right, on which all windows rest.
-func lookAtClock(_ context.Context, v *visit) {
-	const mend = "set it, and keep it right by systemd-timesyncd, chrony or ntpd"
+// checkClock looks whether the time can be right, on which all windows rest.
+func checkClock(_ context.Context, v *exam) {
+	const fix = "set it, and keep it right by systemd-timesyncd, chrony or ntpd"
 	now := v.Machine.Now().UTC()
 	inWords := now.Format(time.DateTime) + " UTC"
 	ahead := time.Unix(v.newestTime, 0).Sub(now)
@@ -25,11 +25,11 @@ func lookAtClock(_ context.Context, v *visit) {
 	synchronizes := err == nil
 	switch {
 	case now.Before(built):
-		v.wrong(mend, "says %s, before this program was written", inWords)
+		v.wrong(fix, "says %s, before this program was written", inWords)
 	case v.newestTime > 0 && ahead > clockSlack && synchronized:
 		v.warn("nothing needs to be done: such a time counts as now when it is met", "is right (%s), but was ahead once: the database remembers a time that is %v later", inWords, ahead.Round(time.Second))
 	case v.newestTime > 0 && ahead > clockSlack:
-		v.wrong(mend+"; if it is right now and was ahead before, nothing needs to be done: such a time counts as now when it is met",
+		v.wrong(fix+"; if it is right now and was ahead before, nothing needs to be done: such a time counts as now when it is met",
 			"says %s, but the database remembers a time that is %v later", inWords, ahead.Round(time.Second))
 	case synchronizes && !synchronized:
 		v.warn("see what 'timedatectl timesync-status' says", "says %s, but systemd-timesyncd has not compared it with any other yet", inWords)

@@ -16,31 +16,31 @@ import (
 	"greyglass/milter"
 )
 
-// answerPatience is how long the daemon may take to answer.
-const answerPatience = 10 * time.Second
+// answerTimeout is how long the daemon may take to answer.
+const answerTimeout = 10 * time.Second
 
-// nobody stands for sender and recipient in what the daemon is asked (RFC 2606,
+// probeAddress stands for sender and recipient in what the daemon is asked (RFC 2606,
 // section 2). It asks as a client without an address, whom it lets in by its
 // first rule, so that nothing is remembered.
-const nobody = "doctor@greyglass.invalid"
+const probeAddress = "doctor@greyglass.invalid"
 
 const startIt = "start the daemon ('systemctl start greyglass'); if it does not stay, 'journalctl -u greyglass' says why"
 
-// lookAtDaemon asks the daemon at each address.
-func lookAtDaemon(ctx context.Context, v *visit) {
+// checkDaemon asks the daemon at each address.
+func checkDaemon(ctx context.Context, v *exam) {
 	listen := v.config.Listen
 	if len(listen.Milter)+len(listen.Policy) == 0 {
 		v.wrong("name an address in listen.milter or listen.policy", "no mail server can reach it, because listen.milter and listen.policy are empty")
 	}
 	for _, s := range listen.Milter {
-		v.lookAtAddress(ctx, byMilter, s, askMilter)
+		v.checkAddress(ctx, byMilter, s, askMilter)
 	}
 	for _, s := range listen.Policy {
-		v.lookAtAddress(ctx, byPolicy, s, askPolicy)
+		v.checkAddress(ctx, byPolicy, s, askPolicy)
 	}
 }
 
-func (v *visit) lookAtAddress(ctx context.Context, p protocol, spelled string, ask func(context.Context, milter.Address) error) {
+func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask func(context.Context, milter.Address) error) {
 	a, err := milter.ParseAddress(spelled)
 	if err == nil && a.Network == "systemd" {
 		if a, err = v.Machine.passedBySystemd(a); err != nil {
@@ -53,7 +53,7 @@ func (v *visit) lookAtAddress(ctx context.Context, p protocol, spelled string, a
 		v.warn("choose a port", "%s %s could not be asked: it is another port each time that the daemon starts", p, spelled)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	switch err = ask(ctx, a); {
 	case err == nil:
@@ -66,7 +66,7 @@ func (v *visit) lookAtAddress(ctx context.Context, p protocol, spelled string, a
 		v.wrong(startIt, "does not answer at %s %s: nobody listens there", p, spelled)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		v.wrong("look into the daemon's log ('journalctl -u greyglass'), then restart it ('systemctl restart greyglass')",
-			"does not answer at %s %s within %v", p, spelled, answerPatience)
+			"does not answer at %s %s within %v", p, spelled, answerTimeout)
 	default:
 		v.wrong("see whether it is Greyglass that listens there ('ss -ltnxp' shows it), and what its log says ('journalctl -u greyglass')",
 			"does not answer as it should at %s %s: %s", p, spelled, strings.TrimPrefix(err.Error(), "milter: "))
@@ -75,7 +75,7 @@ func (v *visit) lookAtAddress(ctx context.Context, p protocol, spelled string, a
 
 func askMilter(ctx context.Context, to milter.Address) error {
 	answer, err := milter.Probe(ctx, to, greylist.Attempt{
-		Client: greylist.LocalClient(""), Helo: "localhost", Sender: nobody, Recipient: nobody,
+		Client: greylist.LocalClient(""), Helo: "localhost", Sender: probeAddress, Recipient: probeAddress,
 	})
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func askPolicy(ctx context.Context, to milter.Address) error {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
-	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\nsender=" + nobody + "\nrecipient=" + nobody + "\n\n"
+	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\nsender=" + probeAddress + "\nrecipient=" + probeAddress + "\n\n"
 	if _, err := io.WriteString(c, question); err != nil {
 		return err
 	}

@@ -19,13 +19,13 @@ import (
 	"greyglass/sqlstore/sqlite"
 )
 
-// lookAtDatabase looks whether what is remembered is sound, and whether more can
+// checkDatabase looks whether what is remembered is sound, and whether more can
 // be remembered.
-func lookAtDatabase(ctx context.Context, v *visit) {
+func checkDatabase(ctx context.Context, v *exam) {
 	url := v.config.Store.URL
 	file, isFile := v.config.Store.SQLite()
 	if !isFile {
-		v.lookAtServer(ctx, v.config.Store)
+		v.checkServer(ctx, v.config.Store)
 		return
 	}
 	done := v.tellProgress(file)
@@ -34,13 +34,13 @@ func lookAtDatabase(ctx context.Context, v *visit) {
 	if ctx.Err() != nil {
 		return
 	}
-	v.lookAtSetAside(url)
+	v.checkSetAside(url)
 	switch {
 	case errors.Is(err, fs.ErrPermission) && !v.Machine.Super:
 		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
 		return
 	case err != nil:
-		v.wrong(databaseMend(err), "%s", withoutPackage(err))
+		v.wrong(databaseFix(err), "%s", withoutPackage(err))
 		return
 	}
 	v.newestTime = x.NewestTime
@@ -57,11 +57,11 @@ func lookAtDatabase(ctx context.Context, v *visit) {
 		v.warn("end whoever reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows who); if there is nobody, restart the daemon",
 			"its log %s-wal has grown to %s, because the daemon cannot bring it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
 	}
-	v.lookAtOwners(x.Path)
+	v.checkOwners(x.Path)
 }
 
 // tellProgress says now and then that the database is still being checked.
-func (v *visit) tellProgress(file string) (done func()) {
+func (v *exam) tellProgress(file string) (done func()) {
 	if v.Progress == nil {
 		return func() {}
 	}
@@ -84,8 +84,8 @@ func (v *visit) tellProgress(file string) (done func()) {
 	return func() { close(stop) }
 }
 
-// databaseMend says what to do when a database cannot be opened.
-func databaseMend(err error) string {
+// databaseFix says what to do when a database cannot be opened.
+func databaseFix(err error) string {
 	switch {
 	case errors.Is(err, greylist.ErrNoDatabase):
 		return "start the daemon, which creates it; if it exists elsewhere, set store.url"
@@ -105,9 +105,9 @@ func withoutPackage(err error) string {
 	return text
 }
 
-// lookAtServer looks at a database that is no file here.
-func (v *visit) lookAtServer(ctx context.Context, c config.Store) {
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+// checkServer looks at a database that is no file here.
+func (v *exam) checkServer(ctx context.Context, c config.Store) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	name := sqlstore.Name(c.URL)
 	began := time.Now()
@@ -117,19 +117,19 @@ func (v *visit) lookAtServer(ctx context.Context, c config.Store) {
 	}
 	if err != nil {
 		var fault *greylist.Fault
-		mend := databaseMend(err)
+		fix := databaseFix(err)
 		if errors.As(err, &fault) {
-			err, mend = fault, fault.Advice
+			err, fix = fault, fault.Advice
 		}
-		v.wrong(mend, "%s: %s", name, withoutPackage(err))
+		v.wrong(fix, "%s: %s", name, withoutPackage(err))
 		return
 	}
 	_ = store.Close()
 	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
 }
 
-// lookAtSetAside says of databases that were corrupt, for as long as they are there.
-func (v *visit) lookAtSetAside(url string) {
+// checkSetAside says of databases that were corrupt, for as long as they are there.
+func (v *exam) checkSetAside(url string) {
 	files, _ := sqlite.SetAside(url)
 	for _, file := range files {
 		v.wrong("look after the disk ('dmesg', 'smartctl'); save from the file what you need, then move it elsewhere or remove it",
@@ -137,9 +137,9 @@ func (v *visit) lookAtSetAside(url string) {
 	}
 }
 
-// lookAtOwners looks whether who owns the database can write to it and beside it.
-func (v *visit) lookAtOwners(path string) {
-	w, err := v.Machine.wayTo(path)
+// checkOwners looks whether who owns the database can write to it and beside it.
+func (v *exam) checkOwners(path string) {
+	w, err := v.Machine.routeTo(path)
 	if err != nil || len(w) < 2 {
 		v.wrong("run this as root", "the folder of %s cannot be looked at: %v", path, err)
 		return

@@ -14,8 +14,8 @@ const (
 	leastPercent = 5
 )
 
-// lookAtDisk looks whether there is room for the database.
-func lookAtDisk(_ context.Context, v *visit) {
+// checkDisk looks whether there is room for the database.
+func checkDisk(_ context.Context, v *exam) {
 	file, isFile := v.config.Store.SQLite()
 	if !isFile {
 		v.ok("not used for the database")

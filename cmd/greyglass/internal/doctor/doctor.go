@@ -24,8 +24,8 @@ const (
 type Finding struct {
 	Check  string `json:"check"` // a name of the table below
 	Status Status `json:"status"`
-	Says   string `json:"says"`
-	Mend   string `json:"mend"` // empty if and only if all is right
+	Detail string `json:"says"`
+	Fix    string `json:"fix"` // empty if and only if all is right
 }
 
 // Subject is what is looked at.
@@ -50,23 +50,23 @@ type Subject struct {
 // checks are what is looked at, in this order. A check says at least one thing.
 var checks = []struct {
 	name string
-	look func(context.Context, *visit)
+	look func(context.Context, *exam)
 }{
-	{"daemon", lookAtDaemon},
-	{"postfix", lookAtPostfix},
-	{"sendmail", lookAtSendmail},
-	{"exim", lookAtExim},
-	{"mail server", lookAtAttachment},
-	{"database", lookAtDatabase},
-	{"disk", lookAtDisk},
-	{"clock", lookAtClock},
+	{"daemon", checkDaemon},
+	{"postfix", checkPostfix},
+	{"sendmail", checkSendmail},
+	{"exim", checkExim},
+	{"mail server", checkAttachment},
+	{"database", checkDatabase},
+	{"disk", checkDisk},
+	{"clock", checkClock},
 }
 
 // Examine looks at everything and hands on each finding as soon as it is there.
 // Its error is that of the context, if that ends before all is done.
-func Examine(ctx context.Context, s Subject, say func(Finding)) error {
-	v := &visit{Subject: s, say: say, check: "configuration"}
-	if !lookAtConfiguration(v) {
+func Examine(ctx context.Context, s Subject, report func(Finding)) error {
+	v := &exam{Subject: s, report: report, check: "configuration"}
+	if !checkConfiguration(v) {
 		return nil
 	}
 	v.config = s.Loaded.Config
@@ -80,11 +80,11 @@ func Examine(ctx context.Context, s Subject, say func(Finding)) error {
 	return nil
 }
 
-// visit is one examination. Later checks rest on what earlier ones have noted.
-type visit struct {
+// exam is one examination. Later checks rest on what earlier ones have noted.
+type exam struct {
 	Subject
 	config *config.Config
-	say    func(Finding)
+	report func(Finding)
 	check  string // whose findings these are
 
 	mailServers []string // that are on this machine
@@ -93,14 +93,14 @@ type visit struct {
 	newestTime  int64    // the latest that the database remembers; 0: none
 }
 
-func (v *visit) ok(format string, args ...any) {
-	v.say(Finding{v.check, OK, fmt.Sprintf(format, args...), ""})
+func (v *exam) ok(format string, args ...any) {
+	v.report(Finding{v.check, OK, fmt.Sprintf(format, args...), ""})
 }
 
-func (v *visit) warn(mend, format string, args ...any) {
-	v.say(Finding{v.check, Warn, fmt.Sprintf(format, args...), mend})
+func (v *exam) warn(fix, format string, args ...any) {
+	v.report(Finding{v.check, Warn, fmt.Sprintf(format, args...), fix})
 }
 
-func (v *visit) wrong(mend, format string, args ...any) {
-	v.say(Finding{v.check, Wrong, fmt.Sprintf(format, args...), mend})
+func (v *exam) wrong(fix, format string, args ...any) {
+	v.report(Finding{v.check, Wrong, fmt.Sprintf(format, args...), fix})
 }

@@ -15,11 +15,11 @@ import (
 
 func TestConfiguration(t *testing.T) {
 	_, err := config.Load(config.Source{Set: []string{`greylist.mode="off"`, "rules.loopback=1"}})
-	var said []Finding
-	if err := Examine(t.Context(), Subject{LoadError: err}, func(f Finding) { said = append(said, f) }); err != nil {
+	var found []Finding
+	if err := Examine(t.Context(), Subject{LoadError: err}, func(f Finding) { found = append(found, f) }); err != nil {
 		t.Fatal(err)
 	}
-	says(t, said, "wrong: greylist.mode", "wrong: rules.loopback", "warn: nothing else was looked at")
+	wantProblems(t, found, "wrong: greylist.mode", "wrong: rules.loopback", "warn: nothing else was looked at")
 }
 
 func TestConfigurationWarns(t *testing.T) {
@@ -29,21 +29,21 @@ func TestConfigurationWarns(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Loaded = loaded
-	got := examine(t, s, func(_ context.Context, v *visit) { lookAtConfiguration(v) })
-	says(t, got, "warn: no such file", `warn: greylist.mode is "observe"`)
+	got := examine(t, s, func(_ context.Context, v *exam) { checkConfiguration(v) })
+	wantProblems(t, got, "warn: no such file", `warn: greylist.mode is "observe"`)
 }
 
 func TestAttachment(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		set   []string
-		found visit
+		found exam
 		want  []string
-		mends string
+		fixes string
 	}{
-		{name: "attached", found: visit{mailServers: []string{"Postfix", "Exim"}, attached: []string{"Exim"}}},
-		{name: "not attached", found: visit{mailServers: []string{"Exim"}}, want: []string{"wrong: no mail server asks Greyglass"}},
-		{name: "unreadable", found: visit{unread: []string{"Exim"}}, want: []string{"warn: whether Exim asks Greyglass is not known"}},
+		{name: "attached", found: exam{mailServers: []string{"Postfix", "Exim"}, attached: []string{"Exim"}}},
+		{name: "not attached", found: exam{mailServers: []string{"Exim"}}, want: []string{"wrong: no mail server asks Greyglass"}},
+		{name: "unreadable", found: exam{unread: []string{"Exim"}}, want: []string{"warn: whether Exim asks Greyglass is not known"}},
 		{name: "nobody here", want: []string{"wrong: there is none on this machine"}},
 		{name: "for other machines", set: []string{`listen.milter=["inet:192.0.2.1:8895"]`}},
 	} {
@@ -51,11 +51,11 @@ func TestAttachment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var said []Finding
+		var found []Finding
 		v := c.found
-		v.config, v.say = loaded.Config, func(f Finding) { said = append(said, f) }
-		lookAtAttachment(t.Context(), &v)
-		says(t, said, c.want...)
+		v.config, v.report = loaded.Config, func(f Finding) { found = append(found, f) }
+		checkAttachment(t.Context(), &v)
+		wantProblems(t, found, c.want...)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestDisk(t *testing.T) {
 	} {
 		s := subject(t, nil, nil)
 		s.Machine.Space = func(string) (uint64, uint64, error) { return c.free, c.total, c.err }
-		says(t, examine(t, s, lookAtDisk), c.want...)
+		wantProblems(t, examine(t, s, checkDisk), c.want...)
 	}
 }
 
@@ -113,9 +113,9 @@ func TestClock(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := subject(t, c.files, nil)
 			s.Machine.Now = func() time.Time { return c.now }
-			says(t, examine(t, s, func(ctx context.Context, v *visit) {
+			wantProblems(t, examine(t, s, func(ctx context.Context, v *exam) {
 				v.newestTime = c.newest.Unix()
-				lookAtClock(ctx, v)
+				checkClock(ctx, v)
 			}), c.want...)
 		})
 	}
@@ -150,7 +150,7 @@ func TestDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			says(t, examine(t, Subject{Loaded: loaded, Machine: ThisMachine()}, lookAtDatabase), c.want...)
+			wantProblems(t, examine(t, Subject{Loaded: loaded, Machine: ThisMachine()}, checkDatabase), c.want...)
 		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 const examples = "/usr/share/doc/greyglass/examples"
 
 // example is where such a file is found: installed, or in the sources.
-func (v *visit) example(name string) string {
+func (v *exam) example(name string) string {
 	installed := filepath.Join(examples, name)
 	if _, err := os.Stat(v.Machine.path(installed)); err == nil {
 		return installed

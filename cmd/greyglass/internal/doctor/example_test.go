@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestExamples: the files that a mend names are there, both where the package is
+// TestExamples: the files that a fix names are there, both where the package is
 // installed and where there are only the sources.
 func TestExamples(t *testing.T) {
 	const sources = "../../../.."
@@ -38,22 +38,22 @@ func TestExamples(t *testing.T) {
 			"exim4 -bP config": bad,
 			"exim4 -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user": eximOptions,
 		})
-		var mends string
-		for _, f := range examine(t, s, lookAtExim) {
-			mends += f.Mend + "\n"
+		var fixes string
+		for _, f := range examine(t, s, checkExim) {
+			fixes += f.Fix + "\n"
 		}
-		v := &visit{Subject: s, config: s.Loaded.Config}
+		v := &exam{Subject: s, config: s.Loaded.Config}
 		for _, server := range []string{"Postfix", "Sendmail", "Exim"} {
-			mends += v.attaching(server) + "\n"
+			fixes += v.attaching(server) + "\n"
 		}
-		named := regexp.MustCompile(`[a-z/]*/(?:postfix|sendmail|exim)/\w+\.\w+`).FindAllString(mends, -1)
+		named := regexp.MustCompile(`[a-z/]*/(?:postfix|sendmail|exim)/\w+\.\w+`).FindAllString(fixes, -1)
 		slices.Sort(named)
 		want := make([]string, len(names))
 		for i, name := range names {
 			want[i] = c.begin + name
 		}
 		if got := slices.Compact(named); !slices.Equal(got, want) {
-			t.Errorf("where %s\n%q\nare named, want\n%q\nin\n%s", c.where, got, want, mends)
+			t.Errorf("where %s\n%q\nare named, want\n%q\nin\n%s", c.where, got, want, fixes)
 		}
 	}
 }

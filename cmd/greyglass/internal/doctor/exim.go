@@ -14,7 +14,7 @@ type exim struct {
 	options map[string]string
 }
 
-func lookAtExim(ctx context.Context, v *visit) {
+func checkExim(ctx context.Context, v *exam) {
 	c, err := v.readExim(ctx)
 	switch {
 	case notInstalled(err) && v.EximConfig == "":
@@ -36,25 +36,25 @@ func lookAtExim(ctx context.Context, v *visit) {
 		v.ok("does not ask Greyglass")
 		return
 	}
-	v.lookAtFirst(c, first, found)
+	v.checkFirst(c, first, found)
 	if !found {
 		first = second
 	}
 	v.attached = append(v.attached, "Exim")
 	if first.address.Network == "unix" {
-		v.lookAtSocket(first.address.Addr, "Exim", cmp.Or(c.options["exim_user"], "Debian-exim"))
+		v.checkSocket(first.address.Addr, "Exim", cmp.Or(c.options["exim_user"], "Debian-exim"))
 	}
 	if found {
-		v.lookAtEnd(c, atPredata && predata.behind == "", atData && data.behind == "")
+		v.checkEnd(c, atPredata && predata.behind == "", atData && data.behind == "")
 	}
-	v.lookAtReadsocket(first.readsocket)
+	v.checkReadsocket(first.readsocket)
 	if (atPredata || atData) && second.readsocket != first.readsocket {
-		v.lookAtReadsocket(second.readsocket)
+		v.checkReadsocket(second.readsocket)
 	}
 }
 
-// lookAtFirst looks at the question at RCPT.
-func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
+// checkFirst looks at the question at RCPT.
+func (v *exam) checkFirst(c *exim, q eximQuestion, found bool) {
 	const restart = ", and restart Exim"
 	place := "the lines of " + v.example("exim/rcpt.conf")
 	switch {
@@ -68,20 +68,20 @@ func (v *visit) lookAtFirst(c *exim, q eximQuestion, found bool) {
 		return
 	}
 	v.ok("asks Greyglass as a policy service (%s, by readsocket %s)", "acl_smtp_rcpt = "+c.options["acl_smtp_rcpt"], q.socket)
-	mend := "move " + place + " behind the check against relaying (on Debian, \"require message = relay not permitted\") and before the last accept" + restart
+	fix := "move " + place + " behind the check against relaying (on Debian, \"require message = relay not permitted\") and before the last accept" + restart
 	switch {
 	case q.guarded:
 		v.ok("asks only about mail that it would not refuse for relaying")
 	case q.ahead:
-		v.wrong(mend, "the question stands before the check against relaying, so that Greyglass remembers mail that is refused anyway")
+		v.wrong(fix, "the question stands before the check against relaying, so that Greyglass remembers mail that is refused anyway")
 	default:
-		v.warn(mend, "no check against relaying was found before the question; without one, Greyglass remembers mail that is refused anyway")
+		v.warn(fix, "no check against relaying was found before the question; without one, Greyglass remembers mail that is refused anyway")
 	}
 }
 
-// lookAtEnd looks whether mail is asked about again, for which Exim looks at
+// checkEnd looks whether mail is asked about again, for which Exim looks at
 // acl_smtp_predata at DATA, and at acl_smtp_data at the end of every message.
-func (v *visit) lookAtEnd(c *exim, predata, data bool) {
+func (v *exam) checkEnd(c *exim, predata, data bool) {
 	const restart = ", and restart Exim"
 	lines := v.example("exim/data.conf") + " into the ACL that acl_smtp_data names, before its accept"
 	chunking := c.options["chunking_advertise_hosts"]
@@ -101,8 +101,8 @@ func (v *visit) lookAtEnd(c *exim, predata, data bool) {
 	}
 }
 
-// lookAtReadsocket looks what happens to mail while the daemon is down or hangs.
-func (v *visit) lookAtReadsocket(r readsocket) {
+// checkReadsocket looks what happens to mail while the daemon is down or hangs.
+func (v *exam) checkReadsocket(r readsocket) {
 	asShipped := "write it as " + v.example("exim/acl_greyglass.conf") + " has it: ${readsocket{…}{…}{5s}{}{action=DUNNO}}"
 	switch {
 	case !r.hasFailure:
@@ -112,12 +112,12 @@ func (v *visit) lookAtReadsocket(r readsocket) {
 	default:
 		v.ok("mail goes on when Greyglass is down (readsocket takes %q for the answer then)", r.failure)
 	}
-	patience, options, _ := strings.Cut(r.options, ":")
+	timeout, options, _ := strings.Cut(r.options, ":")
 	if strings.Contains(options, "shutdown=no") {
 		v.wrong("remove shutdown=no", "readsocket has shutdown=no, so that Greyglass does not close and each answer is lost")
 	}
 	const longest = 30 * time.Second
-	if d, ok := postfixTime(patience); ok && d > longest {
+	if d, ok := postfixTime(timeout); ok && d > longest {
 		v.warn("write {5s} there", "a hanging Greyglass would hold up each recipient for %v", d)
 	}
 }
@@ -134,7 +134,7 @@ func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
 }
 
-func (v *visit) readExim(ctx context.Context) (c *exim, err error) {
+func (v *exam) readExim(ctx context.Context) (c *exim, err error) {
 	var where []string
 	if v.EximConfig != "" {
 		where = []string{"-C", v.EximConfig}

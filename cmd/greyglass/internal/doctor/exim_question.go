@@ -20,7 +20,7 @@ type eximQuestion struct {
 
 // questions finds where the ACLs that an option names ask us, with those that
 // these call.
-func (c *exim) questions(ctx context.Context, v *visit, option string) []eximQuestion {
+func (c *exim) questions(ctx context.Context, v *exam, option string) []eximQuestion {
 	w := eximWalk{c: c, ours: func(r readsocket) (milter.Address, bool) {
 		theirs, err := milter.ParseAddress(r.socket)
 		if err != nil {

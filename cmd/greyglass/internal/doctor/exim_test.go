@@ -86,9 +86,9 @@ func TestExim(t *testing.T) {
 				"exim4 -bP config": r.Replace(eximConfig),
 				"exim4 -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user": r.Replace(eximOptions),
 			})
-			got := examine(t, s, lookAtExim)
-			says(t, got, c.want...)
-			right(t, got, c.right...)
+			got := examine(t, s, checkExim)
+			wantProblems(t, got, c.want...)
+			wantOK(t, got, c.right...)
 		})
 	}
 }
@@ -139,7 +139,7 @@ func TestEximOrder(t *testing.T) {
 				"exim4 -bP config": head + "acl_check_rcpt:\n" + c.acl + others + rest,
 				"exim4 -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user": eximOptions,
 			})
-			says(t, examine(t, s, lookAtExim), c.want...)
+			wantProblems(t, examine(t, s, checkExim), c.want...)
 		})
 	}
 	s := subject(t, nil, map[string]string{
@@ -147,21 +147,21 @@ func TestEximOrder(t *testing.T) {
 		"exim4 -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user": strings.Replace(eximOptions,
 			"= acl_check_rcpt", "= require acl = acl_greyglass RCPT", 1),
 	})
-	says(t, examine(t, s, lookAtExim), noCheck)
+	wantProblems(t, examine(t, s, checkExim), noCheck)
 }
 
 func TestEximThatCannotBeAsked(t *testing.T) {
 	s := subject(t, nil, nil)
-	right(t, examine(t, s, lookAtExim), "not installed")
+	wantOK(t, examine(t, s, checkExim), "not installed")
 	s.EximConfig = "/in/exim.conf"
-	says(t, examine(t, s, lookAtExim), "wrong: its configuration cannot be read")
+	wantProblems(t, examine(t, s, checkExim), "wrong: its configuration cannot be read")
 
 	const options = " -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user"
 	s = subject(t, nil, map[string]string{"exim -C /in/exim.conf -bP config": eximConfig, "exim -C /in/exim.conf" + options: eximOptions})
 	s.EximConfig = "/in/exim.conf"
-	right(t, examine(t, s, lookAtExim), "asks Greyglass as a policy service")
+	wantOK(t, examine(t, s, checkExim), "asks Greyglass as a policy service")
 	s.EximConfig = ""
-	says(t, examine(t, s, lookAtExim), "wrong: its configuration cannot be read")
+	wantProblems(t, examine(t, s, checkExim), "wrong: its configuration cannot be read")
 }
 
 // The very lines that users paste.

@@ -40,16 +40,16 @@ func (m Machine) readFile(name string) (string, error) {
 	return string(text), err
 }
 
-// programPatience is how long a mail server's program may take to print its
+// programTimeout is how long a mail server's program may take to print its
 // configuration. Postfix waits for 2 s if main.cf was just changed.
-const programPatience = 30 * time.Second
+const programTimeout = 30 * time.Second
 
 func run(ctx context.Context, program string, args ...string) (string, error) {
 	path, err := find(program)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, programPatience)
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
 	defer cancel()
 	var complaint bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)

@@ -76,25 +76,25 @@ func subject(t *testing.T, files, programs map[string]string) Subject {
 }
 
 // examine does one check, and returns what it says.
-func examine(t *testing.T, s Subject, look func(context.Context, *visit)) (said []Finding) {
+func examine(t *testing.T, s Subject, look func(context.Context, *exam)) (found []Finding) {
 	t.Helper()
-	v := &visit{Subject: s, config: s.Loaded.Config, check: "it", say: func(f Finding) { said = append(said, f) }}
+	v := &exam{Subject: s, config: s.Loaded.Config, check: "it", report: func(f Finding) { found = append(found, f) }}
 	look(t.Context(), v)
-	return said
+	return found
 }
 
-// says fails the test unless what is not right is what is wanted, in order:
-// "STATUS: a part of what it says"; and each with a mend, which what is right
+// wantProblems fails the test unless what is not right is what is wanted, in order:
+// "STATUS: a part of what it says"; and each with a fix, which what is right
 // has not.
-func says(t *testing.T, got []Finding, want ...string) {
+func wantProblems(t *testing.T, got []Finding, want ...string) {
 	t.Helper()
 	var bad []string
 	for _, f := range got {
-		if (f.Status == OK) != (f.Mend == "") {
-			t.Errorf("%v: the mend is %q", f, f.Mend)
+		if (f.Status == OK) != (f.Fix == "") {
+			t.Errorf("%v: the fix is %q", f, f.Fix)
 		}
 		if f.Status != OK {
-			bad = append(bad, fmt.Sprintf("%s: %s", f.Status, f.Says))
+			bad = append(bad, fmt.Sprintf("%s: %s", f.Status, f.Detail))
 		}
 	}
 	ok := len(bad) == len(want)
@@ -107,13 +107,13 @@ func says(t *testing.T, got []Finding, want ...string) {
 	}
 }
 
-// right fails the test unless all of it is said to be right.
-func right(t *testing.T, got []Finding, parts ...string) {
+// wantOK fails the test unless all of it is found to be right.
+func wantOK(t *testing.T, got []Finding, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		found := false
 		for _, f := range got {
-			found = found || f.Status == OK && strings.Contains(f.Says, part)
+			found = found || f.Status == OK && strings.Contains(f.Detail, part)
 		}
 		if !found {
 			t.Errorf("does not say that it is right: %q, but %v", part, got)

@@ -34,7 +34,7 @@ func (s service) value(parameter string) string {
 	return s.main[parameter]
 }
 
-func lookAtPostfix(ctx context.Context, v *visit) {
+func checkPostfix(ctx context.Context, v *exam) {
 	p, err := v.readPostfix(ctx)
 	switch {
 	case notInstalled(err) && v.PostfixConfig == "":
@@ -54,8 +54,8 @@ func lookAtPostfix(ctx context.Context, v *visit) {
 	for _, s := range p.smtpd {
 		var found []Finding
 		one := *v
-		one.say = func(f Finding) { found = append(found, f) }
-		asks = one.lookAtService(ctx, p, s) || asks
+		one.report = func(f Finding) { found = append(found, f) }
+		asks = one.checkService(ctx, p, s) || asks
 		all = append(all, found)
 	}
 	if asks {
@@ -65,9 +65,9 @@ func lookAtPostfix(ctx context.Context, v *visit) {
 	for i, found := range all {
 		for _, f := range found {
 			if !alike { // say of which one it is
-				f.Says = p.smtpd[i].name + ": " + f.Says
+				f.Detail = p.smtpd[i].name + ": " + f.Detail
 			}
-			v.say(f)
+			v.report(f)
 		}
 		if alike {
 			break
@@ -75,8 +75,8 @@ func lookAtPostfix(ctx context.Context, v *visit) {
 	}
 }
 
-func (v *visit) lookAtService(ctx context.Context, p *postfix, s service) (asks bool) {
-	byMilter, byPolicy := v.lookAtMilters(ctx, p, s), v.lookAtPolicy(ctx, p, s)
+func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bool) {
+	byMilter, byPolicy := v.checkMilters(ctx, p, s), v.checkPolicy(ctx, p, s)
 	switch {
 	case byMilter && byPolicy:
 		v.warn("keep one of the two; the milter is the simpler one", "asks Greyglass twice, as a milter and as a policy service")
@@ -86,7 +86,7 @@ func (v *visit) lookAtService(ctx context.Context, p *postfix, s service) (asks 
 	return byMilter || byPolicy
 }
 
-func (v *visit) readPostfix(ctx context.Context) (*postfix, error) {
+func (v *exam) readPostfix(ctx context.Context) (*postfix, error) {
 	var where []string
 	if v.PostfixConfig != "" {
 		where = []string{"-c", v.PostfixConfig}
@@ -115,14 +115,14 @@ func (v *visit) readPostfix(ctx context.Context) (*postfix, error) {
 			overrides[name[:i]][name[i+1:]] = strings.TrimSpace(value)
 		}
 	}
-	p.smtpd = p.takingStrangers(printed[1], overrides)
+	p.smtpd = p.receiving(printed[1], overrides)
 	return p, nil
 }
 
-// takingStrangers returns the services by which strangers' mail comes: those at
+// receiving returns the services by which strangers' mail comes: those at
 // port 25 or behind postscreen(8); where there are none, all but those for
 // submission; where there are none, all.
-func (p *postfix) takingStrangers(master string, overrides map[string]map[string]string) []service {
+func (p *postfix) receiving(master string, overrides map[string]map[string]string) []service {
 	var all, some, best []service
 	for line := range strings.Lines(master) {
 		// service type private unpriv chroot wakeup maxproc command
@@ -222,7 +222,7 @@ func (s service) setting(t target, name, parameter string) string {
 // ours finds out whether a target is the daemon. What a locked service names by
 // a path it looks for below the queue's folder; astray is the address of ours
 // that was meant then, and cannot be reached.
-func (p *postfix) ours(ctx context.Context, v *visit, by protocol, s service, t target) (a milter.Address, astray, found bool) {
+func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a milter.Address, astray, found bool) {
 	path, isUnix := strings.CutPrefix(t.address, "unix:")
 	if !isUnix {
 		path, isUnix = strings.CutPrefix(t.address, "local:")
@@ -245,13 +245,13 @@ func (p *postfix) ours(ctx context.Context, v *visit, by protocol, s service, t 
 	return a, found, found
 }
 
-// lookAtReach looks whether Postfix can connect to the address by which it asks.
-func (p *postfix) lookAtReach(v *visit, by protocol, a milter.Address, astray bool) {
+// checkReach looks whether Postfix can connect to the address by which it asks.
+func (p *postfix) checkReach(v *exam, by protocol, a milter.Address, astray bool) {
 	switch {
 	case astray:
 		v.wrong("use "+v.suggested(by, "tcp")+" instead, or write n for - or y in the fifth column (chroot) of smtpd's line in master.cf; then 'postfix reload'",
 			"cannot reach %s: smtpd is locked into %s (it is chrooted, by master.cf), and the socket is outside of it", a.Addr, p.queue)
 	case a.Network == "unix":
-		v.lookAtSocket(a.Addr, "Postfix", p.account)
+		v.checkSocket(a.Addr, "Postfix", p.account)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// lookAtMilters looks whether a service asks us as a milter, and how.
-func (v *visit) lookAtMilters(ctx context.Context, p *postfix, s service) (asks bool) {
+// checkMilters looks whether a service asks us as a milter, and how.
+func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bool) {
 	if local := s.main["non_smtpd_milters"]; slices.ContainsFunc(elements(local), func(element string) bool {
 		_, _, found := p.ours(ctx, v, byMilter, s, parseTarget(element))
 		return found
@@ -27,8 +27,8 @@ func (v *visit) lookAtMilters(ctx context.Context, p *postfix, s service) (asks 
 			return false
 		}
 		v.ok("asks Greyglass as a milter (smtpd_milters: %s)", t.address)
-		p.lookAtReach(v, byMilter, a, astray)
-		v.lookAtMilterFailure(s, t)
+		p.checkReach(v, byMilter, a, astray)
+		v.checkMilterFailure(s, t)
 		if i > 0 {
 			v.warn("put "+t.address+" first in smtpd_milters", "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
 		} else if len(milters) > 1 {
@@ -42,16 +42,16 @@ func (v *visit) lookAtMilters(ctx context.Context, p *postfix, s service) (asks 
 	return false
 }
 
-// lookAtMilterFailure looks what happens to mail while the daemon is down.
-func (v *visit) lookAtMilterFailure(s service, t target) {
-	const mend = "set milter_default_action = accept in main.cf, then 'postfix reload'"
+// checkMilterFailure looks what happens to mail while the daemon is down.
+func (v *exam) checkMilterFailure(s service, t target) {
+	const fix = "set milter_default_action = accept in main.cf, then 'postfix reload'"
 	switch action := s.setting(t, "default_action", "milter_default_action"); action {
 	case "accept":
 		v.ok("mail goes on when Greyglass is down (milter_default_action = accept)")
 	case "shutdown":
-		v.wrong(mend, "sessions are closed when Greyglass is down (milter_default_action = shutdown)")
+		v.wrong(fix, "sessions are closed when Greyglass is down (milter_default_action = shutdown)")
 	default:
-		v.wrong(mend, "mail is held up when Greyglass is down (milter_default_action = %s)", action)
+		v.wrong(fix, "mail is held up when Greyglass is down (milter_default_action = %s)", action)
 	}
 }
 

@@ -28,7 +28,7 @@ type question struct {
 var relayGuards = []string{"reject_unauth_destination", "defer_unauth_destination"}
 
 // questions finds where lists of restrictions, asked one after the other, ask us.
-func (p *postfix) questions(ctx context.Context, v *visit, s service, lists ...string) (all []question) {
+func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...string) (all []question) {
 	guarded := false
 	for _, list := range lists {
 		reached, first := true, len(all)
@@ -81,8 +81,8 @@ func (s service) atRecipient() (lists []string) {
 	return append(lists, "smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 }
 
-// lookAtPolicy looks whether a service asks us as a policy service, and how.
-func (v *visit) lookAtPolicy(ctx context.Context, p *postfix, s service) (asks bool) {
+// checkPolicy looks whether a service asks us as a policy service, and how.
+func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks bool) {
 	first := p.questions(ctx, v, s, s.atRecipient()...)
 	second := p.questions(ctx, v, s, "smtpd_data_restrictions", "smtpd_end_of_data_restrictions")
 	if len(first) == 0 {
@@ -93,15 +93,15 @@ func (v *visit) lookAtPolicy(ctx context.Context, p *postfix, s service) (asks b
 	}
 	q := first[0]
 	v.ok("asks Greyglass as a policy service (%s: check_policy_service %s)", q.list, q.target.address)
-	p.lookAtReach(v, byPolicy, q.address, q.astray)
-	v.lookAtPlace(q)
-	v.lookAtSecond(q, second)
-	v.lookAtPolicyFailure(s, q.target)
+	p.checkReach(v, byPolicy, q.address, q.astray)
+	v.checkPlace(q)
+	v.checkSecond(q, second)
+	v.checkPolicyFailure(s, q.target)
 	return true
 }
 
-// lookAtPlace looks where in its list the first question stands.
-func (v *visit) lookAtPlace(q question) {
+// checkPlace looks where in its list the first question stands.
+func (v *exam) checkPlace(q question) {
 	ask := "check_policy_service " + q.target.address
 	switch {
 	case !q.reached:
@@ -119,8 +119,8 @@ func (v *visit) lookAtPlace(q question) {
 	}
 }
 
-// lookAtSecond looks for the question at DATA.
-func (v *visit) lookAtSecond(first question, second []question) {
+// checkSecond looks for the question at DATA.
+func (v *exam) checkSecond(first question, second []question) {
 	i := slices.IndexFunc(second, func(q question) bool { return q.reached && !q.onlyWarns })
 	if i < 0 {
 		v.wrong("add smtpd_data_restrictions = check_policy_service "+first.target.address+" to main.cf, before any permit there; then 'postfix reload'",
@@ -130,8 +130,8 @@ func (v *visit) lookAtSecond(first question, second []question) {
 	v.ok("asks again at DATA, so that bounces are greylisted (%s)", second[i].list)
 }
 
-// lookAtPolicyFailure looks what happens to mail while the daemon is down or hangs.
-func (v *visit) lookAtPolicyFailure(s service, t target) {
+// checkPolicyFailure looks what happens to mail while the daemon is down or hangs.
+func (v *exam) checkPolicyFailure(s service, t target) {
 	action := s.setting(t, "default_action", "smtpd_policy_service_default_action")
 	word, _, _ := strings.Cut(strings.ToUpper(action), " ")
 	if slices.Contains([]string{"DUNNO", "OK", "PERMIT", "INFO", "WARN"}, word) {
@@ -141,8 +141,8 @@ func (v *visit) lookAtPolicyFailure(s service, t target) {
 			"mail is held up when Greyglass is down (smtpd_policy_service_default_action = %s)", action)
 	}
 	const longest = 30 * time.Second
-	if patience, ok := postfixTime(s.setting(t, "timeout", "smtpd_policy_service_timeout")); ok && patience > longest {
-		v.warn("set smtpd_policy_service_timeout = 5s in main.cf", "a hanging Greyglass would hold up each recipient for %v, twice", patience)
+	if timeout, ok := postfixTime(s.setting(t, "timeout", "smtpd_policy_service_timeout")); ok && timeout > longest {
+		v.warn("set smtpd_policy_service_timeout = 5s in main.cf", "a hanging Greyglass would hold up each recipient for %v, twice", timeout)
 	}
 }
 

@@ -118,9 +118,9 @@ func TestPostfix(t *testing.T) {
 				master = debianMaster
 			}
 			s := subject(t, nil, map[string]string{"postconf -x": over(debianPostfix, c.main), "postconf -M": master, "postconf -Px": c.more})
-			got := examine(t, s, lookAtPostfix)
-			says(t, got, c.want...)
-			right(t, got, c.right...)
+			got := examine(t, s, checkPostfix)
+			wantProblems(t, got, c.want...)
+			wantOK(t, got, c.right...)
 		})
 	}
 }
@@ -142,13 +142,13 @@ func over(defaults, more string) string {
 
 func TestPostfixThatCannotBeAsked(t *testing.T) {
 	s := subject(t, nil, nil)
-	right(t, examine(t, s, lookAtPostfix), "not installed")
+	wantOK(t, examine(t, s, checkPostfix), "not installed")
 	s.PostfixConfig = "/etc/postfix-in"
-	says(t, examine(t, s, lookAtPostfix), "wrong: its configuration cannot be read")
+	wantProblems(t, examine(t, s, checkPostfix), "wrong: its configuration cannot be read")
 
 	s = subject(t, nil, map[string]string{"postconf -x": debianPostfix})
-	says(t, examine(t, s, lookAtPostfix), "wrong: its configuration cannot be read")
+	wantProblems(t, examine(t, s, checkPostfix), "wrong: its configuration cannot be read")
 	s = subject(t, nil, map[string]string{"postconf -c /in -x": over(debianPostfix, milterLines), "postconf -c /in -M": debianMaster, "postconf -c /in -Px": ""})
 	s.PostfixConfig = "/in"
-	right(t, examine(t, s, lookAtPostfix), "asks Greyglass as a milter")
+	wantOK(t, examine(t, s, checkPostfix), "asks Greyglass as a milter")
 }

@@ -76,7 +76,7 @@ func names(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; \t", r) })
 }
 
-func lookAtSendmail(ctx context.Context, v *visit) {
+func checkSendmail(ctx context.Context, v *exam) {
 	file := cmp.Or(v.SendmailCF, sendmailFile)
 	text, err := v.Machine.readFile(file)
 	switch {
@@ -96,7 +96,7 @@ func lookAtSendmail(ctx context.Context, v *visit) {
 		}
 		if a, found := v.ours(ctx, byMilter, theirs); found {
 			v.attached = append(v.attached, "Sendmail")
-			v.lookAtFilter(c, name, a)
+			v.checkFilter(c, name, a)
 			return
 		}
 	}
@@ -122,8 +122,8 @@ func (c sendmail) inOrder() (all []string) {
 
 const rebuild = " in sendmail.mc, run 'sendmailconfig' or 'make -C /etc/mail', and restart Sendmail"
 
-// lookAtFilter looks how Sendmail asks us, by the filter of this name.
-func (v *visit) lookAtFilter(c sendmail, name string, a milter.Address) {
+// checkFilter looks how Sendmail asks us, by the filter of this name.
+func (v *exam) checkFilter(c sendmail, name string, a milter.Address) {
 	f := c.filters[name]
 	place := slices.Index(c.order, name)
 	if place < 0 {
@@ -137,8 +137,8 @@ func (v *visit) lookAtFilter(c sendmail, name string, a milter.Address) {
 		}
 	}
 	if a.Network == "unix" {
-		v.lookAtSocket(a.Addr, "Sendmail", c.user)
-		v.lookAtSafety(c, a.Addr)
+		v.checkSocket(a.Addr, "Sendmail", c.user)
+		v.checkSafety(c, a.Addr)
 	}
 	switch {
 	case strings.ContainsAny(f.flags, "RT4"):
@@ -152,27 +152,27 @@ func (v *visit) lookAtFilter(c sendmail, name string, a milter.Address) {
 		v.ok("asks Greyglass before other milters")
 	}
 	for part := range strings.SplitSeq(f.timeouts, ";") {
-		patience, ok := strings.CutPrefix(strings.TrimSpace(part), "R:")
-		if d, known := postfixTime(patience); ok && known && d <= v.config.Store.Timeout {
+		timeout, ok := strings.CutPrefix(strings.TrimSpace(part), "R:")
+		if d, known := postfixTime(timeout); ok && known && d <= v.config.Store.Timeout {
 			v.warn("write R:30s in T= of its INPUT_MAIL_FILTER"+rebuild, "waits %v for an answer, which Greyglass may take to ask its database (store.timeout)", d)
 		}
 	}
 }
 
-// lookAtSafety looks for folders below which Sendmail takes no socket, because
+// checkSafety looks for folders below which Sendmail takes no socket, because
 // others than their owner may change them (cf/README, DontBlameSendmail).
-func (v *visit) lookAtSafety(c sendmail, path string) {
-	w, err := v.Machine.wayTo(path)
+func (v *exam) checkSafety(c sendmail, path string) {
+	w, err := v.Machine.routeTo(path)
 	if err != nil {
-		return // said of the daemon
+		return // found of the daemon
 	}
 	for _, folder := range w.folders() {
-		const mend = "let Greyglass listen in a folder that its user alone may write to, such as /run/greyglass"
+		const fix = "let Greyglass listen in a folder that its user alone may write to, such as /run/greyglass"
 		switch open := folder.mode.Perm() & 0o022; {
 		case open&0o002 != 0 && !(folder.mode&fs.ModeSticky != 0 && strings.Contains(c.trusts, "truststickybit")):
-			v.wrong(mend, "takes no socket below %s, because everybody may write to that folder", folder.path)
+			v.wrong(fix, "takes no socket below %s, because everybody may write to that folder", folder.path)
 		case open&0o020 != 0 && !strings.Contains(c.trusts, "groupwritabledirpathsafe") && folder.mode&fs.ModeSticky == 0:
-			v.warn(mend+", or 'chmod g-w "+folder.path+"'", "may refuse the socket, because a group may write to the folder %s", folder.path)
+			v.warn(fix+", or 'chmod g-w "+folder.path+"'", "may refuse the socket, because a group may write to the folder %s", folder.path)
 		}
 	}
 }

@@ -37,20 +37,20 @@ func TestSendmail(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := subject(t, map[string]string{sendmailFile: strings.NewReplacer(c.oldnew...).Replace(sendmailCF)}, nil)
-			got := examine(t, s, lookAtSendmail)
-			says(t, got, c.want...)
-			right(t, got, c.right...)
+			got := examine(t, s, checkSendmail)
+			wantProblems(t, got, c.want...)
+			wantOK(t, got, c.right...)
 		})
 	}
 }
 
 func TestSendmailThatCannotBeRead(t *testing.T) {
 	s := subject(t, map[string]string{"/in/sendmail.cf": sendmailCF}, nil)
-	right(t, examine(t, s, lookAtSendmail), "not installed")
+	wantOK(t, examine(t, s, checkSendmail), "not installed")
 	s.SendmailCF = "/in/sendmail.cf"
-	right(t, examine(t, s, lookAtSendmail), "asks Greyglass as a milter")
+	wantOK(t, examine(t, s, checkSendmail), "asks Greyglass as a milter")
 	s.SendmailCF = "/out/sendmail.cf"
-	says(t, examine(t, s, lookAtSendmail), "wrong: its configuration cannot be read")
+	wantProblems(t, examine(t, s, checkSendmail), "wrong: its configuration cannot be read")
 }
 
 func TestSendmailWantsFoldersOfOneUser(t *testing.T) {
@@ -68,6 +68,6 @@ func TestSendmailWantsFoldersOfOneUser(t *testing.T) {
 		if err := os.Chmod(folder, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		says(t, examine(t, s, lookAtSendmail), c.want...)
+		wantProblems(t, examine(t, s, checkSendmail), c.want...)
 	}
 }
