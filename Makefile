@@ -57,11 +57,14 @@ bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the
 bench-peers: ## the daemon beside postgrey and sqlgrey, by the policy protocol; needs root on a Debian
 	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy -results e2e/bench/PEERS.md $(BENCHFLAGS)
 
-lint: ## gofmt, vet and staticcheck
+lint: ## gofmt, vet and staticcheck; and which direct dependencies are behind, which is no failure
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	@direct=$$($(GO) list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all) && \
+		timeout 30 $(GO) list -m -u -f '{{with .Update}}behind: {{$$.Path}} {{$$.Version}}; there is {{.Version}}{{end}}' $$direct 2>/dev/null || \
+		echo "no network: not known which dependencies are behind"
 
 generate: ## the files that are made from the program's own tables
 	$(GO) generate ./...
