@@ -105,19 +105,37 @@ func (v *exam) checkSocket(path, server, user string) {
 	if err != nil {
 		return // found of the daemon
 	}
+	v.checkAccess(w, a, server)
+}
+
+// checkAccess looks whether an account may open the socket at the end of a path.
+func (v *exam) checkAccess(w route, a account, server string) {
+	path := w.end().path
 	at, stopped := w.stops(a)
-	group := v.Machine.groupName(at.gid)
 	switch {
 	case !stopped:
 		v.ok("may open %s (as user %s)", path, a.name)
 	case at.mode.IsDir():
-		v.wrong(fmt.Sprintf("'chmod o+x %s', or put %s into the group %s ('adduser %s %s') and restart %s", at.path, a.name, group, a.name, group, server),
-			"may not open %s: user %s may not go through %s (%s)", path, a.name, at.path, v.Machine.inWords(at))
-	case at.mode.Perm()&0o020 != 0:
-		v.wrong(fmt.Sprintf("put %s into the group of the socket ('adduser %s %s') and restart %s; or set listen.socket_group to a group of %s and restart Greyglass", a.name, a.name, group, server, a.name),
-			"may not open %s: user %s may not write to it (%s)", path, a.name, v.Machine.inWords(at))
+		fix := v.Machine.join(a, at, server)
+		if at.gid == 0 || at.mode.Perm()&0o010 == 0 {
+			fix = "'chmod o+x " + at.path + "'"
+		}
+		v.wrong(fix, "may not open %s: user %s may not go through %s (%s)", path, a.name, at.path, v.Machine.inWords(at))
 	default:
-		v.wrong(fmt.Sprintf(`set listen.socket_mode to "0660" and listen.socket_group to a group of %s, such as %s, and restart Greyglass`, a.name, v.Machine.groupName(a.groups[0])),
-			"may not open %s: user %s may not write to it (%s)", path, a.name, v.Machine.inWords(at))
+		fix := v.Machine.join(a, at, server)
+		if at.mode.Perm()&0o020 == 0 {
+			fix = `set listen.socket_mode to "0660" and restart Greyglass; then ` + fix
+		}
+		v.wrong(fix, "may not open %s: user %s may not write to it (%s)", path, a.name, v.Machine.inWords(at))
 	}
+}
+
+// join says how an account gets the rights of a socket's or folder's group. That
+// also holds for the package's units, in whose sandbox the daemon can give its
+// sockets to no other group. Root's group is for nobody else.
+func (m Machine) join(a account, at place, server string) string {
+	if at.gid == 0 {
+		return fmt.Sprintf("set listen.socket_group to a group of %s, such as %s, and restart Greyglass", a.name, m.groupName(a.groups[0]))
+	}
+	return fmt.Sprintf("'adduser %s %s' and restart %s", a.name, m.groupName(at.gid), server)
 }

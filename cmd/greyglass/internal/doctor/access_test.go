@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"io/fs"
-	"os"
 	"testing"
 )
 
@@ -50,26 +49,35 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// A fix must fit what denies the access.
-func TestSocketMends(t *testing.T) {
-	s := subject(t, nil, nil)
-	look := func() []Finding {
-		var found []Finding
-		v := &exam{Subject: s, report: func(f Finding) { found = append(found, f) }}
-		v.checkSocket("/run/greyglass/milter.sock", "Exim", "Debian-exim")
-		return found
+// A fix must fit what denies the access. Under the package's units only one works:
+// their user joins the sockets' group.
+func TestSocketFixes(t *testing.T) {
+	const joins = "'adduser Debian-exim greyglass' and restart Exim"
+	places := func(folder, socket fs.FileMode, gid int) route {
+		return route{{"/run/greyglass", fs.ModeDir | folder, 114, gid}, {"/run/greyglass/milter.sock", fs.ModeSocket | socket, 114, gid}}
 	}
-	chmod := func(name string, mode os.FileMode) {
-		if err := os.Chmod(s.Machine.path(name), mode); err != nil {
-			t.Fatal(err)
+	for _, c := range []struct {
+		at   route
+		want string // empty: all is right
+		fix  string
+	}{
+		{places(0o755, 0o666, 115), "", ""},
+		{places(0o750, 0o660, 115), "wrong: may not go through /run/greyglass (mode 0750", joins},
+		{places(0o700, 0o660, 115), "wrong: may not go through /run/greyglass (mode 0700", "'chmod o+x /run/greyglass'"},
+		{places(0o755, 0o660, 115), "wrong: may not write to it (mode 0660", joins},
+		{places(0o755, 0o600, 115), "wrong: may not write to it (mode 0600", `set listen.socket_mode to "0660" and restart Greyglass; then ` + joins},
+		{places(0o755, 0o660, 0), "wrong: may not write to it (mode 0660", "set listen.socket_group to a group of Debian-exim, such as Debian-exim, and restart Greyglass"},
+	} {
+		var found []Finding
+		v := &exam{Subject: subject(t, nil, nil), report: func(f Finding) { found = append(found, f) }}
+		a, _ := v.Machine.account("Debian-exim")
+		v.checkAccess(c.at, a, "Exim")
+		if c.want == "" {
+			wantOK(t, found, "may open /run/greyglass/milter.sock")
+			continue
+		}
+		if wantProblems(t, found, c.want); found[0].Fix != c.fix {
+			t.Errorf("%s: the fix is %q, want %q", c.want, found[0].Fix, c.fix)
 		}
 	}
-	wantOK(t, look(), "may open")
-	chmod("/run/greyglass/milter.sock", 0o600)
-	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0600")
-	chmod("/run/greyglass/milter.sock", 0o660)
-	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not write to it (mode 0660")
-	chmod("/run/greyglass", 0o700)
-	wantProblems(t, look(), "wrong: may not open /run/greyglass/milter.sock: user Debian-exim may not go through /run/greyglass (mode 0700")
-	chmod("/run/greyglass", 0o755)
 }

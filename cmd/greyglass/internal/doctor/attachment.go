@@ -46,9 +46,9 @@ func (v *exam) cannotRead(server, fix string, err error) {
 func (v *exam) attaching(server string) string {
 	switch server {
 	case "Postfix":
-		return "for Postfix, add the lines of " + v.example("postfix/milter.cf") + " to main.cf (smtpd_milters = " + v.suggested(byMilter, "tcp") + " and milter_default_action = accept), then 'postfix reload'"
+		return "for Postfix, " + v.askFirst(v.suggested(byMilter, "tcp")) + " (see " + v.example("postfix/milter.cf") + ")"
 	case "Sendmail":
-		return "for Sendmail, add the line of " + v.example("sendmail/greyglass.mc") + " (S=" + v.suggested(byMilter, "unix") + ")" + rebuild
+		return "for Sendmail, add the line of " + v.example("sendmail/greyglass.mc") + " (S=" + v.suggested(byMilter, "unix") + ") before other INPUT_MAIL_FILTER lines" + rebuild
 	}
 	return "for Exim, follow " + v.example("exim/README.md") + ": acl_greyglass.conf (readsocket " + strings.TrimPrefix(v.suggested(byPolicy, "unix"), "unix:") + "), rcpt.conf, predata.conf and data.conf, then restart Exim"
 }

@@ -88,6 +88,7 @@ type exam struct {
 	check  string // whose findings these are
 
 	mailServers []string // that are on this machine
+	milters     []string // of smtpd_milters, of Postfix
 	attached    []string // those of them that ask Greyglass
 	unread      []string // those whose configuration could not be read
 	newestTime  int64    // the latest that the database remembers; 0: none

@@ -12,6 +12,7 @@ import (
 type exim struct {
 	acls    map[string]string // the text of each, by name
 	options map[string]string
+	relays  relayClients // relay_from_hosts
 }
 
 func checkExim(ctx context.Context, v *exam) {
@@ -47,6 +48,7 @@ func checkExim(ctx context.Context, v *exam) {
 	if found {
 		v.checkEnd(c, atPredata && predata.behind == "", atData && data.behind == "")
 	}
+	v.checkRelayClients(c.relays, "relay_from_hosts", "")
 	v.checkReadsocket(first.readsocket)
 	if (atPredata || atData) && second.readsocket != first.readsocket {
 		v.checkReadsocket(second.readsocket)
@@ -155,7 +157,7 @@ func (v *exam) readExim(ctx context.Context) (c *exim, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c = &exim{acls: parseACLs(text), options: make(map[string]string)}
+	c = &exim{acls: parseACLs(text), options: make(map[string]string), relays: eximNetworks(text)}
 	for line := range strings.Lines(options) {
 		name, value, _ := strings.Cut(line, "=")
 		c.options[strings.TrimSpace(name)] = strings.TrimSpace(value)

@@ -45,6 +45,7 @@ func checkPostfix(ctx context.Context, v *exam) {
 		return
 	}
 	v.mailServers = append(v.mailServers, "Postfix")
+	v.milters = elements(p.main["smtpd_milters"])
 	if len(p.smtpd) == 0 {
 		v.ok("takes no mail from the network (no smtpd in master.cf)")
 		return
@@ -76,7 +77,11 @@ func checkPostfix(ctx context.Context, v *exam) {
 }
 
 func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bool) {
-	byMilter, byPolicy := v.checkMilters(ctx, p, s), v.checkPolicy(ctx, p, s)
+	byMilter := v.checkMilters(ctx, p, s)
+	byPolicy, ofRelayClients := v.checkPolicy(ctx, p, s)
+	if byMilter || ofRelayClients {
+		v.checkRelayClients(v.Machine.postfixNetworks(s.value("mynetworks"), 0), "mynetworks", instead)
+	}
 	switch {
 	case byMilter && byPolicy:
 		v.warn("keep one of the two; the milter is the simpler one", "asks Greyglass twice, as a milter and as a policy service")
@@ -85,6 +90,9 @@ func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bo
 	}
 	return byMilter || byPolicy
 }
+
+// instead is what Postfix can do itself.
+const instead = "; or have Postfix not ask about them, by permit_mynetworks before each check_policy_service or smtpd_milter_maps (Postfix 3.2 and later)"
 
 func (v *exam) readPostfix(ctx context.Context) (*postfix, error) {
 	var where []string

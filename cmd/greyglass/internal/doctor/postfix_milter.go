@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 		p.checkReach(v, byMilter, a, astray)
 		v.checkMilterFailure(s, t)
 		if i > 0 {
-			v.warn("put "+t.address+" first in smtpd_milters", "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
+			v.warn(v.askFirst(t.address), "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
 		} else if len(milters) > 1 {
 			v.ok("asks Greyglass before other milters")
 		}
@@ -44,7 +45,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 
 // checkMilterFailure looks what happens to mail while the daemon is down.
 func (v *exam) checkMilterFailure(s service, t target) {
-	const fix = "set milter_default_action = accept in main.cf, then 'postfix reload'"
+	fix := v.askFirst(t.address)
 	switch action := s.setting(t, "default_action", "milter_default_action"); action {
 	case "accept":
 		v.ok("mail goes on when Greyglass is down (milter_default_action = accept)")
@@ -53,6 +54,22 @@ func (v *exam) checkMilterFailure(s service, t target) {
 	default:
 		v.wrong(fix, "mail is held up when Greyglass is down (milter_default_action = %s)", action)
 	}
+}
+
+// askFirst has Postfix ask us before the milters that it asks already, whose
+// settings stay, and go on without us when we are down.
+func (v *exam) askFirst(ours string) string {
+	milters := []string{"{ " + ours + ", default_action=accept }"}
+	for _, element := range v.milters {
+		if parseTarget(element).address != ours {
+			milters = append(milters, element)
+		}
+	}
+	folder := ""
+	if v.PostfixConfig != "" {
+		folder = "-c " + v.PostfixConfig + " "
+	}
+	return fmt.Sprintf("postconf %s-e 'smtpd_milters = %s' && postfix %sreload", folder, strings.Join(milters, ", "), folder)
 }
 
 func addressesOf(milters []string) string {

@@ -20,6 +20,7 @@ type question struct {
 	reached   bool // nothing before it in its list ends that for everybody
 	onlyWarns bool // behind warn_if_reject
 	guarded   bool // mail to others' domains was refused before, in whatever list
+	permitted bool // permit_mynetworks stands before it in its list
 	ahead     bool // in its own list, the refusal comes after it
 }
 
@@ -31,17 +32,19 @@ var relayGuards = []string{"reject_unauth_destination", "defer_unauth_destinatio
 func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...string) (all []question) {
 	guarded := false
 	for _, list := range lists {
-		reached, first := true, len(all)
+		reached, permitted, first := true, false, len(all)
 		words := s.restrictions(s.value(list), 0)
 		for i, word := range words {
 			switch {
 			case word == "check_policy_service" && i+1 < len(words):
-				q := question{list: list, target: parseTarget(words[i+1]), reached: reached, guarded: guarded}
+				q := question{list: list, target: parseTarget(words[i+1]), reached: reached, guarded: guarded, permitted: permitted}
 				q.onlyWarns = i > 0 && words[i-1] == "warn_if_reject"
 				var found bool
 				if q.address, q.astray, found = p.ours(ctx, v, byPolicy, s, q.target); found {
 					all = append(all, q)
 				}
+			case word == "permit_mynetworks":
+				permitted = true
 			case slices.Contains(relayGuards, word):
 				guarded = true
 				for j := first; j < len(all); j++ {
@@ -81,15 +84,16 @@ func (s service) atRecipient() (lists []string) {
 	return append(lists, "smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 }
 
-// checkPolicy looks whether a service asks us as a policy service, and how.
-func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks bool) {
+// checkPolicy looks whether a service asks us as a policy service, and how; and
+// whether it does so about the mail of its relay clients.
+func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, ofRelayClients bool) {
 	first := p.questions(ctx, v, s, s.atRecipient()...)
 	second := p.questions(ctx, v, s, "smtpd_data_restrictions", "smtpd_end_of_data_restrictions")
 	if len(first) == 0 {
 		if len(second) > 0 {
 			v.wrong("put check_policy_service "+second[0].target.address+" at the end of smtpd_recipient_restrictions too", "asks Greyglass only in %s, and never about a recipient", second[0].list)
 		}
-		return len(second) > 0
+		return len(second) > 0, false
 	}
 	q := first[0]
 	v.ok("asks Greyglass as a policy service (%s: check_policy_service %s)", q.list, q.target.address)
@@ -97,7 +101,7 @@ func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks boo
 	v.checkPlace(q)
 	v.checkSecond(q, second)
 	v.checkPolicyFailure(s, q.target)
-	return true
+	return true, slices.ContainsFunc(slices.Concat(first, second), func(q question) bool { return q.reached && !q.permitted })
 }
 
 // checkPlace looks where in its list the first question stands.

@@ -152,3 +152,19 @@ func TestPostfixThatCannotBeAsked(t *testing.T) {
 	s.PostfixConfig = "/in"
 	wantOK(t, examine(t, s, checkPostfix), "asks Greyglass as a milter")
 }
+
+// The milters that are configured stay, behind ours, with their own settings.
+func TestAskFirst(t *testing.T) {
+	const ours = "{ inet:127.0.0.1:8895, default_action=accept }"
+	for milters, want := range map[string]string{
+		"":                    ours,
+		"inet:8891@localhost": ours + ", inet:8891@localhost",
+		"{ unix:/run/rspamd/milter.sock, default_action=tempfail }, inet:127.0.0.1:8895": ours + ", { unix:/run/rspamd/milter.sock, default_action=tempfail }",
+	} {
+		v := &exam{milters: elements(milters), Subject: Subject{PostfixConfig: "/in"}}
+		want = "postconf -c /in -e 'smtpd_milters = " + want + "' && postfix -c /in reload"
+		if got := v.askFirst("inet:127.0.0.1:8895"); got != want {
+			t.Errorf("%q:\n%s\nwant\n%s", milters, got, want)
+		}
+	}
+}

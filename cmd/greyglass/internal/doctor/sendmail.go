@@ -21,6 +21,8 @@ type sendmail struct {
 	daemons []map[string]string
 	user    string // O RunAsUser, as whom it asks
 	trusts  string // O DontBlameSendmail
+	access  string // the file of K access
+	relays  string // the file of class R
 }
 
 // filter is an X line.
@@ -34,6 +36,12 @@ func parseSendmail(text string) sendmail {
 			name, rest, _ := strings.Cut(rest, ",")
 			e := equates(rest)
 			c.filters[strings.TrimSpace(name)] = filter{e["S"], e["F"], e["T"]}
+		}
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Kaccess" {
+			c.access = strings.TrimSuffix(fields[len(fields)-1], ".db")
+		}
+		if file, ok := strings.CutPrefix(line, "FR"); ok {
+			c.relays = strings.TrimSpace(strings.TrimPrefix(file, "-o"))
 		}
 		option, ok := strings.CutPrefix(line, "O ")
 		if !ok {
@@ -97,6 +105,9 @@ func checkSendmail(ctx context.Context, v *exam) {
 		if a, found := v.ours(ctx, byMilter, theirs); found {
 			v.attached = append(v.attached, "Sendmail")
 			v.checkFilter(c, name, a)
+			access, _ := v.Machine.readFile(c.access)
+			relays, _ := v.Machine.readFile(c.relays)
+			v.checkRelayClients(sendmailNetworks(access, relays), "RELAY in the access map", "")
 			return
 		}
 	}

@@ -1,0 +1,163 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"greyglass/greylist/address"
+)
+
+// relayClients are the clients that a mail server lets send to anybody: the site's
+// own. Greyglass must accept them, too: what a scanner or an application sends is
+// lost when it is deferred, because these do not retry.
+type relayClients struct {
+	networks []netip.Prefix
+	names    []string // what else names clients: hosts, tables
+}
+
+// checkRelayClients compares them with the clients that Greyglass accepts. Where
+// they are configured is in from; what else the mail server can do is in instead.
+func (v *exam) checkRelayClients(r relayClients, from, instead string) {
+	var accepted []netip.Prefix
+	for _, s := range slices.Concat(v.config.Rules.AllowedSenders, v.config.Rules.AllowedSenderNets) {
+		if p, err := address.ParsePrefix(s); err == nil {
+			accepted = append(accepted, p)
+		}
+	}
+	covered := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(accepted, func(a netip.Prefix) bool { return a.Bits() <= p.Bits() && a.Contains(p.Addr()) })
+	}
+	var missing []string
+	for _, p := range r.networks {
+		if !p.Addr().IsLoopback() && !covered(p) {
+			missing = append(missing, p.String())
+		}
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	switch {
+	case len(missing) > 0:
+		var entries []string
+		for _, s := range slices.Concat(v.config.Rules.AllowedSenderNets, missing) {
+			entries = append(entries, strconv.Quote(s))
+		}
+		v.wrong(fmt.Sprintf("write 'allowed_sender_nets = [%s]' below [rules] in %s, and 'systemctl reload greyglass'%s", strings.Join(entries, ", "), v.ConfigFile, instead),
+			"relays mail of %s (%s), which Greyglass would greylist: what does not retry is lost", strings.Join(missing, ", "), from)
+	case len(r.names) > 0:
+		v.warn("see that rules.allowed_senders or rules.allowed_sender_nets has the addresses of these clients"+instead,
+			"relays mail of clients that are not given by address (%s: %s); Greyglass greylists them unless it is told their addresses", from, strings.Join(r.names, ", "))
+	default:
+		v.ok("relays mail only of clients that Greyglass accepts (%s)", from)
+	}
+}
+
+// add adds a client as a mail server's list has it: an address or a network, an
+// IPv6 address with or without brackets.
+func (r *relayClients) add(pattern string) {
+	bare := strings.NewReplacer("[", "", "]", "").Replace(pattern)
+	if p, err := address.ParsePrefix(bare); err == nil {
+		r.networks = append(r.networks, p)
+		return
+	}
+	if pattern != "localhost" {
+		r.names = append(r.names, pattern)
+	}
+}
+
+// postfixNetworks reads mynetworks (postconf(5)): networks, files of networks, and
+// tables. What begins with "!" is left out of the others, and does not matter here.
+func (m Machine) postfixNetworks(list string, depth int) (r relayClients) {
+	for _, element := range elements(list) {
+		switch {
+		case strings.HasPrefix(element, "!"):
+		case strings.HasPrefix(element, "/") && depth < 3:
+			text, err := m.readFile(element)
+			if err != nil {
+				r.names = append(r.names, element)
+				continue
+			}
+			more := m.postfixNetworks(withoutComments(text), depth+1)
+			r.networks, r.names = append(r.networks, more.networks...), append(r.names, more.names...)
+		default:
+			r.add(element)
+		}
+	}
+	return r
+}
+
+// withoutComments leaves out the lines that begin with "#".
+func withoutComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// sendmailNetworks reads the RELAY entries of an access map (cf/README, "ACCESS
+// DATABASE"): of clients by address, and by name where they are tagged Connect:.
+// Names without a tag are of recipients' domains, too. The entries of class R
+// (relay-domains) have none.
+func sendmailNetworks(access, relays string) (r relayClients) {
+	for line := range strings.Lines(withoutComments(relays)) {
+		access += "\n" + strings.TrimSpace(line) + " RELAY"
+	}
+	for line := range strings.Lines(withoutComments(access)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || !strings.EqualFold(fields[1], "RELAY") {
+			continue
+		}
+		client, tagged := fields[0], false
+		if tag, rest, ok := strings.Cut(client, ":"); ok && strings.EqualFold(tag, "Connect") {
+			client, tagged = rest, true
+		}
+		if groups, ok := cutPrefixFold(client, "IPv6:"); ok {
+			client = groups
+			if n := strings.Count(groups, ":") + 1; n < 8 && !strings.Contains(groups, "::") {
+				client = fmt.Sprintf("%s::/%d", groups, 16*n)
+			}
+		}
+		known := len(r.names)
+		if r.add(client); !tagged {
+			r.names = r.names[:known]
+		}
+	}
+	return r
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// eximNetworks reads the host list relay_from_hosts (Exim's specification, chapter
+// 10): its elements are separated by colons, of which two stand for one, or by
+// what follows "<" at its beginning.
+func eximNetworks(configuration string) (r relayClients) {
+	for line := range strings.Lines(configuration) {
+		name, list, ok := strings.Cut(line, "=")
+		if fields := strings.Fields(name); !ok || len(fields) != 2 || fields[0] != "hostlist" || fields[1] != "relay_from_hosts" {
+			continue
+		}
+		separator := ":"
+		if list = strings.TrimSpace(list); strings.HasPrefix(list, "<") && len(list) > 1 {
+			separator, list = list[1:2], list[2:]
+		}
+		const doubled = "\x00"
+		for element := range strings.SplitSeq(strings.ReplaceAll(list, separator+separator, doubled), separator) {
+			element = strings.TrimSpace(strings.ReplaceAll(element, doubled, separator))
+			if element != "" && !strings.HasPrefix(element, "!") && element != "@" && element != "@[]" {
+				r.add(element)
+			}
+		}
+		return r
+	}
+	return r
+}
