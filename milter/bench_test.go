@@ -15,30 +15,14 @@ import (
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
+	"greyglass/milter/listen"
+	"greyglass/milter/mtatest"
 )
-
-// endless is a connection on which the same octets come again and again, as
-// many at a time as there is room for.
-type endless struct {
-	net.Conn
-	octets []byte
-	at     int
-}
-
-func (*endless) RemoteAddr() net.Addr { return nil }
-
-func (e *endless) Read(p []byte) (int, error) {
-	n := copy(p, e.octets[e.at:])
-	e.at = (e.at + n) % len(e.octets)
-	return n, nil
-}
-
-func (e *endless) SetReadDeadline(time.Time) error { return nil }
 
 // BenchmarkFrames is the cost of conn alone: of one frame, read as the protocol
 // library reads it.
 func BenchmarkFrames(b *testing.B) {
-	rcpt := frame(cmdRcpt, "<recipient@example.org>\x00")
+	rcpt := mtatest.Frame(cmdRcpt, "<recipient@example.org>\x00")
 	read := func(b *testing.B, c net.Conn) {
 		header, data := make([]byte, frameHeader), make([]byte, len(rcpt)-frameHeader)
 		b.ReportAllocs()
@@ -53,17 +37,16 @@ func BenchmarkFrames(b *testing.B) {
 		}
 	}
 	b.Run("conn", func(b *testing.B) {
-		g := NewGate(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
-		peer := &endless{octets: frame(cmdNegotiate, string(negotiation(6, 0, 0)))}
-		c := &frames{conn: g.enter(peer, "milter")}
-		if _, err := io.ReadFull(c, make([]byte, len(peer.octets))); err != nil {
+		g := listen.NewLimiter(listen.Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
+		peer := &mtatest.Endless{Octets: mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0, 0)))}
+		c := &frames{Conn: mtatest.Admit(g, peer, "milter")}
+		if _, err := io.ReadFull(c, make([]byte, len(peer.Octets))); err != nil {
 			b.Fatal(err)
 		}
-		c.pos, c.end = 0, 0
-		peer.octets, peer.at = rcpt, 0
+		peer.Send(rcpt)
 		read(b, c)
 	})
-	b.Run("bare", func(b *testing.B) { read(b, &endless{octets: rcpt}) })
+	b.Run("bare", func(b *testing.B) { read(b, &mtatest.Endless{Octets: rcpt}) })
 }
 
 // BenchmarkTransaction is a message that is deferred at RCPT, with a connection
@@ -77,22 +60,22 @@ func BenchmarkTransaction(b *testing.B) {
 	}
 	policy := &judge.Policy{
 		Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
-		Reply: parseReply(b, "451 4.7.1 Greylisted, please try again in {wait}"), Timeout: time.Minute,
+		Reply: mtatest.ParseReply(b, "451 4.7.1 Greylisted, please try again in {wait}"), Timeout: time.Minute,
 	}
 	log := slog.New(slog.DiscardHandler)
 	newJudge := func() *judge.Judge {
-		return judge.New(&memory{entries: make(map[greylist.Triplet]greylist.Entry)}, policy, log, clock.New(time.Now, log))
+		return judge.New(mtatest.NewMemory(), policy, log, clock.New(time.Now, log))
 	}
-	limits := Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
+	limits := listen.Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	for _, server := range []struct {
 		name  string
 		serve func(net.Listener)
 	}{
-		{"greyglass", func(l net.Listener) { _ = NewServer(newJudge(), NewGate(limits, log), log).Serve(l) }},
+		{"greyglass", func(l net.Listener) { _ = NewServer(newJudge(), listen.NewLimiter(limits, log), log).Serve(l) }},
 		{"library with our session", func(l net.Listener) {
 			judge := newJudge()
 			_ = milter.NewServer(milter.WithNegotiationCallback(negotiate), milter.WithMilter(func() milter.Milter {
-				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), gate: NewGate(limits, log)}
+				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter(limits, log)}
 			})).Serve(l)
 		}},
 		{"library alone", func(l net.Listener) {
@@ -105,7 +88,7 @@ func BenchmarkTransaction(b *testing.B) {
 		}
 		defer l.Close()
 		go server.serve(l)
-		there := Address{"unix", l.Addr().String()}
+		there := listen.Address{Network: "unix", Addr: l.Addr().String()}
 		b.Run(server.name+"/connection for each", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -136,15 +119,15 @@ type benchMTA struct {
 }
 
 var (
-	benchNegotiate = frame(cmdNegotiate, string(negotiation(6, 0x1ff, 0x1fffff)))
-	benchConnect   = frame(cmdConnect, string(connectData("client.example.net", familyInet, 25, "192.0.2.7")))
-	benchHelo      = frame(cmdHelo, "client.example.net\x00")
-	benchMail      = frame(cmdMail, "<sender@example.net>\x00SIZE=1000\x00")
-	benchRcpt      = frame(cmdRcpt, "<recipient@example.org>\x00")
-	benchAbort     = frame(cmdAbort, "")
+	benchNegotiate = mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0x1ff, 0x1fffff)))
+	benchConnect   = mtatest.Frame(cmdConnect, string(mtatest.ConnectData("client.example.net", familyInet, 25, "192.0.2.7")))
+	benchHelo      = mtatest.Frame(cmdHelo, "client.example.net\x00")
+	benchMail      = mtatest.Frame(cmdMail, "<sender@example.net>\x00SIZE=1000\x00")
+	benchRcpt      = mtatest.Frame(cmdRcpt, "<recipient@example.org>\x00")
+	benchAbort     = mtatest.Frame(cmdAbort, "")
 )
 
-func dialBench(b *testing.B, to Address) *benchMTA {
+func dialBench(b *testing.B, to listen.Address) *benchMTA {
 	conn, err := net.Dial(to.Network, to.Addr)
 	if err != nil {
 		b.Fatal(err)
@@ -179,7 +162,7 @@ func (m *benchMTA) ask() []byte {
 		m.b.Fatal(err)
 	}
 	m.out = m.out[:0]
-	answer, err := readFrame(m.in)
+	answer, err := mtatest.ReadFrame(m.in)
 	if err != nil {
 		m.b.Fatal(err)
 	}

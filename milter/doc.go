@@ -1,9 +1,9 @@
-// Package milter is the MTA's side of Greyglass: it turns what Sendmail and
-// Postfix say over the milter protocol, and what Postfix and Exim say over
-// Postfix's policy delegation protocol, into attempts, asks the judge, and turns
-// the answers into replies. It has no rule of its own.
+// Package milter is the milter protocol, by which Sendmail and Postfix ask: it
+// turns frames into attempts, asks the judge, and turns its answers into replies.
+// It has no rule of its own. The policy protocol, by which Postfix and Exim ask,
+// is in package policyd; what both share below the protocol is in package listen,
+// and what both do at DATA in package deferred.
 //
-// The way of one recipient is: [Listen] -> [Gate] (who may connect) -> frame
-// (what bytes may reach the protocol library) -> session -> judge.Judge; or,
-// by policy, [Listen] -> [Gate] -> request -> [PolicyServer] -> judge.Judge.
+// The path of one recipient is: [listen.Limiter] -> frames (which bytes may reach
+// the protocol library) -> session -> judge.Judge.
 package milter

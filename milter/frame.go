@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"greyglass/milter/listen"
 )
 
 // Commands of the milter protocol, as Sendmail's include/libmilter/mfdef.h
@@ -41,7 +43,7 @@ func badFrame(format string, args ...any) error {
 
 // frameLimit is the longest frame of the command, in octets. It is checked
 // before memory is taken for the frame.
-func (l *Limits) frameLimit(command byte) int {
+func frameLimit(l *listen.Limits, command byte) int {
 	switch command {
 	case cmdConnect, cmdHelo, cmdMail, cmdRcpt:
 		return min(l.Line, l.Request)
@@ -92,16 +94,16 @@ const (
 	familyInet6   = '6'
 )
 
-// oddAddress marks, in a connect command that [tameConnect] wrote anew, an
-// address that the library would end the connection for. No path of a unix
+// badAddress marks, in a connect command that [normalizeConnect] has rewritten,
+// an address for which the library would end the connection. No path of a unix
 // socket begins so.
-const oddAddress = "\x01odd:"
+const badAddress = "\x01bad:"
 
-// tameConnect returns a connect command's data in a form that the library
-// takes: if the address is none by the library's rules, it says so in the place
-// of a unix socket's path. Dropping the connection would leave a session, and
+// normalizeConnect returns a connect command's data in a form that the library
+// takes: an address that the library cannot parse stands in the
+// place of a unix socket's path. Dropping the connection would leave a session, and
 // the administrator, without an answer.
-func tameConnect(data []byte) []byte {
+func normalizeConnect(data []byte) []byte {
 	host, rest, _ := bytes.Cut(data, []byte{0})
 	family := rest[0]
 	var text string
@@ -132,12 +134,12 @@ func tameConnect(data []byte) []byte {
 	default:
 		text = fmt.Sprintf("address of family %q", family)
 	}
-	tame := make([]byte, 0, len(host)+len(oddAddress)+len(text)+5)
-	tame = append(tame, host...)
-	tame = append(tame, 0, familyUnix, 0, 0)
-	tame = append(tame, oddAddress...)
-	tame = append(tame, text...)
-	return append(tame, 0)
+	normal := make([]byte, 0, len(host)+len(badAddress)+len(text)+5)
+	normal = append(normal, host...)
+	normal = append(normal, 0, familyUnix, 0, 0)
+	normal = append(normal, badAddress...)
+	normal = append(normal, text...)
+	return append(normal, 0)
 }
 
 // appendFrame appends the frame of a command.

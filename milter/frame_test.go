@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"greyglass/milter/listen"
+	"greyglass/milter/mtatest"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,17 +15,15 @@ import (
 // claim is the header of a frame that says to be so long.
 func claim(length uint32) []byte { return binary.BigEndian.AppendUint32(nil, length) }
 
-func frame(command byte, data string) []byte { return appendFrame(nil, command, []byte(data)) }
-
 // What no MTA sends, and would end the process if the protocol library saw it,
 // ends its own connection at once and no other.
 func TestMalformedFrames(t *testing.T) {
-	hurry := func(f *furniture) { f.limits.Negotiation, f.limits.Command = time.Hour, time.Hour }
-	h := newHouse(t, hurry)
-	bystander := newMTA(t, h.address, 6).greet()
-	bystander.mail("a@example.net")
+	hurry := func(s *mtatest.Setup) { s.Limits.Negotiation, s.Limits.Command = time.Hour, time.Hour }
+	h := newFixture(t, hurry)
+	bystander := h.MTA(t).Greet()
+	bystander.Mail("a@example.net")
 
-	negotiate := frame(cmdNegotiate, string(negotiation(6, 0x1ff, 0x1fffff)))
+	negotiate := mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0x1ff, 0x1fffff)))
 	for _, c := range []struct {
 		name   string
 		before bool // also before the negotiation
@@ -34,98 +34,98 @@ func TestMalformedFrames(t *testing.T) {
 		{"length of 512 MB", true, claim(512 << 20), "a length of 536870912 octets"},
 		{"length of 4 GB", true, claim(1<<32 - 1), "a length of 4294967295 octets"},
 		{"HTTP", true, []byte("GET / HTTP/1.1\r\n\r\n"), "a length of 1195725856 octets"},
-		{"body beyond a chunk", false, append(claim(DefaultRequest+1), cmdBody), "a length of 65537 octets"},
+		{"body beyond a chunk", false, append(claim(listen.DefaultRequest+1), cmdBody), "a length of 65537 octets"},
 		{"long CONNECT", false, append(claim(16<<10+1), cmdConnect), `for command 'C'`},
 		{"long RCPT", false, append(claim(16<<10+1), cmdRcpt), `for command 'R'`},
 		{"long ABORT", false, append(claim(1<<10+1), cmdAbort), `for command 'A'`},
 		{"long unknown command", false, append(claim(1<<10+1), '?'), `for command '?'`},
-		{"CONNECT, empty", false, frame(cmdConnect, ""), "host name of a connection does not end"},
-		{"CONNECT, host without end", false, frame(cmdConnect, "host"), "host name of a connection does not end"},
-		{"CONNECT without family", false, frame(cmdConnect, "host\x00"), "without an address family"},
-		{"HELO, empty", false, frame(cmdHelo, ""), "does not end"},
-		{"HELO without end", false, frame(cmdHelo, "name"), "does not end"},
-		{"MAIL, empty", false, frame(cmdMail, ""), "does not end"},
-		{"MAIL without end", false, frame(cmdMail, "<a@example.net>"), "does not end"},
-		{"RCPT, empty", false, frame(cmdRcpt, ""), "does not end"},
-		{"RCPT without end", false, frame(cmdRcpt, "<me@example.org>"), "does not end"},
-		{"macros for nothing", false, frame(cmdMacro, ""), "macros for no command"},
-		{"header of one string", false, frame(cmdHeader, "Subject\x00"), ""},
-		{"header of nothing", false, frame(cmdHeader, ""), ""},
-		{"unknown command", false, frame('?', "what"), "command '?' is unknown"},
-		{"command of octet zero", false, frame(0, ""), `command '\x00' is unknown`},
+		{"CONNECT, empty", false, mtatest.Frame(cmdConnect, ""), "host name of a connection does not end"},
+		{"CONNECT, host without end", false, mtatest.Frame(cmdConnect, "host"), "host name of a connection does not end"},
+		{"CONNECT without family", false, mtatest.Frame(cmdConnect, "host\x00"), "without an address family"},
+		{"HELO, empty", false, mtatest.Frame(cmdHelo, ""), "does not end"},
+		{"HELO without end", false, mtatest.Frame(cmdHelo, "name"), "does not end"},
+		{"MAIL, empty", false, mtatest.Frame(cmdMail, ""), "does not end"},
+		{"MAIL without end", false, mtatest.Frame(cmdMail, "<a@example.net>"), "does not end"},
+		{"RCPT, empty", false, mtatest.Frame(cmdRcpt, ""), "does not end"},
+		{"RCPT without end", false, mtatest.Frame(cmdRcpt, "<me@example.org>"), "does not end"},
+		{"macros for nothing", false, mtatest.Frame(cmdMacro, ""), "macros for no command"},
+		{"header of one string", false, mtatest.Frame(cmdHeader, "Subject\x00"), ""},
+		{"header of nothing", false, mtatest.Frame(cmdHeader, ""), ""},
+		{"unknown command", false, mtatest.Frame('?', "what"), "command '?' is unknown"},
+		{"command of octet zero", false, mtatest.Frame(0, ""), `command '\x00' is unknown`},
 		{"second negotiation", false, negotiate, "a second negotiation"},
-		{"second negotiation, short", false, frame(cmdNegotiate, "\x00\x00\x00\x06"), "a second negotiation"},
+		{"second negotiation, short", false, mtatest.Frame(cmdNegotiate, "\x00\x00\x00\x06"), "a second negotiation"},
 	} {
 		if c.before {
 			t.Run("before negotiation/"+c.name, func(t *testing.T) {
-				m := dialMTA(t, h.address)
-				m.write(c.bytes)
-				m.closed()
-				h.refused(t, c.says)
+				m := mtatest.On(t, h.Dial(t))
+				m.Write(c.bytes)
+				m.Closed()
+				refused(t, h, c.says)
 			})
 		}
 		t.Run(c.name, func(t *testing.T) {
-			m := newMTA(t, h.address, 6)
-			m.write(c.bytes)
-			m.closed()
-			h.refused(t, c.says)
+			m := h.MTA(t)
+			m.Write(c.bytes)
+			m.Closed()
+			refused(t, h, c.says)
 		})
-		if got := bystander.rcpt("me@example.org"); !strings.HasPrefix(got, "451 ") {
+		if got := bystander.Rcpt("me@example.org"); !strings.HasPrefix(got, "451 ") {
 			t.Fatalf("after %s: another session is answered %q", c.name, got)
 		}
 	}
 
 	for name, first := range map[string][]byte{
-		"short negotiation": frame(cmdNegotiate, "\x00\x00\x00\x06"),
-		"long negotiation":  frame(cmdNegotiate, strings.Repeat("\x00\x00\x00\x06", 300)),
-		"MAIL first":        frame(cmdMail, "<>\x00"),
-		"QUIT first":        frame(cmdQuit, ""),
-		"macros first":      frame(cmdMacro, "C"),
+		"short negotiation": mtatest.Frame(cmdNegotiate, "\x00\x00\x00\x06"),
+		"long negotiation":  mtatest.Frame(cmdNegotiate, strings.Repeat("\x00\x00\x00\x06", 300)),
+		"MAIL first":        mtatest.Frame(cmdMail, "<>\x00"),
+		"QUIT first":        mtatest.Frame(cmdQuit, ""),
+		"macros first":      mtatest.Frame(cmdMacro, "C"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := dialMTA(t, h.address)
-			m.write(first)
-			m.closed()
+			m := mtatest.On(t, h.Dial(t))
+			m.Write(first)
+			m.Closed()
 			if strings.HasSuffix(name, "first") {
-				h.refused(t, "before the negotiation")
+				refused(t, h, "before the negotiation")
 			}
 		})
 	}
-	bystander.quit()
+	bystander.Quit()
 }
 
 // refused fails the test unless the last warning, if one is due, says so.
-func (h *house) refused(t *testing.T, says string) {
+func refused(t *testing.T, h *mtatest.Fixture, says string) {
 	t.Helper()
-	line := h.log.last("does not speak the protocol")
-	if says != "" && (!strings.Contains(line["error"], says) || line["peer"] != h.address.Addr) {
+	line := h.Log.Last("protocol error")
+	if says != "" && (!strings.Contains(line["error"], says) || line["peer"] != h.Address.Addr) {
 		t.Errorf("logged %v, want %q", line, says)
 	}
 }
 
 // A frame that is cut off ends the session, wherever that is.
 func TestTruncatedFrames(t *testing.T) {
-	h := newHouse(t)
-	bystander := newMTA(t, h.address, 6).greet()
-	session := frame(cmdNegotiate, string(negotiation(6, 0x1ff, 0x1fffff)))
-	session = append(session, frame(cmdConnect, string(connectData("host", familyInet, 25, "192.0.2.7")))...)
-	session = append(session, frame(cmdMail, "<a@example.net>\x00")...)
+	h := newFixture(t)
+	bystander := h.MTA(t).Greet()
+	session := mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0x1ff, 0x1fffff)))
+	session = append(session, mtatest.Frame(cmdConnect, string(mtatest.ConnectData("host", familyInet, 25, "192.0.2.7")))...)
+	session = append(session, mtatest.Frame(cmdMail, "<a@example.net>\x00")...)
 	for n := range session {
-		m := dialMTA(t, h.address)
-		m.write(session[:n])
-		_ = m.conn.Close()
+		m := mtatest.On(t, h.Dial(t))
+		m.Write(session[:n])
+		_ = m.Conn.Close()
 	}
-	eventually(t, "only the bystander is left", func() bool { return h.gate.Connections() == 1 })
-	bystander.mail("a@example.net")
-	if got := bystander.rcpt("me@example.org"); got != greylisted {
+	mtatest.Eventually(t, "only the bystander is left", func() bool { return h.Limiter.Connections() == 1 })
+	bystander.Mail("a@example.net")
+	if got := bystander.Rcpt("me@example.org"); got != mtatest.Greylisted {
 		t.Errorf("answer %q", got)
 	}
-	bystander.quit()
+	bystander.Quit()
 }
 
 // A claimed length costs no memory until its octets come.
 func TestClaimsTakeNoMemory(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	allocated := func() uint64 {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -134,9 +134,9 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	before := allocated()
 	const peers = 20
 	for range peers {
-		m := newMTA(t, h.address, 6)
-		m.write(claim(512 << 20))
-		m.closed()
+		m := h.MTA(t)
+		m.Write(claim(512 << 20))
+		m.Closed()
 	}
 	if taken := (allocated() - before) / peers; taken > 256<<10 {
 		t.Errorf("%d octets are taken for each claim of 512 MB", taken)
@@ -170,8 +170,9 @@ func TestCheckFrame(t *testing.T) {
 			t.Errorf("%q %q: %v", c.command, c.data, err)
 		}
 	}
+	defaults := listen.Limits{}.OrDefaults()
 	for command := range rune(256) {
-		if limit := defaultLimits.frameLimit(byte(command)); limit < 1 || limit > DefaultRequest {
+		if limit := frameLimit(&defaults, byte(command)); limit < 1 || limit > listen.DefaultRequest {
 			t.Errorf("command %q: limit %d", command, limit)
 		}
 	}
@@ -179,20 +180,20 @@ func TestCheckFrame(t *testing.T) {
 
 // A command of the longest length that is taken gets its answer.
 func TestLongestFrames(t *testing.T) {
-	h := newHouse(t)
-	m := newMTA(t, h.address, 2)
-	macro := "C" + strings.Repeat("{x}\x00y\x00", 1+DefaultRequest/6)
-	m.send(cmdMacro, []byte(macro[:DefaultRequest-1])...)
-	m.greet()
-	for _, length := range []int{100, readBuffer, 2*readBuffer - 10, 16<<10 - 2} {
+	h := newFixture(t)
+	m := h.OldMTA(t, 2)
+	macro := "C" + strings.Repeat("{x}\x00y\x00", 1+listen.DefaultRequest/6)
+	m.Send(cmdMacro, []byte(macro[:listen.DefaultRequest-1])...)
+	m.Greet()
+	for _, length := range []int{100, 2048, 4096 - 10, 16<<10 - 2} {
 		sender := strings.Repeat("a", length-len("<@b>\x00SIZE=1000\x00")) + "@b"
-		m.mail(sender)
-		if got := m.rcpt(fmt.Sprintf("me%d@example.org", length)); got != greylisted {
+		m.Mail(sender)
+		if got := m.Rcpt(fmt.Sprintf("me%d@example.org", length)); got != mtatest.Greylisted {
 			t.Errorf("length %d: answer %q", length, got)
 		}
-		m.abort()
+		m.Abort()
 	}
-	m.send(cmdBody, []byte(strings.Repeat("b", DefaultRequest-1))...)
-	m.answerUnless(0)
-	m.quit()
+	m.Send(cmdBody, []byte(strings.Repeat("b", listen.DefaultRequest-1))...)
+	m.AnswerUnless(0)
+	m.Quit()
 }

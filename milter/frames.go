@@ -2,8 +2,22 @@ package milter
 
 import (
 	"encoding/binary"
+	"net"
 	"time"
+
+	"greyglass/milter/listen"
 )
+
+// frameListener is a listener as the protocol library sees it.
+type frameListener struct{ *listen.Listener }
+
+func (l frameListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn()
+	if err != nil {
+		return nil, err
+	}
+	return &frames{Conn: c}, nil
+}
 
 // frames is a connection as the protocol library sees it. The library trusts
 // its peer: an empty frame or a string without an end panics in a goroutine of
@@ -11,8 +25,8 @@ import (
 // claimed. So frames hands on only whole frames that [checkFrame] has passed. On
 // the way it makes one read of the library's two, and one write of its two.
 type frames struct {
-	*conn
-	ready []byte // of the frame being handed on: aliases conn.buf, or a tamed copy
+	*listen.Conn
+	ready []byte // of the frame being handed on: aliases the buffer, or a normalized copy
 	begun bool   // a first frame was asked for
 	out   []byte // a reply that is not complete yet
 }
@@ -40,43 +54,41 @@ func (f *frames) Read(p []byte) (int, error) {
 // next returns the next frame, header and all, once it has come as a whole
 // and was checked. The error is io.EOF where a session ends in good order.
 func (f *frames) next() ([]byte, error) {
-	if err := f.fill(frameHeader); err != nil {
+	if err := f.Fill(frameHeader); err != nil {
 		return nil, err
 	}
-	length := binary.BigEndian.Uint32(f.buf[f.pos:])
-	limits := f.gate.Limits()
+	length := binary.BigEndian.Uint32(f.Buffered())
+	limits := f.Limits()
 	if length == 0 || uint64(length) > uint64(limits.Request) {
-		return nil, f.refuse(badFrame("a length of %d octets, which is not within 1 to %d", length, limits.Request))
+		return nil, f.ProtocolError(badFrame("a length of %d octets, which is not within 1 to %d", length, limits.Request))
 	}
-	if err := f.fill(frameHeader + 1); err != nil {
+	if err := f.Fill(frameHeader + 1); err != nil {
 		return nil, err
 	}
-	command := f.buf[f.pos+frameHeader]
-	if !f.introduced && command != cmdNegotiate {
-		return nil, f.refuse(badFrame("%q before the negotiation; is this a milter client?", command))
+	command := f.Buffered()[frameHeader]
+	if !f.Asked() && command != cmdNegotiate {
+		return nil, f.ProtocolError(badFrame("%q before the negotiation; is this a milter client?", command))
 	}
-	if f.introduced && command == cmdNegotiate {
-		return nil, f.refuse(badFrame("a second negotiation"))
+	if f.Asked() && command == cmdNegotiate {
+		return nil, f.ProtocolError(badFrame("a second negotiation"))
 	}
-	if limit := limits.frameLimit(command); int(length) > limit {
-		return nil, f.refuse(badFrame("%d octets for command %q, at most %d are taken", length, command, limit))
+	if limit := frameLimit(limits, command); int(length) > limit {
+		return nil, f.ProtocolError(badFrame("%d octets for command %q, at most %d are taken", length, command, limit))
 	}
 	whole := frameHeader + int(length)
-	if err := f.fill(whole); err != nil {
+	if err := f.Fill(whole); err != nil {
 		return nil, err
 	}
-	frame := f.buf[f.pos : f.pos+whole]
-	f.pos += whole
-	data := frame[frameHeader+1:]
+	data := f.Buffered()[frameHeader+1 : whole]
 	if err := checkFrame(command, data); err != nil {
-		return nil, f.refuse(err)
+		return nil, f.ProtocolError(err)
 	}
+	frame := f.Take(whole)
 	if command == cmdConnect {
-		if tame := tameConnect(data); &tame[0] != &data[0] {
-			frame = appendFrame(nil, command, tame)
+		if normal := normalizeConnect(data); &normal[0] != &data[0] {
+			frame = appendFrame(nil, command, normal)
 		}
 	}
-	f.understood()
 	return frame, nil
 }
 
@@ -87,7 +99,7 @@ func (f *frames) Write(p []byte) (int, error) {
 	if len(f.out) < frameHeader || uint64(len(f.out)) < frameHeader+uint64(binary.BigEndian.Uint32(f.out)) {
 		return len(p), nil
 	}
-	err := f.send(f.out)
+	err := f.Send(f.out)
 	f.out = f.out[:0]
 	if err != nil {
 		return 0, err

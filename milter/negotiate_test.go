@@ -2,6 +2,7 @@ package milter
 
 import (
 	"fmt"
+	"greyglass/milter/mtatest"
 	"testing"
 
 	"github.com/d--j/go-milter"
@@ -9,7 +10,7 @@ import (
 
 // What is asked of an MTA, by what it offers: never more.
 func TestNegotiation(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	const noReplies = milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoMailReply
 	const noMessage = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH
 	for _, c := range []struct {
@@ -31,20 +32,20 @@ func TestNegotiation(t *testing.T) {
 		{version: 6, protocol: 0xf0000000 | milter.OptNoBody, gotVersion: 6, want: milter.OptNoBody, macros: true},
 	} {
 		t.Run(fmt.Sprintf("version %d, %#x, %#x", c.version, uint32(c.actions), uint32(c.protocol)), func(t *testing.T) {
-			actions, protocol := offers(c.version)
+			actions, protocol := mtatest.Offers(c.version)
 			if c.actions != 0 {
 				actions = c.actions
 			}
 			if c.protocol != 0 {
 				protocol = c.protocol
 			}
-			m := dialMTA(t, h.address)
-			m.offer(c.version, actions, protocol)
-			if m.version != c.gotVersion || m.protocol != c.want {
-				t.Errorf("version %d, protocol %v; want version %d, %v", m.version, m.protocol, c.gotVersion, c.want)
+			m := mtatest.On(t, h.Dial(t))
+			m.Offer(c.version, actions, protocol)
+			if m.Version != c.gotVersion || m.Protocol != c.want {
+				t.Errorf("version %d, protocol %v; want version %d, %v", m.Version, m.Protocol, c.gotVersion, c.want)
 			}
-			if m.actions&^(actions&milter.OptSetMacros) != 0 {
-				t.Errorf("actions %v are asked for", m.actions)
+			if m.Actions&^(actions&milter.OptSetMacros) != 0 {
+				t.Errorf("actions %v are asked for", m.Actions)
 			}
 			want := map[byte]string{}
 			if c.macros {
@@ -57,48 +58,48 @@ func TestNegotiation(t *testing.T) {
 					milter.StageEOM:     "i",
 				}
 			}
-			if fmt.Sprint(m.macros) != fmt.Sprint(want) {
-				t.Errorf("macros %v, want %v", m.macros, want)
+			if fmt.Sprint(m.Macros) != fmt.Sprint(want) {
+				t.Errorf("macros %v, want %v", m.Macros, want)
 			}
-			m.greet() // each command is answered that was not negotiated away
-			m.mail("a@example.net")
-			if got := m.rcpt(fmt.Sprintf("me%p@example.org", m)); got != greylisted {
+			m.Greet() // each command is answered that was not negotiated away
+			m.Mail("a@example.net")
+			if got := m.Rcpt(fmt.Sprintf("me%p@example.org", m)); got != mtatest.Greylisted {
 				t.Errorf("answer %q", got)
 			}
-			m.quit()
+			m.Quit()
 		})
 	}
 	for _, tooOld := range []uint32{0, 1} {
-		m := dialMTA(t, h.address)
-		m.send(cmdNegotiate, negotiation(tooOld, 0x3f, 0x7f)...)
-		m.closed()
+		m := mtatest.On(t, h.Dial(t))
+		m.Send(cmdNegotiate, mtatest.Negotiation(tooOld, 0x3f, 0x7f)...)
+		m.Closed()
 	}
 }
 
 // Postfix keeps CONNECT, HELO and MAIL back and writes them with RCPT at once.
 func TestCommandsInOneWrite(t *testing.T) {
-	h := newHouse(t)
-	m := newMTA(t, h.address, 6)
+	h := newFixture(t)
+	m := h.MTA(t)
 	for message := range 3 {
-		m.hold()
+		m.Hold()
 		if message == 0 {
-			m.greet()
+			m.Greet()
 		}
-		m.mail("a@example.net")
+		m.Mail("a@example.net")
 		for i := range 50 {
-			m.rcpt(fmt.Sprintf("me%d-%d@example.org", message, i))
+			m.Rcpt(fmt.Sprintf("me%d-%d@example.org", message, i))
 		}
-		m.send(cmdData)
-		m.abort()
-		m.flush()
+		m.Send(cmdData)
+		m.Abort()
+		m.Flush()
 		for i := range 50 {
-			if got := m.reply(); got != greylisted {
+			if got := m.Reply(); got != mtatest.Greylisted {
 				t.Fatalf("message %d, recipient %d: answer %q", message, i, got)
 			}
 		}
-		if got := m.reply(); got != isContinue {
+		if got := m.Reply(); got != mtatest.Continue {
 			t.Fatalf("DATA answered %q", got)
 		}
 	}
-	m.quit()
+	m.Quit()
 }

@@ -11,6 +11,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/milter/listen"
 )
 
 // ProbeAnswer is what a milter answered.
@@ -23,7 +24,7 @@ type ProbeAnswer struct {
 // Probe asks the milter at an address about a recipient, as an MTA would. It is
 // a real attempt, and is remembered like any other. Only the client, the HELO
 // name and the envelope of the attempt are used.
-func Probe(ctx context.Context, to Address, a greylist.Attempt) (ProbeAnswer, error) {
+func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAnswer, error) {
 	const patience = 30 * time.Second // that of Postfix, milter_command_timeout
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > patience {
 		var cancel context.CancelFunc

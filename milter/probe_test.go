@@ -12,6 +12,8 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/milter/listen"
+	"greyglass/milter/mtatest"
 )
 
 func attempt(client, sender string) greylist.Attempt {
@@ -23,9 +25,9 @@ func attempt(client, sender string) greylist.Attempt {
 }
 
 func TestProbe(t *testing.T) {
-	h := newHouse(t, func(f *furniture) {
-		f.rules.Blocked = patterns(t, address.Senders, "spam@example.com")
-		f.rules.BlockedVerdict, f.rules.BlockedReply = greylist.Deny, parseReply(t, "550 5.7.1 100% blocked")
+	h := newFixture(t, func(s *mtatest.Setup) {
+		s.Rules.Blocked = mtatest.Patterns(t, address.Senders, "spam@example.com")
+		s.Rules.BlockedVerdict, s.Rules.BlockedReply = greylist.Deny, mtatest.ParseReply(t, "550 5.7.1 100% blocked")
 	})
 	for _, c := range []struct {
 		client, sender string
@@ -35,43 +37,43 @@ func TestProbe(t *testing.T) {
 	}{
 		{"", "a@example.net", ProbeAnswer{greylist.Accept, "", "DATA"}, greylist.ReasonLocal, "unknown"},
 		{"127.0.0.1", "a@example.net", ProbeAnswer{greylist.Accept, "", "DATA"}, greylist.ReasonLocal, "127.0.0.1"},
-		{"192.0.2.7", "A@Example.net", ProbeAnswer{greylist.Defer, greylisted, "RCPT"}, greylist.ReasonNotSeenBefore, "192.0.2.7"},
-		{"2001:db8::7", "<a@example.net>", ProbeAnswer{greylist.Defer, greylisted, "RCPT"}, greylist.ReasonNotSeenBefore, "2001:db8::7"},
+		{"192.0.2.7", "A@Example.net", ProbeAnswer{greylist.Defer, mtatest.Greylisted, "RCPT"}, greylist.ReasonNotSeenBefore, "192.0.2.7"},
+		{"2001:db8::7", "<a@example.net>", ProbeAnswer{greylist.Defer, mtatest.Greylisted, "RCPT"}, greylist.ReasonNotSeenBefore, "2001:db8::7"},
 		{"192.0.2.7", "spam@example.com", ProbeAnswer{greylist.Deny, "550 5.7.1 100% blocked", "RCPT"}, greylist.ReasonBlocked, "192.0.2.7"},
-		{"192.0.2.7", "", ProbeAnswer{greylist.Defer, greylisted, "DATA"}, greylist.ReasonNotSeenBefore, "192.0.2.7"},
-		{"192.0.2.8", "<>", ProbeAnswer{greylist.Defer, greylisted, "DATA"}, greylist.ReasonNotSeenBefore, "192.0.2.8"},
+		{"192.0.2.7", "", ProbeAnswer{greylist.Defer, mtatest.Greylisted, "DATA"}, greylist.ReasonNotSeenBefore, "192.0.2.7"},
+		{"192.0.2.8", "<>", ProbeAnswer{greylist.Defer, mtatest.Greylisted, "DATA"}, greylist.ReasonNotSeenBefore, "192.0.2.8"},
 	} {
-		got, err := Probe(t.Context(), h.address, attempt(c.client, c.sender))
+		got, err := Probe(t.Context(), h.Address, attempt(c.client, c.sender))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got != c.want {
 			t.Errorf("%s %s: got %+v, want %+v", c.client, c.sender, got, c.want)
 		}
-		line := h.log.last("decision")
+		line := h.Log.Last("decision")
 		if line["reason"] != string(c.reason) || line["client"] != c.loggedClient || line["helo"] != "client.example.net" {
 			t.Errorf("%s %s: logged %v", c.client, c.sender, line)
 		}
 	}
-	if n := h.memory.size(); n != 4 {
-		t.Errorf("%d triplets are remembered, want 4: %v", n, h.memory.triplets())
+	if n := h.Memory.Size(); n != 4 {
+		t.Errorf("%d triplets are remembered, want 4: %v", n, h.Memory.Triplets())
 	}
-	h.clock.advance(3600)
-	got, err := Probe(t.Context(), h.address, attempt("192.0.2.7", "a@example.net"))
+	h.Clock.Advance(3600)
+	got, err := Probe(t.Context(), h.Address, attempt("192.0.2.7", "a@example.net"))
 	if want := (ProbeAnswer{greylist.Accept, "", "DATA"}); got != want || err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	h.judged(t, greylist.ReasonNowGrey, greylist.Accept)
+	h.Judged(t, greylist.ReasonNowGrey, greylist.Accept)
 }
 
 func TestProbeWithoutDaemon(t *testing.T) {
-	for _, a := range []Address{{"unix", filepath.Join(t.TempDir(), "milter.sock")}, {"tcp4", "127.0.0.1:1"}} {
+	for _, a := range []listen.Address{{Network: "unix", Addr: filepath.Join(t.TempDir(), "milter.sock")}, {Network: "tcp4", Addr: "127.0.0.1:1"}} {
 		_, err := Probe(t.Context(), a, attempt("192.0.2.7", "a@example.net"))
 		if err == nil || !strings.Contains(err.Error(), "no answer from "+a.String()+"; is the daemon running?") {
 			t.Errorf("error %v", err)
 		}
 	}
-	_, err := Probe(t.Context(), Address{"systemd", "milter"}, attempt("192.0.2.7", "a@example.net"))
+	_, err := Probe(t.Context(), listen.Address{Network: "systemd", Addr: "milter"}, attempt("192.0.2.7", "a@example.net"))
 	if err == nil || !strings.Contains(err.Error(), "cannot connect to systemd:milter; give the address that its socket unit listens on") {
 		t.Errorf("error %v", err)
 	}
@@ -80,16 +82,16 @@ func TestProbeWithoutDaemon(t *testing.T) {
 // A daemon that does not answer, or not to the end, is waited for as long as
 // the context lives.
 func TestProbeGivesUp(t *testing.T) {
-	silent := Address{"unix", filepath.Join(t.TempDir(), "silent.sock")}
+	silent := listen.Address{Network: "unix", Addr: filepath.Join(t.TempDir(), "silent.sock")}
 	l, err := net.Listen("unix", silent.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	h := newHouse(t)
-	_, release := h.memory.hold()
+	h := newFixture(t)
+	_, release := h.Memory.Hold()
 	defer close(release)
-	for _, a := range []Address{silent, h.address} {
+	for _, a := range []listen.Address{silent, h.Address} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		_, err := Probe(ctx, a, attempt("192.0.2.7", "a@example.net"))
 		cancel()
@@ -100,7 +102,7 @@ func TestProbeGivesUp(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Probe(ctx, h.address, attempt("192.0.2.7", "a@example.net")); !errors.Is(err, context.Canceled) {
+	if _, err := Probe(ctx, h.Address, attempt("192.0.2.7", "a@example.net")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -11,18 +11,21 @@ import (
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/judge"
+	"greyglass/milter/mtatest"
 )
 
 // A reply reaches the MTA as smfi_setreply(3) has it: one line, "%" doubled.
 func TestReplyText(t *testing.T) {
 	long := "550 5.7.1 " + strings.Repeat("100% sure, ", 35) + "bye"
 	for _, reply := range []string{"550 5.7.1 100% sure", "550 no enhanced code", "550 5.7.1 5.7.1 twice", "550 5.7.1 %", long} {
-		h := newHouse(t, func(f *furniture) {
-			f.rules.Blocked = patterns(t, address.Senders, "*")
-			f.rules.BlockedVerdict, f.rules.BlockedReply = greylist.Deny, parseReply(t, reply)
+		h := newFixture(t, func(s *mtatest.Setup) {
+			s.Rules.Blocked = mtatest.Patterns(t, address.Senders, "*")
+			s.Rules.BlockedVerdict, s.Rules.BlockedReply = greylist.Deny, mtatest.ParseReply(t, reply)
 		})
 		for range 2 { // made, and kept
-			if got, want := h.ask(t, knock{sender: "a@example.net"}), strings.ReplaceAll(reply, "%", "%%"); got != want {
+			m := h.MTA(t).Greet()
+			m.Mail("a@example.net")
+			if got, want := m.Rcpt("me@example.org"), strings.ReplaceAll(reply, "%", "%%"); got != want {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 		}

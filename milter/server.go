@@ -11,31 +11,32 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist/judge"
+	"greyglass/milter/listen"
 )
 
 // Server serves the milter protocol, versions 2 to 6.
 type Server struct {
-	gate   *Gate
-	doors  doors
-	server *milter.Server
-	cancel context.CancelFunc // of what sessions wait for
+	limiter *listen.Limiter
+	set     listen.Set
+	server  *milter.Server
+	cancel  context.CancelFunc // of what sessions wait for
 }
 
-// NewServer makes a server that asks the judge, and lets in whom the gate does.
-func NewServer(judge *judge.Judge, gate *Gate, log *slog.Logger) *Server {
+// NewServer makes a server that asks the judge, and lets connections in as the limiter does.
+func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server {
 	adoptLibraryLog(log)
 	ctx, cancel := context.WithCancel(context.Background())
 	replies := newReplies()
 	options := []milter.Option{
 		milter.WithNegotiationCallback(negotiate),
 		milter.WithMilter(func() milter.Milter {
-			return &session{ctx: ctx, judge: judge, log: log, replies: replies, gate: gate}
+			return &session{ctx: ctx, judge: judge, log: log, replies: replies, limiter: limiter}
 		}),
 	}
 	for stage, macros := range macrosRead {
 		options = append(options, milter.WithMacroRequest(stage, macros))
 	}
-	return &Server{gate: gate, server: milter.NewServer(options...), cancel: cancel}
+	return &Server{limiter: limiter, server: milter.NewServer(options...), cancel: cancel}
 }
 
 // macroVerify is "OK" for a verified certificate. Only Sendmail has it.
@@ -70,33 +71,33 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 // Serve accepts connections until the server is shut down; it then returns nil.
 // It may be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	guarded := s.gate.guard(l, "milter")
-	defer guarded.Close()
-	if !s.doors.open(guarded) {
+	listener := frameListener{s.limiter.Listener(l, "milter")}
+	defer listener.Close()
+	if !s.set.Add(listener) {
 		return nil
 	}
-	defer s.doors.serving.Done()
-	err := s.server.Serve(guarded)
-	if s.doors.closed() {
+	defer s.set.Serving.Done()
+	err := s.server.Serve(listener)
+	if s.set.Closed() {
 		return nil
 	}
 	return err
 }
 
 // Shutdown closes the listeners, answers every command that was received, gives
-// sessions until grace to say more, and returns when all have ended. When the
-// context ends it closes those that are left, and returns its error.
+// sessions until grace to send more, and returns when all have ended. When the
+// context ends it closes those that remain, and returns its error.
 //
 // The library is told last: once it knows, it hangs up on a connection that was
 // accepted only now, and on one that begins another SMTP session.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.server.Close()
 	defer s.cancel()
-	s.doors.close()
-	s.gate.finishBy(time.Now().Add(grace))
-	s.doors.serving.Wait() // afterwards all that were accepted are inside the gate
-	if err := s.gate.empty(ctx); err != nil {
-		s.gate.closeAll()
+	s.set.Close()
+	s.limiter.Drain(time.Now().Add(grace))
+	s.set.Serving.Wait() // afterwards all that were accepted are counted by the limiter
+	if err := s.limiter.Wait(ctx); err != nil {
+		s.limiter.CloseAll()
 		return fmt.Errorf("milter: shutdown: %w", err)
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
+	"greyglass/milter/deferred"
+	"greyglass/milter/listen"
 )
 
 // session is one milter connection: usually one SMTP session, with any number
@@ -21,7 +23,7 @@ type session struct {
 	judge   *judge.Judge
 	log     *slog.Logger
 	replies *replies
-	gate    *Gate // for its limits
+	limiter *listen.Limiter // for its limits
 
 	// Of the SMTP session; NewConnection clears it.
 	client      greylist.Client
@@ -39,7 +41,7 @@ type message struct {
 	sender        string
 	authenticated bool
 	certificate   bool
-	left          []greylist.Attempt // to be judged at DATA
+	waiting       []greylist.Attempt // to be judged at DATA
 	full          bool               // as many as are kept, and said so
 	refusal       judge.Answer       // what DATA was answered, if that was no Accept
 }
@@ -60,8 +62,8 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 	case "tcp4", "tcp6":
 		s.client = greylist.ParseClient(addr)
 	case "unix":
-		if odd, ok := strings.CutPrefix(addr, oddAddress); ok {
-			s.client = greylist.ParseClient(odd)
+		if text, ok := strings.CutPrefix(addr, badAddress); ok {
+			s.client = greylist.ParseClient(text)
 		} else {
 			s.client = greylist.LocalClient("unix:" + addr)
 		}
@@ -111,42 +113,42 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 	if judged {
 		return s.replies.respond(answer)
 	}
-	if len(s.message.left) >= s.gate.Limits().Recipients {
+	if len(s.message.waiting) >= s.limiter.Limits().Recipients {
 		if !s.message.full {
 			s.message.full = true
-			warnTooMany(s.log, s.gate.Limits().Recipients, attempt, s.judge.Policy())
+			deferred.WarnTooMany(s.log, s.limiter.Limits().Recipients, attempt, s.judge.Policy())
 		}
-		return s.replies.respond(tooManyRecipients)
+		return s.replies.respond(deferred.TooManyRecipients)
 	}
-	s.message.left = append(s.message.left, attempt)
+	s.message.waiting = append(s.message.waiting, attempt)
 	return milter.RespContinue, nil
 }
 
-// Data judges the recipients that were left to it.
+// Data judges the recipients that were deferred to it.
 func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
-	return s.judgeLeft(m)
+	return s.judgeDeferred(m)
 }
 
 // EndOfMessage judges them for an MTA whose protocol has no DATA step.
 func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
-	return s.judgeLeft(m)
+	return s.judgeDeferred(m)
 }
 
-// judgeLeft judges what is left. A client that is refused may ask again without
+// judgeDeferred judges the recipients that are deferred to DATA. A client that is refused may ask again without
 // a new message (Postfix keeps the one it has), and gets the same answer.
-func (s *session) judgeLeft(m milter.Modifier) (*milter.Response, error) {
+func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {
 	if s.aborted {
 		s.message = message{}
 	}
-	left := s.message.left
-	s.message.left = nil
-	if len(left) > 0 {
-		left = named(left, m.Get(milter.MacroQueueId))
-		s.message.refusal = worse(s.message.refusal, s.judge.Message(s.ctx, left))
+	waiting := s.message.waiting
+	s.message.waiting = nil
+	if len(waiting) > 0 {
+		waiting = deferred.WithQueueID(waiting, m.Get(milter.MacroQueueId))
+		s.message.refusal = deferred.Worse(s.message.refusal, s.judge.Message(s.ctx, waiting))
 	}
-	if refuses(s.message.refusal) {
+	if deferred.Refuses(s.message.refusal) {
 		return s.replies.respond(s.message.refusal)
 	}
 	return milter.RespContinue, nil
@@ -174,7 +176,7 @@ func (s *session) verifiedTLS(m milter.Modifier) bool {
 // rescue turns a panic of a callback into the end of its session alone.
 func (s *session) rescue(err *error) {
 	if r := recover(); r != nil {
-		s.gate.panicked("milter")
+		s.limiter.Panicked("milter")
 		s.log.Error("panic in a milter session; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("milter: panic: %v", r)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/milter/mtatest"
 )
 
 // A client's certificate counts as Sendmail and as Postfix tell of it, for every
@@ -34,36 +35,36 @@ func TestVerifiedTLS(t *testing.T) {
 	} {
 		for _, wanted := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/accept_verified_tls=%t", c.name, wanted), func(t *testing.T) {
-				h := newHouse(t, func(f *furniture) { f.rules.AcceptVerifiedTLS = wanted })
-				m := newMTA(t, h.address, c.version)
+				h := newFixture(t, func(s *mtatest.Setup) { s.Rules.AcceptVerifiedTLS = wanted })
+				m := h.OldMTA(t, c.version)
 				define := func(command byte, macros []string) {
 					if macros != nil {
-						m.define(command, macros...)
+						m.Define(command, macros...)
 					}
 				}
 				define(cmdConnect, c.connect)
-				m.connect(familyInet, "192.0.2.7")
-				m.helo("before")
-				m.abort()
+				m.Connect(familyInet, "192.0.2.7")
+				m.Helo("before")
+				m.Abort()
 				define(cmdHelo, c.helo) // after STARTTLS
-				m.helo("after")
+				m.Helo("after")
 				for message := range 3 { // HELO is not repeated for the second
 					define(cmdMail, c.mail)
-					m.mail("a@example.net")
+					m.Mail("a@example.net")
 					for range 2 {
-						m.rcpt(fmt.Sprintf("me%d@example.org", message))
+						m.Rcpt(fmt.Sprintf("me%d@example.org", message))
 						if c.verified && wanted {
-							h.judged(t, greylist.ReasonAuthenticated, greylist.Accept)
-						} else if reason := h.log.last("decision")["reason"]; reason == string(greylist.ReasonAuthenticated) {
+							h.Judged(t, greylist.ReasonAuthenticated, greylist.Accept)
+						} else if reason := h.Log.Last("decision")["reason"]; reason == string(greylist.ReasonAuthenticated) {
 							t.Errorf("message %d is taken for authenticated", message)
 						}
 					}
 					if message == 0 {
-						m.body()
+						m.Body()
 					}
-					m.abort()
+					m.Abort()
 				}
-				m.quit()
+				m.Quit()
 			})
 		}
 	}
@@ -71,58 +72,58 @@ func TestVerifiedTLS(t *testing.T) {
 
 // What a client has shown of itself holds for its SMTP session, and for no other.
 func TestCredentialsDoNotLeak(t *testing.T) {
-	h := newHouse(t, func(f *furniture) { f.rules.AcceptVerifiedTLS = true })
-	begin := func(m *mta, client string) { m.connect(familyInet, client); m.helo("x") }
+	h := newFixture(t, func(s *mtatest.Setup) { s.Rules.AcceptVerifiedTLS = true })
+	begin := func(m *mtatest.MTA, client string) { m.Connect(familyInet, client); m.Helo("x") }
 	recipient := 0
-	knock := func(m *mta, want greylist.Reason) {
+	knock := func(m *mtatest.MTA, want greylist.Reason) {
 		t.Helper()
 		recipient++
-		m.rcpt(fmt.Sprintf("me%d@example.org", recipient))
-		if line := h.log.last("decision"); line["reason"] != string(want) {
+		m.Rcpt(fmt.Sprintf("me%d@example.org", recipient))
+		if line := h.Log.Last("decision"); line["reason"] != string(want) {
 			t.Errorf("logged %v, want %s", line, want)
 		}
 	}
-	m := newMTA(t, h.address, 6)
-	m.define(cmdConnect, "v", "Postfix 3.7.11")
+	m := h.MTA(t)
+	m.Define(cmdConnect, "v", "Postfix 3.7.11")
 	begin(m, "192.0.2.1")
-	m.define(cmdMail, "{auth_authen}", "bob", "{cert_subject}", "bob")
-	m.mail("bob@example.net")
+	m.Define(cmdMail, "{auth_authen}", "bob", "{cert_subject}", "bob")
+	m.Mail("bob@example.net")
 	knock(m, greylist.ReasonAuthenticated)
 
 	// The next message on the connection, after each of the ways to end one.
-	m.abort()
-	m.mail("a@example.net")
+	m.Abort()
+	m.Mail("a@example.net")
 	knock(m, greylist.ReasonNotSeenBefore)
-	m.abort()
-	m.define(cmdMail, "{auth_authen}", "bob")
-	m.mail("bob@example.net")
+	m.Abort()
+	m.Define(cmdMail, "{auth_authen}", "bob")
+	m.Mail("bob@example.net")
 	knock(m, greylist.ReasonAuthenticated)
-	if got := m.data(); got != isContinue {
+	if got := m.Data(); got != mtatest.Continue {
 		t.Errorf("DATA answered %q", got)
 	}
-	if got := m.body(); got != isAccept {
+	if got := m.Body(); got != mtatest.Accept {
 		t.Errorf("end of message answered %q", got)
 	}
-	m.mail("a@example.net") // Sendmail does not send ABORT here
+	m.Mail("a@example.net") // Sendmail does not send ABORT here
 	knock(m, greylist.ReasonNotSeenBefore)
 
 	// Another SMTP session on the same connection.
-	m.define(cmdHelo, "{verify}", "OK", "{cert_subject}", "bob")
-	m.helo("x")
-	m.define(cmdMail, "{auth_authen}", "bob")
-	m.mail("bob@example.net")
+	m.Define(cmdHelo, "{verify}", "OK", "{cert_subject}", "bob")
+	m.Helo("x")
+	m.Define(cmdMail, "{auth_authen}", "bob")
+	m.Mail("bob@example.net")
 	knock(m, greylist.ReasonAuthenticated)
-	m.quitNC()
+	m.QuitNC()
 	begin(m, "192.0.2.2")
-	m.define(cmdMail, "{cert_subject}", "eve") // and no longer from Postfix
-	m.mail("a@example.net")
+	m.Define(cmdMail, "{cert_subject}", "eve") // and no longer from Postfix
+	m.Mail("a@example.net")
 	knock(m, greylist.ReasonNotSeenBefore)
-	m.quit()
+	m.Quit()
 
 	// Another connection.
-	m = newMTA(t, h.address, 6)
+	m = h.MTA(t)
 	begin(m, "192.0.2.1")
-	m.mail("bob@example.net")
+	m.Mail("bob@example.net")
 	knock(m, greylist.ReasonNotSeenBefore)
-	m.quit()
+	m.Quit()
 }

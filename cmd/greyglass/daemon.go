@@ -19,6 +19,8 @@ import (
 	"greyglass/greylist/judge"
 	"greyglass/greylist/upkeep"
 	"greyglass/milter"
+	"greyglass/milter/listen"
+	"greyglass/milter/policyd"
 	"greyglass/sqlstore"
 )
 
@@ -76,15 +78,15 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 
 	clock := newClock(d.log)
 	judge := judge.New(store, loaded.Policy, d.log, clock)
-	gate := milter.NewGate(gateLimits(c.Limits), d.log)
+	limiter := listen.NewLimiter(limitsOf(c.Limits), d.log)
 	fronts := []*front{
-		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, gate, d.log)},
-		{via: "policy", addresses: c.Listen.Policy, server: milter.NewPolicyServer(judge, gate, d.log)},
+		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, limiter, d.log)},
+		{via: "policy", addresses: c.Listen.Policy, server: policyd.New(judge, limiter, d.log)},
 	}
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
 	}
-	reloader := newReloader(d, loaded, judge, gate, store)
+	reloader := newReloader(d, loaded, judge, limiter, store)
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
 	sweeper := &upkeep.Expirer{
 		Store:   store,
@@ -107,19 +109,19 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { reloader.run(ctx, hangup); return nil })
 	work.Go(func() error { sweeper.Run(ctx); return nil })
 	work.Go(func() error { recorder.Run(ctx); return nil })
-	work.Go(func() error { d.supervisor.watch(ctx, pulses(fronts)); return nil })
+	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()
 		web.Stopping()
 		d.supervisor.stopping()
-		d.log.Info("stopping", "connections", gate.Connections())
+		d.log.Info("stopping", "connections", limiter.Connections())
 		return nil
 	})
 	if c.Listen.HTTP != "" {
 		rows := new(watch.Rows)
 		work.Go(func() error { rows.Run(ctx, store); return nil })
 		web.Watch(&watch.Daemon{
-			Judge: judge, Gate: gate, Store: store, Rows: rows, MaxRows: reloader.maxRows,
+			Judge: judge, Limiter: limiter, Store: store, Rows: rows, MaxRows: reloader.maxRows,
 			LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
 		})
 	}
@@ -158,14 +160,14 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 			}
 		}
 	}()
-	owner := milter.SocketOwner{Mode: c.Mode(), Group: c.SocketGroup}
+	owner := listen.SocketOwner{Mode: c.Mode(), Group: c.SocketGroup}
 	for _, f := range fronts {
 		for _, text := range f.addresses {
-			address, err := milter.ParseAddress(text)
+			address, err := listen.ParseAddress(text)
 			if err != nil {
 				return err
 			}
-			l, err := milter.Listen(address, owner)
+			l, err := listen.Listen(address, owner)
 			if err != nil {
 				return err
 			}
@@ -174,7 +176,7 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 			d.log.Info("listening", "via", f.via, "address", text, "bound", l.Addr().String())
 		}
 	}
-	for _, address := range milter.NotTakenOver() {
+	for _, address := range listen.Unused() {
 		d.log.Warn("systemd passed a socket that [listen] does not name; whoever connects there gets no answer; change the socket unit, or the configuration", "address", address)
 	}
 	if len(opened) == 0 {
@@ -191,8 +193,8 @@ func (d *daemon) shutDown(f *front) {
 	}
 }
 
-func gateLimits(c config.Limits) milter.Limits {
-	return milter.Limits{
+func limitsOf(c config.Limits) listen.Limits {
+	return listen.Limits{
 		Connections: c.Connections,
 		Negotiation: c.NegotiateTimeout,
 		Command:     c.CommandTimeout,

@@ -17,6 +17,7 @@ import (
 	"greyglass/e2e/build"
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // patience bounds every wait for something that should come at once.
@@ -224,7 +225,7 @@ func (s *site) ask(client, sender, recipient string) milter.ProbeAnswer {
 }
 
 func (s *site) tryAsk(client, sender, recipient string) (milter.ProbeAnswer, error) {
-	socket, err := milter.ParseAddress(s.socket)
+	socket, err := listen.ParseAddress(s.socket)
 	if err != nil {
 		return milter.ProbeAnswer{}, err
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // answerHTTP begins to answer by HTTP, if it is configured, whether the daemon
@@ -13,11 +13,11 @@ func (d *daemon) answerHTTP(c config.Listen) (*watch.Server, error) {
 	if c.HTTP == "" {
 		return web, nil
 	}
-	address, err := milter.ParseAddress(c.HTTPAddress())
+	address, err := listen.ParseAddress(c.HTTPAddress())
 	if err != nil {
 		return nil, err
 	}
-	l, err := milter.Listen(address, milter.SocketOwner{})
+	l, err := listen.Listen(address, listen.SocketOwner{})
 	if err != nil {
 		return nil, err
 	}

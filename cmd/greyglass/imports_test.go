@@ -17,19 +17,24 @@ var mayImport = map[string][]string{
 	"greylist/judge":   {"greylist", "greylist/address", "greylist/rules", "greylist/clock"},
 	"greylist/upkeep":  {"greylist", "greylist/clock", "greylist/judge"},
 	"sqlstore":         {"greylist", "sqlstore/backend", "sqlstore/postgres", "sqlstore/sqlite"},
-	"milter":           {"greylist", "greylist/address", "greylist/judge"},
+
+	"milter/listen":   nil,
+	"milter/deferred": {"greylist", "greylist/judge"},
+	"milter":          {"greylist", "greylist/address", "greylist/judge", "milter/deferred", "milter/listen"},
+	"milter/policyd":  {"greylist", "greylist/judge", "milter/deferred", "milter/listen"},
+	"milter/mtatest":  {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "milter/listen"}, // only for tests
 
 	"sqlstore/backend":  {"greylist"},
 	"sqlstore/postgres": {"greylist", "sqlstore/backend"},
 	"sqlstore/sqlite":   {"greylist", "sqlstore/backend"},
 
-	"internal/config":   {"greylist", "greylist/address", "greylist/rules", "greylist/judge", "milter", "sqlstore"},
+	"internal/config":   {"greylist", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore"},
 	"internal/digest":   {"greylist"},
-	"internal/doctor":   {"greylist", "greylist/address", "greylist/judge", "milter", "sqlstore", "sqlstore/sqlite", "internal/config"},
+	"internal/doctor":   {"greylist", "greylist/address", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config"},
 	"internal/manual":   nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer": {"greylist"},
-	"internal/watch":    {"greylist", "greylist/judge", "milter", "sqlstore"},
-	"cmd/greyglass": {"greylist", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "sqlstore",
+	"internal/watch":    {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
+	"cmd/greyglass": {"greylist", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore",
 		"internal/config", "internal/digest", "internal/doctor", "internal/transfer", "internal/watch"},
 
 	"contrib/deb": nil,
@@ -44,7 +49,10 @@ var mustNotReach = map[string][]string{
 	"greylist/clock":   outside,
 	"greylist/judge":   outside,
 	"greylist/upkeep":  outside,
-	"milter":           {database, sqlite, pgx, "net/http", prometheus},
+
+	"milter":         {database, sqlite, pgx, "net/http", prometheus},
+	"milter/listen":  {database, sqlite, pgx, goMilter, "net/http", prometheus},
+	"milter/policyd": {database, sqlite, pgx, goMilter, "net/http", prometheus},
 
 	"sqlstore/backend":  {sqlite, pgx, goMilter, "net/http", prometheus},
 	"sqlstore/postgres": {sqlite, goMilter, "net/http", prometheus},

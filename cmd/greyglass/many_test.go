@@ -58,7 +58,7 @@ func TestManySessionsFromOneAddress(t *testing.T) {
 		}
 	}
 	eventually(t, "the log tells of each stranger", func() bool { return len(daemon.find("no request came in time")) == sessions })
-	if lines := daemon.find("as many connections as"); len(lines) != 0 {
+	if lines := daemon.find("connection limit reached"); len(lines) != 0 {
 		t.Errorf("%v", lines)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 func (p *program) probeCommand() *cobra.Command {
@@ -56,9 +57,9 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 
 // probeSocket is the socket that was asked for, or the first that the daemon
 // listens on.
-func (p *program) probeSocket(cmd *cobra.Command, to string) (milter.Address, error) {
+func (p *program) probeSocket(cmd *cobra.Command, to string) (listen.Address, error) {
 	if to != "" {
-		socket, err := milter.ParseAddress(to)
+		socket, err := listen.ParseAddress(to)
 		if err != nil {
 			return socket, &usageError{fmt.Errorf("--to %w", err), cmd.CommandPath()}
 		}
@@ -66,12 +67,12 @@ func (p *program) probeSocket(cmd *cobra.Command, to string) (milter.Address, er
 	}
 	loaded, err := p.load(cmd)
 	if err != nil {
-		return milter.Address{}, err
+		return listen.Address{}, err
 	}
 	for _, text := range loaded.Config.Listen.Milter {
-		if socket, err := milter.ParseAddress(text); err == nil && socket.Network != "systemd" {
+		if socket, err := listen.ParseAddress(text); err == nil && socket.Network != "systemd" {
 			return socket, nil
 		}
 	}
-	return milter.Address{}, errors.New("listen.milter has no socket to ask; name one with --to")
+	return listen.Address{}, errors.New("listen.milter has no socket to ask; name one with --to")
 }

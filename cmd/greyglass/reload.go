@@ -15,7 +15,7 @@ import (
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/judge"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
 
@@ -27,9 +27,9 @@ const pollEvery = 500 * time.Millisecond
 // effect. What cannot be read leaves in force what was.
 type reloader struct {
 	*daemon
-	judge *judge.Judge
-	gate  *milter.Gate
-	store greylist.Store
+	judge   *judge.Judge
+	limiter *listen.Limiter
+	store   greylist.Store
 
 	loaded *config.Loaded
 	lists  config.Lists
@@ -38,8 +38,8 @@ type reloader struct {
 	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, gate *milter.Gate, store greylist.Store) *reloader {
-	r := &reloader{daemon: d, judge: judge, gate: gate, store: store}
+func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiter *listen.Limiter, store greylist.Store) *reloader {
+	r := &reloader{daemon: d, judge: judge, limiter: limiter, store: store}
 	r.watch(loaded)
 	r.noteAll()
 	return r
@@ -128,7 +128,7 @@ func (r *reloader) reload() {
 		r.log.Warn(warning)
 	}
 	r.handler.adopt(loaded.Config.Log)
-	r.gate.Adopt(gateLimits(loaded.Config.Limits))
+	r.limiter.SetLimits(limitsOf(loaded.Config.Limits))
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
 			r.log.Warn("store.synchronous could not be changed", "error", err)

@@ -99,7 +99,7 @@ func TestReloadOfLimits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf{"limits.connections": "2"})
 	daemon := s.serve()
-	const full = "as many connections as limits.connections allows"
+	const full = "connection limit reached"
 	first, second := s.mta(), s.mta()
 	if _, err := s.tryMTA(); err == nil {
 		t.Error("a third connection is let in")

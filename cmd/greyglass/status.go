@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // Exit statuses, of which 64 and up are those of sysexits.h.
@@ -54,7 +54,7 @@ func (p *program) report(err error) int {
 		return statusUsage
 	case errors.As(err, &database):
 		return statusDatabase
-	case errors.Is(err, milter.ErrNoGroup):
+	case errors.Is(err, listen.ErrNoGroup):
 		return statusConfig
 	}
 	return statusFailed

@@ -9,6 +9,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"greyglass/milter"
+	"greyglass/milter/policyd"
 )
 
 // supervisor is told how the daemon fares, by the protocol of sd_notify(3).
@@ -27,17 +28,17 @@ func (s supervisor) ready()     { s.tell(sd.SdNotifyReady) }
 func (s supervisor) reloading() { s.tell(sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec()) }
 func (s supervisor) stopping()  { s.tell(sd.SdNotifyStopping) }
 
-// pulse asks whether the server at an address is alive.
-type pulse struct {
-	at  net.Addr
-	ask func(ctx context.Context, at net.Addr) error
+// healthCheck asks whether the server at an address is alive.
+type healthCheck struct {
+	at    net.Addr
+	check func(ctx context.Context, at net.Addr) error
 }
 
-func pulses(fronts []*front) (all []pulse) {
-	ask := map[string]func(context.Context, net.Addr) error{"milter": milter.MilterPulse, "policy": milter.PolicyPulse}
+func healthChecks(fronts []*front) (all []healthCheck) {
+	check := map[string]func(context.Context, net.Addr) error{"milter": milter.CheckHealth, "policy": policyd.CheckHealth}
 	for _, f := range fronts {
 		for _, l := range f.listeners {
-			all = append(all, pulse{l.Addr(), ask[f.via]})
+			all = append(all, healthCheck{l.Addr(), check[f.via]})
 		}
 	}
 	return all
@@ -46,7 +47,7 @@ func pulses(fronts []*front) (all []pulse) {
 // watch feeds systemd's watchdog, if the unit has WatchdogSec=, as long as every
 // socket of the daemon answers whoever connects to it. When one does not, the
 // watchdog starts the daemon anew.
-func (s supervisor) watch(ctx context.Context, pulses []pulse) {
+func (s supervisor) watch(ctx context.Context, checks []healthCheck) {
 	within, err := sd.SdWatchdogEnabled(false)
 	if err != nil {
 		s.log.Warn("systemd's watchdog is not fed", "error", err)
@@ -58,7 +59,7 @@ func (s supervisor) watch(ctx context.Context, pulses []pulse) {
 	pause := time.NewTicker(within / 4)
 	defer pause.Stop()
 	for {
-		s.feed(ctx, pulses, within/4)
+		s.feed(ctx, checks, within/4)
 		select {
 		case <-ctx.Done():
 			return
@@ -67,13 +68,13 @@ func (s supervisor) watch(ctx context.Context, pulses []pulse) {
 	}
 }
 
-func (s supervisor) feed(ctx context.Context, pulses []pulse, patience time.Duration) {
-	bounded, cancel := context.WithTimeout(ctx, patience)
+func (s supervisor) feed(ctx context.Context, checks []healthCheck, timeout time.Duration) {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, p := range pulses {
-		if err := p.ask(bounded, p.at); err != nil {
+	for _, c := range checks {
+		if err := c.check(bounded, c.at); err != nil {
 			if ctx.Err() == nil {
-				s.log.Error("a socket of this daemon does not answer; if that lasts, systemd starts it anew", "address", p.at.String(), "error", err)
+				s.log.Error("a socket of this daemon does not answer; if that lasts, systemd starts it anew", "address", c.at.String(), "error", err)
 			}
 			return
 		}

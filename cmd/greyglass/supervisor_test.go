@@ -100,10 +100,10 @@ func TestWatchdogStarves(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", s.path("notify.sock"))
 	var log strings.Builder
 	v := supervisor{slog.New(slog.NewTextHandler(&log, nil))}
-	fine := pulse{&net.UnixAddr{Name: "fine"}, func(context.Context, net.Addr) error { return nil }}
-	hangs := pulse{&net.UnixAddr{Name: "hangs"}, func(ctx context.Context, _ net.Addr) error { <-ctx.Done(); return ctx.Err() }}
-	v.feed(t.Context(), []pulse{fine, hangs}, time.Millisecond)
-	v.feed(t.Context(), []pulse{fine}, patience)
+	fine := healthCheck{&net.UnixAddr{Name: "fine"}, func(context.Context, net.Addr) error { return nil }}
+	hangs := healthCheck{&net.UnixAddr{Name: "hangs"}, func(ctx context.Context, _ net.Addr) error { <-ctx.Done(); return ctx.Err() }}
+	v.feed(t.Context(), []healthCheck{fine, hangs}, time.Millisecond)
+	v.feed(t.Context(), []healthCheck{fine}, patience)
 	eventually(t, "WATCHDOG=1", func() bool { return m.count("WATCHDOG=1") > 0 })
 	if n := m.count("WATCHDOG=1"); n != 1 {
 		t.Errorf("the watchdog was fed %d times, want once", n)

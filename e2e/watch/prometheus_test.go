@@ -21,6 +21,7 @@ import (
 	"greyglass/e2e/lab"
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // patience bounds every wait for something that takes seconds.
@@ -73,7 +74,7 @@ func freePort(t *testing.T) string {
 }
 
 // startDaemon starts the program, and returns its HTTP address and its socket.
-func startDaemon(t *testing.T) (web string, socket milter.Address) {
+func startDaemon(t *testing.T) (web string, socket listen.Address) {
 	t.Helper()
 	dir := lab.Dir(t)
 	web = "127.0.0.1:" + freePort(t)
@@ -103,7 +104,7 @@ blocked.exceptions_file = "%[1]s/exceptions.list"
 		defer r.Body.Close()
 		return r.StatusCode == http.StatusOK
 	})
-	socket, err := milter.ParseAddress("unix:" + filepath.Join(dir, "milter.sock"))
+	socket, err := listen.ParseAddress("unix:" + filepath.Join(dir, "milter.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ blocked.exceptions_file = "%[1]s/exceptions.list"
 }
 
 // knock has strangers come, some of whom come back.
-func knock(t *testing.T, socket milter.Address) {
+func knock(t *testing.T, socket listen.Address) {
 	t.Helper()
 	ask := func(sender string) greylist.Verdict {
 		t.Helper()

@@ -10,7 +10,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
 
@@ -43,7 +43,7 @@ func reply(verdict greylist.Verdict, placeholders ...string) text {
 }
 
 func checkListen(s string) error {
-	_, err := milter.ParseAddress(s)
+	_, err := listen.ParseAddress(s)
 	return err
 }
 

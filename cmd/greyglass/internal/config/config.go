@@ -28,7 +28,7 @@ type Config struct {
 
 // Listen is where the daemon listens.
 type Listen struct {
-	Milter      []string `koanf:"milter"` // see milter.ParseAddress
+	Milter      []string `koanf:"milter"` // see listen.ParseAddress
 	Policy      []string `koanf:"policy"`
 	HTTP        string   `koanf:"http"`         // host:port; empty: not at all
 	HTTPPublic  bool     `koanf:"http_public"`  // may be reached from other machines
@@ -36,7 +36,7 @@ type Listen struct {
 	SocketGroup string   `koanf:"socket_group"` // empty: the daemon's own
 }
 
-// HTTPAddress returns the address of HTTP as milter.ParseAddress reads it.
+// HTTPAddress returns the address of HTTP as listen.ParseAddress reads it.
 func (l Listen) HTTPAddress() string {
 	if strings.HasPrefix(l.HTTP, systemdScheme) {
 		return l.HTTP

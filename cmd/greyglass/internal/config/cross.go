@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // check finds what is wrong between the values of different keys.
@@ -50,7 +50,7 @@ func (m merged) checkListeners(mistakes *Mistakes) {
 		if key == "listen.http" {
 			spelled = m.config.Listen.HTTPAddress()
 		}
-		address, err := milter.ParseAddress(spelled)
+		address, err := listen.ParseAddress(spelled)
 		if err != nil || strings.HasSuffix(address.Addr, ":0") {
 			return
 		}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 var listenSection = Section{
@@ -186,19 +186,19 @@ var limitsSection = Section{
 			Doc:     "How many recipients of one message from a null sender or a prober are kept, to be judged at DATA.",
 		}, {
 			Key:     "limits.line_length",
-			Default: milter.DefaultLine,
+			Default: listen.DefaultLine,
 			Kind:    number{1024, 1 << 20},
 			Comment: "Octets of one SMTP command by milter, or of one attribute by policy.",
 			Doc:     "How many octets one SMTP command may have by milter, or one attribute by policy. A peer that sends more is closed on, before memory is taken for it.",
 		}, {
 			Key:     "limits.request_size",
-			Default: milter.DefaultRequest,
+			Default: listen.DefaultRequest,
 			Kind:    number{4096, 1 << 24},
 			Comment: "Octets of one milter frame, or of one policy request.",
 			Doc:     "How many octets a milter frame or a policy request may have. A peer that sends more is closed on, before memory is taken for it.",
 		}, {
 			Key:     "limits.attributes",
-			Default: milter.DefaultAttributes,
+			Default: listen.DefaultAttributes,
 			Kind:    number{30, 100000},
 			Comment: "Attributes of one policy request.",
 			Doc:     "How many attributes a policy request may have. Postfix sends some 30.",

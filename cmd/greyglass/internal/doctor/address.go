@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // protocol is a key of the configuration, and a protocol by which we are asked.
@@ -21,13 +21,13 @@ const (
 )
 
 // listens returns where the daemon should listen, as far as that can be known.
-func (v *exam) listens(p protocol) (ours []milter.Address) {
+func (v *exam) listens(p protocol) (ours []listen.Address) {
 	spelled := v.config.Listen.Milter
 	if p == byPolicy {
 		spelled = v.config.Listen.Policy
 	}
 	for _, s := range spelled {
-		a, err := milter.ParseAddress(s)
+		a, err := listen.ParseAddress(s)
 		if err == nil && a.Network == "systemd" {
 			a, err = v.Machine.passedBySystemd(a)
 		}
@@ -39,17 +39,17 @@ func (v *exam) listens(p protocol) (ours []milter.Address) {
 }
 
 // ours finds the address of the daemon's that a mail server means by its own.
-func (v *exam) ours(ctx context.Context, p protocol, theirs milter.Address) (milter.Address, bool) {
+func (v *exam) ours(ctx context.Context, p protocol, theirs listen.Address) (listen.Address, bool) {
 	for _, a := range v.listens(p) {
 		if v.Machine.same(ctx, a, theirs) {
 			return a, true
 		}
 	}
-	return milter.Address{}, false
+	return listen.Address{}, false
 }
 
 // same reports whether who connects to theirs reaches who listens on ours.
-func (m Machine) same(ctx context.Context, ours, theirs milter.Address) bool {
+func (m Machine) same(ctx context.Context, ours, theirs listen.Address) bool {
 	if ours.Network == "unix" || theirs.Network == "unix" {
 		return ours.Network == theirs.Network && m.resolve(ours.Addr) == m.resolve(theirs.Addr)
 	}

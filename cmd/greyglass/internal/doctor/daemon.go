@@ -14,6 +14,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // answerTimeout is how long the daemon may take to answer.
@@ -40,8 +41,8 @@ func checkDaemon(ctx context.Context, v *exam) {
 	}
 }
 
-func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask func(context.Context, milter.Address) error) {
-	a, err := milter.ParseAddress(spelled)
+func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask func(context.Context, listen.Address) error) {
+	a, err := listen.ParseAddress(spelled)
 	if err == nil && a.Network == "systemd" {
 		if a, err = v.Machine.passedBySystemd(a); err != nil {
 			v.warn("give the unit FileDescriptorName="+a.Addr+", and a ListenStream=", "%s %s could not be asked: %v", p, spelled, err)
@@ -73,7 +74,7 @@ func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask
 	}
 }
 
-func askMilter(ctx context.Context, to milter.Address) error {
+func askMilter(ctx context.Context, to listen.Address) error {
 	answer, err := milter.Probe(ctx, to, greylist.Attempt{
 		Client: greylist.LocalClient(""), Helo: "localhost", Sender: probeAddress, Recipient: probeAddress,
 	})
@@ -88,7 +89,7 @@ func askMilter(ctx context.Context, to milter.Address) error {
 
 // askPolicy asks one question, as Exim does: it shuts down its side, and the
 // daemon closes when it has answered.
-func askPolicy(ctx context.Context, to milter.Address) error {
+func askPolicy(ctx context.Context, to listen.Address) error {
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, to.Network, to.Addr)
 	if err != nil {

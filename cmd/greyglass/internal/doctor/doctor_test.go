@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
 
@@ -65,11 +65,11 @@ func TestSystemdSockets(t *testing.T) {
 		"/lib/systemd/system/greyglass-in.socket": "[Socket]\nListenStream = 127.0.0.1:8895\n",
 	}, nil).Machine
 	for name, want := range map[string]string{"milter": "unix:/run/greyglass/milter.sock", "greyglass-in.socket": "inet:127.0.0.1:8895"} {
-		if a, err := m.passedBySystemd(milter.Address{Network: "systemd", Addr: name}); err != nil || a.String() != want {
+		if a, err := m.passedBySystemd(listen.Address{Network: "systemd", Addr: name}); err != nil || a.String() != want {
 			t.Errorf("%s: %v, %v", name, a, err)
 		}
 	}
-	if _, err := m.passedBySystemd(milter.Address{Network: "systemd", Addr: "policy"}); err == nil {
+	if _, err := m.passedBySystemd(listen.Address{Network: "systemd", Addr: "policy"}); err == nil {
 		t.Error("there is a socket that no unit names")
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // eximQuestion is a readsocket in an ACL that asks us.
 type eximQuestion struct {
 	readsocket
-	address milter.Address
+	address listen.Address
 	behind  string // the ACL in which an unconditional statement before it ends all
 	verb    string // of that statement
 	guarded bool   // mail that would be relayed for strangers has been refused before
@@ -21,10 +21,10 @@ type eximQuestion struct {
 // questions finds where the ACLs that an option names ask us, with those that
 // these call.
 func (c *exim) questions(ctx context.Context, v *exam, option string) []eximQuestion {
-	w := eximWalk{c: c, ours: func(r readsocket) (milter.Address, bool) {
-		theirs, err := milter.ParseAddress(r.socket)
+	w := eximWalk{c: c, ours: func(r readsocket) (listen.Address, bool) {
+		theirs, err := listen.ParseAddress(r.socket)
 		if err != nil {
-			return milter.Address{}, false
+			return listen.Address{}, false
 		}
 		return v.ours(ctx, byPolicy, theirs)
 	}}
@@ -48,7 +48,7 @@ func asked(all []eximQuestion) (q eximQuestion, found bool) {
 // eximWalk goes through ACLs in the order in which Exim does.
 type eximWalk struct {
 	c     *exim
-	ours  func(readsocket) (milter.Address, bool)
+	ours  func(readsocket) (listen.Address, bool)
 	path  []string // the ACLs that it is in
 	found []eximQuestion
 }

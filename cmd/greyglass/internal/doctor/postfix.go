@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // postfix is Postfix's configuration, as postconf(1) shows it.
@@ -230,7 +230,7 @@ func (s service) setting(t target, name, parameter string) string {
 // ours finds out whether a target is the daemon. What a locked service names by
 // a path it looks for below the queue's folder; astray is the address of ours
 // that was meant then, and cannot be reached.
-func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a milter.Address, astray, found bool) {
+func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a listen.Address, astray, found bool) {
 	path, isUnix := strings.CutPrefix(t.address, "unix:")
 	if !isUnix {
 		path, isUnix = strings.CutPrefix(t.address, "local:")
@@ -240,21 +240,21 @@ func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t t
 		path = filepath.Join(p.queue, path)
 	}
 	if !isUnix {
-		theirs, err := milter.ParseAddress(t.address)
+		theirs, err := listen.ParseAddress(t.address)
 		if err == nil {
 			a, found = v.ours(ctx, by, theirs)
 		}
 		return a, false, found
 	}
-	if a, found = v.ours(ctx, by, milter.Address{Network: "unix", Addr: filepath.Clean(path)}); found || !s.locked {
+	if a, found = v.ours(ctx, by, listen.Address{Network: "unix", Addr: filepath.Clean(path)}); found || !s.locked {
 		return a, false, found
 	}
-	a, found = v.ours(ctx, by, milter.Address{Network: "unix", Addr: filepath.Clean(outside)})
+	a, found = v.ours(ctx, by, listen.Address{Network: "unix", Addr: filepath.Clean(outside)})
 	return a, found, found
 }
 
 // checkReach looks whether Postfix can connect to the address by which it asks.
-func (p *postfix) checkReach(v *exam, by protocol, a milter.Address, astray bool) {
+func (p *postfix) checkReach(v *exam, by protocol, a listen.Address, astray bool) {
 	switch {
 	case astray:
 		v.wrong("use "+v.suggested(by, "tcp")+" instead, or write n for - or y in the fifth column (chroot) of smtpd's line in master.cf; then 'postfix reload'",

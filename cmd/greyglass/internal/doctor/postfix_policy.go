@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // question is a check_policy_service that asks us.
 type question struct {
 	list    string // the parameter that it stands in
 	target  target
-	address milter.Address
+	address listen.Address
 	astray  bool
 
 	reached   bool // nothing before it in its list ends that for everybody

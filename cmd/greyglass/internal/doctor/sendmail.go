@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 const sendmailFile = "/etc/mail/sendmail.cf"
@@ -98,7 +98,7 @@ func checkSendmail(ctx context.Context, v *exam) {
 	v.mailServers = append(v.mailServers, "Sendmail")
 	c := parseSendmail(text)
 	for _, name := range c.inOrder() {
-		theirs, err := milter.ParseAddress(c.filters[name].socket)
+		theirs, err := listen.ParseAddress(c.filters[name].socket)
 		if err != nil {
 			continue
 		}
@@ -134,7 +134,7 @@ func (c sendmail) inOrder() (all []string) {
 const rebuild = " in sendmail.mc, run 'sendmailconfig' or 'make -C /etc/mail', and restart Sendmail"
 
 // checkFilter looks how Sendmail asks us, by the filter of this name.
-func (v *exam) checkFilter(c sendmail, name string, a milter.Address) {
+func (v *exam) checkFilter(c sendmail, name string, a listen.Address) {
 	f := c.filters[name]
 	place := slices.Index(c.order, name)
 	if place < 0 {

@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // passedBySystemd finds out on what a socket listens that systemd opens and
 // passes to the daemon, from its unit (systemd.socket(5)).
-func (m Machine) passedBySystemd(a milter.Address) (milter.Address, error) {
+func (m Machine) passedBySystemd(a listen.Address) (listen.Address, error) {
 	for _, folder := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
 		units, _ := filepath.Glob(filepath.Join(m.path(folder), "*.socket"))
 		for _, unit := range units {
@@ -38,14 +38,14 @@ func (m Machine) passedBySystemd(a milter.Address) (milter.Address, error) {
 }
 
 // parseStream reads a ListenStream=: a path, a port, or an address with a port.
-func parseStream(s string) (milter.Address, error) {
+func parseStream(s string) (listen.Address, error) {
 	switch {
 	case strings.HasPrefix(s, "/"):
-		return milter.ParseAddress("unix:" + s)
+		return listen.ParseAddress("unix:" + s)
 	case !strings.Contains(s, ":"):
-		return milter.ParseAddress("inet6:[::]:" + s)
+		return listen.ParseAddress("inet6:[::]:" + s)
 	case strings.HasPrefix(s, "["):
-		return milter.ParseAddress("inet6:" + s)
+		return listen.ParseAddress("inet6:" + s)
 	}
-	return milter.ParseAddress("inet:" + s)
+	return listen.ParseAddress("inet:" + s)
 }

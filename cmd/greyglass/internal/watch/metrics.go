@@ -84,7 +84,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.gauge(started, unix(d.Started))
 	s.counter(logLost, d.LogLost())
 	s.judge(d.Judge.Counters())
-	s.gate(d)
+	s.connections(d)
 	s.store(d)
 	s.files(d.Files)
 }
@@ -101,10 +101,10 @@ func (s series) judge(t *judge.Counters) {
 	s.counter(panics, t.Panics(), "judge")
 }
 
-func (s series) gate(d *Daemon) {
-	for via, t := range d.Gate.Traffic() {
+func (s series) connections(d *Daemon) {
+	for via, t := range d.Limiter.Counters() {
 		s.gauge(sessionsOpen, float64(t.Open), via)
-		s.counter(sessions, t.Entered, via)
+		s.counter(sessions, t.Admitted, via)
 		s.counter(refused, t.Refused, via)
 		s.counter(displaced, t.Displaced, via)
 		s.counter(timedOut, t.TimedOut, via)

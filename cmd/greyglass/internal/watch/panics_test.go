@@ -11,6 +11,8 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/milter"
+	"greyglass/milter/listen"
+	"greyglass/milter/policyd"
 	"greyglass/sqlstore"
 )
 
@@ -25,10 +27,10 @@ func TestPanics(t *testing.T) {
 	}
 	defer store.Close()
 	d.Store = store
-	d.Gate = milter.NewGate(milter.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}, discard)
-	mail := serve(t, milter.NewServer(d.Judge, d.Gate, discard))
-	policy := serve(t, milter.NewPolicyServer(d.Judge, d.Gate, discard))
-	for len(d.Gate.Traffic()) < 2 { // until both serve
+	d.Limiter = listen.NewLimiter(listen.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}, discard)
+	mail := serve(t, milter.NewServer(d.Judge, d.Limiter, discard))
+	policy := serve(t, policyd.New(d.Judge, d.Limiter, discard))
+	for len(d.Limiter.Counters()) < 2 { // until both serve
 		time.Sleep(time.Millisecond)
 	}
 	s.Watch(d)
@@ -48,7 +50,7 @@ func TestPanics(t *testing.T) {
 		}},
 		{"milter", func() {
 			d.Judge.Adopt(nil) // which no program does
-			to, err := milter.ParseAddress("inet:" + mail)
+			to, err := listen.ParseAddress("inet:" + mail)
 			if err != nil {
 				t.Fatal(err)
 			}

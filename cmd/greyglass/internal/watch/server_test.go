@@ -22,7 +22,7 @@ import (
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 )
 
 // memory is a store that remembers nothing, and fails when it is told to.
@@ -74,7 +74,7 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 		OnError: onError, Timeout: time.Second}
 	d := &Daemon{
 		Judge:     judge.New(m, policy, discard, clock.New(time.Now, discard)),
-		Gate:      milter.NewGate(milter.Limits{Connections: 1}, discard),
+		Limiter:   listen.NewLimiter(listen.Limits{Connections: 1}, discard),
 		Store:     m,
 		Rows:      new(Rows),
 		Files:     new(Files),

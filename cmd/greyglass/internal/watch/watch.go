@@ -8,14 +8,14 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
-	"greyglass/milter"
+	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
 
 // Daemon is what is watched of a daemon that serves.
 type Daemon struct {
 	Judge     *judge.Judge
-	Gate      *milter.Gate
+	Limiter   *listen.Limiter
 	Store     greylist.Store
 	Rows      *Rows
 	Files     *Files

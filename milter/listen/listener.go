@@ -1,0 +1,61 @@
+package listen
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// Listener is a listener of a front end whose connections pass the limiter.
+type Listener struct {
+	inner   net.Listener
+	limiter *Limiter
+	via     string
+	once    sync.Once
+	closed  chan struct{}
+}
+
+// Listener returns a listener of a front end ("milter" or "policy").
+func (l *Limiter) Listener(of net.Listener, via string) *Listener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.countersOf(via)
+	return &Listener{inner: of, limiter: l, via: via, closed: make(chan struct{})}
+}
+
+// Close closes the listener. It may be called again.
+func (l *Listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.inner.Close()
+}
+
+// Addr returns the listener's address.
+func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
+
+// AcceptConn returns the next connection that is let in. It goes on where the
+// system is out of file descriptors or the like; its error means that the
+// listener was closed.
+func (l *Listener) AcceptConn() (*Conn, error) {
+	const first, longest = 5 * time.Millisecond, time.Second
+	for pause := first; ; {
+		nc, err := l.inner.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		case err != nil:
+			l.limiter.log.acceptFailed(l.via, l.Addr().String(), err)
+			select {
+			case <-time.After(pause):
+			case <-l.closed:
+			}
+			pause = min(2*pause, longest)
+		default:
+			pause = first
+			if c := l.limiter.admit(nc, l.via); c != nil {
+				return c, nil
+			}
+			_ = nc.Close()
+		}
+	}
+}
