@@ -21,8 +21,8 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// patience bounds every wait for something that should come at once.
-const patience = 30 * time.Second
+// timeout bounds every wait for something that should come at once.
+const timeout = 30 * time.Second
 
 // daemon is a running "greyglass serve".
 type daemon struct {
@@ -36,7 +36,7 @@ type daemon struct {
 
 	mu     sync.Mutex
 	lines  []logLine
-	news   chan struct{} // closed, and made anew, with each line
+	news   chan struct{} // closed and replaced with each line
 	status int
 }
 
@@ -46,7 +46,7 @@ type logLine map[string]any
 func (l logLine) str(key string) string { s, _ := l[key].(string); return s }
 
 // settings are the configuration that every daemon of these tests has. The
-// clients' own machine is this one, so loopback must not be let in.
+// clients run on this machine, so loopback must not be accepted.
 const settings = `
 [listen]
 milter = ["inet:127.0.0.1:%[2]d", "inet6:[::1]:%[2]d", "unix:%[1]s/milter.sock"]
@@ -67,8 +67,7 @@ format = "json"
 %[6]s
 `
 
-// conf is the part of a configuration in which tests differ: lines of these
-// sections.
+// conf is what differs between the tests' configurations: lines of these sections.
 type conf struct{ rules, blocked, greylist string }
 
 // Windows for tests: quick, where a retry shall pass; the defaults, where no
@@ -78,11 +77,11 @@ const (
 	slow  = ""
 )
 
-// quickWait is how long a stranger must wait by the quick windows.
+// quickWait is how long an unknown triplet must wait by the quick windows.
 const quickWait = 2 * time.Second
 
 // lastPort counts up, apart from the ports of the mail servers and of clients: in
-// the lab's namespace nobody else listens.
+// the lab's namespace no other program listens.
 var lastPort atomic.Int32
 
 func init() { lastPort.Store(10000) }
@@ -143,7 +142,7 @@ func (d *daemon) start() {
 	d.waitLog("started")
 }
 
-// follow notes what the daemon logs until it ends.
+// follow collects what the daemon logs until it ends.
 func (d *daemon) follow(stderr io.Reader) {
 	scanner := bufio.NewScanner(stderr)
 	scanner.Buffer(nil, 1<<20)
@@ -163,8 +162,8 @@ func (d *daemon) follow(stderr io.Reader) {
 	close(d.done)
 }
 
-// freeze makes the daemon hang, and returns when every thread of it does.
-func (d *daemon) freeze() {
+// suspend makes the daemon hang, and returns when every thread of it is stopped.
+func (d *daemon) suspend() {
 	d.t.Helper()
 	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
@@ -175,14 +174,14 @@ func (d *daemon) freeze() {
 		}) {
 			return
 		}
-		if time.Since(began) > patience {
-			d.t.Fatal("greyglass does not freeze")
+		if time.Since(began) > timeout {
+			d.t.Fatal("greyglass does not stop")
 		}
 	}
 }
 
-// thaw has it go on.
-func (d *daemon) thaw() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
+// resume lets it go on.
+func (d *daemon) resume() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
 
 // kill ends the daemon as a crash does.
 func (d *daemon) kill() {
@@ -190,7 +189,7 @@ func (d *daemon) kill() {
 	<-d.done
 }
 
-// stop ends the daemon in good order, and fails the test if it does not.
+// stop ends the daemon by SIGTERM, and fails the test if it does not.
 func (d *daemon) stop() {
 	d.t.Helper()
 	select {
@@ -199,13 +198,13 @@ func (d *daemon) stop() {
 	default:
 	}
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	d.thaw()
+	d.resume()
 	select {
 	case <-d.done:
 		if d.status != 0 {
 			d.t.Errorf("greyglass ended with status %d", d.status)
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		_ = d.cmd.Process.Kill()
 		d.t.Errorf("greyglass did not end")
 	}
@@ -271,7 +270,7 @@ func (d *daemon) waitLog(msg string) (found logLine) {
 // wait waits until a condition, which log lines bring about, holds.
 func (d *daemon) wait(what string, holds func() bool) {
 	d.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(timeout)
 	for {
 		d.mu.Lock()
 		news := d.news
@@ -287,7 +286,7 @@ func (d *daemon) wait(what string, holds func() bool) {
 			}
 			return
 		case <-timeout:
-			d.t.Fatalf("waited in vain for %s\n%s", what, d.text())
+			d.t.Fatalf("timeout waiting for %s\n%s", what, d.text())
 		}
 	}
 }
@@ -312,7 +311,7 @@ func (d *daemon) policyUnix() string { return filepath.Join(d.dir, "policy.sock"
 // run runs a greyglass command beside the daemon and returns its output and status.
 func (d *daemon) run(args ...string) (stdout, stderr string, status int) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, lab.Program(), append(args, "--config", d.config)...)
 	cmd.Env = d.cmd.Env

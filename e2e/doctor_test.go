@@ -14,9 +14,13 @@ import (
 )
 
 // finding is one of "greyglass doctor --json".
-type finding struct{ Check, Status, Says, Mend string }
+type finding struct {
+	Check, Status string
+	Detail        string `json:"says"`
+	Fix           string `json:"mend"`
+}
 
-func (f finding) String() string { return fmt.Sprintf("%s %s: %s", f.Status, f.Check, f.Says) }
+func (f finding) String() string { return fmt.Sprintf("%s %s: %s", f.Status, f.Check, f.Detail) }
 
 // doctor runs "greyglass doctor" on the mail server's machine.
 func (s *site) doctor(args ...string) (stdout, stderr string, status int) {
@@ -44,8 +48,8 @@ func (s *site) diagnose() (findings []finding, status int) {
 		s.t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
 	for _, f := range findings {
-		if (f.Status == "ok") != (f.Mend == "") {
-			s.t.Errorf("%s: the mend is %q", f, f.Mend)
+		if (f.Status == "ok") != (f.Fix == "") {
+			s.t.Errorf("%s: the fix is %q", f, f.Fix)
 		}
 	}
 	return findings, status
@@ -98,7 +102,7 @@ func TestDoctorHealthy(t *testing.T) {
 				"ok database: ", "ok clock: "))
 			for _, f := range findings {
 				if f.Status == "wrong" || f.Status == "warn" && f.Check != "disk" {
-					t.Errorf("%s\n\t%s", f, f.Mend)
+					t.Errorf("%s\n\t%s", f, f.Fix)
 				}
 			}
 			for _, l := range s.decisions("") {
@@ -284,7 +288,7 @@ func TestDoctorFindsFaults(t *testing.T) {
 						wrong = 1
 					}
 					if g.Status != "ok" && g.Check != "disk" && !anyPrefixOf(g.String(), said) {
-						t.Errorf("not asked for: %s\n\t%s", g, g.Mend)
+						t.Errorf("not asked for: %s\n\t%s", g, g.Fix)
 					}
 				}
 				if status != wrong {

@@ -9,14 +9,14 @@ import (
 )
 
 // Lists that are not there are empty, as they are for Greyglass.
-func TestEximBlocksNobodyWithoutLists(t *testing.T) {
+func TestEximWithoutLists(t *testing.T) {
 	mx := lab.Start(t, lab.Exim, lab.Options{
 		Extra: "domainlist relay_to_domains =",
 		Snippet: snippet(t, "exim/blocked.conf",
 			"/etc/greyglass/blocked_emails.list", "/nonexistent/blocked.list",
 			"/etc/greyglass/exceptions.list", "/nonexistent/exceptions.list"),
 	})
-	client := lab.Dial(t, stranger, mx.Addr4)
+	client := lab.Dial(t, unknown, mx.Addr4)
 	client.Ehlo("client.sender.test")
 	for _, sender := range []string{"ann@sender.test", ""} {
 		client.Mail(sender)
@@ -27,7 +27,7 @@ func TestEximBlocksNobodyWithoutLists(t *testing.T) {
 	}
 }
 
-// The rule of blocked senders, done by Exim alone, and that it relays for nobody.
+// The rule of blocked senders, done by Exim alone, and that it relays for no one else.
 func TestEximBlocksByItself(t *testing.T) {
 	dir := lab.Dir(t)
 	for name, text := range map[string]string{"blocked.list": "pest@bad.test\n*@pest.test\n", "exceptions.list": "carol\n"} {
@@ -46,18 +46,18 @@ func TestEximBlocksByItself(t *testing.T) {
 		name, sender, recipient string
 		code                    int
 	}{
-		{"a stranger", "ann@sender.test", "bob@example.test", 250},
+		{"an unknown client", "ann@sender.test", "bob@example.test", 250},
 		{"blocked by its address", "pest@bad.test", "bob@example.test", 451},
 		{"blocked by its domain", "any@pest.test", "bob@example.test", 451},
 		{"not a subdomain", "any@mx.pest.test", "bob@example.test", 250},
 		{"exception", "any@pest.test", "carol@example.test", 250},
-		{"relaying for a stranger", "ann@sender.test", "victim@far.test", 550},
+		{"relaying for an unknown client", "ann@sender.test", "victim@far.test", 550},
 		{"relaying for a blocked sender", "any@pest.test", "victim@far.test", 451},
 		{"relaying for a blocked sender, to an excepted local part", "any@pest.test", "carol@far.test", 451},
 		{"relaying for a forged null sender", "", "carol@far.test", 550},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			client := lab.Dial(t, stranger, mx.Addr4)
+			client := lab.Dial(t, unknown, mx.Addr4)
 			client.Ehlo("client.sender.test")
 			client.Mail(c.sender)
 			if got := client.Rcpt(c.recipient); got.Code != c.code {

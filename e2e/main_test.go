@@ -1,4 +1,4 @@
-// Package e2e drives the real program, behind real mail servers, as strangers
+// Package e2e drives the real program, behind real mail servers, as clients that Greyglass does not know
 // on the network do.
 package e2e
 

@@ -34,7 +34,7 @@ func TestNonsenseIsNoRefusal(t *testing.T) {
 				EximPredata: snippet(t, "exim/predata.conf"),
 				EximData:    snippet(t, "exim/data.conf"),
 			})
-			c := lab.Dial(t, stranger, mx.Addr4)
+			c := lab.Dial(t, unknown, mx.Addr4)
 			c.Ehlo("client.sender.test")
 			c.Mail("ann@sender.test")
 			if got := c.Rcpt(bob); got.Code != 250 {

@@ -64,7 +64,7 @@ func TestOwnClientsRelay(t *testing.T) {
 					t.Errorf("asked about it %d times", n)
 				}
 				// Others still wait.
-				s.deferred("a client from outside", s.try(stranger, "ann@sender.test", bob))
+				s.deferred("a client from outside", s.try(unknown, "ann@sender.test", bob))
 			})
 		}
 	}

@@ -24,40 +24,40 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "a stranger waits, then is let through and delivered", conf: conf{greylist: quick}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+	{name: "an unknown client waits, then its mail is accepted and delivered", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(unknown, "ann@sender.test", bob))
 		time.Sleep(quickWait)
-		s.accepted("retry in the window", s.try(stranger, "ann@sender.test", bob))
+		s.accepted("retry in the window", s.try(unknown, "ann@sender.test", bob))
 		s.mx.WaitMail(1)
-		s.accepted("next message", s.try(stranger, "ann@sender.test", bob))
+		s.accepted("next message", s.try(unknown, "ann@sender.test", bob))
 		s.mx.WaitMail(2)
 		if got, want := s.reasons(bob, 3), "not-seen-before now-grey already-grey"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
 	{name: "a retry too soon is deferred", conf: conf{greylist: slow}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
-		s.deferred("retry at once", s.try(stranger, "ann@sender.test", bob))
-		s.deferred("another client", s.try(stranger2, "ann@sender.test", bob))
+		s.deferred("first try", s.try(unknown, "ann@sender.test", bob))
+		s.deferred("retry at once", s.try(unknown, "ann@sender.test", bob))
+		s.deferred("another client", s.try(unknown2, "ann@sender.test", bob))
 		if got, want := s.reasons(bob, 3), "not-seen-before way-too-soon not-seen-before"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 		s.mx.WaitMail(0)
 	}},
 	{name: "a retry before the wait is over is deferred", conf: conf{greylist: "too_soon = 0"}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
-		s.deferred("retry", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("first try", s.try(unknown, "ann@sender.test", bob))
+		s.deferred("retry", s.try(unknown, "ann@sender.test", bob))
 		if got, want := s.reasons(bob, 2), "not-seen-before too-soon"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
 	{name: "recipients of one message are judged each on its own",
 		conf: conf{rules: `whitelisted_triples = [["203.0.113", "*", "carol@example.test"]]`}, run: func(s *site) {
-			c := s.dial(stranger)
+			c := s.dial(unknown)
 			s.mail(c, "ann@sender.test")
-			s.deferred("a stranger's", c.Rcpt(bob))
+			s.deferred("an unknown triplet", c.Rcpt(bob))
 			s.accepted("a whitelisted one", c.Rcpt(carol))
-			s.deferred("a stranger's after an accepted one", c.Rcpt(dave))
+			s.deferred("an unknown triplet after an accepted one", c.Rcpt(dave))
 			s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
 			if got := s.mx.WaitMail(1); got[0].To != carol {
 				s.t.Errorf("delivered to %s, want %s", got[0].To, carol)
@@ -66,10 +66,10 @@ var scenarios = []scenario{
 	{name: "the log has the queue ID under which the mail server knows a message",
 		conf:   conf{rules: `whitelisted_triples = [["203.0.113", "*", "carol@example.test"]]`},
 		cannot: map[string]string{"exim-policy": "Exim gives a message its ID after its recipients were asked about"}, run: func(s *site) {
-			c := s.dial(stranger)
+			c := s.dial(unknown)
 			s.mail(c, "ann@sender.test")
 			s.accepted("a whitelisted one", c.Rcpt(carol))
-			s.deferred("a stranger's after an accepted one", c.Rcpt(dave))
+			s.deferred("an unknown triplet after an accepted one", c.Rcpt(dave))
 			s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
 			text := s.mx.WaitMail(1)[0].Text
 			s.reasons(dave, 1)
@@ -78,9 +78,9 @@ var scenarios = []scenario{
 			}
 		}},
 	{name: "messages of one session are judged each on its own", conf: conf{greylist: quick}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("first try", s.try(unknown, "ann@sender.test", bob))
 		time.Sleep(quickWait)
-		c := s.dial(stranger)
+		c := s.dial(unknown)
 		s.mail(c, "ann@sender.test")
 		s.accepted("the first message's recipient", c.Rcpt(bob))
 		s.accepted("the first message", c.Data("Subject: 1\r\n\r\n1\r\n"))
@@ -92,8 +92,8 @@ var scenarios = []scenario{
 		s.accepted("the third message", c.Data("Subject: 3\r\n\r\n3\r\n"))
 		s.mx.WaitMail(2)
 	}},
-	{name: "an authenticated user is let through", lab: lab.Options{Auth: true}, run: func(s *site) {
-		c := s.dial(stranger)
+	{name: "an authenticated user is accepted", lab: lab.Options{Auth: true}, run: func(s *site) {
+		c := s.dial(unknown)
 		if r := c.AuthPlain(lab.User, lab.Password); !r.OK() {
 			s.t.Fatalf("AUTH: %s", r)
 		}
@@ -102,34 +102,34 @@ var scenarios = []scenario{
 		s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
 		s.mx.WaitMail(1)
 		if s.name == "postfix-policy" {
-			return // its snippet does not even ask about those who authenticated
+			return // its snippet does not ask about authenticated clients
 		}
 		if got := s.reasons(bob, 1); got != "authenticated" {
 			s.t.Errorf("reason: got %q", got)
 		}
 	}},
-	{name: "allowed clients and networks are let through", conf: conf{rules: `
+	{name: "allowed clients and networks are accepted", conf: conf{rules: `
 allowed_senders = ["203.0.113.7"]
 allowed_sender_nets = ["198.51.100", "2001:db8:7::/48"]`}, run: func(s *site) {
-		for _, source := range []string{stranger, stranger2, stranger6} {
+		for _, source := range []string{unknown, unknown2, unknown6} {
 			s.accepted(source, s.try(source, "ann@sender.test", bob))
 		}
 		s.deferred("another", s.try("203.0.113.8", "ann@sender.test", bob))
 		s.mx.WaitMail(3)
 	}},
-	{name: "whitelisted triples are let through", conf: conf{rules: `
+	{name: "whitelisted triples are accepted", conf: conf{rules: `
 whitelisted_triples = [["203.0.113.7", "<ann@sender.test>", "<bob@example.test>"]]`}, run: func(s *site) {
-		s.accepted("the triple", s.try(stranger, "Ann@Sender.test", bob))
-		s.deferred("another recipient", s.try(stranger, "ann@sender.test", carol))
+		s.accepted("the triple", s.try(unknown, "Ann@Sender.test", bob))
+		s.deferred("another recipient", s.try(unknown, "ann@sender.test", carol))
 		if got := s.reasons(bob, 1); got != "whitelisted-triple" {
 			s.t.Errorf("reason: got %q", got)
 		}
 	}},
-	{name: "nonstandard triples are let through by their HELO name", conf: conf{rules: `
+	{name: "nonstandard triples are accepted by their HELO name", conf: conf{rules: `
 whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@example.test>"]]`}, run: func(s *site) {
-		s.accepted("the triple", s.try(stranger, "any@sender.test", bob))
-		s.deferred("another network", s.try(stranger2, "any@sender.test", bob))
-		c := lab.Dial(s.t, stranger, s.mx.Addr4)
+		s.accepted("the triple", s.try(unknown, "any@sender.test", bob))
+		s.deferred("another network", s.try(unknown2, "any@sender.test", bob))
+		c := lab.Dial(s.t, unknown, s.mx.Addr4)
 		c.Ehlo("other.sender.test")
 		s.mail(c, "any@sender.test")
 		s.deferred("another name", c.Rcpt(bob))
@@ -141,30 +141,30 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.write("blocked.list", "# enough of these\n@pest.test\n")
 		s.write("exceptions.list", "carol\n")
 		s.wait("the lists", func() bool { return s.count("list read anew") >= 2 })
-		s.expect("blocked", s.try(stranger, "x@pest.test", bob), 451, "Mailbox full, retry later")
-		s.accepted("exception", s.try(stranger, "x@pest.test", carol))
+		s.expect("blocked", s.try(unknown, "x@pest.test", bob), 451, "Mailbox full, retry later")
+		s.accepted("exception", s.try(unknown, "x@pest.test", carol))
 		s.mx.WaitMail(1)
 
 		s.configure(conf{blocked: `action = "deny"`})
 		s.reload()
-		s.expect("denied", s.try(stranger, "x@pest.test", bob), 550, "Your email has not been and will not be delivered")
+		s.expect("denied", s.try(unknown, "x@pest.test", bob), 550, "Your email has not been and will not be delivered")
 
 		s.write("blocked.list", "@other.test\n")
 		s.wait("the edit", func() bool { return s.count("list read anew") >= 3 })
-		s.deferred("no longer blocked", s.try(stranger, "x@pest.test", bob))
+		s.deferred("no longer blocked", s.try(unknown, "x@pest.test", bob))
 		if got, want := s.reasons(bob, 3), "blocked blocked not-seen-before"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
-	{name: "IPv6 strangers wait by their network", conf: conf{greylist: quick}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger6, "ann@sender.test", bob))
+	{name: "IPv6 clients are greylisted by their network", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("first try", s.try(unknown6, "ann@sender.test", bob))
 		time.Sleep(quickWait)
 		s.accepted("retry from the same network", s.try("2001:db8:7::99", "ann@sender.test", bob))
 		s.mx.WaitMail(1)
 		s.deferred("another network", s.try("2001:db8:8::25", "ann@sender.test", bob))
 	}},
-	{name: "a callout passes and leaves nothing, a bounce waits at DATA", conf: conf{greylist: quick}, run: func(s *site) {
-		callout := s.dial(stranger)
+	{name: "a callout passes and is not remembered, a bounce is deferred at DATA", conf: conf{greylist: quick}, run: func(s *site) {
+		callout := s.dial(unknown)
 		s.mail(callout, "")
 		s.accepted("the callout's recipient", callout.Rcpt(bob))
 		callout.Quit()
@@ -172,19 +172,19 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("a callout is remembered: %s", out)
 		}
 
-		s.deferred("bounce", s.try(stranger, "", bob))
+		s.deferred("bounce", s.try(unknown, "", bob))
 		time.Sleep(quickWait)
-		s.accepted("bounce, again", s.try(stranger, "", bob))
+		s.accepted("bounce, again", s.try(unknown, "", bob))
 		s.mx.WaitMail(1)
 		if got, want := s.reasons(bob, 2), "not-seen-before now-grey"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
-	{name: "a bounce that comes by BDAT waits too", conf: conf{greylist: quick},
+	{name: "a bounce that comes by BDAT is deferred too", conf: conf{greylist: quick},
 		cannot: map[string]string{"sendmail-milter": "Sendmail knows no BDAT"}, run: func(s *site) {
 			bounce := func() lab.Reply {
 				const text = "Subject: undeliverable\r\n\r\nSorry.\r\n"
-				c := s.dial(stranger)
+				c := s.dial(unknown)
 				defer c.Quit()
 				s.mail(c, "")
 				s.accepted("recipient", c.Rcpt(bob))
@@ -198,11 +198,11 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 				s.t.Errorf("reasons: got %q, want %q", got, want)
 			}
 		}},
-	{name: "a bounce that was refused waits with one more recipient, who is known, too", run: func(s *site) {
-		if _, stderr, status := s.daemon.run("pass", stranger, "<>", carol); status != 0 {
+	{name: "a bounce that was deferred is deferred with one more recipient, who is known, too", run: func(s *site) {
+		if _, stderr, status := s.daemon.run("pass", unknown, "<>", carol); status != 0 {
 			s.t.Fatal(stderr)
 		}
-		c := s.dial(stranger)
+		c := s.dial(unknown)
 		defer c.Quit()
 		s.mail(c, "")
 		s.accepted("recipient", c.Rcpt(bob))
@@ -210,11 +210,11 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.accepted("one more", c.Rcpt(carol))
 		s.deferred("DATA again", c.Cmd("DATA"))
 	}},
-	{name: "a bounce for several recipients waits if one of them must", conf: conf{greylist: quick}, run: func(s *site) {
-		s.deferred("a bounce for one", s.try(stranger, "", bob))
+	{name: "a bounce for several recipients is deferred if one of them is", conf: conf{greylist: quick}, run: func(s *site) {
+		s.deferred("a bounce for one", s.try(unknown, "", bob))
 		time.Sleep(quickWait)
 		both := func() lab.Reply {
-			c := s.dial(stranger)
+			c := s.dial(unknown)
 			defer c.Quit()
 			s.mail(c, "")
 			s.accepted("one who waited", c.Rcpt(bob))
@@ -232,8 +232,8 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
-	{name: "a sender who often makes callouts waits at DATA too", run: func(s *site) {
-		c := s.dial(stranger)
+	{name: "a probe sender is deferred at DATA too", run: func(s *site) {
+		c := s.dial(unknown)
 		s.mail(c, "double-bounce@sender.test")
 		s.accepted("recipient", c.Rcpt(bob))
 		s.deferred("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
@@ -244,20 +244,20 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Errorf("reasons: %q", got)
 		}
 	}},
-	{name: "no mail is lost while the daemon is down, and it comes back by itself", run: func(s *site) {
-		s.deferred("before", s.try(stranger, "ann@sender.test", bob))
+	{name: "mail passes while the daemon is down, and is greylisted again afterwards", run: func(s *site) {
+		s.deferred("before", s.try(unknown, "ann@sender.test", bob))
 		s.stop()
-		s.accepted("down", s.try(stranger, "ann@sender.test", bob))
+		s.accepted("down", s.try(unknown, "ann@sender.test", bob))
 		s.mx.WaitMail(1)
 		s.start()
-		s.deferred("back", s.try(stranger, "eve@sender.test", bob))
-		s.deferred("back, and remembers", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("back", s.try(unknown, "eve@sender.test", bob))
+		s.deferred("back, and remembers", s.try(unknown, "ann@sender.test", bob))
 		if got, want := s.reasons(bob, 2), "not-seen-before way-too-soon"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)
 		}
 	}},
-	{name: "no mail is lost when the daemon is killed in mid-session", run: func(s *site) {
-		c := s.dial(stranger)
+	{name: "mail passes when the daemon is killed during a session", run: func(s *site) {
+		c := s.dial(unknown)
 		s.mail(c, "ann@sender.test")
 		s.deferred("before", c.Rcpt(bob))
 		s.kill()
@@ -265,20 +265,20 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.accepted("message", c.Data("Subject: hello\r\n\r\nHello.\r\n"))
 		s.mx.WaitMail(1)
 		s.start()
-		s.deferred("back, and remembers", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("back, and remembers", s.try(unknown, "ann@sender.test", bob))
 		if got := s.reasons(bob, 1); got != "way-too-soon" {
 			s.t.Errorf("reason: got %q", got)
 		}
 	}},
-	{name: "no mail is lost while the daemon hangs", run: func(s *site) {
-		s.freeze()
-		s.accepted("hanging", s.try(stranger, "ann@sender.test", bob))
+	{name: "mail passes while the daemon hangs", run: func(s *site) {
+		s.suspend()
+		s.accepted("hanging", s.try(unknown, "ann@sender.test", bob))
 		s.mx.WaitMail(1)
-		s.thaw()
-		s.deferred("back", s.try(stranger, "eve@sender.test", bob))
+		s.resume()
+		s.deferred("back", s.try(unknown, "eve@sender.test", bob))
 	}},
 	{name: "the sqlite3 program reads the database while mail flows", conf: conf{greylist: quick}, run: func(s *site) {
-		s.deferred("first try", s.try(stranger, "ann@sender.test", bob))
+		s.deferred("first try", s.try(unknown, "ann@sender.test", bob))
 		if got, want := s.sqlite3("SELECT client, sender, recipient, deferred FROM waiting"), "203.0.113.7|ann@sender.test|bob@example.test|1\n"; got != want {
 			s.t.Errorf("waiting: got %q, want %q", got, want)
 		}
@@ -302,9 +302,9 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 			s.t.Fatal(err)
 		}
 		time.Sleep(quickWait)
-		s.accepted("while it is read", s.try(stranger, "ann@sender.test", bob))
-		s.deferred("another, while it is read", s.try(stranger2, "ann@sender.test", bob))
-		if got, want := s.sqlite3("SELECT client FROM passed"), stranger+"\n"; got != want {
+		s.accepted("while it is read", s.try(unknown, "ann@sender.test", bob))
+		s.deferred("another, while it is read", s.try(unknown2, "ann@sender.test", bob))
+		if got, want := s.sqlite3("SELECT client FROM passed"), unknown+"\n"; got != want {
 			s.t.Errorf("passed: got %q, want %q", got, want)
 		}
 	}},

@@ -20,28 +20,28 @@ type attachment struct {
 var attachments = []attachment{
 	{"postfix-milter", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
 		o.Snippet = snippet(t, "postfix/milter.cf", "inet:127.0.0.1:8895", d.milterInet())
-		o.Extra = "milter_command_timeout = " + impatience
+		o.Extra = "milter_command_timeout = " + mtaTimeout
 	}},
 	{"postfix-policy", lab.Postfix, func(t *testing.T, d *daemon, o *lab.Options) {
 		o.Snippet = snippet(t, "postfix/policy.cf", "inet:127.0.0.1:8897", d.policyInet(),
-			"service_timeout = 5s", "service_timeout = "+impatience)
+			"service_timeout = 5s", "service_timeout = "+mtaTimeout)
 	}},
 	{"sendmail-milter", lab.Sendmail, func(t *testing.T, d *daemon, o *lab.Options) {
 		o.Snippet = snippet(t, "sendmail/greyglass.mc", "unix:/run/greyglass/milter.sock", "unix:"+d.milterUnix(),
-			"R:30s", "R:"+impatience)
+			"R:30s", "R:"+mtaTimeout)
 	}},
 	{"exim-policy", lab.Exim, func(t *testing.T, d *daemon, o *lab.Options) {
 		o.EximACLs = snippet(t, "exim/acl_greyglass.conf", "/run/greyglass/policy.sock", d.policyUnix(),
-			"{5s}", "{"+impatience+"}")
+			"{5s}", "{"+mtaTimeout+"}")
 		o.Snippet = snippet(t, "exim/rcpt.conf")
 		o.EximPredata = snippet(t, "exim/predata.conf")
 		o.EximData = snippet(t, "exim/data.conf")
 	}},
 }
 
-// impatience is how long mail servers wait for an answer here: less than users
-// have them wait, so that a hanging daemon does not make the tests hang.
-const impatience = "3s"
+// mtaTimeout is how long mail servers wait for an answer here: less than users
+// have them wait, so that a hanging daemon does not stop the tests.
+const mtaTimeout = "3s"
 
 // snippet returns a file of contrib, in which the package's sockets, and what
 // else is given with a replacement, are those of a test.
@@ -74,11 +74,11 @@ func startSite(t *testing.T, a attachment, c conf, o lab.Options) *site {
 	return &site{d, a, lab.Start(t, a.mta, o)}
 }
 
-// Strangers, of the ranges for documentation (RFC 5737, RFC 3849).
+// Clients that Greyglass does not know, in the ranges for documentation (RFC 5737, RFC 3849).
 const (
-	stranger  = "203.0.113.7"
-	stranger2 = "198.51.100.9"
-	stranger6 = "2001:db8:7::25"
+	unknown  = "203.0.113.7"
+	unknown2 = "198.51.100.9"
+	unknown6 = "2001:db8:7::25"
 )
 
 // dial connects from a source address and greets.

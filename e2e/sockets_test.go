@@ -36,8 +36,8 @@ func TestOtherSockets(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			s := startSite(t, a, conf{rules: `allowed_senders = ["198.51.100.9"]`}, lab.Options{})
-			s.deferred("a stranger", s.try(stranger, "ann@sender.test", bob))
-			s.accepted("one who is allowed", s.try(stranger2, "ann@sender.test", bob))
+			s.deferred("an unknown client", s.try(unknown, "ann@sender.test", bob))
+			s.accepted("an allowed client", s.try(unknown2, "ann@sender.test", bob))
 			if got, want := s.reasons(bob, 2), "not-seen-before allowed-client"; got != want {
 				t.Errorf("reasons: got %q, want %q", got, want)
 			}

@@ -7,8 +7,8 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// A client certificate lets in whom the mail server has verified, only if the
-// configuration says so, for every message of the session, and nobody else.
+// A client whose certificate the mail server has verified is accepted, for every message
+// of the session, if the configuration says so; no other client is.
 func TestClientCertificates(t *testing.T) {
 	lab.Require(t)
 	accepts := conf{rules: "accept_verified_tls = true"}
@@ -19,15 +19,15 @@ func TestClientCertificates(t *testing.T) {
 		in   bool
 	}{
 		{"verified", accepts, lab.ClientCert, true},
-		{"verified, but not asked for", conf{}, lab.ClientCert, false},
-		{"of an unknown authority", accepts, lab.StrangerCert, false},
+		{"verified, not configured", conf{}, lab.ClientCert, false},
+		{"of an unknown authority", accepts, lab.UntrustedCert, false},
 		{"none", accepts, func() *tls.Certificate { return nil }, false},
 	} {
 		for _, a := range attachments {
 			t.Run(a.name+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
 				s := startSite(t, a, c.conf, lab.Options{})
-				client := s.dial(stranger)
+				client := s.dial(unknown)
 				if r := client.StartTLS(c.cert()); r.Code != 220 {
 					t.Fatalf("STARTTLS: %s", r)
 				}

@@ -65,7 +65,7 @@ func checkPassable(dir string) error {
 
 // Dir returns a new folder that the accounts of the MTAs can reach, unlike
 // t.TempDir: for a daemon's unix sockets. Sendmail refuses sockets below a
-// folder that everybody may write to, such as /tmp; this is none. It is removed
+// folder that every user may write to, such as /tmp; this is not one. It is removed
 // when the test ends, but kept and named in the test's log if that failed.
 func Dir(t testing.TB) string {
 	t.Helper()

@@ -18,12 +18,12 @@ import (
 // Common names in the lab's certificates, as MTAs show them to milters and
 // policy servers.
 const (
-	CACommonName       = "Lab CA"
-	ClientCommonName   = "client.sender.test"
-	StrangerCommonName = "stranger.sender.test"
+	CACommonName        = "Lab CA"
+	ClientCommonName    = "client.sender.test"
+	UntrustedCommonName = "untrusted.sender.test"
 )
 
-// authority is a certification authority, made anew in each test process.
+// authority is a certification authority, new in each test process.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -33,9 +33,9 @@ var (
 	labCA      = sync.OnceValue(func() *authority { return newAuthority(CACommonName) })
 	serverCert = sync.OnceValue(func() *tls.Certificate { return labCA().issue(Hostname) })
 	clientCert = sync.OnceValue(func() *tls.Certificate { return labCA().issue(ClientCommonName) })
-	// A CA that no instance has heard of.
-	strangerCert = sync.OnceValue(func() *tls.Certificate {
-		return newAuthority("Stranger CA").issue(StrangerCommonName)
+	// Of a CA that no instance trusts.
+	untrustedCert = sync.OnceValue(func() *tls.Certificate {
+		return newAuthority("Untrusted CA").issue(UntrustedCommonName)
 	})
 )
 
@@ -43,9 +43,9 @@ var (
 // ClientCommonName.
 func ClientCert() *tls.Certificate { return clientCert() }
 
-// StrangerCert is a client certificate of a CA that no instance knows, for
-// StrangerCommonName.
-func StrangerCert() *tls.Certificate { return strangerCert() }
+// UntrustedCert is a client certificate of a CA that no instance trusts, for
+// UntrustedCommonName.
+func UntrustedCert() *tls.Certificate { return untrustedCert() }
 
 func newAuthority(name string) *authority {
 	key := newKey()

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// CopyFile copies a file, such as a database that nobody writes to, to another,
-// which is made anew. The error wraps fs.ErrNotExist if there is no such file.
+// CopyFile copies a file, such as a database that no program writes to, to another,
+// which is replaced. The error wraps fs.ErrNotExist if there is no such file.
 func CopyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

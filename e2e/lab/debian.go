@@ -28,7 +28,7 @@ func (d Debian) stamp() string {
 }
 
 // PrepareDebian sees to it that the systems are there. It needs the network only
-// for those that are not yet. It ends what test processes that died have left
+// for those that are not yet. It ends what test processes that died left
 // running, as [Prepare] does, of which it is the counterpart. The error wraps ErrUnavailable where it cannot work.
 func PrepareDebian(systems ...Debian) error {
 	if err := checkNamespaces(); err != nil {

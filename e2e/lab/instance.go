@@ -116,7 +116,7 @@ func (i *Instance) start(o Options) error {
 		"DOMAIN": Domain, "HOSTNAME": Hostname, "PORT": fmt.Sprint(i.Port),
 		"UID": fmt.Sprint(mailUID), "GID": fmt.Sprint(mailGID),
 		"USER": User, "PASSWORD": Password,
-		"PATIENCE": fmt.Sprint(o.patienceSeconds()), "LONG_PATIENCE": fmt.Sprint(3 * o.patienceSeconds()),
+		"TIMEOUT": fmt.Sprint(o.timeoutSeconds()), "LONG_TIMEOUT": fmt.Sprint(3 * o.timeoutSeconds()),
 		"SNIPPET": o.Snippet, "EXTRA": o.Extra,
 	}
 	if err := flavours[i.MTA].configure(i, o, words); err != nil {
@@ -191,7 +191,7 @@ func (i *Instance) launch() error {
 	return nil
 }
 
-// listening tells whether somebody listens on the port at both loopback
+// listening reports whether a program listens on the port at both loopback
 // addresses. It asks the kernel's table (proc_net(5)), so that no connection
 // reaches the MTA and its milter.
 func listening(port int) bool {
@@ -214,7 +214,7 @@ func listening(port int) bool {
 func (i *Instance) Stop() {
 	i.t.Helper()
 	if i.cmd != nil {
-		// The daemon stays a zombie until Wait, so the pid is nobody else's.
+		// The daemon stays a zombie until Wait, so the pid is not reused.
 		syscall.Kill(i.Pid, syscall.SIGTERM)
 		poll(5*time.Second, func() bool { return born(i.Pid) == "" })
 		if i.MTA == Exim { // whose deliveries outlive it; one that is cut short is done twice

@@ -8,7 +8,7 @@
 // /var/cache/greyglass-lab or what the environment variable GREYGLASS_LAB
 // names. The test process moves into a network namespace of its own, in which
 // the address ranges reserved for documentation are local, so that a test
-// client can be a stranger such as 203.0.113.7 or 2001:db8:7::1. Each started
+// client can have an address such as 203.0.113.7 or 2001:db8:7::1. Each started
 // server also sees an /etc/hosts, /etc/passwd and /dev/log of its own.
 //
 // A test package uses it like this:
@@ -74,7 +74,7 @@ var errState = errors.New("lab: TestMain did not call lab.Main")
 
 // Main is TestMain's work: it prepares the MTAs, moves the test process into
 // the network namespace and runs the tests. It returns their exit code. Where
-// the lab cannot work, the tests run all the same: those that need it meet
+// the lab cannot work, the tests run all the same: those that need it call
 // Require or Start, which skip or fail them.
 func Main(m *testing.M, mtas ...MTA) int {
 	errState = Prepare(mtas...)

@@ -13,7 +13,7 @@ import (
 // is the namespace's name, so that a stray variable is not believed.
 const netnsEnv = "GREYGLASS_LAB_NETNS"
 
-// documentation lists the ranges that belong to nobody: RFC 5737, RFC 3849.
+// documentation lists the ranges for documentation: RFC 5737, RFC 3849.
 var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"}
 
 // checkNamespaces returns an error unless this process may make network,

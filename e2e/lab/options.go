@@ -8,7 +8,7 @@ import (
 
 // Options say what an instance does beyond taking mail for Domain from
 // anybody, and for any domain from those who log in or are in RelayFrom. Mail for other domains is
-// swallowed, never sent. The zero value is an MTA that asks nobody.
+// swallowed, never sent. The zero value is an MTA without filters.
 //
 // Addresses of milters and policy servers are "inet:HOST:PORT" (an IPv6 host in
 // brackets) or "unix:/path".
@@ -22,9 +22,9 @@ type Options struct {
 	// Policy is asked at RCPT; PolicyData at DATA and at end of message. Postfix
 	// only: Exim asks by its ACLs, see Snippet.
 	Policy, PolicyData string
-	// Patience is how long the MTA waits for a milter or policy server, in whole
+	// Timeout is how long the MTA waits for a milter or policy server, in whole
 	// seconds, three times as long at end of message; 0 means 5 s.
-	Patience time.Duration
+	Timeout time.Duration
 
 	// Auth offers AUTH PLAIN and LOGIN, which take User with Password.
 	Auth bool
@@ -76,12 +76,12 @@ func (o Options) check(mta MTA) error {
 	return nil
 }
 
-// patienceSeconds is Patience as MTAs write it.
-func (o Options) patienceSeconds() int {
-	if o.Patience <= 0 {
+// timeoutSeconds is Timeout as MTAs write it.
+func (o Options) timeoutSeconds() int {
+	if o.Timeout <= 0 {
 		return 5
 	}
-	return max(1, int(o.Patience/time.Second))
+	return max(1, int(o.Timeout/time.Second))
 }
 
 func (o Options) milterDefault() string {

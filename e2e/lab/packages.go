@@ -32,7 +32,7 @@ var softwareOf = map[MTA]software{
 }
 
 // Prepare sees to it that the named MTAs lie unpacked in the cache folder and
-// ends what test processes that died have left running. What is there already
+// ends what test processes that died left running. What is there already
 // is taken as it is, so that only the first call needs the network. The error
 // wraps ErrUnavailable where the lab cannot work.
 func Prepare(mtas ...MTA) error {

@@ -16,7 +16,7 @@ import (
 
 // Database is a PostgreSQL server with a cluster of its own, which does all that
 // it can for what it is told not to be lost (fsync is on). Its superuser is
-// "postgres", by [Database.SQL] and by nothing else: by the network everybody
+// "postgres", by [Database.SQL] and by nothing else: by the network every role
 // needs the password that SQL gave them. Its certificate is for [Hostname], by the
 // authority whose own is ca.pem in Dir.
 type Database struct {
@@ -29,7 +29,7 @@ type Database struct {
 	gone chan struct{} // closed when it has ended
 }
 
-// databaseUID is nobody: PostgreSQL refuses to run as root. base-passwd gives it
+// databaseUID is the user nobody: PostgreSQL refuses to run as root. base-passwd gives it
 // this number on every Debian.
 const databaseUID = 65534
 
@@ -174,7 +174,7 @@ func (d *Database) Start() {
 		return
 	}
 	var err error
-	for range 3 { // somebody else may take the port in between
+	for range 3 { // another program may take the port in between
 		port := portForDatabase(d.t)
 		if err = d.launch(port); err == nil {
 			return

@@ -66,8 +66,8 @@ func killAll(dir string) error {
 }
 
 // poll calls done every few milliseconds until it is true or the time is up.
-func poll(patience time.Duration, done func() bool) bool {
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+func poll(timeout time.Duration, done func() bool) bool {
+	for end := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		if done() {
 			return true
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // startSaslauthd stands in for saslauthd(8), which Cyrus SASL asks for Postfix
-// and Sendmail whether a password is right: User with Password is, nobody else.
+// and Sendmail whether a password is right: only User with Password is.
 // The socket is the file "mux" in dir, as Cyrus SASL wants it.
 func startSaslauthd(dir string) (io.Closer, error) {
 	socket := filepath.Join(dir, "mux")

@@ -109,7 +109,7 @@ var inetAddress = regexp.MustCompile(`^inet:(.*):([0-9]+)$`)
 // (none: go on without it) and T= for how long to wait.
 func sendmailMilters(o Options) string {
 	flag := map[string]string{"accept": "", "tempfail": "F=T, ", "reject": "F=R, "}[o.milterDefault()]
-	s := o.patienceSeconds()
+	s := o.timeoutSeconds()
 	var lines []string
 	for n, address := range o.Milters {
 		address = inet6Address.ReplaceAllString(address, "inet6:$2@$1")

@@ -27,7 +27,7 @@ type Reply struct {
 // String is the reply as one line: "451 4.7.1 Greylisted".
 func (r Reply) String() string { return fmt.Sprintf("%03d %s", r.Code, r.Text) }
 
-// OK tells whether the server did, or (3xx) began, what it was asked to.
+// OK reports whether the command succeeded or (3xx) was begun.
 func (r Reply) OK() bool { return r.Code >= 200 && r.Code < 400 }
 
 var queueID = regexp.MustCompile(`queued as (\S+)|id=(\S+)|^2\.0\.0 (\S+) Message accepted`)
@@ -49,8 +49,8 @@ func (r Reply) QueueID() string {
 type Client struct {
 	// Greeting is what the server said first.
 	Greeting Reply
-	// Patience is how long a reply may take, at first a minute.
-	Patience time.Duration
+	// Timeout is how long a reply may take, at first a minute.
+	Timeout time.Duration
 
 	conn net.Conn
 	in   *bufio.Reader
@@ -83,7 +83,7 @@ func dial(source, target string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Patience: time.Minute, conn: conn, in: bufio.NewReader(conn)}
+	c := &Client{Timeout: time.Minute, conn: conn, in: bufio.NewReader(conn)}
 	c.Greeting = c.read()
 	return c, nil
 }
@@ -100,13 +100,13 @@ func (c *Client) Helo(name string) Reply { return c.Cmd("HELO " + name) }
 // Ehlo greets by EHLO; the text of the reply lists the server's extensions.
 func (c *Client) Ehlo(name string) Reply { return c.Cmd("EHLO " + name) }
 
-// Xclient names another client to Postfix, which then greets anew: say EHLO
+// Xclient names another client to Postfix, which then sends its greeting again: send EHLO
 // again. The attributes are such as "ADDR=203.0.113.7 NAME=mail.sender.test"
 // (Postfix's XCLIENT_README).
 func (c *Client) Xclient(attributes string) Reply { return c.Cmd("XCLIENT " + attributes) }
 
 // StartTLS starts TLS, with a client certificate unless that is nil
-// (ClientCert, StrangerCert). The server's certificate must be the lab's. Say
+// (ClientCert, UntrustedCert). The server's certificate must be the lab's. Say
 // EHLO again afterwards (RFC 3207, section 4.2).
 func (c *Client) StartTLS(cert *tls.Certificate) Reply {
 	r := c.Cmd("STARTTLS")
@@ -121,7 +121,7 @@ func (c *Client) StartTLS(cert *tls.Certificate) Reply {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	conn := tls.Client(c.conn, config)
-	conn.SetDeadline(time.Now().Add(c.Patience))
+	conn.SetDeadline(time.Now().Add(c.Timeout))
 	if err := conn.Handshake(); err != nil {
 		return c.broken(err)
 	}
@@ -175,7 +175,7 @@ func (c *Client) Rset() Reply { return c.Cmd("RSET") }
 func (c *Client) Quit() Reply { return c.Cmd("QUIT") }
 
 func (c *Client) send(text string) Reply {
-	c.conn.SetDeadline(time.Now().Add(c.Patience))
+	c.conn.SetDeadline(time.Now().Add(c.Timeout))
 	if _, err := c.conn.Write([]byte(text)); err != nil {
 		// The server may have said why before it closed, such as 421.
 		if r := c.read(); r.Code != 0 {
@@ -188,7 +188,7 @@ func (c *Client) send(text string) Reply {
 
 // read reads one reply: lines "250-text" and a last one "250 text".
 func (c *Client) read() Reply {
-	c.conn.SetReadDeadline(time.Now().Add(c.Patience))
+	c.conn.SetReadDeadline(time.Now().Add(c.Timeout))
 	var lines []string
 	for {
 		line, err := c.in.ReadString('\n')

@@ -29,7 +29,7 @@ func TestStopLeavesNoProcess(t *testing.T) {
 			t.Errorf("daemon %d is left", mx.Pid)
 		}
 		if listening(mx.Port) {
-			t.Error("somebody still listens")
+			t.Error("the port is still open")
 		}
 		if r := c.Rcpt("bob@example.test"); r.OK() {
 			t.Errorf("the session goes on: %q", r)

@@ -14,7 +14,7 @@ import (
 // ownerFile, in each folder of run/, names the test process that made it.
 const ownerFile = "owner"
 
-// ownIdentity and alive tell whether a process met earlier still is the same:
+// ownIdentity and alive tell whether a process is the one that was found earlier:
 // two that had the same pid differ in when they began.
 func ownIdentity() string { return fmt.Sprintf("%d %s", os.Getpid(), born(os.Getpid())) }
 
@@ -42,7 +42,7 @@ func runFolders() (owners map[string]string, err error) {
 }
 
 // sweep clears up after test processes that were killed: it ends the MTAs that
-// they left running. Folders of dead processes, kept for a look after a failure,
+// they have not ended. Folders of dead processes, kept for a look after a failure,
 // go after a day. The caller holds the cache's lock.
 func sweep() error {
 	owners, err := runFolders()

@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// syslog is an instance's syslogd: it appends what arrives on a datagram
+// syslog is an instance's syslogd: it appends what it receives on a datagram
 // socket to a file, one line each.
 type syslog struct {
 	conn *net.UnixConn

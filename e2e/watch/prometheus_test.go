@@ -24,14 +24,14 @@ import (
 	"greyglass/milter/listen"
 )
 
-// patience bounds every wait for something that takes seconds.
-const patience = 2 * time.Minute
+// timeout bounds every wait for something that takes seconds.
+const timeout = 2 * time.Minute
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for began := time.Now(); !holds(); time.Sleep(100 * time.Millisecond) {
-		if time.Since(began) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
+		if time.Since(began) > timeout {
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		stop := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+		stop := time.AfterFunc(timeout, func() { _ = cmd.Process.Kill() })
 		defer stop.Stop()
 		if err := cmd.Wait(); err != nil && cmd.Args[1] == "serve" {
 			t.Errorf("%s: %v", cmd.Path, err)
@@ -58,7 +58,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freePort is one that nobody has at the moment.
+// freePort is not in use at the moment.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,8 +111,8 @@ blocked.exceptions_file = "%[1]s/exceptions.list"
 	return web, socket
 }
 
-// knock has strangers come, some of whom come back.
-func knock(t *testing.T, socket listen.Address) {
+// attempt makes attempts, some of which are retried.
+func attempt(t *testing.T, socket listen.Address) {
 	t.Helper()
 	ask := func(sender string) greylist.Verdict {
 		t.Helper()
@@ -124,10 +124,10 @@ func knock(t *testing.T, socket listen.Address) {
 		return answer.Verdict
 	}
 	for i := range 5 {
-		ask(fmt.Sprintf("stranger%d@example.net", i))
+		ask(fmt.Sprintf("unknown%d@example.net", i))
 	}
 	ask("x@spam.example")
-	eventually(t, "one is let through", func() bool { return ask("stranger1@example.net") == greylist.Accept })
+	eventually(t, "one is accepted", func() bool { return ask("unknown1@example.net") == greylist.Accept })
 }
 
 // fetch returns what is at an address.
@@ -161,7 +161,7 @@ func startPrometheus(t *testing.T, daemon string) prometheus {
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address)
 	cmd.Env = promtool.Env
 	run(t, cmd)
-	eventually(t, "Prometheus has asked the daemon a few times", func() bool {
+	eventually(t, "Prometheus has scraped the daemon a few times", func() bool {
 		found, err := p.query(`count_over_time(greyglass_build_info[1h]) > 5`)
 		return err == nil && found > 0
 	})
@@ -170,7 +170,7 @@ func startPrometheus(t *testing.T, daemon string) prometheus {
 
 // query evaluates an expression, and returns how many series it yields.
 func (p prometheus) query(expr string) (found int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/api/v1/query?"+url.Values{"query": {expr}}.Encode(), nil)
 	if err != nil {

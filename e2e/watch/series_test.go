@@ -19,7 +19,7 @@ const metricsPage = "../../contrib/watching.md"
 func TestSeries(t *testing.T) {
 	lab.Require(t)
 	web, socket := startDaemon(t)
-	knock(t, socket)
+	attempt(t, socket)
 
 	served := fetch(t, "http://"+web+"/metrics")
 	check := lab.Command(lab.Prometheus, "check", "metrics")
@@ -111,7 +111,7 @@ func dashboardExpressions(t *testing.T) (all []string) {
 		for _, target := range panel.Targets {
 			expr := variables.Replace(target.Expr)
 			if strings.Contains(expr, "$") {
-				t.Errorf("panel %q: a variable that nobody sets in %s", panel.Title, target.Expr)
+				t.Errorf("panel %q: an unset variable in %s", panel.Title, target.Expr)
 			}
 			all = append(all, expr)
 		}

@@ -9,9 +9,9 @@ import (
 	"greyglass/greylist/address"
 )
 
-// oddAddresses are allowed in SMTP, or at least come up, and would break a
+// unusualAddresses are allowed in SMTP, or at least come up, and would break a
 // careless log, protocol or query. Each is used as a sender and as a local part.
-var oddAddresses = []string{
+var unusualAddresses = []string{
 	`"a b"@sender.test`,
 	`"a\"b"@sender.test`,
 	`"a\\b"@sender.test`,
@@ -31,33 +31,33 @@ var oddAddresses = []string{
 	`o'hara+tag/x@Sender.TEST`,
 	strings.Repeat("l", 64) + "@sender.test",
 	`@relay.test,@other.test:ann@sender.test`,
-	`nobody`,
+	`nodomain`,
 	`grün@sender.test`,
 	`"grün weiß"@bücher.test`,
 }
 
-// TestOddAddresses: whatever address a mail server takes, it is judged, and
+// TestUnusualAddresses: whatever address a mail server takes, it is judged, and
 // remembered and logged as the one that it is.
-func TestOddAddresses(t *testing.T) {
+func TestUnusualAddresses(t *testing.T) {
 	lab.Require(t)
 	for _, a := range attachments {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			s := startSite(t, a, conf{}, lab.Options{})
 			judged := 0
-			for _, odd := range oddAddresses {
-				if s.oddSender(odd) {
+			for _, address := range unusualAddresses {
+				if s.unusualSender(address) {
 					judged++
 				}
 			}
-			for _, odd := range oddAddresses {
-				if local, _, quoted := strings.Cut(odd, "@sender.test"); quoted && !strings.HasPrefix(odd, "@") && s.oddRecipient(local+"@example.test") {
+			for _, address := range unusualAddresses {
+				if local, _, quoted := strings.Cut(address, "@sender.test"); quoted && !strings.HasPrefix(address, "@") && s.unusualRecipient(local+"@example.test") {
 					judged++
 				}
 			}
 			t.Logf("%d judged", judged)
-			if judged < len(oddAddresses) {
-				t.Errorf("only %d of %d odd addresses were taken", judged, 2*len(oddAddresses))
+			if judged < len(unusualAddresses) {
+				t.Errorf("only %d of %d unusual addresses were taken", judged, 2*len(unusualAddresses))
 			}
 			var rows []struct{ Sender, Recipient string }
 			out, _, _ := s.daemon.run("list", "--json")
@@ -74,54 +74,54 @@ func TestOddAddresses(t *testing.T) {
 	}
 }
 
-// oddSender offers mail from an address. It returns false if the mail server does
+// unusualSender offers mail from an address. It returns false if the mail server does
 // not take such an address at all.
-func (s *site) oddSender(odd string) bool {
+func (s *site) unusualSender(address string) bool {
 	s.t.Helper()
-	c := s.dial(stranger)
+	c := s.dial(unknown)
 	defer c.Quit()
-	if r := s.oddMail(c, odd); !r.OK() {
-		s.t.Logf("%s does not take the sender %s: %s", s.name, odd, r)
+	if r := s.unusualMail(c, address); !r.OK() {
+		s.t.Logf("%s does not take the sender %s: %s", s.name, address, r)
 		return false
 	}
 	r := c.Rcpt(bob)
 	if r.OK() {
-		s.t.Errorf("%s takes the sender %s, and nobody judged it", s.name, odd)
+		s.t.Errorf("%s takes the sender %s, unjudged", s.name, address)
 	}
 	if !strings.Contains(r.Text, "Greylisted") {
-		s.t.Logf("%s does not take the sender %s: %s", s.name, odd, r)
+		s.t.Logf("%s does not take the sender %s: %s", s.name, address, r)
 		return false
 	}
-	s.remembered(odd, bob)
+	s.remembered(address, bob)
 	return true
 }
 
-// oddRecipient offers mail to an address of ours, as oddSender does from one.
-func (s *site) oddRecipient(odd string) bool {
+// unusualRecipient offers mail to an address of ours, as unusualSender does from one.
+func (s *site) unusualRecipient(address string) bool {
 	s.t.Helper()
-	c := s.dial(stranger)
+	c := s.dial(unknown)
 	defer c.Quit()
 	var utf8 []string
-	if strings.ContainsRune(odd, 'ü') {
+	if strings.ContainsRune(address, 'ü') {
 		utf8 = []string{"SMTPUTF8"}
 	}
 	if r := c.Mail("ann@sender.test", utf8...); !r.OK() {
-		s.t.Logf("%s does not take the recipient %s: %s", s.name, odd, r)
+		s.t.Logf("%s does not take the recipient %s: %s", s.name, address, r)
 		return false
 	}
-	r := c.Rcpt(odd)
+	r := c.Rcpt(address)
 	if r.OK() {
-		s.t.Errorf("%s takes the recipient %s, and nobody judged it", s.name, odd)
+		s.t.Errorf("%s takes the recipient %s, unjudged", s.name, address)
 	}
 	if !strings.Contains(r.Text, "Greylisted") {
-		s.t.Logf("%s does not take the recipient %s: %s", s.name, odd, r)
+		s.t.Logf("%s does not take the recipient %s: %s", s.name, address, r)
 		return false
 	}
-	s.remembered("ann@sender.test", odd)
+	s.remembered("ann@sender.test", address)
 	return true
 }
 
-func (s *site) oddMail(c *lab.Client, from string) lab.Reply {
+func (s *site) unusualMail(c *lab.Client, from string) lab.Reply {
 	if strings.ContainsRune(from, 'ü') {
 		return c.Mail(from, "SMTPUTF8")
 	}
@@ -134,7 +134,7 @@ func (s *site) remembered(sender, recipient string) {
 	wantSender, wantRecipient := address.Fold(sender), address.Fold(recipient)
 	s.wait("a log line about "+wantSender+" and "+wantRecipient, func() bool {
 		for _, l := range s.decisions(wantRecipient) {
-			if l.str("sender") == wantSender && l.str("client") == stranger {
+			if l.str("sender") == wantSender && l.str("client") == unknown {
 				return true
 			}
 		}
