@@ -32,7 +32,6 @@ func TestOwnClientsRelay(t *testing.T) {
 	}{
 		{name: "Greyglass does not know the network", on: asked, want: "not-seen-before"},
 		{name: "nor the domain", on: asked, rules: onlyOurs, want: "foreign-domain"},
-		{name: "it knows the network", on: asked, rules: ownIn, want: "allowed-client"},
 		{name: "it knows the network, but not the domain", on: asked, rules: ownIn + "\n" + onlyOurs, want: "allowed-client"},
 		{name: "Postfix permits its networks before it asks", on: attached{"postfix-policy"}},
 		{name: "Postfix asks no milter about its networks", on: attached{"postfix-milter"},
@@ -63,11 +62,33 @@ func TestOwnClientsRelay(t *testing.T) {
 				} else if n := len(s.decisions("")); n > 0 {
 					t.Errorf("asked about it %d times", n)
 				}
+				if c.want == "not-seen-before" {
+					s.configure(conf{rules: s.lineOfDoctor()})
+					s.reload()
+					s.accepted("own client, with the line that doctor prints", s.try(own, "app@example.test", far))
+					if findings, status := s.diagnose(); status != 0 {
+						t.Errorf("doctor finds %v", findings)
+					}
+				}
 				// Others still wait.
 				s.deferred("a client from outside", s.try(unknown, "ann@sender.test", bob))
 			})
 		}
 	}
+}
+
+// lineOfDoctor returns the line that doctor has the administrator write.
+func (s *site) lineOfDoctor() string {
+	s.t.Helper()
+	findings, _ := s.diagnose()
+	for _, f := range findings {
+		if _, line, ok := strings.Cut(f.Fix, "write 'allowed_sender_nets"); ok {
+			line, _, _ = strings.Cut(line, "'")
+			return "allowed_sender_nets" + line
+		}
+	}
+	s.t.Fatalf("doctor prints no line, but %v", findings)
+	return ""
 }
 
 // line returns the line of a file of contrib that begins so, with its end.
