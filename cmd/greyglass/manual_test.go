@@ -47,12 +47,12 @@ func TestManualIsWhole(t *testing.T) {
 	}
 	page := strings.ReplaceAll(string(pages["greyglass.8"]), `\-`, "-")
 	for _, c := range new(program).root().Commands() {
-		if !strings.Contains(page, "\n.SS \"greyglass "+c.Name()) {
+		if !strings.Contains(page, "\n.SS greyglass "+c.Name()) {
 			t.Errorf("greyglass(8) does not tell of %s", c.Name())
 		}
 	}
 	for _, r := range reasons(t) {
-		if !strings.Contains(page, `\fB`+r+`\fP`) {
+		if !strings.Contains(page, `\fB`+r+`\fR`) {
 			t.Errorf("greyglass(8) does not tell of the reason %s", r)
 		}
 	}

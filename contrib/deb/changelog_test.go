@@ -18,8 +18,7 @@ func TestDebianChangelog(t *testing.T) {
 			"greyglass (1.2.0) unstable; urgency=medium\n\n  * One.\n\n -- Me <me@example.org>  Tue, 03 Feb 2026 00:00:00 +0000\n\n" +
 				"greyglass (1.1.0) unstable; urgency=medium\n\n  * Two.\n\n -- Me <me@example.org>  Fri, 02 Jan 2026 00:00:00 +0000\n"},
 	} {
-		releases, err := parseChangelog(c.text, "1.2.0", built)
-		if got := debianChangelog(releases, "Me <me@example.org>"); err != nil || got != c.want {
+		if got, err := debianChangelog(c.text, "1.2.0", built, "Me <me@example.org>"); err != nil || got != c.want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", c.name, err, got, c.want)
 		}
 	}
@@ -28,13 +27,12 @@ func TestDebianChangelog(t *testing.T) {
 		head + "## [1.1.0] - 2026-01-02\n\n- One.\n": "no entry for version 1.2.0",
 		head + "## [1.2.0]\n\n- One.\n":              "is not of the form",
 		head + "## [1.2.0] - today\n":                "is not of the form",
-		head + "## [Unreleased]\n\n  more\n":         "belongs to no entry",
 	} {
-		if _, err := parseChangelog(text, "1.2.0", built); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := debianChangelog(text, "1.2.0", built, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	for line := range strings.Lines(wrap(strings.Repeat("word ", 60), "  * ", "    ")) {
+	for line := range strings.Lines(wrap("  * " + strings.Repeat("word ", 60))) {
 		if len(line) > 80 {
 			t.Errorf("longer than 79 characters: %s", line)
 		}

@@ -13,7 +13,8 @@ import (
 type module struct{ path, version, dir string }
 
 // stageCopyright writes whose the program is, and whose all that is linked into
-// it, with the licences that they demand to be passed on.
+// it, with the licences that they demand to be passed on. go-licenses would leave
+// out Go itself and the NOTICE files that Apache's licence is about.
 func stageCopyright(file string) error {
 	modules, err := linked()
 	if err != nil {

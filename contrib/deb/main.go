@@ -1,7 +1,8 @@
 // Deb makes the Debian packages of Greyglass, dist/greyglass_VERSION_ARCH.deb.
 // It is run from the top of the tree, as "make deb" does. The same tree gives
 // the same packages, bit for bit: their only time is that of the last commit,
-// or SOURCE_DATE_EPOCH (reproducible-builds.org).
+// or SOURCE_DATE_EPOCH (reproducible-builds.org), and their maintainer its author,
+// or DEBFULLNAME and DEBEMAIL.
 package main
 
 import (
@@ -16,10 +17,7 @@ import (
 	"time"
 )
 
-const (
-	nfpm       = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0"
-	maintainer = "Greyglass <greyglass@example.org>" // DEBFULLNAME and DEBEMAIL override it
-)
+const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0"
 
 var architectures = []string{"amd64", "arm64"}
 
@@ -41,6 +39,10 @@ func build(dist string) error {
 	if err != nil {
 		return err
 	}
+	maintainer, err := theMaintainer()
+	if err != nil {
+		return err
+	}
 	about, err := output("go", "run", "./cmd/greyglass", "version")
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func build(dist string) error {
 		return err
 	}
 	for _, arch := range architectures {
-		if err := one(dist, version, arch, at); err != nil {
+		if err := one(dist, version, arch, maintainer, at); err != nil {
 			return err
 		}
 	}
@@ -58,7 +60,7 @@ func build(dist string) error {
 }
 
 // one builds the package of one architecture.
-func one(dist, version, arch string, at time.Time) error {
+func one(dist, version, arch, maintainer string, at time.Time) error {
 	stage, err := os.MkdirTemp("", "greyglass-deb-")
 	if err != nil {
 		return err
@@ -67,7 +69,7 @@ func one(dist, version, arch string, at time.Time) error {
 	err = errors.Join(
 		compile(arch, filepath.Join(stage, "greyglass")),
 		stageManual(stage),
-		stageChangelog(filepath.Join(stage, "changelog.gz"), version, at),
+		stageChangelog(filepath.Join(stage, "changelog.gz"), version, maintainer, at),
 		stageCopyright(filepath.Join(stage, "copyright")),
 		stageFiles(stage),
 	)
@@ -79,7 +81,7 @@ func one(dist, version, arch string, at time.Time) error {
 		return err
 	}
 	variables := map[string]string{
-		"ARCH": arch, "VERSION": version, "STAGE": stage, "MAINTAINER": theMaintainer(), "MTIME": at.Format(time.RFC3339),
+		"ARCH": arch, "VERSION": version, "STAGE": stage, "MAINTAINER": maintainer, "MTIME": at.Format(time.RFC3339),
 	}
 	filled := filepath.Join(stage, "nfpm.yaml")
 	if err := os.WriteFile(filled, []byte(os.Expand(string(recipe), func(v string) string { return variables[v] })), 0o644); err != nil {
@@ -121,11 +123,17 @@ func sourceDate() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-func theMaintainer() string {
+// theMaintainer is the one that DEBFULLNAME and DEBEMAIL name, as for Debian's own
+// tools, else the author of the last commit.
+func theMaintainer() (string, error) {
 	if name, email := os.Getenv("DEBFULLNAME"), os.Getenv("DEBEMAIL"); name != "" && email != "" {
-		return fmt.Sprintf("%s <%s>", name, email)
+		return fmt.Sprintf("%s <%s>", name, email), nil
 	}
-	return maintainer
+	author, err := output("git", "log", "-1", "--format=%an <%ae>")
+	if err != nil {
+		return "", fmt.Errorf("no maintainer; build in a clone, or set DEBFULLNAME and DEBEMAIL: %w", err)
+	}
+	return strings.TrimSpace(author), nil
 }
 
 func output(name string, args ...string) (string, error) {

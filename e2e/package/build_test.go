@@ -16,11 +16,12 @@ func TestBuiltTwice(t *testing.T) {
 	copied, again := t.TempDir(), t.TempDir()
 	script := `umask 077; cd "$1"; git ls-files -z -co --exclude-standard | xargs -0 cp --parents -t "$2" && cd "$2" && go run ./contrib/deb -dist "$3"`
 	cmd := exec.Command("sh", "-c", script, "sh", tree, copied, again)
-	date, err := exec.Command("git", "-C", tree, "log", "-1", "--format=%ct").Output()
+	commit, err := exec.Command("git", "-C", tree, "log", "-1", "--format=%ct%n%an%n%ae").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strings.TrimSpace(string(date)))
+	about := strings.Split(string(commit), "\n")
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+about[0], "DEBFULLNAME="+about[1], "DEBEMAIL="+about[2])
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -15,7 +15,7 @@ func TestLint(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, command string }{
 		{"lintian", "lintian --allow-root --fail-on error,warning --display-info dist/*.deb"},
-		{"manual", "mandoc -T lint -W style contrib/man/*"},
+		{"manual", "mandoc -T lint -W warning contrib/man/*"},
 		{"scripts", "shellcheck contrib/deb/postinst contrib/deb/prerm contrib/deb/postrm ci/run lab/*.sh --shell=bash --exclude=SC3046 && " +
 			"shellcheck contrib/deb/postinst contrib/deb/prerm contrib/deb/postrm"},
 		{"completions", "bash -n contrib/completion/greyglass.bash && zsh -n contrib/completion/greyglass.zsh && fish -n contrib/completion/greyglass.fish"},
