@@ -9,8 +9,8 @@ import (
 
 // What the log says when the file was lost, and the daemon goes on.
 const (
-	begunAnew = "the database file is gone; a new one was begun, which remembers nothing yet"
-	replaced  = "the database file was replaced; the one that is there now is used"
+	begunAnew = "the database file is gone; created an empty database"
+	replaced  = "the database file was replaced; using the one that is there now"
 )
 
 // loseFile takes the database from under the running daemon: deletes it, with

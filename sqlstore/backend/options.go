@@ -18,12 +18,11 @@ var ErrUnsupported = errors.New("sqlstore: not supported")
 
 // Options are how a store is opened. The zero value opens an existing database.
 type Options struct {
-	// Create is for the daemon. An SQLite database is created if there is none,
-	// and begun anew if it is damaged (the damaged one is moved aside and kept),
-	// when it is opened or when its file has gone; and it is checked, in the
-	// background, from beginning to end. In a PostgreSQL database the schema is
-	// created, if there is none and the role may; and it is opened also while it
-	// can't be reached, or not be used, which every method then says.
+	// Create is for the daemon. An SQLite database is created if there is none; one
+	// that is corrupt, when it is opened or when a check of all of it finds it so, is
+	// quarantined, and an empty one created. In a PostgreSQL database the schema is
+	// created, if there is none and the role may. Both are opened also while they can't
+	// be reached or used, which every method then says.
 	Create bool
 
 	// Synchronous is when what was committed must be on the disk: [Full], also

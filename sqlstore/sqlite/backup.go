@@ -55,8 +55,8 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 }
 
 // copyTo copies the database as it is now, page by page, to an empty file.
-func (o *opened) copyTo(ctx context.Context, temp string, progress func(done, total int64)) error {
-	conn, err := connect(ctx, readerDSN(o.path))
+func (d *database) copyTo(ctx context.Context, temp string, progress func(done, total int64)) error {
+	conn, err := connect(ctx, readerDSN(d.path))
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (o *opened) copyTo(ctx context.Context, temp string, progress func(done, to
 			}
 			if more, err = backup.Step(backupStep); err == nil {
 				total := int64(backup.PageCount())
-				progress((total-int64(backup.Remaining()))*o.pageSize, total*o.pageSize)
+				progress((total-int64(backup.Remaining()))*d.pageSize, total*d.pageSize)
 			}
 		}
 		return errors.Join(err, backup.Finish())

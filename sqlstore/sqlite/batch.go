@@ -1,21 +1,10 @@
 package sqlite
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"greyglass/sqlstore/backend"
-)
-
-const (
-	// stallTime is how long those who may need no write wait for a writer that
-	// is held up, by another program's lock or by the disk.
-	stallTime = 100 * time.Millisecond
-
-	// mendPatience bounds how long jobs wait for the keeper to mend what is
-	// unsound.
-	mendPatience = time.Second
 )
 
 // commit does the jobs in one transaction, with those that come in time if it is
@@ -23,11 +12,9 @@ const (
 // another reason, each is done once more in a transaction of its own, so that it
 // harms no other.
 func (w *writer) commit(batch []*job, open bool) {
-	stall := time.AfterFunc(stallTime, w.stalled.raise)
-	defer w.goOn(stall)
 	batch, err := w.attempt(batch, open)
-	if isUnsound(err) && w.now.Load().err == nil {
-		w.awaitMend(err)
+	if isTampered(err) && w.now.Load().err == nil {
+		w.reopen(err)
 		batch, err = w.attempt(batch, open)
 	}
 	switch {
@@ -46,14 +33,6 @@ func (w *writer) commit(batch []*job, open bool) {
 		for i := range batch {
 			w.commit(batch[i:i+1:i+1], false)
 		}
-	}
-}
-
-// goOn ends what began with the timer of a stall.
-func (w *writer) goOn(stall *time.Timer) {
-	stall.Stop()
-	if !w.locked.Load() {
-		w.stalled.lower()
 	}
 }
 
@@ -77,51 +56,13 @@ func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
 	return batch, err
 }
 
-// diagnose draws the conclusions of an error for what comes next.
-func (w *writer) diagnose(db *opened, err error) {
-	if isFault(err) {
-		w.counters.Failed.Add(1)
-	}
-	switch {
-	case isCorrupt(err) && db.check(true) == nil:
-		w.now.Store(&state{db, damaged(w.path, err)})
-		w.raiseAlarm()
-	case errors.Is(err, errSync): // until what it is about is on the disk
-		w.now.Store(&state{db, explain(w.path, err)})
-		w.raiseAlarm()
-	case isFault(err) && !isFull(err) && !isBusy(err):
-		w.suspect.Store(true)
-	}
-}
-
-func (w *writer) raiseAlarm() {
-	select {
-	case w.alarm <- struct{}{}:
-	default:
-	}
-}
-
-// awaitMend has the keeper mend what is unsound.
-func (w *writer) awaitMend(err error) {
-	unsound := &state{w.now.Load().db, explain(w.path, err)}
-	w.now.Store(unsound)
-	w.raiseAlarm()
-	for patience := time.After(mendPatience); w.now.Load() == unsound; {
-		select {
-		case f := <-w.pauses:
-			f()
-		case <-patience:
-			return
-		case <-w.Closing:
-			return
-		}
-	}
-}
-
 // begin begins a transaction, however long another program holds the lock, as
 // long as any caller still waits. It returns the jobs that are still wanted;
 // if there are none, no transaction was begun.
-func (w *writer) begin(db *opened, batch []*job) ([]*job, error) {
+func (w *writer) begin(db *database, batch []*job) ([]*job, error) {
+	if err := db.setSynchronous(*w.synchronous.Load()); err != nil {
+		return batch, fmt.Errorf("%w: %w", errBegin, err)
+	}
 	for {
 		if batch = stillWanted(batch); len(batch) == 0 {
 			return nil, nil
@@ -135,8 +76,7 @@ func (w *writer) begin(db *opened, batch []*job) ([]*job, error) {
 			return batch, err
 		}
 		w.locked.Store(true)
-		w.stalled.raise()
-		if err := db.check(false); err != nil {
+		if err := db.checkFiles(); err != nil {
 			return batch, err
 		}
 		select {
@@ -163,7 +103,7 @@ func stillWanted(batch []*job) []*job {
 // runAll runs the jobs in the transaction that was begun, and commits it, or
 // rolls it back if any of them fails. It returns them, with those that came into
 // an open one.
-func (w *writer) runAll(db *opened, batch []*job, open bool) ([]*job, error) {
+func (w *writer) runAll(db *database, batch []*job, open bool) ([]*job, error) {
 	batch, err := w.runEach(db.tx, batch, open)
 	if err == nil {
 		err = w.finish(db)
@@ -193,32 +133,40 @@ func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 	return batch, nil
 }
 
-// finish commits, and returns when what was written is as durable as is asked for.
-func (w *writer) finish(db *opened) error {
+// finish commits. It looks at the files first: nobody is answered from a database
+// that was deleted (TestFaultDeleted), and nothing is written behind the end of a
+// log that was cut short (TestLogCut).
+func (w *writer) finish(db *database) error {
 	if !db.tx.wrote {
 		return db.tx.commit()
 	}
-	if err := db.check(false); err != nil {
+	if err := db.checkFiles(); err != nil {
 		return err
-	}
-	durable := w.durable.Load()
-	if durable && db.log.grew {
-		db.log.makeRoom()
-		db.files.noteLog()
 	}
 	if err := db.tx.commit(); err != nil {
 		return err
 	}
 	w.rows.Add(db.tx.rows)
-	db.log.grew = db.files.noteLog()
+	db.files.noteLog()
 	w.wrote.Store(true)
-	if !durable {
-		return nil
-	}
-	return db.log.reachDisk()
+	return nil
 }
 
 func runSafely(j *job, tx *tx) (err error) {
 	defer backend.Rescue(&err)
 	return j.run(tx)
+}
+
+// diagnose draws the conclusions of an error for what comes next.
+func (w *writer) diagnose(db *database, err error) {
+	if isFault(err) {
+		w.counters.Failed.Add(1)
+	}
+	switch {
+	case isCorrupt(err) && db.checkFiles() == nil:
+		w.now.Store(&state{db, damaged(w.path, err)})
+		w.startCheck()
+	case isFault(err) && !isTampered(err) && !isFull(err) && !isBusy(err):
+		w.suspect = true
+	}
 }

@@ -16,7 +16,6 @@ const checkRetry = time.Minute
 // check is one look, in the background and on a connection of its own, at the
 // whole database. The methods of nil do nothing.
 type check struct {
-	db    *opened
 	ended chan error // holds one
 	stop  context.CancelFunc
 }
@@ -51,67 +50,48 @@ func quickCheck(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkSoon has the database checked, if it is the daemon's own.
-func (k *keeper) checkSoon() {
-	if k.create {
-		k.checkAt = time.Now().Add(flushInterval)
+// checkSoon has a database that was there before checked, if it is the daemon's own.
+func (w *writer) checkSoon(from origin) {
+	if w.create && from == existing {
+		w.checkAt = time.Now().Add(interval)
 	}
 }
 
-func (k *keeper) checkNow() {
-	if k.check == nil && k.condemned == nil && k.checkAt.IsZero() {
-		k.checkAt = time.Now()
-	}
-}
-
-// beginCheck begins a check if it is time for one.
-func (k *keeper) beginCheck() {
-	now := k.writer.now.Load()
-	if k.check != nil || now.db == nil || k.checkAt.IsZero() || time.Now().Before(k.checkAt) {
+// startCheck begins a check, unless one is going on.
+func (w *writer) startCheck() {
+	db := w.now.Load().db
+	if w.check != nil || db == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(k.ctx)
-	c := &check{db: now.db, ended: make(chan error, 1), stop: cancel}
-	k.check, k.checkAt = c, time.Time{}
-	go func() { c.ended <- quickCheck(ctx, c.db.path) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &check{ended: make(chan error, 1), stop: cancel}
+	w.check, w.checkAt = c, time.Time{}
+	go func() { c.ended <- quickCheck(ctx, db.path) }()
 }
 
-// endCheck breaks off the check that is going on.
-func (k *keeper) endCheck() {
-	if k.check == nil {
+// stopCheck breaks off the check that is going on.
+func (w *writer) stopCheck() {
+	if w.check == nil {
 		return
 	}
-	k.check.stop()
-	<-k.check.ended
-	k.check, k.checkAt = nil, time.Now().Add(checkRetry)
+	w.check.stop()
+	<-w.check.ended
+	w.check, w.checkAt = nil, time.Now().Add(checkRetry)
 }
 
-// judge draws the conclusions of a check.
-func (k *keeper) judge(err error) {
-	db := k.check.db
-	k.check.stop()
-	k.check = nil
-	now := k.writer.now.Load()
-	suspected := errors.Is(now.err, greylist.ErrDamaged)
-	switch {
-	case now.db != db:
-		k.checkSoon()
-	case errors.Is(err, greylist.ErrDamaged):
-		k.condemned = err
-		k.writer.pause(func() { k.writer.now.Store(&state{db, damaged(k.path, err)}) })
-		k.log.Error("the database is damaged; answering by on_error until the daemon is restarted, which moves it aside and begins a new one",
-			"database", k.path, "error", err)
-		if err := condemn(db.path, err); err != nil {
-			k.log.Error("it cannot be noted that the database is damaged", "database", k.path, "error", err)
-		}
+// checked draws the conclusions of a check. A damaged database is quarantined by the
+// daemon, which goes on with an empty one; a command leaves it as it is.
+func (w *writer) checked(err error) {
+	w.check.stop()
+	w.check = nil
+	now := w.now.Load()
+	switch suspected := errors.Is(now.err, greylist.ErrDamaged); {
+	case errors.Is(err, greylist.ErrDamaged) && w.create:
+		w.reopen(err)
 	case err != nil:
-		k.checkAt = time.Now().Add(checkRetry)
+		w.checkAt = time.Now().Add(checkRetry)
 	case suspected: // it was replaced by a whole one in place, or read wrongly once
-		k.log.Warn("the database is whole after all", "database", k.path)
-		k.writer.pause(func() {
-			ctx, cancel := context.WithTimeout(k.ctx, mendTimeout)
-			defer cancel()
-			k.renew(ctx, db)
-		})
+		w.log.Warn("the database is whole after all; using it again", "database", w.path)
+		w.reopen(errSuspect)
 	}
 }

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	flushInterval /= 4 // so that nothing takes long
+	interval /= 4 // so that nothing takes long
 	os.Exit(m.Run())
 }
 

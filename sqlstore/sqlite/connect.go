@@ -22,10 +22,9 @@ const beginSQL = `BEGIN IMMEDIATE`
 // writerDSN is for the writer. It waits for a lock for 100 ms and is asked
 // again, so that it sees when nobody waits for it any more. It cuts a log that
 // had to grow when it begins that anew. Its cache is small: SQLite looks through all
-// of it at the end of a commit that has split a page of the index. What it commits is
-// made durable by the [commitLog].
+// of it at the end of a commit that has split a page of the index.
 func writerDSN(path string) string {
-	return dsn(path, "rw", "busy_timeout(100)", "synchronous(NORMAL)", "wal_autocheckpoint(0)", "cache_size(-4096)",
+	return dsn(path, "rw", "busy_timeout(100)", "wal_autocheckpoint(0)", "cache_size(-4096)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 
@@ -34,14 +33,14 @@ func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
 
-// lookerDSN is for [lookers], which wait for nobody. Their caches are small: a change of the
-// database empties them.
-func lookerDSN(path string) string {
+// lookupDSN is for the [lookup], which waits for nobody. Its cache is small: a change of
+// the database empties it.
+func lookupDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-2048)")
 }
 
-// flusherDSN is for checkpoints, which wait for nobody.
-func flusherDSN(path string) string {
+// checkpointDSN is for checkpoints, which wait for nobody.
+func checkpointDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)")
 }
 

@@ -13,7 +13,7 @@ const recount = 10 * time.Minute
 // counter knows how many rows there are.
 type counter struct {
 	mu      sync.Mutex
-	of      *opened   // what was counted; nil: nothing yet
+	of      *database // what was counted; nil: nothing yet
 	at      time.Time // of the last count
 	counted int64     // then, less what the writer had added by then
 }

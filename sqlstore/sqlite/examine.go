@@ -122,9 +122,9 @@ func (x *Examination) check(ctx context.Context, conn *connection, pragma string
 	return rows.Err()
 }
 
-// SetAside returns the files to which corrupt databases were moved that had been
+// Quarantined returns the files to which corrupt databases were moved that had been
 // at the url's path: PATH.corrupt-TIME.
-func SetAside(url string) ([]string, error) {
+func Quarantined(url string) ([]string, error) {
 	path, err := realPath(url)
 	if err != nil {
 		return nil, err
@@ -133,12 +133,12 @@ func SetAside(url string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
-	var aside []string
+	var files []string
 	for _, e := range entries {
 		stamp, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".corrupt-")
 		if ok && !strings.Contains(stamp, "-") { // else it is a part of one, such as its log
-			aside = append(aside, filepath.Join(filepath.Dir(path), e.Name()))
+			files = append(files, filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
-	return aside, nil
+	return files, nil
 }

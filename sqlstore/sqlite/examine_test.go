@@ -72,7 +72,7 @@ func TestExamineTakesOnlyOurs(t *testing.T) {
 	}
 }
 
-func TestSetAside(t *testing.T) {
+func TestQuarantined(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass[1].db")
 	aside := path + ".corrupt-20261122T190505Z"
 	for _, file := range []string{aside, aside + "-wal", path + ".bak", path} {
@@ -80,7 +80,7 @@ func TestSetAside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := SetAside("sqlite:" + path); err != nil || !slices.Equal(got, []string{aside}) {
+	if got, err := Quarantined("sqlite:" + path); err != nil || !slices.Equal(got, []string{aside}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -35,7 +36,16 @@ func isBusy(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY }
 // just so, rather than something about what was asked of it.
 func isFault(err error) bool {
 	_, known := advice[sqliteCode(err)]
-	return known || isUnsound(err) || errors.Is(err, errBegin) || errors.Is(err, errSync)
+	return known || isTampered(err) || errors.Is(err, errBegin)
+}
+
+// mayPass reports whether a database that can't be opened may be opened later, without
+// anybody changing the configuration or the program.
+func mayPass(err error) bool {
+	if errors.Is(err, greylist.ErrNotOurs) || errors.Is(err, greylist.ErrNewer) {
+		return false
+	}
+	return isFault(err) || errors.As(err, new(syscall.Errno)) || errors.Is(err, greylist.ErrDamaged) || errors.Is(err, greylist.ErrNoDatabase)
 }
 
 // sqliteCode is the primary result code (sqlite.org/rescode.html) of an error,
@@ -64,7 +74,7 @@ var advice = map[int]string{
 
 const (
 	writableAdvice = "the file and its folder must be writable for the daemon's user, and their file system not mounted read-only"
-	damagedAdvice  = "restart the daemon: it moves the database aside and begins a new one"
+	damagedAdvice  = "the daemon checks it; if it is corrupt, it quarantines it and goes on with an empty one"
 	lockedAdvice   = "end the program that holds the lock ('fuser FILE' finds it)"
 	slowAdvice     = "look at the disk and at the load of the machine"
 	brokenAdvice   = "look at the kernel's log, the disk, its quota, and whether it is mounted read-only"
@@ -83,10 +93,8 @@ func explain(path string, err error) error {
 	case errors.Is(err, greylist.ErrDamaged):
 		what = damagedAdvice
 	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer), errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errMoved):
-	case isUnsound(err):
+	case isTampered(err):
 		what = sharedAdvice
-	case errors.Is(err, errSync):
-		what = brokenAdvice
 	case isFault(err):
 		what = cmp.Or(advice[sqliteCode(err)], "see the log")
 		if !strings.HasPrefix(err.Error(), "sqlstore: ") {

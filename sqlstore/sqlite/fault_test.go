@@ -252,7 +252,7 @@ func TestIOError(t *testing.T) {
 	limit(4096)
 	failsAtOnce(t, s, "I/O error")
 	stillKnown(t, s, 7)
-	time.Sleep(3 * flushInterval) // the connections are renewed, to no avail
+	time.Sleep(3 * interval) // the database is reopened, to no avail
 	failsAtOnce(t, s, "I/O error")
 	stillKnown(t, s, 7)
 	limit(old.Cur)
@@ -293,7 +293,7 @@ func TestReadOnly(t *testing.T) {
 	writeFile(t, filepath.Join("/sys/fs/ext4", filepath.Base(device), "trigger_fs_error"), []byte("a test"))
 	failsAtOnce(t, s, "")
 	stillKnown(t, s, 7)
-	time.Sleep(3 * flushInterval) // new connections are read-only from the beginning
+	time.Sleep(3 * interval) // new connections are read-only from the beginning
 	failsAtOnce(t, s, "")
 	stillKnown(t, s, 7)
 
@@ -307,7 +307,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(mounted, syscall.MNT_DETACH) })
 	recovers(t, s, 100)
-	if log := j.String(); !strings.Contains(log, "was replaced; the one that is there now is used") {
+	if log := j.String(); !strings.Contains(log, "was replaced; using the one that is there now") {
 		t.Errorf("log: %s", log)
 	}
 	closesWhole(t, s, 101)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -23,8 +22,7 @@ const (
 
 // Record implements [greylist.Store].
 func (s *Store) Record(ctx context.Context, h greylist.History) error {
-	added := false
-	err := s.writer.do(ctx, func(tx *tx) error {
+	return s.writer.do(ctx, func(tx *tx) error {
 		for _, a := range h.Answered {
 			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
 				return err
@@ -35,13 +33,8 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 				return err
 			}
 		}
-		added = true
 		return nil
 	}, nil)
-	if errors.Is(err, errSync) && added {
-		return nil // it will be on the disk when anything is answered again
-	}
-	return err
 }
 
 // ExpireHistory implements [greylist.Store].

@@ -19,7 +19,7 @@ import (
 
 // openSteps opens the database as a program with these migrations would.
 func openSteps(path string, steps []string) (*Store, error) {
-	return openStore(context.Background(), path, settings{true, backend.Full, slog.New(slog.DiscardHandler), steps})
+	return openStore(context.Background(), path, settings{create: true, synchronous: backend.Full, log: slog.New(slog.DiscardHandler), steps: steps})
 }
 
 // next is a migration as a later version might bring.

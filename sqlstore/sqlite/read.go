@@ -56,7 +56,7 @@ func (s *Store) readers() (*sql.DB, error) {
 }
 
 // reading returns the database to read from.
-func (s *Store) reading() (*opened, error) {
+func (s *Store) reading() (*database, error) {
 	if s.closed() {
 		return nil, greylist.ErrClosed
 	}

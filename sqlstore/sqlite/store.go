@@ -1,3 +1,9 @@
+// Package sqlite keeps what the greylist remembers in an SQLite file, made to be read
+// by people with the sqlite3 program too.
+//
+// All changes go through one writer, which commits what is waiting together
+// (writer.go, batch.go), and reopens the database when its files were changed or the
+// storage failed (recover.go, check.go). Checkpoints are made beside it (checkpoint.go).
 package sqlite
 
 import (
@@ -16,13 +22,10 @@ import (
 
 // Store is a [greylist.Store] in an SQLite file.
 type Store struct {
-	path string // absolute, as it was asked for
-	settings
-	writer  *writer  // makes all changes
-	keeper  *keeper  // looks after the database
-	flusher *flusher // has changes reach the file itself; the keeper's
-	habit   habit    // of updates
-	counter counter  // of triplets
+	path         string // absolute, as it was asked for
+	writer       *writer
+	checkpointer *checkpointer
+	counter      counter // of triplets
 
 	closeOnce sync.Once
 	closeErr  error
@@ -30,13 +33,17 @@ type Store struct {
 
 // settings are how a database is opened.
 type settings struct {
-	create      bool // it, if there is none, and anew, if it is damaged
+	create      bool // it, if there is none, and anew, if it is corrupt
 	synchronous string
 	log         *slog.Logger
 	steps       []string // its [migrations]
+	damaged     error    // a check has found the database corrupt whose file is corrupt
+	corrupt     identity
 }
 
-// Open opens the database that the url "sqlite:PATH" names.
+// Open opens the database that the url "sqlite:PATH" names. With Create it succeeds
+// also where the disk is full, the file system read-only or the folder not there yet:
+// every method then says so, until the database can be opened.
 func Open(ctx context.Context, url string, opts backend.Options) (*Store, error) {
 	path, err := pathOf(url)
 	if err != nil {
@@ -46,7 +53,7 @@ func Open(ctx context.Context, url string, opts backend.Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
-	return openStore(ctx, path, settings{opts.Create, synchronous, opts.Log(), migrations})
+	return openStore(ctx, path, settings{create: opts.Create, synchronous: synchronous, log: opts.Log(), steps: migrations})
 }
 
 // Check reports what is wrong with the url, without looking at the file.
@@ -74,35 +81,30 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
-	s := &Store{path: path, settings: opts}
-	db, from, err := s.open(ctx, opts)
-	if err != nil {
+	opening, cancel := context.WithTimeout(ctx, backend.OpenTimeout)
+	defer cancel()
+	first := new(state)
+	db, from, err := openPath(opening, path, opts)
+	switch {
+	case err == nil:
+		first.db = db
+	case opts.create && ctx.Err() == nil && mayPass(err):
+		first.err = unusable(path, err)
+	default:
 		return nil, err
 	}
-	s.writer = startWriter(path, db, opts.synchronous, opts.log)
-	s.flusher = &flusher{writer: s.writer, log: opts.log}
-	s.keeper = startKeeper(s, from == whatIsThere)
+	s := &Store{path: path, writer: startWriter(path, first, opts)}
+	if err == nil {
+		s.writer.checkSoon(from)
+	}
+	s.checkpointer = startCheckpointer(s.writer)
+	go s.writer.loop()
 	return s, nil
 }
 
-// open opens what is at the path, or a new database.
-func (s *Store) open(ctx context.Context, opts settings) (db *opened, from origin, err error) {
-	ctx, cancel := context.WithTimeout(ctx, backend.OpenTimeout)
-	defer cancel()
-	path, from, err := prepareFile(ctx, s.path, opts)
-	if err != nil {
-		return nil, from, err
-	}
-	db, err = openDatabase(ctx, s.path, path, opts)
-	if err != nil {
-		return nil, from, openError(path, err)
-	}
-	return db, from, nil
-}
-
 // Close implements [greylist.Store]. The database is then in its file alone,
-// unless another program has it open. It returns an error after [CloseTimeout],
-// where the disk does not answer.
+// unless another program has it open. It returns an error after
+// [backend.CloseTimeout], where the disk does not answer.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		done := make(chan error, 1)
@@ -110,7 +112,7 @@ func (s *Store) Close() error {
 		select {
 		case s.closeErr = <-done:
 		case <-time.After(backend.CloseTimeout):
-			s.closeErr = fmt.Errorf("sqlstore: %s does not answer, and is left as it is", s.path)
+			s.closeErr = fmt.Errorf("sqlstore: %s does not answer; leaving it as it is", s.path)
 		}
 	})
 	return s.closeErr
@@ -118,19 +120,15 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.writer.stop()
-	s.keeper.close()
+	s.checkpointer.close()
 	now := s.writer.now.Load()
-	if now.db == nil {
+	switch {
+	case now.db == nil:
 		return nil
+	case errors.Is(now.err, greylist.ErrDamaged):
+		return now.db.close()
 	}
-	if errors.Is(now.err, greylist.ErrDamaged) {
-		err := now.db.close() // which may change it
-		if s.keeper.condemned != nil {
-			err = errors.Join(err, condemn(now.db.path, s.keeper.condemned))
-		}
-		return err
-	}
-	return errors.Join(s.flusher.last(), now.db.close())
+	return errors.Join(s.checkpointer.last(now.db), now.db.close())
 }
 
 // closed reports whether Close was called.

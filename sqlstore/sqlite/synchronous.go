@@ -26,7 +26,7 @@ func SetSynchronous(opened greylist.Store, value string) error {
 		return err
 	}
 	if s, ok := opened.(*Store); ok {
-		s.writer.durable.Store(value == backend.Full)
+		s.writer.synchronous.Store(&value)
 	}
 	return nil
 }

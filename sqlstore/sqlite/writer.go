@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -16,43 +15,46 @@ const (
 	// the first of them waits for the last.
 	maxBatch = 512
 
-	// lockPatience bounds how long a writer that is to stop waits for another
+	// stallTime is how long a job that may need no write waits for the writer,
+	// before it is tried by reading alone.
+	stallTime = 100 * time.Millisecond
+
+	// lockTimeout bounds how long a writer that is to stop waits for another
 	// program's lock.
-	lockPatience = 2 * time.Second
+	lockTimeout = 2 * time.Second
 )
 
-// writer makes all changes, on one connection. It takes all jobs that are
-// waiting, and those that are expected in a moment, and runs them in one
-// transaction; those that come later share the next. So the cost of making a
-// commit durable is shared by as many callers as there are, and an idle writer
-// commits at once.
+// interval is how often checkpoints are made, and the files of the database checked.
+var interval = time.Second // tests make it shorter
+
+// writer makes all changes, on one connection, and replaces the connections when the
+// database needs it (recover.go). It takes all jobs that are waiting, and those that
+// are expected in a moment, and runs them in one transaction; those that come later
+// share the next. So the cost of making a commit durable is shared by as many callers
+// as there are, and an idle writer commits at once.
 type writer struct {
-	path string // of the database, for people
-	log  *slog.Logger
+	path string // of the database, as it was asked for
+	settings
 	backend.Queue[*job]
 	pauses   chan func()
 	hopeless chan struct{} // closed: no lock is waited for any more
 	exited   chan struct{} // closed: no more jobs are run
 
-	now      atomic.Pointer[state] // stored by the writer's goroutine alone
-	stalled  flag                  // it has been at one thing for longer than stallTime
-	locked   atomic.Bool           // that is to wait for another program's lock
-	alarm    chan struct{}         // holds one: the keeper is to look now
-	durable  atomic.Bool           // is what was committed before its callers are told
-	suspect  atomic.Bool           // the storage failed: connections may not work any more
-	wrote    atomic.Bool           // something was committed; reset by whoever makes checkpoints
-	rows     atomic.Int64          // how many triplets were added, less those removed, since it began
-	counters *backend.Counters
+	now         atomic.Pointer[state]  // stored by the writer's goroutine alone
+	locked      atomic.Bool            // another program holds the lock
+	synchronous atomic.Pointer[string] // when what was committed must be on the disk, from the next transaction on
+	wrote       atomic.Bool            // something was committed; reset by a checkpoint
+	rows        atomic.Int64           // how many triplets were added, less those removed, since it began
+	counters    *backend.Counters
+
+	recovery // of the writer's goroutine alone
 }
 
 // state is the database that there is, and why it can't be used.
 type state struct {
-	db  *opened // nil: none
-	err error   // of every job; nil only if there is a database
+	db  *database // nil: none
+	err error     // of every job; nil only if there is a database
 }
-
-// readable reports whether what is there to be read is right.
-func (s *state) readable() bool { return s.err == nil || s.db != nil && errors.Is(s.err, errSync) }
 
 // job is what one caller wants done in a transaction.
 type job struct {
@@ -62,21 +64,18 @@ type job struct {
 	done chan error      // holds one, so that a caller who has gone stops nobody
 }
 
-func startWriter(path string, db *opened, synchronous string, log *slog.Logger) *writer {
+func startWriter(path string, first *state, opts settings) *writer {
 	w := &writer{
 		path:     path,
-		log:      log,
+		settings: opts,
 		Queue:    backend.NewQueue[*job](maxBatch, make(chan struct{})),
 		pauses:   make(chan func()),
 		hopeless: make(chan struct{}),
 		exited:   make(chan struct{}),
-		alarm:    make(chan struct{}, 1),
 		counters: backend.NewCounters(),
 	}
-	w.durable.Store(synchronous == backend.Full)
-	w.stalled.lower()
-	w.now.Store(&state{db: db})
-	go w.loop()
+	w.synchronous.Store(&opts.synchronous)
+	w.now.Store(first)
 	return w
 }
 
@@ -95,20 +94,19 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 	default:
 	}
 	j := &job{ctx: ctx, run: run, done: make(chan error, 1)}
-	var stalled <-chan struct{}
+	var stalled <-chan time.Time
 	if instead != nil {
-		stalled = w.stalled.raised()
+		wait := stallTime
+		if w.locked.Load() {
+			wait = 0
+		}
+		stalled = time.After(wait)
 	}
 	queue := w.Jobs
-	select {
-	case queue <- j:
-		queue = nil // it is handed in
-	default:
-	}
 	for {
 		select {
 		case queue <- j:
-			queue = nil
+			queue = nil // it is handed in
 		case err := <-j.done:
 			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer has seen it first
 				return late(w.path, err, w.locked.Load())
@@ -118,11 +116,10 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 			if instead() {
 				return nil
 			}
-			stalled = nil
 		case <-ctx.Done():
 			return late(w.path, ctx.Err(), w.locked.Load())
 		case <-w.exited:
-			select { // what was handed in just before the writer's last look is done
+			select { // what was handed in just before the writer stopped is done
 			case err := <-j.done:
 				return explain(w.path, err)
 			default:
@@ -146,13 +143,16 @@ func (w *writer) pause(f func()) {
 // stop completes the jobs that were handed in, and takes no more.
 func (w *writer) stop() {
 	close(w.Closing)
-	late := time.AfterFunc(lockPatience, func() { close(w.hopeless) })
-	defer late.Stop()
+	timer := time.AfterFunc(lockTimeout, func() { close(w.hopeless) })
+	defer timer.Stop()
 	<-w.exited
 }
 
 func (w *writer) loop() {
 	defer close(w.exited)
+	defer w.stopCheck()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	batch := make([]*job, 0, maxBatch)
 	for {
 		select {
@@ -161,6 +161,10 @@ func (w *writer) loop() {
 			clear(batch[:cap(batch)])
 		case f := <-w.pauses:
 			f()
+		case <-tick.C:
+			w.look()
+		case err := <-w.check.result():
+			w.checked(err)
 		case <-w.Closing:
 			for batch = w.Fill(batch[:0], false); len(batch) > 0; batch = w.Fill(batch[:0], false) {
 				w.commit(batch, false)

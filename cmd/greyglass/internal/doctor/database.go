@@ -34,7 +34,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 	if ctx.Err() != nil {
 		return
 	}
-	v.checkSetAside(url)
+	v.checkQuarantined(url)
 	switch {
 	case errors.Is(err, fs.ErrPermission) && !v.Machine.Super:
 		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
@@ -45,7 +45,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 	}
 	v.newestTime = x.NewestTime
 	if len(x.Faults) > 0 {
-		v.wrong("restart the daemon: it moves a corrupt database aside and begins a new one; or stop it, put a copy made by 'greyglass backup' in its place, and start it; and look after the disk ('dmesg')",
+		v.wrong("restart the daemon: it quarantines a corrupt database and goes on with an empty one; or stop it, put a copy made by 'greyglass backup' in its place, and start it; and look after the disk ('dmesg')",
 			"%s is corrupt: %s", x.Path, strings.Join(x.Faults, "; "))
 	} else {
 		v.ok("%s is sound (%s)", x.Path, humanize.IBytes(uint64(x.Bytes+x.LogBytes)))
@@ -128,12 +128,12 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
 }
 
-// checkSetAside says of databases that were corrupt, for as long as they are there.
-func (v *exam) checkSetAside(url string) {
-	files, _ := sqlite.SetAside(url)
+// checkQuarantined says of databases that were corrupt, for as long as they are there.
+func (v *exam) checkQuarantined(url string) {
+	files, _ := sqlite.Quarantined(url)
 	for _, file := range files {
 		v.wrong("look after the disk ('dmesg', 'smartctl'); save from the file what you need, then move it elsewhere or remove it",
-			"a database was found corrupt, moved aside as %s, and a new one begun", file)
+			"a database was found corrupt and quarantined as %s", file)
 	}
 }
 

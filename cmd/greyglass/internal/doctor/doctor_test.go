@@ -131,10 +131,10 @@ func TestDatabase(t *testing.T) {
 		{"gone", func(t *testing.T, path string) { remove(t, path) }, []string{"wrong: no database at"}},
 		{"another program's", func(t *testing.T, path string) { write(t, path, "hello\n") }, []string{"wrong: not a Greyglass database"}},
 		{"corrupt", func(t *testing.T, path string) { damage(t, path) }, []string{"wrong: is corrupt: "}},
-		{"moved aside", func(t *testing.T, path string) {
+		{"quarantined", func(t *testing.T, path string) {
 			write(t, path+".corrupt-20261122T190505Z", "")
 			write(t, path+".corrupt-20261122T190505Z-wal", "")
-		}, []string{"wrong: a database was found corrupt, moved aside as "}},
+		}, []string{"wrong: a database was found corrupt and quarantined as "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "greyglass.db")

@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -206,7 +208,6 @@ func TestNotThere(t *testing.T) {
 	dir := t.TempDir()
 	refused(t, filepath.Join(dir, "none.db"), false, greylist.ErrNoDatabase)
 	refused(t, filepath.Join(dir, "missing", "none.db"), false, greylist.ErrNoDatabase)
-	refused(t, filepath.Join(dir, "missing", "none.db"), true, nil)
 	refused(t, dir, true, greylist.ErrNotOurs)
 
 	empty := filepath.Join(dir, "empty.db")
@@ -235,15 +236,72 @@ func TestNotThere(t *testing.T) {
 		if err := os.Mkdir(locked, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, filepath.Join(locked, "new.db"), true, os.ErrPermission)
+		refused(t, filepath.Join(locked, "new.db"), false, greylist.ErrNoDatabase)
 		if err := os.Chmod(empty, 0); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, empty, true, os.ErrPermission)
+		refused(t, empty, false, os.ErrPermission)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestOpensLater: where there can be no database yet, the daemon's store is opened all
+// the same, says so, and begins by itself once there can.
+func TestOpensLater(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(t *testing.T) (folder string, end func())
+		says  string
+	}{
+		{"no folder yet", func(t *testing.T) (string, func()) {
+			folder := filepath.Join(t.TempDir(), "folder")
+			return folder, func() {
+				if err := os.Mkdir(folder, 0o755); err != nil {
+					t.Error(err)
+				}
+			}
+		}, "folder"},
+		{"full disk", func(t *testing.T) (string, func()) {
+			folder := disk(t, 1)
+			return folder, fillUp(t, folder)
+		}, "full"},
+		{"read-only file system", func(t *testing.T) (string, func()) {
+			folder := disk(t, 1)
+			remount := func(flags uintptr) {
+				if err := syscall.Mount("", folder, "", syscall.MS_REMOUNT|flags, ""); err != nil {
+					t.Error(err)
+				}
+			}
+			remount(syscall.MS_RDONLY)
+			return folder, func() { remount(0) }
+		}, "read-only file system"},
+		{"full disk, with a database", func(t *testing.T) (string, func()) {
+			folder := disk(t, 8)
+			filled(t, filepath.Join(folder, "greyglass.db"))
+			return folder, fillUp(t, folder)
+		}, "full"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder, end := c.begin(t)
+			s, j := openLogged(t, filepath.Join(folder, "greyglass.db"))
+			failsAtOnce(t, s, c.says)
+			if _, err := s.Stats(t.Context()); err == nil {
+				t.Error("it is read")
+			}
+			time.Sleep(2 * interval)
+			failsAtOnce(t, s, c.says)
+			end()
+			recovers(t, s, 5000)
+			j.logs(t)
+			stats, err := s.Stats(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			closesWhole(t, s, stats.Waiting)
+		})
 	}
 }
 

@@ -11,18 +11,17 @@ import (
 // The files of a database that is open may be deleted, replaced or cut by
 // somebody else. SQLite goes on with those that it has, whose content nobody
 // finds any more, or that others write to by other rules (sqlite.org/howtocorrupt.html,
-// section 2.4). So they are looked at every second and before each commit.
+// section 2.4). So they are checked every second and before each commit.
 var (
 	errMoved  = errors.New("sqlstore: the database file was deleted or replaced")
-	errBeside = errors.New("sqlstore: the -wal or -shm file of the database was deleted or replaced")
-	errIndex  = errors.New("sqlstore: the -shm file of the database was cut short")
+	errBeside = errors.New("sqlstore: the -wal or -shm file of the database was deleted, replaced or cut short")
 	errCut    = errors.New("sqlstore: the write-ahead log of the database was cut short")
 )
 
-// isUnsound reports whether the error says that the files are not those that
+// isTampered reports whether the error says that the files are not those that
 // were opened.
-func isUnsound(err error) bool {
-	return errors.Is(err, errMoved) || errors.Is(err, errBeside) || errors.Is(err, errIndex) || errors.Is(err, errCut)
+func isTampered(err error) bool {
+	return errors.Is(err, errMoved) || errors.Is(err, errBeside) || errors.Is(err, errCut)
 }
 
 // files are those of an open database in WAL mode, as they were when it was
@@ -44,14 +43,12 @@ func identify(path string) (id identity, size int64, err error) {
 	if err := syscall.Stat(path, &st); err != nil {
 		return identity{}, 0, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return identityOf(&st), st.Size, nil
+	return identity{uint64(st.Dev), st.Ino}, st.Size, nil
 }
 
-func identityOf(st *syscall.Stat_t) identity { return identity{uint64(st.Dev), st.Ino} }
-
-// lookAt notes the files of a database that was just opened; path is what was
+// noteFiles notes the files of a database that was just opened; path is what was
 // asked for, real what that is without symbolic links.
-func lookAt(path, real string) (_ *files, err error) {
+func noteFiles(path, real string) (_ *files, err error) {
 	f := &files{path: path, log: walOf(real), index: shmOf(real)}
 	if f.database, _, err = identify(path); err != nil {
 		return nil, err
@@ -59,12 +56,20 @@ func lookAt(path, real string) (_ *files, err error) {
 	if f.wal, _, err = identify(f.log); err != nil {
 		return nil, err
 	}
+	f.noteLog()
 	f.shm, f.indexSize, err = identify(f.index)
 	return f, err
 }
 
-// check returns [errMoved], [errBeside] or [errIndex], or nil, and whether the
-// log is shorter than it was.
+// noteLog notes the present size of the log.
+func (f *files) noteLog() {
+	if _, size, err := identify(f.log); err == nil {
+		f.logSize.Store(size)
+	}
+}
+
+// check returns [errMoved] or [errBeside], or nil, and whether the log is shorter
+// than it was.
 func (f *files) check() (shorter bool, err error) {
 	if gone(f.path, f.database) {
 		return false, errMoved
@@ -76,20 +81,10 @@ func (f *files) check() (shorter bool, err error) {
 		return false, errBeside
 	case err != nil:
 		return false, nil // what is wrong then, those who use it are told
-	case wal != f.wal || shm != f.shm:
+	case wal != f.wal || shm != f.shm || indexSize < f.indexSize:
 		return false, errBeside
-	case indexSize < f.indexSize:
-		return false, errIndex
 	}
 	return size < f.logSize.Load(), nil
-}
-
-// noteLog notes the present size of the log, and reports whether it has grown.
-func (f *files) noteLog() (grew bool) {
-	if _, size, err := identify(f.log); err == nil {
-		grew = size > f.logSize.Swap(size)
-	}
-	return grew
 }
 
 // gone reports whether the path is known not to lead to the file any more.
@@ -104,51 +99,44 @@ func gone(path string, file identity) bool {
 // removeBeside removes what is left of a database that has gone, unless it is
 // somebody else's by now: it would be taken for a part of the next one.
 func (f *files) removeBeside() {
-	for _, file := range []struct {
-		path string
-		was  identity
-	}{{f.log, f.wal}, {f.index, f.shm}} {
-		if !gone(file.path, file.was) {
-			_ = os.Remove(file.path) // createFile says what is wrong with one that stays
+	for path, was := range map[string]identity{f.log: f.wal, f.index: f.shm} {
+		if !gone(path, was) {
+			_ = os.Remove(path) // createFile says what is wrong with one that stays
 		}
 	}
 }
 
-// check returns [errMoved], [errBeside], [errIndex] or [errCut], or nil. Whether the log was
-// cut costs a look at more than the files, which is taken if it is shorter than
-// it was, or to be thorough.
-func (o *opened) check(thorough bool) error {
-	shorter, err := o.files.check()
-	if err != nil || !shorter && !thorough {
+// checkFiles returns [errMoved], [errBeside] or [errCut], or nil. A log that is
+// shorter than it was may have been begun anew by a checkpoint.
+func (d *database) checkFiles() error {
+	shorter, err := d.files.check()
+	if err != nil || !shorter {
 		return err
 	}
-	frames, _, ok := o.frames()
-	_, size, err := identify(o.files.log)
-	if !ok || err != nil {
-		return nil
+	if d.logIsCut() {
+		return errCut
 	}
-	if size < logSize(frames, o.pageSize) {
-		// Somebody may have emptied it on purpose between the two looks.
-		if again, _, ok := o.frames(); ok && size < logSize(again, o.pageSize) {
-			return errCut
-		}
-	}
-	o.files.logSize.Store(size)
+	d.files.noteLog()
 	return nil
 }
 
-// frames returns how many frames the log has, and how many of them the database
-// has as well.
-func (o *opened) frames() (log, copied int64, ok bool) {
-	var busy bool
-	err := o.flushing.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &log, &copied)
-	return log, copied, err == nil
+// logIsCut reports whether the log is shorter than the frames that it should have.
+func (d *database) logIsCut() bool {
+	for range 2 { // somebody may empty it on purpose between two looks
+		frames, ok := d.frames()
+		_, size, err := identify(d.files.log)
+		if !ok || err != nil || size >= logSize(frames, d.pageSize) {
+			return false
+		}
+	}
+	return true
 }
 
-// copied reports whether the database lacks nothing that was in the log.
-func (o *opened) copied() bool {
-	log, copied, ok := o.frames()
-	return ok && log == copied
+// frames returns how many frames the log has.
+func (d *database) frames() (log int64, ok bool) {
+	var busy, copied int64
+	err := d.checkpoints.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &log, &copied)
+	return log, err == nil
 }
 
 // logSize is the size in bytes of a log with so many frames, each with a page of

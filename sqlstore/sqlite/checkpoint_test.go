@@ -9,9 +9,6 @@ import (
 	"greyglass/sqlstore/storetest"
 )
 
-// stopKeeper leaves checkpoints to the test.
-func stopKeeper(s *Store) { s.keeper.close() }
-
 // pageSize is that of a new database, in bytes: SQLite's default.
 const pageSize = 4096
 
@@ -24,31 +21,31 @@ func fileSize(t *testing.T, path string) int64 {
 	return info.Size()
 }
 
-// TestFlush: the log is copied into the database and used anew; a reader that
+// TestLongLog: the log is copied into the database and used anew; a reader that
 // holds on to an old view has it grow, but stops nothing, and it is cut when
 // that reader has gone.
-func TestFlush(t *testing.T) {
+func TestLongLog(t *testing.T) {
 	s := openNew(t)
-	stopKeeper(s)
+	s.checkpointer.close()
 	wal := walOf(s.path)
-	flush := func() {
+	checkpoint := func() {
 		t.Helper()
-		if err := s.flusher.flush(); err != nil {
+		if err := s.checkpointer.run(); err != nil {
 			t.Error(err)
 		}
 	}
 	fill(t, s, 1000)
-	flush()
+	checkpoint()
 	usual := fileSize(t, wal)
 	for range 5 { // the log begins anew
 		fill(t, s, 1000)
-		flush()
+		checkpoint()
 	}
 	if size := fileSize(t, wal); size > 2*usual {
 		t.Errorf("the log has grown from %d to %d bytes", usual, size)
 	}
 	if s.writer.wrote.Load() {
-		t.Error("a flush is needed right after one")
+		t.Error("a checkpoint is needed right after one")
 	}
 
 	reader := raw(t, s.path)
@@ -62,12 +59,12 @@ func TestFlush(t *testing.T) {
 		}
 		big++
 	}
-	flush()
+	checkpoint()
 	if size := fileSize(t, wal); size <= walLimit {
 		t.Errorf("the log was cut to %d bytes under a reader", size)
 	}
 	if !s.writer.wrote.Load() {
-		t.Error("no further flush is needed although a reader was in the way")
+		t.Error("no further checkpoint is needed although a reader was in the way")
 	}
 	if err := put(s, 1, greylist.Entry{FirstSeen: 2})(); err != nil {
 		t.Error(err)
@@ -78,7 +75,7 @@ func TestFlush(t *testing.T) {
 	}
 	execute(t, reader, `COMMIT`)
 	reader.Close()
-	// As the keeper does it, every second: whoever is in the way of one attempt,
+	// As it is done, every second: whoever is in the way of one attempt,
 	// on a busy machine, must not be in the way of all.
 	attempts := 0
 	for size := int64(walLimit + 1); size > walLimit; size = fileSize(t, wal) {
@@ -86,9 +83,9 @@ func TestFlush(t *testing.T) {
 			t.Fatalf("the log still has %d bytes", size)
 		}
 		if attempts > 1 {
-			time.Sleep(flushInterval)
+			time.Sleep(interval)
 		}
-		flush()
+		checkpoint()
 		if err := put(s, 1, greylist.Entry{FirstSeen: 3})(); err != nil {
 			t.Error(err)
 		}
@@ -96,9 +93,9 @@ func TestFlush(t *testing.T) {
 	t.Logf("the log was cut at attempt %d", attempts)
 }
 
-// TestFlusher: it works by itself, and Close leaves the database whole in its
+// TestCheckpoints: it works by itself, and Close leaves the database whole in its
 // file although another connection stays open.
-func TestFlusher(t *testing.T) {
+func TestCheckpoints(t *testing.T) {
 	s := open(t, t.TempDir()+"/greyglass.db")
 	fill(t, s, 10)
 	for range time.Tick(10 * time.Millisecond) {

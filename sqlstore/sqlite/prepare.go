@@ -21,9 +21,9 @@ import (
 type origin int
 
 const (
-	whatIsThere origin = iota
-	nothing            // it was created
-	movedAside         // it was created in the place of a damaged one
+	existing    origin = iota
+	created            // there was none
+	quarantined        // it was created in the place of a corrupt one
 )
 
 // prepareFile sees to it that there is a database of ours at the path that was
@@ -42,7 +42,7 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 		if there, err = sound(ctx, path, opts); err != nil || there {
 			return path, from, err
 		}
-		from = movedAside
+		from = quarantined
 	}
 	if !opts.create {
 		return "", from, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
@@ -50,8 +50,8 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 	if err := createFile(ctx, path, opts.steps); err != nil {
 		return "", from, fmt.Errorf("sqlstore: cannot create %s: %w", path, err)
 	}
-	if from != movedAside {
-		from = nothing
+	if from != quarantined {
+		from = created
 	}
 	// Somebody else's may have got there first.
 	if there, err = inspect(path, len(opts.steps)); err != nil {
@@ -64,29 +64,26 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 }
 
 // sound reports whether the database of ours at the path can be used. One that
-// is damaged is moved aside, which leaves none, by who may create one.
+// is corrupt is quarantined, which leaves none, by who may create one.
 func sound(ctx context.Context, path string, opts settings) (there bool, err error) {
 	before, _, err := identify(path)
 	if err != nil {
 		return false, openError(path, err)
 	}
-	if opts.create {
-		err = condemned(path)
-	}
-	if err == nil {
+	if err = opts.damaged; err == nil || before != opts.corrupt {
 		err = peek(ctx, path, len(opts.steps))
 	}
 	if !errors.Is(err, greylist.ErrDamaged) || !opts.create {
 		return true, err
 	}
-	aside, moveErr := moveAside(path, before, time.Now())
+	moved, moveErr := quarantine(path, before, time.Now())
 	if moveErr != nil {
-		return false, fmt.Errorf("%w; it cannot be moved aside: %w", err, moveErr)
+		return false, fmt.Errorf("%w; cannot quarantine it: %w", err, moveErr)
 	}
-	if aside != "" {
-		opts.log.Error("the database is damaged; it was moved aside, and a new one is begun", "database", path, "moved_to", aside, "error", err)
+	if moved != "" {
+		opts.log.Error("the database is corrupt; quarantined it and going on with an empty one", "database", path, "moved_to", moved, "error", err)
 	}
-	return inspect(path, len(opts.steps)) // somebody else may have begun a new one
+	return inspect(path, len(opts.steps)) // somebody else may have created a new one
 }
 
 // inspect reports whether there is a database at the path: it must be one of
@@ -134,7 +131,7 @@ func inspect(path string, newest int) (there bool, err error) {
 func peek(ctx context.Context, path string, newest int) error {
 	var version int
 	err := untilFree(ctx, func() (err error) {
-		version, err = glance(ctx, path)
+		version, err = readSome(ctx, path)
 		return err
 	})
 	switch {
@@ -148,7 +145,7 @@ func peek(ctx context.Context, path string, newest int) error {
 	return nil
 }
 
-func glance(ctx context.Context, path string) (version int, err error) {
+func readSome(ctx context.Context, path string) (version int, err error) {
 	conn, err := connect(ctx, probeDSN(path))
 	if err != nil {
 		return 0, err

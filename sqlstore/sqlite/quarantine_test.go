@@ -122,7 +122,7 @@ func TestCorrupt(t *testing.T) {
 			}
 			s, j := openLogged(t, path)
 			recovers(t, s, 1)
-			j.logs(t, "it was moved aside, and a new one is begun")
+			j.logs(t, "quarantined it and going on with an empty one")
 			if !strings.Contains(j.String(), "level=ERROR") {
 				t.Error("not as an error")
 			}
@@ -132,7 +132,7 @@ func TestCorrupt(t *testing.T) {
 			if err != nil || len(aside) != 1 || !strings.Contains(j.String(), aside[0]) {
 				t.Fatalf("moved aside: %v, %v", aside, err)
 			}
-			at, err := time.Parse(asideTime, strings.TrimPrefix(aside[0], path))
+			at, err := time.Parse(quarantineTime, strings.TrimPrefix(aside[0], path))
 			if err != nil || time.Since(at).Abs() > time.Minute {
 				t.Errorf("%s: %v", aside[0], err)
 			}
@@ -146,9 +146,9 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestMoveAside: nothing is overwritten, and of two who do it at once the
+// TestQuarantine: nothing is overwritten, and of two who do it at once the
 // second leaves the new one alone.
-func TestMoveAside(t *testing.T) {
+func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	now := time.Date(2026, 11, 22, 10, 1, 2, 0, time.FixedZone("", 3600))
@@ -158,7 +158,7 @@ func TestMoveAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aside, err := moveAside(path, which, now)
+	aside, err := quarantine(path, which, now)
 	if err != nil || aside != path+".corrupt-20261122T090103Z" {
 		t.Errorf("%q, %v", aside, err)
 	}
@@ -169,7 +169,7 @@ func TestMoveAside(t *testing.T) {
 		if there {
 			writeFile(t, path, []byte("new"))
 		}
-		if aside, err := moveAside(path, which, now); aside != "" || err != nil {
+		if aside, err := quarantine(path, which, now); aside != "" || err != nil {
 			t.Errorf("%q, %v", aside, err)
 		}
 	}
@@ -179,8 +179,8 @@ func TestMoveAside(t *testing.T) {
 }
 
 // TestCorruptInUse: a page that is found corrupt while mail flows, by whoever
-// needs it or by the check in the background, ends that until the daemon is
-// restarted, which begins anew. Nobody waits, and the database is kept.
+// needs it or by the check in the background, has the database quarantined, and
+// mail goes on with an empty one.
 func TestCorruptInUse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -213,65 +213,64 @@ func TestCorruptInUse(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(t, s, leaf)
 			}
-			for began := time.Now(); !strings.Contains(j.String(), "until the daemon is restarted"); time.Sleep(10 * time.Millisecond) {
+			for began := time.Now(); !strings.Contains(j.String(), "quarantined it"); time.Sleep(10 * time.Millisecond) {
 				if time.Since(began) > patience {
-					t.Fatal("it is not said")
+					t.Fatal("it is not quarantined")
 				}
 			}
-			failsAtOnce(t, s, "damaged database")
-			if err := s.Ping(t.Context()); !errors.Is(err, greylist.ErrDamaged) {
-				t.Errorf("Ping: %v", err)
+			recovers(t, s, 5000)
+			j.logs(t, "the database is corrupt; quarantined it and going on with an empty one")
+			files, err := filepath.Glob(path + ".corrupt-*Z")
+			if err != nil || len(files) != 1 || !strings.Contains(j.String(), files[0]) || !strings.Contains(j.String(), "level=ERROR") {
+				t.Fatalf("%v, %v", files, err)
 			}
-			time.Sleep(2 * flushInterval)
-			failsAtOnce(t, s, "damaged database")
-			j.logs(t, "the database is damaged; answering by on_error until the daemon is restarted")
-			if err := s.Close(); err != nil {
-				t.Error(err)
+			if err := quickCheck(t.Context(), files[0]); !errors.Is(err, greylist.ErrDamaged) {
+				t.Errorf("what was quarantined: %v", err)
 			}
-			command, err := Open(t.Context(), "sqlite:"+path, backend.Options{}) // of which much can still be read
-			if err != nil {
-				t.Error(err)
-			} else {
-				_ = command.Close()
-			}
-			content := string(readFile(t, path))
-			s, j = openLogged(t, path)
-			recovers(t, s, 1)
-			j.logs(t, "it was moved aside, and a new one is begun")
 			closesWhole(t, s, 1)
-			aside, err := filepath.Glob(path + ".corrupt-*Z")
-			if err != nil || len(aside) != 1 || string(readFile(t, aside[0])) != content {
-				t.Errorf("%v, %v", aside, err)
-			}
-			if _, err := os.Stat(condemnationOf(path)); err == nil {
-				t.Error("the new one is condemned as well")
-			}
 		})
 	}
 }
 
-// TestWholeAfterAll: a condemned database that was replaced by a whole one is
-// used, whether that was found at the next start or before.
+// TestCommandsQuarantineNothing: what a command finds corrupt it leaves as it is.
+func TestCommandsQuarantineNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	filled(t, path)
+	spoil(t, path, (hiddenLeaf(t, path)-1)*pageSize, pageSize)
+	s, err := Open(t.Context(), "sqlite:"+path, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := int64(0); !errors.Is(err, greylist.ErrDamaged); i++ {
+		if i == 3000 {
+			t.Fatal("nobody has noticed")
+		}
+		_, err = inTime(t, s, i, storetest.Remember(greylist.Entry{FirstSeen: i}))
+	}
+	time.Sleep(2 * interval)
+	failsAtOnce(t, s, "damaged database")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if files, err := filepath.Glob(path + ".*"); err != nil || len(files) != 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// TestWholeAfterAll: a database that one statement has found corrupt, and the check
+// has not, is used again.
 func TestWholeAfterAll(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	filled(t, path)
-	whole := readFile(t, path)
-	if err := condemn(path, errors.New("a page is wrong")); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(20 * time.Millisecond) // the clock of the file system
-	writeFile(t, path, whole)
 	s, j := openLogged(t, path)
-	stillKnown(t, s, 7)
-	j.logs(t)
-
-	s.writer.pause(func() { // as if a statement had met something
+	s.writer.pause(func() { // as if a statement had found a wrong page
 		s.writer.now.Store(&state{s.writer.now.Load().db, damaged(path, errors.New("a page is wrong"))})
-		s.writer.raiseAlarm()
+		s.writer.startCheck()
 	})
 	recovers(t, s, 3000)
-	j.logs(t, "the database is whole after all")
+	j.logs(t, "the database is whole after all; using it again")
 	closesWhole(t, s, 3001)
 	onlyFile(t, path)
 }

@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// reopenTimeout bounds one attempt to reopen the database, for which callers wait.
+const reopenTimeout = 2 * time.Second
+
+// recovery is what the writer knows of a database that fails.
+type recovery struct {
+	suspect bool     // the storage failed: the connections may not work any more
+	lost    error    // why the last database was given up; nil: it is in use
+	file    identity // of that
+	check   *check   // of the whole database; nil: none is going on
+	checkAt time.Time
+}
+
+// errSuspect: the connections may not work any more.
+var errSuspect = errors.New("sqlstore: the storage failed")
+
+// look finds out every second whether the database must be reopened.
+func (w *writer) look() {
+	now := w.now.Load()
+	var cause error
+	switch {
+	case now.db == nil:
+		cause = now.err
+	case w.suspect:
+		cause = errSuspect
+	}
+	if now.db != nil {
+		if err := now.db.checkFiles(); err != nil {
+			cause = err
+		}
+	}
+	if cause != nil {
+		w.reopen(cause)
+	}
+	if !w.checkAt.IsZero() && time.Now().After(w.checkAt) {
+		w.startCheck()
+	}
+}
+
+// reopen opens what is at the path now, between two transactions. Connections to
+// files that are not what they were are closed before; else the old ones still do for
+// those who only read, until there are new ones.
+func (w *writer) reopen(cause error) {
+	w.stopCheck()
+	old := w.now.Load().db
+	if old != nil && cause != errSuspect {
+		w.lost, w.file = cause, old.files.database
+		w.now.Store(&state{err: explain(w.path, cause)})
+		w.giveUp(old, cause)
+		old = nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reopenTimeout)
+	defer cancel()
+	opts := w.settings
+	if errors.Is(w.lost, greylist.ErrDamaged) {
+		opts.damaged, opts.corrupt = w.lost, w.file
+	}
+	fresh, from, err := openPath(ctx, w.path, opts)
+	if err != nil {
+		if isTampered(w.lost) && !errors.Is(w.lost, errMoved) { // which it will be, until it works again
+			err = w.lost
+		}
+		w.now.Store(&state{old, unusable(w.path, err)})
+		return
+	}
+	if old != nil {
+		w.file = old.files.database
+		_ = old.close()
+	}
+	w.logRecovery(from, fresh.files.database)
+	w.suspect, w.lost = false, nil
+	w.now.Store(&state{db: fresh})
+	w.checkSoon(from)
+}
+
+// giveUp closes a database. What its log holds is copied before, but not what is left
+// of a log that was cut short, nor the log of a corrupt database.
+func (w *writer) giveUp(old *database, cause error) {
+	if errors.Is(cause, errCut) || errors.Is(cause, greylist.ErrDamaged) {
+		_ = old.closeAsItIs()
+		return
+	}
+	_, _, _ = old.checkpoint("PASSIVE")
+	_ = old.close()
+	if errors.Is(cause, errMoved) {
+		old.files.removeBeside()
+	}
+}
+
+func (w *writer) logRecovery(from origin, file identity) {
+	log, database := w.log, w.path
+	switch {
+	case from == quarantined: // which was logged
+	case from == created && w.lost != nil:
+		log.Error("the database file is gone; created an empty database", "database", database)
+	case errors.Is(w.lost, errMoved), w.file != identity{} && w.file != file:
+		log.Warn("the database file was replaced; using the one that is there now", "database", database)
+	case errors.Is(w.lost, errCut):
+		log.Error("the write-ahead log was cut short by another program; the changes of the last second may be lost", "database", database)
+	case errors.Is(w.lost, errBeside):
+		log.Warn("the -wal or -shm file of the database was deleted or cut short by another program; reopened the database", "database", database)
+	}
+}
