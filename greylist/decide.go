@@ -1,20 +1,47 @@
 package greylist
 
-// Decision is the greylist's answer to one knock of one triplet.
+import "iter"
+
+// Decision is the greylist's answer to one attempt, and what to remember of it.
 type Decision struct {
 	Verdict Verdict // Accept or Defer
 	Reason  Reason
 
-	// Remember is the triplet's entry from now on.
+	// Wait is how many seconds must pass until a retry can be let through;
+	// zero when the verdict is Accept.
+	Wait int64
+
+	// Remember is the triplet's entry from now on; of several triplets handed to
+	// [Memory.Update], the first one's.
 	Remember Entry
 
 	// Keep says that the remembered entry may stay as it is, because Remember
 	// differs from it only by what is allowed to lag (see [Entry]).
 	Keep bool
 
-	// Wait is how many seconds must pass until a retry can be let through;
-	// zero when the verdict is Accept.
-	Wait int64
+	// Others are rows to write in the same transaction: of the other triplets.
+	Others []Write
+}
+
+// Write is a row to be written: the entry, from now on, of the triplet with this
+// index.
+type Write struct {
+	Triplet int
+	Entry   Entry
+}
+
+// Writes yields the rows to be written, by the index of their triplets.
+func (d *Decision) Writes() iter.Seq2[int, Entry] {
+	return func(yield func(int, Entry) bool) {
+		if !d.Keep && !yield(0, d.Remember) {
+			return
+		}
+		for _, w := range d.Others {
+			if !yield(w.Triplet, w.Entry) {
+				return
+			}
+		}
+	}
 }
 
 // Decide is the greylist: a pure function of the windows, of what is

@@ -22,20 +22,23 @@ var (
 	ErrClosed = errors.New("greylist: store is closed")
 )
 
-// Change is a decision handed to [Store.Update]: given what is remembered of a
-// triplet, or nil, it returns what to remember and whether to write it. It may
-// be called more than once, and must not block.
-type Change func(remembered *Entry) (remember Entry, write bool)
+// Change is what [Memory.Update] asks for the decision: remembered[i] is what is
+// remembered of the i-th triplet, or nil. It may be called more than once, as a
+// transaction is tried again; so it has no side effect, does not keep remembered,
+// and does not block.
+type Change func(remembered []*Entry) Decision
 
 // Memory is the part of a [Store] that a [judge.Judge] rests on.
 type Memory interface {
-	// Update applies the change to the triplet's entry, atomically: no other
-	// update of the same triplet, from this process or another, comes between
-	// the read and the write. It returns nil only once what was written is
-	// committed. It returns an error that wraps the context's if the context
-	// ended first; the change may then have been written or not. A change that
-	// asks for no write may be answered even where nothing can be written.
-	Update(ctx context.Context, t Triplet, change Change) error
+	// Update reads the entries of the triplets, which differ, has the change
+	// decide, and writes what the decision says, atomically: no other update of
+	// one of the triplets, from this process or another, comes between the read
+	// and the write. It returns the decision of the call whose rows were written,
+	// and only once they are committed. It returns an error that wraps the
+	// context's if the context ended first; the rows may then have been written
+	// or not. A decision that writes nothing may be returned even where nothing
+	// can be written.
+	Update(ctx context.Context, triplets []Triplet, change Change) (Decision, error)
 
 	// Get returns what is remembered of the triplet, or nil.
 	Get(ctx context.Context, t Triplet) (*Entry, error)

@@ -41,9 +41,10 @@ type message struct {
 	sender        string
 	authenticated bool
 	certificate   bool
-	waiting       []greylist.Attempt // to be judged at DATA
-	full          bool               // as many as are kept, and said so
-	refusal       judge.Answer       // what DATA was answered, if that was no Accept
+	facts         *judge.Message   // shared by its recipients
+	waiting       []*judge.Pending // to be judged at DATA
+	full          bool             // as many as are kept, and said so
+	refusal       judge.Answer     // what DATA was answered, if that was no Accept
 }
 
 // NewConnection begins an SMTP session: the first of the connection, or another
@@ -88,6 +89,7 @@ func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Resp
 	s.aborted = false
 	s.message = message{
 		sender:        from,
+		facts:         new(judge.Message),
 		authenticated: m.Get(milter.MacroAuthAuthen) != "",
 		certificate:   s.certificate || s.verifiedTLS(m),
 	}
@@ -109,8 +111,8 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 		QueueID:       m.Get(milter.MacroQueueId),
 		Via:           "milter",
 	}
-	answer, judged := s.judge.Recipient(s.ctx, attempt)
-	if judged {
+	answer, pending := s.judge.Recipient(s.ctx, s.message.facts, attempt)
+	if pending == nil {
 		return s.replies.respond(answer)
 	}
 	if len(s.message.waiting) >= s.limiter.Limits().Recipients {
@@ -120,7 +122,7 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 		}
 		return s.replies.respond(deferred.TooManyRecipients)
 	}
-	s.message.waiting = append(s.message.waiting, attempt)
+	s.message.waiting = append(s.message.waiting, pending)
 	return milter.RespContinue, nil
 }
 
@@ -145,8 +147,7 @@ func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {
 	waiting := s.message.waiting
 	s.message.waiting = nil
 	if len(waiting) > 0 {
-		waiting = deferred.WithQueueID(waiting, m.Get(milter.MacroQueueId))
-		s.message.refusal = deferred.Worse(s.message.refusal, s.judge.Message(s.ctx, waiting))
+		s.message.refusal = deferred.Worse(s.message.refusal, s.judge.Data(s.ctx, m.Get(milter.MacroQueueId), waiting))
 	}
 	if deferred.Refuses(s.message.refusal) {
 		return s.replies.respond(s.message.refusal)

@@ -8,6 +8,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/sqlstore"
+	"greyglass/sqlstore/storetest"
 )
 
 // create makes the database, as the daemon's first start does.
@@ -30,7 +31,7 @@ func (s *site) remember(client, sender, recipient string, e greylist.Entry) {
 	s.t.Helper()
 	s.withStore(func(store greylist.Store) error {
 		t := greylist.Triplet{Client: client, Sender: sender, Recipient: recipient}
-		return store.Update(s.t.Context(), t, func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
+		return storetest.Update(s.t.Context(), store, t, func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
 	})
 }
 

@@ -24,8 +24,8 @@ silent for greylist.max_grey.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 				now := wallClock().Unix()
-				err := store.Update(ctx, t, func(remembered *greylist.Entry) (greylist.Entry, bool) {
-					return greylist.PassNow(remembered, now), true
+				_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
+					return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}
 				})
 				if err == nil {
 					fmt.Fprintf(p.stdout, "passed: %s\n", t)

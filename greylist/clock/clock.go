@@ -109,14 +109,21 @@ func (c *Clock) Present(e *greylist.Entry) (present *greylist.Entry, changed boo
 	return &moved, moved != *e
 }
 
-// asNoted is an entry to be remembered, with the beginning of a wait that goes on
-// as it stands in the memory and not as [Clock.Present] showed it, which would
-// move it once more the next time.
-func AsNoted(remember greylist.Entry, present, noted *greylist.Entry) greylist.Entry {
-	if noted != nil && !remember.Passed() && remember.FirstSeen == present.FirstSeen && remember.FirstSeen < remember.LastSeen {
-		remember.FirstSeen = noted.FirstSeen
+// Decide is [greylist.Windows.Decide] with the entry as [Clock.Present] shows it.
+func (c *Clock) Decide(w greylist.Windows, remembered *greylist.Entry) greylist.Decision {
+	now := c.Now()
+	present, moved := c.Present(remembered)
+	d := w.Decide(present, now)
+	if !moved {
+		return d
 	}
-	return remember
+	// A wait that goes on is remembered as it stands: what Present showed would be
+	// moved once more the next time.
+	if e := &d.Remember; !e.Passed() && e.FirstSeen == present.FirstSeen && e.FirstSeen < e.LastSeen {
+		e.FirstSeen = remembered.FirstSeen
+	}
+	d.Keep = false
+	return d
 }
 
 // setSince is by how much the clock has been set forward, all in all, since it

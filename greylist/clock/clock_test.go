@@ -87,18 +87,14 @@ func TestStepForwardCountsOnce(t *testing.T) {
 	clocks.set(2 * time.Minute)
 	for range 29 {
 		clocks.pass(time.Minute)
-		now := clock.Now()
-		present, _ := clock.Present(&noted)
-		d := w.Decide(present, now)
+		d := clock.Decide(w, &noted)
 		if d.Reason != greylist.ReasonTooSoon {
 			t.Fatalf("got %s", d.Reason)
 		}
-		noted = AsNoted(d.Remember, present, &noted)
+		noted = d.Remember
 	}
 	clocks.pass(time.Minute)
-	now := clock.Now()
-	present, _ := clock.Present(&noted)
-	if d := w.Decide(present, now); d.Reason != greylist.ReasonNowGrey {
+	if d := clock.Decide(w, &noted); d.Reason != greylist.ReasonNowGrey {
 		t.Errorf("after an hour got %s, to wait %d s more", d.Reason, d.Wait)
 	}
 }

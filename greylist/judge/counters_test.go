@@ -20,19 +20,20 @@ func TestCounters(t *testing.T) {
 	allowed.Client = greylist.ParseClient("198.51.100.7")
 	began := c.clock
 	for _, a := range []greylist.Attempt{stranger, stranger, policy, allowed} {
-		c.Recipient(t.Context(), a)
+		c.Recipient(t.Context(), nil, a)
 	}
 	c.clock += 4000
-	c.Recipient(t.Context(), stranger)
-	c.Recipient(t.Context(), stranger)
+	c.Recipient(t.Context(), nil, stranger)
+	c.Recipient(t.Context(), nil, stranger)
 	c.clock += 1000
-	c.Recipient(t.Context(), policy)
+	c.Recipient(t.Context(), nil, policy)
 	bounce := stranger
 	bounce.Sender = ""
-	if _, judged := c.Recipient(t.Context(), bounce); judged {
-		t.Error("a bounce is judged at RCPT")
+	_, left := c.Recipient(t.Context(), nil, bounce)
+	if left == nil {
+		t.Fatal("a bounce is judged at RCPT")
 	}
-	c.Message(t.Context(), []greylist.Attempt{bounce})
+	c.Data(t.Context(), "", []*Pending{left})
 
 	tally := c.Counters()
 	want := map[Kind]int64{
@@ -67,9 +68,9 @@ func TestCountersObserve(t *testing.T) {
 	p := newPolicy(t)
 	p.Observe = true
 	c := newCourt(p)
-	c.Recipient(t.Context(), stranger)
+	c.Recipient(t.Context(), nil, stranger)
 	c.clock += 4000
-	c.Recipient(t.Context(), stranger)
+	c.Recipient(t.Context(), nil, stranger)
 	want := map[Kind]int64{{"milter", greylist.Accept, greylist.ReasonNotSeenBefore}: 1, {"milter", greylist.Accept, greylist.ReasonNowGrey}: 1}
 	if got := c.Counters().Answers(); !maps.Equal(got, want) {
 		t.Errorf("counted %v, want %v", got, want)

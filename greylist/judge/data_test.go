@@ -7,6 +7,14 @@ import (
 	"greyglass/greylist"
 )
 
+// pending are recipients that are judged at DATA.
+func pending(attempts ...greylist.Attempt) (all []*Pending) {
+	for _, a := range attempts {
+		all = append(all, &Pending{Attempt: a})
+	}
+	return all
+}
+
 // TestProbesAreLeftToData: mail from the null sender or a prober is not judged,
 // remembered or logged at RCPT. A callout ends there.
 func TestProbesAreLeftToData(t *testing.T) {
@@ -14,13 +22,14 @@ func TestProbesAreLeftToData(t *testing.T) {
 		c := newCourt(newPolicy(t))
 		a := stranger
 		a.Sender = sender
-		if got, judged := c.Recipient(t.Context(), a); judged || got != (Answer{}) {
-			t.Errorf("%q: judged %v, %+v", sender, judged, got)
+		got, pending := c.Recipient(t.Context(), nil, a)
+		if pending == nil || got != (Answer{Verdict: greylist.Accept}) {
+			t.Fatalf("%q: pending %v, %+v", sender, pending, got)
 		}
 		if c.memory.updates != 0 || c.log.Len() != 0 {
 			t.Errorf("%q: %d updates, logged %q", sender, c.memory.updates, &c.log)
 		}
-		if got := c.Message(t.Context(), []greylist.Attempt{a}); got.Reason != greylist.ReasonNotSeenBefore || got.Verdict != greylist.Defer {
+		if got := c.Data(t.Context(), "", []*Pending{pending}); got.Reason != greylist.ReasonNotSeenBefore || got.Verdict != greylist.Defer {
 			t.Errorf("%q at DATA: %+v", sender, got)
 		}
 		if n := len(c.decisions()); n != 1 {
@@ -31,7 +40,7 @@ func TestProbesAreLeftToData(t *testing.T) {
 		c := newCourt(newPolicy(t))
 		a := stranger
 		a.Sender = sender
-		if _, judged := c.Recipient(t.Context(), a); !judged {
+		if _, pending := c.Recipient(t.Context(), nil, a); pending != nil {
 			t.Errorf("%q: left to DATA", sender)
 		}
 	}
@@ -81,7 +90,7 @@ func TestMessage(t *testing.T) {
 			if c.reply != "" {
 				c.want.Reply = greylist.Reply{Code: 451, Enhanced: "4.7.1", Text: "Greylisted, please try again in " + c.reply}
 			}
-			if got := court.Message(t.Context(), attempts); got != c.want {
+			if got := court.Data(t.Context(), "", pending(attempts...)); got != c.want {
 				t.Errorf("\n got %+v\nwant %+v", got, c.want)
 			}
 			log := court.decisions()
@@ -108,7 +117,7 @@ func TestMessageAfterError(t *testing.T) {
 	nowhere := stranger
 	nowhere.Client = greylist.ParseClient("unknown")
 	for _, attempts := range [][]greylist.Attempt{{nowhere, stranger}, {stranger, nowhere}} {
-		if got := c.Message(t.Context(), attempts); got.Wait != 3600 {
+		if got := c.Data(t.Context(), "", pending(attempts...)); got.Wait != 3600 {
 			t.Errorf("got %+v", got)
 		}
 	}

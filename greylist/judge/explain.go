@@ -23,21 +23,26 @@ type Explanation struct {
 // the memory's, with which the answer would be as OnError says.
 func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (Explanation, error) {
 	var x Explanation
-	k := rules.NewFacts(&a)
-	if ruling, ok := p.Rules.AskFacts(k, func(s rules.Step) { x.Steps = append(x.Steps, s) }); ok {
+	f := rules.NewFacts(&a, nil)
+	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
+	switch {
+	case err != nil:
+		x.Answer = p.failed(err)
+		return x, err
+	case decides(ruling):
 		x.Answer = ruled(ruling)
 		return x, nil
 	}
 	x.Greylisted = true
-	x.AtData = p.isProbe(k.Sender)
-	var err error
-	if x.Triplet, err = p.Identity.FoldedTriplet(k.Client, k.Sender, k.Recipient); err == nil {
+	x.AtData = p.isProbe(f.Sender)
+	if x.Triplet, err = p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient); err == nil {
 		x.Remembered, err = memory.Get(ctx, x.Triplet)
 	}
 	if err != nil {
 		x.Answer = p.failed(err)
 		return x, err
 	}
-	x.Answer = p.answer(p.Windows.Decide(x.Remembered, now))
+	windows, reply := p.terms(ruling)
+	x.Answer = p.answer(windows.Decide(x.Remembered, now), reply)
 	return x, nil
 }

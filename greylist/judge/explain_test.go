@@ -78,12 +78,12 @@ func TestExplainAgreesWithJudge(t *testing.T) {
 					t.Errorf("%+v: error %v with the reason %s", a, err, x.Answer.Reason)
 				}
 
-				answer, judged := c.Recipient(t.Context(), a)
-				if x.AtData == judged {
-					t.Errorf("%+v: judged at RCPT %v, explained to be left to DATA %v", a, judged, x.AtData)
+				answer, left := c.Recipient(t.Context(), nil, a)
+				if x.AtData != (left != nil) {
+					t.Errorf("%+v: judged at RCPT %v, explained to be deferred to DATA %v", a, left == nil, x.AtData)
 				}
-				if !judged {
-					answer = c.Message(t.Context(), []greylist.Attempt{a})
+				if left != nil {
+					answer = c.Data(t.Context(), "", []*Pending{left})
 					if answer.Verdict == greylist.Accept { // of a message that is let through no more is known
 						x.Answer = Answer{Verdict: x.Answer.Verdict}
 					}

@@ -45,54 +45,84 @@ func (j *Judge) Policy() *Policy { return j.policy.Load() }
 // Tally counts what the judge answers.
 func (j *Judge) Counters() *Counters { return j.counters }
 
-// Recipient judges an attempt at RCPT. It returns false, and logs nothing, if
-// the attempt is to be judged at DATA instead, by [Judge.Message]: mail from
-// the null sender or a prober is often a callout of another server, which
-// stops after RCPT, and would take a deferral for our recipient's not existing.
-func (j *Judge) Recipient(ctx context.Context, a greylist.Attempt) (Answer, bool) {
+// Message is what the recipients of one message share. A front end makes one when
+// a message begins, and hands it over with each recipient.
+type Message = rules.Message
+
+// Pending is a recipient that is judged at DATA: rules 0 to 7 were asked at RCPT,
+// and left it to the greylist.
+type Pending struct {
+	Attempt greylist.Attempt
+
+	message *Message
+	ruling  *rules.Ruling // nil, or one that says by which windows
+}
+
+// Recipient judges an attempt at RCPT. If it returns a recipient that is pending,
+// that is accepted for now, nothing is logged, and [Judge.Data] judges it: mail from
+// the null sender or a prober is often a callout of another server, which stops
+// after RCPT, and would take a deferral for our recipient's not existing.
+func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (answer Answer, pending *Pending) {
 	began := time.Now()
-	p, k := j.Policy(), rules.NewFacts(&a)
-	answer, judged := j.guarded(p, func() (Answer, bool) {
-		if ruling, ok := p.Rules.AskFacts(k, nil); ok {
-			return ruled(ruling), true
-		}
-		if p.isProbe(k.Sender) {
-			return Answer{}, false
+	p := j.Policy()
+	f := rules.NewFacts(&a, m)
+	answer = j.guarded(p, func() Answer {
+		ruling, err := p.Rules.Ask(ctx, f, nil)
+		switch {
+		case err != nil:
+			return p.failed(err)
+		case decides(ruling):
+			return ruled(ruling)
+		case p.isProbe(f.Sender):
+			pending = &Pending{a, m, ruling}
+			return Answer{Verdict: greylist.Accept}
 		}
 		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
-		return j.greylist(ctx, p, k), true
+		return j.greylist(ctx, p, f, ruling)
 	})
-	if judged {
-		j.record(ctx, p, k, answer, time.Since(began))
+	if pending == nil {
+		j.record(ctx, p, f, answer, time.Since(began))
 	}
-	return answer, judged
+	return answer, pending
 }
 
-// LeavesToData reports whether [Judge.Recipient] would leave the attempt to DATA,
-// for a front end that is asked there without having kept it.
-func (j *Judge) LeavesToData(a greylist.Attempt) bool {
+// Recall returns what [Judge.Recipient] left pending, for a front end that is asked
+// at DATA about a recipient that it has not kept; nil if a rule answered at RCPT.
+func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
 	p := j.Policy()
-	k := rules.NewFacts(&a)
-	_, ruled := p.Rules.AskFacts(k, nil)
-	return !ruled && p.isProbe(k.Sender)
+	f := rules.NewFacts(&a, m)
+	j.guarded(p, func() (none Answer) {
+		ruling, err := p.Rules.Ask(ctx, f, nil)
+		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
+			pending = &Pending{a, m, ruling}
+		}
+		return none
+	})
+	return pending
 }
 
-// Message judges, at DATA, the attempts of one message that [Judge.Recipient]
-// left to it: by the greylist alone, since the other rules had no answer. The
-// one reply that is possible there covers all recipients of the message: it is
-// deferred if any of them is, with the reply of the longest wait. The policy's
-// Timeout is for all of them together, since one command waits for it.
-func (j *Judge) Message(ctx context.Context, attempts []greylist.Attempt) Answer {
+// Data judges, at DATA, the recipients of one message that are pending: by the
+// greylist alone. The one reply that is possible there covers all recipients of the
+// message: it is deferred if any of them is, with the reply of the longest wait. The
+// policy's Timeout is for all of them together, since one command waits for it. The
+// queue ID, if there is one, is what the MTA calls the message by now.
+func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) Answer {
 	worst := Answer{Verdict: greylist.Accept}
 	p := j.Policy()
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	for i := range attempts {
+	for _, recipient := range pending {
 		began := time.Now()
-		k := rules.NewFacts(&attempts[i])
-		answer, _ := j.guarded(p, func() (Answer, bool) { return j.greylist(ctx, p, k), true })
-		j.record(ctx, p, k, answer, time.Since(began))
+		f := rules.NewFacts(&recipient.Attempt, recipient.message)
+		if queueID != "" {
+			f.QueueID = queueID
+		}
+		answer := j.guarded(p, func() Answer {
+			p.Rules.Bind(f)
+			return j.greylist(ctx, p, f, recipient.ruling)
+		})
+		j.record(ctx, p, f, answer, time.Since(began))
 		if answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait) {
 			worst = answer
 		}
@@ -102,44 +132,41 @@ func (j *Judge) Message(ctx context.Context, attempts []greylist.Attempt) Answer
 
 // guarded answers as the policy's OnError says if judge panics: a bug in a rule
 // must cost nobody their mail.
-func (j *Judge) guarded(p *Policy, judge func() (Answer, bool)) (answer Answer, judged bool) {
+func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			j.log.Error("panic while judging; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
-			answer, judged = p.failed(fmt.Errorf("greylist: panic: %v", r)), true
+			answer = p.failed(fmt.Errorf("greylist: panic: %v", r))
 			j.counters.panics.Add(1)
 		}
 	}()
 	return judge()
 }
 
-// greylist is rule 5.
-func (j *Judge) greylist(ctx context.Context, p *Policy, k *rules.Facts) Answer {
-	triplet, err := p.Identity.FoldedTriplet(k.Client, k.Sender, k.Recipient)
+// greylist is rule 8. The ruling, which may be nil, says by which windows.
+func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
+	triplet, err := p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
 	if err != nil {
 		return p.failed(err)
 	}
-	var decision greylist.Decision
-	err = j.memory.Update(ctx, triplet, func(remembered *greylist.Entry) (greylist.Entry, bool) {
-		now := j.clock.Now()
-		present, moved := j.clock.Present(remembered)
-		decision = p.Windows.Decide(present, now)
-		return clock.AsNoted(decision.Remember, present, remembered), moved || !decision.Keep
+	windows, reply := p.terms(ruling)
+	d, err := j.memory.Update(ctx, []greylist.Triplet{triplet}, func(remembered []*greylist.Entry) greylist.Decision {
+		return j.clock.Decide(windows, remembered[0])
 	})
 	if err != nil {
 		j.outage.note(j, p.OnError, err)
 		return p.failed(err)
 	}
-	if decision.Reason == greylist.ReasonNowGrey && !p.Observe {
-		j.counters.Passed(decision.Remember)
+	if d.Reason == greylist.ReasonNowGrey && !p.Observe {
+		j.counters.Passed(d.Remember)
 	}
-	return p.answer(decision)
+	return p.answer(d, reply)
 }
 
 // record counts the answer and writes the decision log: one line a recipient,
 // with stable keys.
-func (j *Judge) record(ctx context.Context, p *Policy, k *rules.Facts, answer Answer, took time.Duration) {
-	j.counters.Answer(Kind{Via: k.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
+func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer Answer, took time.Duration) {
+	j.counters.Answer(Kind{Via: f.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
@@ -147,18 +174,18 @@ func (j *Judge) record(ctx context.Context, p *Policy, k *rules.Facts, answer An
 	attrs = append(attrs,
 		slog.String("verdict", string(answer.Verdict)),
 		slog.String("reason", string(answer.Reason)),
-		slog.String("client", p.LogName(k.Client.String())),
-		slog.String("helo", p.LogName(address.Printable(k.Helo))),
-		slog.String("sender", p.LogName(k.Sender)),
-		slog.String("recipient", p.LogName(k.Recipient)),
+		slog.String("client", p.LogName(f.Client.String())),
+		slog.String("helo", p.LogName(address.Printable(f.Helo))),
+		slog.String("sender", p.LogName(f.Sender)),
+		slog.String("recipient", p.LogName(f.Recipient)),
 	)
 	if answer.Wait > 0 {
 		attrs = append(attrs, slog.Int64("wait", answer.Wait))
 	}
-	if k.QueueID != "" {
-		attrs = append(attrs, slog.String("queue_id", address.Printable(k.QueueID)))
+	if f.QueueID != "" {
+		attrs = append(attrs, slog.String("queue_id", address.Printable(f.QueueID)))
 	}
-	attrs = append(attrs, slog.String("via", k.Via), slog.String("took", inMilliseconds(took)))
+	attrs = append(attrs, slog.String("via", f.Via), slog.String("took", inMilliseconds(took)))
 	if answer.Observed {
 		attrs = append(attrs, slog.String("mode", "observe"))
 	}

@@ -116,9 +116,9 @@ func TestRecipient(t *testing.T) {
 		{179 + 7200 + 3_000_001 + 25_001, greylist.Defer, greylist.ReasonTooLate, "451 4.7.1 Greylisted, please try again in 1 hour", 7},
 	} {
 		c.clock = start + step.at
-		got, judged := c.Recipient(t.Context(), stranger)
-		if !judged || got.Verdict != step.verdict || got.Reason != step.reason || got.Err != nil || got.Observed {
-			t.Fatalf("at %d: %+v, %v; want %s, %s", step.at, got, judged, step.verdict, step.reason)
+		got, left := c.Recipient(t.Context(), nil, stranger)
+		if left != nil || got.Verdict != step.verdict || got.Reason != step.reason || got.Err != nil || got.Observed {
+			t.Fatalf("at %d: %+v, %v; want %s, %s", step.at, got, left, step.verdict, step.reason)
 		}
 		if reply := answerReply(got); reply != step.reply {
 			t.Errorf("at %d: reply %q, want %q", step.at, reply, step.reply)
@@ -158,10 +158,10 @@ func TestRulesComeFirst(t *testing.T) {
 	} {
 		a := stranger
 		a.Client, a.Sender = greylist.ParseClient(step.client), step.sender
-		answer, judged := c.Recipient(t.Context(), a)
+		answer, left := c.Recipient(t.Context(), nil, a)
 		got := strings.TrimSpace(fmt.Sprintf("%s %s %s", answer.Verdict, answer.Reason, answerReply(answer)))
-		if !judged || got != step.want {
-			t.Errorf("%s %s: %s, judged %v; want %s", step.client, step.sender, got, judged, step.want)
+		if left != nil || got != step.want {
+			t.Errorf("%s %s: %s, pending %v; want %s", step.client, step.sender, got, left, step.want)
 		}
 	}
 	if c.memory.updates != 0 {
@@ -182,9 +182,9 @@ func TestObserve(t *testing.T) {
 		reason greylist.Reason
 		wait   int64
 	}{{greylist.ReasonNotSeenBefore, 3600}, {greylist.ReasonTooSoon, 1800}, {greylist.ReasonNowGrey, 0}, {greylist.ReasonAlreadyGrey, 0}} {
-		got, judged := c.Recipient(t.Context(), stranger)
-		if !judged || got != (Answer{Verdict: greylist.Accept, Reason: want.reason, Wait: want.wait, Observed: true}) {
-			t.Errorf("%s: got %+v, %v", want.reason, got, judged)
+		got, left := c.Recipient(t.Context(), nil, stranger)
+		if left != nil || got != (Answer{Verdict: greylist.Accept, Reason: want.reason, Wait: want.wait, Observed: true}) {
+			t.Errorf("%s: got %+v, %v", want.reason, got, left)
 		}
 		c.clock += 1800
 	}
@@ -195,7 +195,7 @@ func TestObserve(t *testing.T) {
 	}
 	blocked := stranger
 	blocked.Sender = "jane@blocked.example"
-	if got, _ := c.Recipient(t.Context(), blocked); got.Verdict != greylist.Deny || got.Observed {
+	if got, _ := c.Recipient(t.Context(), nil, blocked); got.Verdict != greylist.Deny || got.Observed {
 		t.Errorf("blocked sender: %+v", got)
 	}
 	if line := c.decisions()[0]; strings.Contains(line, "mode=") {
@@ -203,7 +203,7 @@ func TestObserve(t *testing.T) {
 	}
 	bounce := stranger
 	bounce.Sender = "<>"
-	if got := c.Message(t.Context(), []greylist.Attempt{bounce}); got.Verdict != greylist.Accept {
+	if got := c.Data(t.Context(), "", pending(bounce)); got.Verdict != greylist.Accept {
 		t.Errorf("bounce at DATA: %+v", got)
 	}
 }
@@ -241,9 +241,9 @@ func TestOnError(t *testing.T) {
 						}
 					}
 					began := time.Now()
-					got, judged := court.Recipient(t.Context(), c.a)
-					if !judged || time.Since(began) != c.took {
-						t.Errorf("judged %v after %s, want %s", judged, time.Since(began), c.took)
+					got, left := court.Recipient(t.Context(), nil, c.a)
+					if left != nil || time.Since(began) != c.took {
+						t.Errorf("pending %v after %s, want %s", left, time.Since(began), c.took)
 					}
 					check(got)
 					if log := court.decisions(); len(log) != 1 ||
@@ -252,7 +252,7 @@ func TestOnError(t *testing.T) {
 						t.Errorf("logged %s", log)
 					}
 					// At DATA the one answer is for all.
-					if got := court.Message(t.Context(), []greylist.Attempt{c.a, c.a}); onError == greylist.Defer {
+					if got := court.Data(t.Context(), "", pending(c.a, c.a)); onError == greylist.Defer {
 						check(got)
 					} else if got != (Answer{Verdict: greylist.Accept}) {
 						t.Errorf("message: %+v", got)
@@ -279,9 +279,9 @@ func TestPanicInRule(t *testing.T) {
 	p := newPolicy(t)
 	p.Rules = nil
 	c := newCourt(p)
-	got, judged := c.Recipient(t.Context(), stranger)
-	if !judged || got.Verdict != greylist.Accept || got.Reason != greylist.ReasonError {
-		t.Errorf("got %+v, %v", got, judged)
+	got, left := c.Recipient(t.Context(), nil, stranger)
+	if left != nil || got.Verdict != greylist.Accept || got.Reason != greylist.ReasonError {
+		t.Errorf("got %+v, %v", got, left)
 	}
 	for _, want := range []string{"level=ERROR", "this is a bug, please report it", "rules.go", "verdict=accept reason=error"} {
 		if !strings.Contains(c.log.String(), want) {
@@ -299,7 +299,7 @@ func TestClientThatLeaves(t *testing.T) {
 	c.memory.fail = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, _ := c.Recipient(ctx, stranger); !errors.Is(got.Err, context.Canceled) {
+	if got, _ := c.Recipient(ctx, nil, stranger); !errors.Is(got.Err, context.Canceled) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -320,7 +320,7 @@ func TestAdopt(t *testing.T) {
 	for range 4 {
 		judges.Go(func() {
 			for range 500 {
-				got, _ := j.Recipient(context.Background(), stranger)
+				got, _ := j.Recipient(context.Background(), nil, stranger)
 				if reply := got.Reply.String(); (got.Verdict != greylist.Defer || reply != "451 4.2.2 First") && (got.Verdict != greylist.Deny || reply != "550 5.7.1 Second") {
 					t.Errorf("%s with %q", got.Verdict, reply)
 				}
@@ -329,7 +329,7 @@ func TestAdopt(t *testing.T) {
 	}
 	for i := range 200 {
 		j.Adopt(policies[i%2])
-		if got, _ := j.Recipient(context.Background(), stranger); j.Policy() != policies[i%2] || got.Verdict != []greylist.Verdict{greylist.Defer, greylist.Deny}[i%2] {
+		if got, _ := j.Recipient(context.Background(), nil, stranger); j.Policy() != policies[i%2] || got.Verdict != []greylist.Verdict{greylist.Defer, greylist.Deny}[i%2] {
 			t.Errorf("after policy %d was adopted: %+v", i%2, got)
 		}
 	}

@@ -50,8 +50,8 @@ func TestDecisionLog(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // so that nothing takes any time
 				judge := func(handler slog.Handler) {
 					j := New(&memory{}, newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler)))
-					if _, judged := j.Recipient(t.Context(), c.a); !judged {
-						j.Message(t.Context(), []greylist.Attempt{c.a})
+					if _, left := j.Recipient(t.Context(), nil, c.a); left != nil {
+						j.Data(t.Context(), "", []*Pending{left})
 					}
 				}
 				var text, json bytes.Buffer
@@ -98,7 +98,7 @@ func TestLogCannotBeForged(t *testing.T) {
 		}
 		var text, asJSON bytes.Buffer
 		for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&asJSON, nil)} {
-			New(&memory{}, newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler))).Recipient(t.Context(), a)
+			New(&memory{}, newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler))).Recipient(t.Context(), nil, a)
 		}
 		for _, out := range []string{text.String(), asJSON.String()} {
 			line := strings.TrimSuffix(out, "\n")
@@ -146,7 +146,7 @@ func keysOfLine(line string) (keys []string, err error) {
 func TestNoLogBelowInfo(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	New(&memory{}, newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), stranger)
+	New(&memory{}, newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), nil, stranger)
 	if out.Len() > 0 {
 		t.Errorf("logged %s", &out)
 	}

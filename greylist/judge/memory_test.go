@@ -19,24 +19,28 @@ type memory struct {
 	ping func() error // of Ping alone
 }
 
-func (m *memory) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
+func (m *memory) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	if m.fail != nil {
 		if err := m.fail(ctx); err != nil {
-			return err
+			return greylist.Decision{}, err
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.updates++
-	remember, write := change(m.find(t))
-	if write {
+	var remembered []*greylist.Entry
+	for _, t := range triplets {
+		remembered = append(remembered, m.find(t))
+	}
+	d := change(remembered)
+	for i, e := range d.Writes() {
 		if m.entries == nil {
 			m.entries = make(map[greylist.Triplet]greylist.Entry)
 		}
-		m.entries[t] = remember
+		m.entries[triplets[i]] = e
 		m.writes++
 	}
-	return nil
+	return d, nil
 }
 
 func (m *memory) Get(ctx context.Context, t greylist.Triplet) (*greylist.Entry, error) {

@@ -31,7 +31,7 @@ func TestOutage(t *testing.T) {
 		judge := New(m, newPolicy(t), log, clock.New(time.Now, log))
 		ask := func(want greylist.Reason) {
 			t.Helper()
-			if answer, _ := judge.Recipient(t.Context(), stranger); answer.Reason != want {
+			if answer, _ := judge.Recipient(t.Context(), nil, stranger); answer.Reason != want {
 				t.Errorf("%+v, want %s", answer, want)
 			}
 		}

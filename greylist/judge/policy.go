@@ -55,19 +55,35 @@ type Answer struct {
 	Err error
 }
 
-func ruled(r rules.Ruling) Answer {
+// decides reports whether a ruling is an answer, and does not leave it to the
+// greylist.
+func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
+
+// terms are the windows and the reply of the greylist for an attempt.
+func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
+	windows, reply := p.Windows, p.Reply
+	if r != nil && r.Windows != nil {
+		windows = *r.Windows
+	}
+	if r != nil && r.Reply != (greylist.Reply{}) {
+		reply = r.Reply
+	}
+	return windows, reply
+}
+
+func ruled(r *rules.Ruling) Answer {
 	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply}
 }
 
 // answer turns the greylist's decision into an answer.
-func (p *Policy) answer(d greylist.Decision) Answer {
+func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 	a := Answer{Verdict: d.Verdict, Reason: d.Reason, Wait: d.Wait}
 	switch {
 	case p.Observe:
 		a.Observed = true
 		a.Verdict = greylist.Accept
 	case d.Verdict == greylist.Defer:
-		a.Reply = p.Reply.WithWait(d.Wait)
+		a.Reply = reply.WithWait(d.Wait)
 	}
 	return a
 }

@@ -20,7 +20,7 @@ func TestPrivateLog(t *testing.T) {
 	p.PrivateLog = true
 	judge := New(&memory{}, p, logger, clock.New(time.Now, logger))
 	for range 2 {
-		judge.Recipient(t.Context(), greylist.Attempt{
+		judge.Recipient(t.Context(), nil, greylist.Attempt{
 			Client: greylist.ParseClient("203.0.113.7"), Helo: "mx.example.net", Sender: "Ann@example.net", Recipient: "bob@example.org", Via: "milter",
 		})
 	}

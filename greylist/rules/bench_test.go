@@ -34,12 +34,12 @@ func BenchmarkAsk(b *testing.B) {
 		for name, client := range map[string]string{"greylist": "192.0.2.7", "allowed": "10.0.0.9"} {
 			b.Run(fmt.Sprintf("%s/%d", name, entries), func(b *testing.B) {
 				a := greylist.Attempt{Client: greylist.ParseClient(client), Helo: "mx.example.com", Sender: "jane@mx.example.com", Recipient: "john@example.org"}
-				if _, ok := rules.Ask(&a, nil); ok != (name == "allowed") {
+				if ruling, _ := rules.Ask(b.Context(), NewFacts(&a, nil), nil); (ruling != nil) != (name == "allowed") {
 					b.Fatal("not the rule that is to be measured")
 				}
 				b.ReportAllocs()
 				for b.Loop() {
-					rules.Ask(&a, nil)
+					_, _ = rules.Ask(b.Context(), NewFacts(&a, nil), nil)
 				}
 			})
 		}

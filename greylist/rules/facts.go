@@ -1,16 +1,98 @@
 package rules
 
 import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
 
-// knock is an attempt with its addresses folded, which is done once.
+// Facts are what is known of one recipient of a message, or can be found out.
 type Facts struct {
 	*greylist.Attempt
-	Sender, Recipient string
+	Sender, Recipient string // folded; they hide those of the attempt
+
+	message *Message
+	look    Lookup // nil before [Set.Bind], and where nothing is looked up
+	timeout time.Duration
 }
 
-func NewFacts(a *greylist.Attempt) *Facts {
-	return &Facts{Attempt: a, Sender: address.Fold(a.Sender), Recipient: address.Fold(a.Recipient)}
+// NewFacts makes facts of an attempt. What is looked up is shared by the recipients
+// of the message, which may be nil if there are no others.
+func NewFacts(a *greylist.Attempt, m *Message) *Facts {
+	return &Facts{Attempt: a, Sender: address.Fold(a.Sender), Recipient: address.Fold(a.Recipient), message: m}
+}
+
+// SPF is what the sender's domain says about the client.
+func (f *Facts) SPF(ctx context.Context) SPF {
+	client, ok := f.Client.Addr()
+	if !ok || f.look == nil {
+		return SPF{Result: SPFNone, Why: "not looked up"}
+	}
+	if f.message == nil {
+		f.message = new(Message)
+	}
+	m := f.message
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.spf == nil {
+		ctx, cancel := m.within(ctx, f.timeout)
+		defer cancel()
+		spf := f.look.SPF(ctx, client, f.Helo, f.Sender)
+		m.spf = &spf
+	}
+	return *m.spf
+}
+
+// Listed says whether one of the DNS lists has the client.
+func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
+	client, ok := f.Client.Addr()
+	if !ok || f.look == nil {
+		return Listing{Status: Unknown, Why: "not looked up"}
+	}
+	if f.message == nil {
+		f.message = new(Message)
+	}
+	m, key := f.message, strings.Join(zones, " ")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	listing, known := m.listings[key]
+	if !known {
+		ctx, cancel := m.within(ctx, f.timeout)
+		defer cancel()
+		listing = f.look.Listed(ctx, client, zones...)
+		if m.listings == nil {
+			m.listings = make(map[string]Listing)
+		}
+		m.listings[key] = listing
+	}
+	return listing
+}
+
+// Dynamic reports whether the client has no forward-confirmed name, or one that
+// looks like those that a provider gives to the lines of its customers.
+func (f *Facts) Dynamic() bool {
+	client, _ := f.Client.Addr()
+	return f.ClientName == "" || f.look != nil && f.look.Dynamic(f.ClientName, client)
+}
+
+// Message is what the recipients of one message share: each thing is looked up once
+// for all of them, and all look-ups together have one timeout. A front end makes one
+// when a message begins; its zero value is ready for use.
+type Message struct {
+	mu       sync.Mutex // held during a look-up, so that it is not begun twice
+	deadline time.Time  // of all look-ups; zero before the first
+	spf      *SPF
+	listings map[string]Listing
+}
+
+// within bounds a look-up by what is left of the message's timeout.
+func (m *Message) within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if m.deadline.IsZero() {
+		m.deadline = time.Now().Add(timeout)
+	}
+	return context.WithDeadline(ctx, m.deadline)
 }

@@ -3,9 +3,11 @@
 package rules
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
@@ -28,6 +30,18 @@ type Set struct {
 
 	triples     networkTable[triple]
 	nonstandard networkTable[nonstandardTriple]
+
+	lookup        Lookup // nil: nothing is looked up
+	lookupTimeout time.Duration
+
+	inOrder []rule
+}
+
+// rule is one of the ordered rules. It returns a ruling, or says why it has none.
+// An error means that it could not be asked, and ends the asking.
+type rule struct {
+	name string
+	ask  func(ctx context.Context, f *Facts) (ruling *Ruling, says string, err error)
 }
 
 // RuleSet is what rules are made of, as the configuration has it.
@@ -48,6 +62,9 @@ type Config struct {
 
 	WhitelistedTriples            [][]string // address prefix, sender, recipient
 	WhitelistedNonstandardTriples [][]string // HELO name, address prefix, recipient
+
+	Lookup        Lookup        // nil: nothing is looked up
+	LookupTimeout time.Duration // of all look-ups for a message together
 }
 
 // A ListError is a mistake in one entry of one of a [Config.Config]'s lists.
@@ -70,6 +87,17 @@ func (s Config) Compile() (*Set, error) {
 		exceptions:        s.Exceptions,
 		whenBlocked:       outcome{s.BlockedVerdict, s.BlockedReply},
 		whenForeign:       outcome{s.ForeignVerdict, s.ForeignReply},
+		lookup:            s.Lookup,
+		lookupTimeout:     s.LookupTimeout,
+	}
+	r.inOrder = []rule{
+		{"local client", fromLists(r.local)},
+		{"blocked sender", fromLists(r.blockedSender)},
+		{"authenticated client", fromLists(r.authenticated)},
+		{"allowed client", fromLists(r.allowedClient)},
+		{"allowed domain", fromLists(r.foreignDomain)},
+		{"whitelisted triple", fromLists(r.whitelistedTriple)},
+		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
 	}
 	var errs []error
 	note := func(key string, index int, err error) {
@@ -112,12 +140,22 @@ type outcome struct {
 	reply   greylist.Reply
 }
 
-// Ruling is the answer of one of rules 0 to 4.
+// Greylist is the verdict of a rule that leaves the answer to the greylist: no
+// further rule is asked.
+const Greylist greylist.Verdict = "greylist"
+
+// Ruling is the answer of a rule. It is not changed once it is made.
 type Ruling struct {
-	Verdict greylist.Verdict
-	Reason  greylist.Reason
-	Reply   greylist.Reply // unless the verdict is Accept
-	Because string         // what matched, for people: "client is in 192.0.2.0/24"
+	Verdict greylist.Verdict // Accept, Defer, Deny or [Greylist]
+	Reason  greylist.Reason  // unless the verdict is [Greylist]
+	Because string           // what matched, for people: "client is in 192.0.2.0/24"
+
+	// Reply goes with the verdict, unless that is Accept. With [Greylist], a zero
+	// reply means the policy's.
+	Reply greylist.Reply
+
+	// Windows go with [Greylist]; nil means the policy's.
+	Windows *greylist.Windows
 }
 
 // Step is one rule that was asked, and what it said, for people to follow.
@@ -127,43 +165,39 @@ type Step struct {
 	Ruling *Ruling
 }
 
-// Ask asks the rules in their order. The first that has an answer gives it; if
-// none has, the greylist is to be asked. trace, which may be nil, is told of
-// each rule that was asked.
-func (r *Set) Ask(a *greylist.Attempt, trace func(Step)) (Ruling, bool) {
-	return r.AskFacts(NewFacts(a), trace)
-}
-
-func (r *Set) AskFacts(k *Facts, trace func(Step)) (Ruling, bool) {
-	for _, rule := range inOrder {
-		ruling, says := rule.ask(r, k)
+// Ask asks the rules in their order. The first that has an answer gives it; if none
+// has, the ruling is nil and the greylist is to be asked. trace, which may be nil,
+// is told of each rule that was asked.
+func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, error) {
+	s.Bind(f)
+	for i := range s.inOrder {
+		rule := &s.inOrder[i]
+		ruling, says, err := rule.ask(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", rule.name, err)
+		}
 		if trace != nil {
-			step := Step{Rule: rule.name, Says: says}
 			if ruling != nil {
-				step.Says, step.Ruling = ruling.Because, ruling
+				says = ruling.Because
 			}
-			trace(step)
+			trace(Step{Rule: rule.name, Says: says, Ruling: ruling})
 		}
 		if ruling != nil {
-			return *ruling, true
+			return ruling, nil
 		}
 	}
-	return Ruling{}, false
+	return nil, nil
 }
 
-// inOrder are the rules in the order in which they are asked. Each answers, or
-// says why it has no answer.
-var inOrder = []struct {
-	name string
-	ask  func(*Set, *Facts) (*Ruling, string)
-}{
-	{"local client", (*Set).local},
-	{"blocked sender", (*Set).blockedSender},
-	{"authenticated client", (*Set).authenticated},
-	{"allowed client", (*Set).allowedClient},
-	{"allowed domain", (*Set).foreignDomain},
-	{"whitelisted triple", (*Set).whitelistedTriple},
-	{"whitelisted nonstandard triple", (*Set).whitelistedNonstandard},
+// Bind has the facts be looked up as the configuration says; [Set.Ask] does so too.
+func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.lookup, s.lookupTimeout }
+
+// fromLists is a rule that looks nothing up.
+func fromLists(ask func(*Facts) (*Ruling, string)) func(context.Context, *Facts) (*Ruling, string, error) {
+	return func(_ context.Context, f *Facts) (*Ruling, string, error) {
+		ruling, says := ask(f)
+		return ruling, says, nil
+	}
 }
 
 func accept(reason greylist.Reason, because string) (*Ruling, string) {

@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,24 +40,25 @@ func mustPatterns(t testing.TB, whose address.Whose, patterns ...string) address
 func ask(t testing.TB, rules *Set, a greylist.Attempt) string {
 	t.Helper()
 	var steps []Step
-	ruling, ok := rules.Ask(&a, nil)
-	traced, tracedOK := rules.Ask(&a, func(s Step) { steps = append(steps, s) })
-	if ruling != traced || ok != tracedOK {
-		t.Errorf("with a trace %+v, %v; without %+v, %v", traced, tracedOK, ruling, ok)
+	ruling, err := rules.Ask(t.Context(), NewFacts(&a, nil), nil)
+	traced, tracedErr := rules.Ask(t.Context(), NewFacts(&a, nil), func(s Step) { steps = append(steps, s) })
+	if !reflect.DeepEqual(ruling, traced) || err != nil || tracedErr != nil {
+		t.Errorf("with a trace %+v, %v; without %+v, %v", traced, tracedErr, ruling, err)
 	}
+	ok := ruling != nil
 	for i, s := range steps {
 		last := i == len(steps)-1
-		if s.Rule != inOrder[i].name || s.Says == "" || (s.Ruling != nil) != (ok && last) {
+		if s.Rule != rules.inOrder[i].name || s.Says == "" || (s.Ruling != nil) != (ok && last) {
 			t.Errorf("step %d of %d: %+v", i+1, len(steps), s)
 		}
 	}
 	if !ok {
-		if len(steps) != len(inOrder) {
-			t.Errorf("no answer after %d of %d rules", len(steps), len(inOrder))
+		if len(steps) != len(rules.inOrder) {
+			t.Errorf("no answer after %d of %d rules", len(steps), len(rules.inOrder))
 		}
 		return "greylist"
 	}
-	if last := steps[len(steps)-1]; *last.Ruling != ruling || last.Says != ruling.Because {
+	if last := steps[len(steps)-1]; *last.Ruling != *ruling || last.Says != ruling.Because {
 		t.Errorf("the last step %+v is not the ruling %+v", last, ruling)
 	}
 	if (ruling.Verdict == greylist.Accept) != (ruling.Reply == greylist.Reply{}) {
@@ -176,7 +178,7 @@ func TestBlocked(t *testing.T) {
 		if got := ask(t, rules, a); got != c.want {
 			t.Errorf("%q to %q:\n got %s\nwant %s", c.sender, c.recipient, got, c.want)
 		}
-		if ruling, ok := rules.Ask(&a, nil); ok && ruling.Reason == greylist.ReasonBlocked && ruling.Reply != blockedReply {
+		if ruling, _ := rules.Ask(t.Context(), NewFacts(&a, nil), nil); ruling != nil && ruling.Reason == greylist.ReasonBlocked && ruling.Reply != blockedReply {
 			t.Errorf("%q to %q: reply %q", c.sender, c.recipient, ruling.Reply)
 		}
 	}

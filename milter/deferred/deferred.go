@@ -22,16 +22,6 @@ func WarnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *judge.
 		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)
 }
 
-// WithQueueID gives the attempts the queue ID that the MTA knows at DATA, if it does.
-func WithQueueID(attempts []greylist.Attempt, queueID string) []greylist.Attempt {
-	if queueID != "" {
-		for i := range attempts {
-			attempts[i].QueueID = queueID
-		}
-	}
-	return attempts
-}
-
 // Refuses reports whether the answer is no Accept.
 func Refuses(a judge.Answer) bool {
 	return a.Verdict == greylist.Defer || a.Verdict == greylist.Deny

@@ -20,7 +20,7 @@ type Memory struct {
 	block   func(context.Context) // comes before every update
 }
 
-func (m *Memory) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
+func (m *Memory) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	m.mu.Lock()
 	fail, block := m.fail, m.block
 	m.mu.Unlock()
@@ -28,21 +28,24 @@ func (m *Memory) Update(ctx context.Context, t greylist.Triplet, change greylist
 		block(ctx)
 	}
 	if fail != nil {
-		return fail
+		return greylist.Decision{}, fail
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return greylist.Decision{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var known *greylist.Entry
-	if e, ok := m.entries[t]; ok {
-		known = &e
+	remembered := make([]*greylist.Entry, len(triplets))
+	for i, t := range triplets {
+		if e, ok := m.entries[t]; ok {
+			remembered[i] = &e
+		}
 	}
-	if e, write := change(known); write {
-		m.entries[t] = e
+	d := change(remembered)
+	for i, e := range d.Writes() {
+		m.entries[triplets[i]] = e
 	}
-	return nil
+	return d, nil
 }
 
 func (m *Memory) Get(_ context.Context, t greylist.Triplet) (*greylist.Entry, error) {

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"greyglass/greylist"
 	"greyglass/greylist/judge"
 )
 
@@ -38,10 +37,10 @@ type messages struct {
 type keptMessage struct {
 	instance string
 	since    time.Time
-	weight   int                // how many recipients it counts for, at least one
-	waiting  []greylist.Attempt // deferred to DATA
-	full     bool               // as many as are kept, and more were offered
-	refusal  refusal            // if there was one
+	weight   int              // how many recipients it counts for, at least one
+	waiting  []*judge.Pending // deferred to DATA
+	full     bool             // as many as are kept, and more were offered
+	refusal  refusal          // if there was one
 }
 
 // refusal is what a message was answered at DATA, if that was no Accept. The
@@ -58,7 +57,7 @@ func newMessages(now func() time.Time, log *slog.Logger) *messages {
 
 // keep notes a recipient, unless the message has as many as the limit says.
 // first says that this is the first for which there is no room.
-func (m *messages) keep(instance string, a greylist.Attempt, limit int) (kept, first bool) {
+func (m *messages) keep(instance string, p *judge.Pending, limit int) (kept, first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	message := m.message(instance)
@@ -67,7 +66,7 @@ func (m *messages) keep(instance string, a greylist.Attempt, limit int) (kept, f
 		message.full = true
 		return false, first
 	}
-	message.waiting = append(message.waiting, a)
+	message.waiting = append(message.waiting, p)
 	if len(message.waiting) > message.weight {
 		message.weight++
 		m.kept++
@@ -84,7 +83,7 @@ func (m *messages) refused(instance string, r refusal) {
 
 // take returns a message's recipients, and what it was answered at an earlier
 // DATA, and forgets both.
-func (m *messages) take(instance string) ([]greylist.Attempt, refusal) {
+func (m *messages) take(instance string) ([]*judge.Pending, refusal) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.makeRoom(0)

@@ -15,12 +15,14 @@ import (
 func (m *messages) recipientsOf(instance string) (all []string) {
 	waiting, _ := m.take(instance)
 	for _, a := range waiting {
-		all = append(all, a.Recipient)
+		all = append(all, a.Attempt.Recipient)
 	}
 	return all
 }
 
-func to(recipient string) greylist.Attempt { return greylist.Attempt{Recipient: recipient} }
+func to(recipient string) *judge.Pending {
+	return &judge.Pending{Attempt: greylist.Attempt{Recipient: recipient}}
+}
 
 // holds fails the test unless so many recipients are counted, and the books agree.
 func (m *messages) holds(t *testing.T, want int) {

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"greyglass/greylist"
 	"greyglass/greylist/judge"
 	"greyglass/milter/deferred"
 	"greyglass/milter/listen"
@@ -133,12 +132,12 @@ func (s *Server) action(r *request) string {
 
 func (s *Server) recipient(r *request) judge.Answer {
 	attempt := r.attempt()
-	answer, judged := s.judge.Recipient(s.ctx, attempt)
-	if judged || r.instance == "" {
+	answer, pending := s.judge.Recipient(s.ctx, nil, attempt)
+	if pending == nil || r.instance == "" {
 		return answer
 	}
 	limit := s.limiter.Limits().Recipients
-	kept, first := s.messages.keep(r.instance, attempt, limit)
+	kept, first := s.messages.keep(r.instance, pending, limit)
 	if first {
 		deferred.WarnTooMany(s.log, limit, attempt, s.judge.Policy())
 	}
@@ -154,18 +153,20 @@ func (s *Server) recipient(r *request) judge.Answer {
 // Without an instance nobody knows the recipients but the request itself, which
 // names the recipient if there is only one.
 func (s *Server) message(r *request) (answer judge.Answer) {
-	var waiting []greylist.Attempt
+	var waiting []*judge.Pending
 	if r.instance != "" {
 		var before refusal
 		waiting, before = s.messages.take(r.instance)
 		if before.client == r.clientAddress && before.sender == r.sender {
 			answer = before.answer
 		}
-	} else if a := r.attempt(); r.recipient != "" && s.judge.LeavesToData(a) {
-		waiting = []greylist.Attempt{a}
+	} else if r.recipient != "" {
+		if pending := s.judge.Recall(s.ctx, nil, r.attempt()); pending != nil {
+			waiting = append(waiting, pending)
+		}
 	}
 	if len(waiting) > 0 {
-		answer = deferred.Worse(answer, s.judge.Message(s.ctx, deferred.WithQueueID(waiting, r.queueID)))
+		answer = deferred.Worse(answer, s.judge.Data(s.ctx, r.queueID, waiting))
 	}
 	if r.instance != "" && deferred.Refuses(answer) {
 		s.messages.refused(r.instance, refusal{r.clientAddress, r.sender, answer})

@@ -82,7 +82,7 @@ func remembers(t *testing.T, s *Store, n int64) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		err := s.Update(ctx, storetest.Numbered(n), storetest.Remember(greylist.Entry{FirstSeen: n}))
+		err := storetest.Update(ctx, s, storetest.Numbered(n), storetest.Remember(greylist.Entry{FirstSeen: n}))
 		cancel()
 		if err == nil {
 			return
@@ -100,7 +100,7 @@ func awayFor(t *testing.T, s *Store, says string) {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		asked := time.Now()
-		err := s.Update(ctx, storetest.Numbered(99), storetest.Remember(greylist.Entry{FirstSeen: 1}))
+		err := storetest.Update(ctx, s, storetest.Numbered(99), storetest.Remember(greylist.Entry{FirstSeen: 1}))
 		took := time.Since(asked)
 		cancel()
 		var fault *greylist.Fault
@@ -122,7 +122,7 @@ func awayFor(t *testing.T, s *Store, says string) {
 	var wg sync.WaitGroup
 	for i := range int64(500) {
 		wg.Go(func() {
-			if err := s.Update(t.Context(), storetest.Numbered(i), storetest.Remember(greylist.Entry{})); err == nil {
+			if err := storetest.Update(t.Context(), s, storetest.Numbered(i), storetest.Remember(greylist.Entry{})); err == nil {
 				t.Error("something was remembered")
 			}
 		})
@@ -229,7 +229,7 @@ func testPostgresSwallowed(t *testing.T, c *cluster) {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
-			if err := s.Update(ctx, storetest.Numbered(i), storetest.Remember(greylist.Entry{})); !errors.Is(err, context.DeadlineExceeded) {
+			if err := storetest.Update(ctx, s, storetest.Numbered(i), storetest.Remember(greylist.Entry{})); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v, want %v", err, context.DeadlineExceeded)
 			}
 		})
@@ -262,13 +262,13 @@ func testPostgresLocked(t *testing.T, c *cluster) {
 			short, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			var fault *greylist.Fault
-			if err := s.Update(short, storetest.Numbered(2), storetest.Remember(greylist.Entry{})); !errors.As(err, &fault) {
+			if err := storetest.Update(short, s, storetest.Numbered(2), storetest.Remember(greylist.Entry{})); !errors.As(err, &fault) {
 				t.Errorf("%v", err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			for range 20 {
-				err := s.Update(ctx, storetest.Numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
+				err := storetest.Update(ctx, s, storetest.Numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
 					if e == nil {
 						t.Error("it is not remembered")
 					}
@@ -278,7 +278,7 @@ func testPostgresLocked(t *testing.T, c *cluster) {
 					t.Error(err)
 				}
 			}
-			if err := s.Update(ctx, storetest.Numbered(3), storetest.Remember(greylist.Entry{})); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+			if err := storetest.Update(ctx, s, storetest.Numbered(3), storetest.Remember(greylist.Entry{})); err == nil || !strings.Contains(err.Error(), "lock timeout") {
 				t.Errorf("%v", err)
 			}
 			if err := locker.Close(t.Context()); err != nil {
@@ -308,7 +308,7 @@ func testPostgresRowLocked(t *testing.T, c *cluster) {
 	change := func(ctx context.Context, s *Store, calls *atomic.Int64) (answer chan error) {
 		answer = make(chan error, 1)
 		go func() {
-			answer <- s.Update(ctx, storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) {
+			answer <- storetest.Update(ctx, s, storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) {
 				calls.Add(1)
 				return greylist.Entry{FirstSeen: 5}, true
 			})
@@ -324,7 +324,7 @@ func testPostgresRowLocked(t *testing.T, c *cluster) {
 	defer cancel()
 	var calls atomic.Int64
 	answer := change(short, s, &calls)
-	if err := s.Update(t.Context(), storetest.Numbered(2), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+	if err := storetest.Update(t.Context(), s, storetest.Numbered(2), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 		t.Errorf("another: %v", err)
 	}
 	err = <-answer
@@ -432,7 +432,7 @@ func testPostgresSwitchover(t *testing.T, _ *cluster) {
 	update := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		return s.Update(ctx, storetest.Numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
+		return storetest.Update(ctx, s, storetest.Numbered(1), func(e *greylist.Entry) (greylist.Entry, bool) {
 			if e == nil {
 				e = new(greylist.Entry)
 			}

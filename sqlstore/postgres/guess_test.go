@@ -23,7 +23,7 @@ func openGuessing(t testing.TB, url string) *Store {
 // fails.
 func testPostgresGuess(t *testing.T, c *cluster) {
 	s := openGuessing(t, c.schema(t))
-	if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 1000})); err != nil {
+	if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 1000})); err != nil {
 		t.Fatal(err)
 	}
 	odd := storetest.Numbered(2)
@@ -44,7 +44,7 @@ func testPostgresGuess(t *testing.T, c *cluster) {
 	var once sync.Once
 	var wg sync.WaitGroup
 	wg.Go(func() { // it holds the worker until all are there, who then share a trip
-		err := s.Update(t.Context(), storetest.Numbered(6), func(*greylist.Entry) (greylist.Entry, bool) {
+		err := storetest.Update(t.Context(), s, storetest.Numbered(6), func(*greylist.Entry) (greylist.Entry, bool) {
 			once.Do(func() { close(held) })
 			<-free
 			return greylist.Entry{FirstSeen: 6000}, true
@@ -57,7 +57,7 @@ func testPostgresGuess(t *testing.T, c *cluster) {
 	for _, test := range tests {
 		wg.Go(func() {
 			var saw []int64
-			err := s.Update(t.Context(), test.triplet, func(remembered *greylist.Entry) (greylist.Entry, bool) {
+			err := storetest.Update(t.Context(), s, test.triplet, func(remembered *greylist.Entry) (greylist.Entry, bool) {
 				first := int64(0)
 				if remembered != nil {
 					first = remembered.FirstSeen

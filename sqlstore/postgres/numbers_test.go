@@ -12,15 +12,15 @@ import (
 func testPostgresNumbers(t *testing.T, c *cluster) {
 	s := openShared(t, c.schema(t))
 	for range 2 {
-		if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{})); err != nil {
+		if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(greylist.Entry{})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	err := s.Update(t.Context(), storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
+	err := storetest.Update(t.Context(), s, storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Update(t.Context(), storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
+	err = storetest.Update(t.Context(), s, storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
 	if err == nil || err.Error() != "sqlstore: panic: a bug" {
 		t.Errorf("a change that panics: %v", err)
 	}

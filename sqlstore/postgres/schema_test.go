@@ -36,7 +36,7 @@ func testPostgresMigrate(t *testing.T, c *cluster) {
 					t.Error(err)
 					return
 				}
-				if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(e)); err != nil {
+				if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(e)); err != nil {
 					t.Error(err)
 				}
 				closesSoon(t, s)
@@ -102,7 +102,7 @@ func testPostgresViews(t *testing.T, c *cluster) {
 		{FirstSeen: 1700000000, LastSeen: 1700000060, Deferred: 2},
 		{FirstSeen: 1700000000, LastSeen: 1700000060, PassedAt: 1700000061, Deferred: 2, Accepted: 3},
 	} {
-		if err := s.Update(t.Context(), storetest.Numbered(int64(n)), storetest.Remember(e)); err != nil {
+		if err := storetest.Update(t.Context(), s, storetest.Numbered(int64(n)), storetest.Remember(e)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -22,7 +22,7 @@ func testPostgresTrim(t *testing.T, c *cluster) {
 	for i := range int64(rows) {
 		all.Go(func() {
 			stranger := greylist.Triplet{Client: "192.0.2.7", Sender: fmt.Sprint(i), Recipient: "bob@example.org"}
-			if err := stores[i%3].Update(t.Context(), stranger, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+			if err := storetest.Update(t.Context(), stores[i%3], stranger, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,8 +1,12 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +56,8 @@ type decision struct {
 
 	mu     sync.Mutex
 	change greylist.Change // nil once the caller has gone
+	made   greylist.Decision
+	one    [1]*greylist.Entry
 }
 
 // ask calls the change, if its caller is still there.
@@ -62,8 +68,9 @@ func (d *decision) ask(remembered *greylist.Entry) (remember greylist.Entry, wri
 		return greylist.Entry{}, false, context.Canceled
 	}
 	defer backend.Rescue(&err)
-	remember, write = d.change(remembered)
-	return remember, write, nil
+	d.one[0] = remembered
+	d.made = d.change(d.one[:])
+	return d.made.Remember, !d.made.Keep, nil
 }
 
 // abandon waits for a change that is being called, which does not block.
@@ -81,22 +88,101 @@ func startWorker(s *Store) *worker {
 
 // Update implements [greylist.Memory]. The change is never called after Update
 // has returned.
-func (s *Store) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
+func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return greylist.Decision{}, err
 	}
 	if s.closed() {
-		return greylist.ErrClosed
+		return greylist.Decision{}, greylist.ErrClosed
 	}
 	if away := s.link.away.Load(); away != nil && !away.reads {
-		return away.fault
+		return greylist.Decision{}, away.fault
 	}
-	d := &decision{ctx: ctx, key: backend.KeyOf(t), triplet: t, done: make(chan error, 1), change: change}
-	err := s.worker.do(d)
-	if err != nil {
+	if len(triplets) != 1 {
+		return s.updateSeveral(ctx, triplets, change)
+	}
+	d := &decision{ctx: ctx, key: backend.KeyOf(triplets[0]), triplet: triplets[0], done: make(chan error, 1), change: change}
+	if err := s.worker.do(d); err != nil {
 		d.abandon()
+		return greylist.Decision{}, err
 	}
-	return err
+	return d.made, nil
+}
+
+// updateSeveral is Update of several triplets, in a transaction of its own. It is
+// tried again where somebody else was the first to remember one of them.
+func (s *Store) updateSeveral(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
+	for {
+		d, done, err := s.trySeveral(ctx, triplets, change)
+		if done || err != nil {
+			return d, err
+		}
+	}
+}
+
+func (s *Store) trySeveral(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (d greylist.Decision, done bool, err error) {
+	tx, err := s.reading.BeginTx(ctx, nil)
+	if err != nil {
+		return d, false, s.failed(ctx, err)
+	}
+	defer tx.Rollback()
+	keys, found := make([]backend.Key, len(triplets)), make([]*greylist.Entry, len(triplets))
+	order := make([]int, len(triplets)) // of the keys, so that nobody waits for one that waits
+	for i, t := range triplets {
+		keys[i], order[i] = backend.KeyOf(t), i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a][:], keys[b][:]) })
+	for _, i := range order {
+		var e greylist.Entry
+		err := tx.QueryRowContext(ctx, `SELECT `+backend.EntryColumns+` FROM triplet WHERE key = $1 FOR UPDATE`, keys[i][:]).Scan(backend.EntryFields(&e)...)
+		switch {
+		case err == nil:
+			found[i] = &e
+		case !errors.Is(err, sql.ErrNoRows):
+			return d, false, s.failed(ctx, err)
+		}
+	}
+	if d, err = rescued(change, found); err != nil {
+		return d, false, err
+	}
+	writes := make([]*greylist.Entry, len(triplets))
+	for i, e := range d.Writes() {
+		writes[i] = &e
+	}
+	for _, i := range order {
+		e := writes[i]
+		if e == nil {
+			continue
+		}
+		statement := `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6 WHERE key = $1`
+		arguments := []any{keys[i][:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted}
+		if found[i] == nil {
+			statement = `INSERT INTO triplet (key, first_seen, last_seen, passed_at, deferred, accepted, client, sender, recipient)
+				VALUES ($1, $2, $3, nullif($4, 0), $5, $6, $7, $8, $9) ON CONFLICT (key) DO NOTHING`
+			arguments = append(arguments, triplets[i].Client, triplets[i].Sender, triplets[i].Recipient)
+		}
+		result, err := tx.ExecContext(ctx, statement, arguments...)
+		if err != nil {
+			return d, false, s.failed(ctx, err)
+		}
+		if n, _ := result.RowsAffected(); n == 0 {
+			return d, false, nil
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return d, false, s.failed(ctx, err)
+	}
+	for i := range d.Writes() {
+		if found[i] == nil {
+			s.counter.rows.Add(1)
+		}
+	}
+	return d, true, nil
+}
+
+func rescued(change greylist.Change, found []*greylist.Entry) (d greylist.Decision, err error) {
+	defer backend.Rescue(&err)
+	return change(found), nil
 }
 
 // do hands the decision in, and returns when it is made and committed.

@@ -33,7 +33,7 @@ func bulk(t *testing.T, s *Store) {
 	t.Helper()
 	large := storetest.Numbered(1_000_000)
 	large.Sender = strings.Repeat("x", 3*backupStep*4096)
-	if err := s.Update(t.Context(), large, storetest.Remember(greylist.Entry{})); err != nil {
+	if err := storetest.Update(t.Context(), s, large, storetest.Remember(greylist.Entry{})); err != nil {
 		t.Fatal(err)
 	}
 }

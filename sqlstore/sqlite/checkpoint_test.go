@@ -54,7 +54,7 @@ func TestLongLog(t *testing.T) {
 	for fileSize(t, wal) <= walLimit {
 		long := storetest.Numbered(big)
 		long.Recipient = string(make([]byte, 2_000_000))
-		if err := s.Update(t.Context(), long, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+		if err := storetest.Update(t.Context(), s, long, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 			t.Fatal(err)
 		}
 		big++

@@ -81,7 +81,7 @@ func childWrite(args []string) error {
 		wg.Go(func() {
 			for {
 				i := n.Add(1)
-				if err := s.Update(context.Background(), storetest.Numbered(i), storetest.Remember(greylist.Entry{FirstSeen: i})); err != nil {
+				if err := storetest.Update(context.Background(), s, storetest.Numbered(i), storetest.Remember(greylist.Entry{FirstSeen: i})); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}

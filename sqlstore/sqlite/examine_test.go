@@ -14,7 +14,7 @@ import (
 func TestExamine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	s := open(t, path)
-	if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 100, LastSeen: 300, PassedAt: 200})); err != nil {
+	if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 100, LastSeen: 300, PassedAt: 200})); err != nil {
 		t.Fatal(err)
 	}
 	look := func() *Examination {

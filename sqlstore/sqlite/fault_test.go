@@ -61,22 +61,22 @@ func openLogged(t *testing.T, path string) (*Store, *journal) {
 const patience = time.Minute
 
 // inTime bounds an update as a judge does, to see it fail.
-func inTime(t *testing.T, s *Store, n int64, change greylist.Change) (took time.Duration, err error) {
+func inTime(t *testing.T, s *Store, n int64, change storetest.Change) (took time.Duration, err error) {
 	t.Helper()
 	return within(t, s, 2*time.Second, n, change)
 }
 
-func within(t *testing.T, s *Store, bound time.Duration, n int64, change greylist.Change) (took time.Duration, err error) {
+func within(t *testing.T, s *Store, bound time.Duration, n int64, change storetest.Change) (took time.Duration, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
 	began := time.Now()
-	err = s.Update(ctx, storetest.Numbered(n), change)
+	err = storetest.Update(ctx, s, storetest.Numbered(n), change)
 	return time.Since(began), err
 }
 
 // keep is a change that writes nothing, and notes what it was shown.
-func keep(shown **greylist.Entry) greylist.Change {
+func keep(shown **greylist.Entry) storetest.Change {
 	return func(remembered *greylist.Entry) (greylist.Entry, bool) {
 		*shown = remembered
 		return greylist.Entry{}, false
@@ -95,7 +95,7 @@ func failsAtOnce(t *testing.T, s *Store, says string) {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
-			errs[i] = s.Update(ctx, storetest.Numbered(1_000_000+int64(i)), storetest.Remember(greylist.Entry{FirstSeen: 1}))
+			errs[i] = storetest.Update(ctx, s, storetest.Numbered(1_000_000+int64(i)), storetest.Remember(greylist.Entry{FirstSeen: 1}))
 		})
 	}
 	wg.Wait()

@@ -32,7 +32,7 @@ func TestLocked(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 			defer cancel()
 			began := time.Now()
-			err := s.Update(ctx, storetest.Numbered(3), storetest.Remember(greylist.Entry{FirstSeen: 3}))
+			err := storetest.Update(ctx, s, storetest.Numbered(3), storetest.Remember(greylist.Entry{FirstSeen: 3}))
 			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
 				t.Errorf("%v after %v, want %v after 150ms", err, took, context.DeadlineExceeded)
 			}

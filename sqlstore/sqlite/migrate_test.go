@@ -31,7 +31,7 @@ func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	s := open(t, path)
 	e := greylist.Entry{FirstSeen: 1, LastSeen: 2, PassedAt: 3, Deferred: 4, Accepted: 5}
-	if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(e)); err != nil {
+	if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(e)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -128,7 +128,7 @@ func TestPastVersions(t *testing.T) {
 		if err := s.Record(t.Context(), counted); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if err := errors.Join(s.Update(t.Context(), want[0].Triplet, storetest.Remember(want[1].Entry)), s.Close()); err != nil {
+		if err := errors.Join(storetest.Update(t.Context(), s, want[0].Triplet, storetest.Remember(want[1].Entry)), s.Close()); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 		checkWhole(t, path)

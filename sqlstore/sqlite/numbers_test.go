@@ -14,7 +14,7 @@ func TestNumbers(t *testing.T) {
 	t.Parallel()
 	s := openNew(t)
 	look := func() error {
-		return s.Update(t.Context(), storetest.Numbered(9), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
+		return storetest.Update(t.Context(), s, storetest.Numbered(9), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
 	}
 	if err := errors.Join(together(t, s, put(s, 1, greylist.Entry{}), put(s, 2, greylist.Entry{}), look)...); err != nil {
 		t.Fatal(err)

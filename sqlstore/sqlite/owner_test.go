@@ -30,7 +30,7 @@ func TestOwner(t *testing.T) {
 	if _, err := s.Get(t.Context(), storetest.Numbered(1)); err != nil {
 		t.Error(err)
 	}
-	if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+	if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Stats(t.Context()); err != nil {

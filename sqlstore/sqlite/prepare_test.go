@@ -339,7 +339,7 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if err := s.Update(t.Context(), storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: int64(i)})); err != nil {
+		if err := storetest.Update(t.Context(), s, storetest.Numbered(1), storetest.Remember(greylist.Entry{FirstSeen: int64(i)})); err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {

@@ -84,7 +84,7 @@ func TestKill(t *testing.T) {
 		if len(missing) > 0 {
 			t.Fatalf("of %d acknowledged, %d are lost", len(acknowledged), len(missing))
 		}
-		if err := s.Update(t.Context(), storetest.Numbered(0), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+		if err := storetest.Update(t.Context(), s, storetest.Numbered(0), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {
@@ -114,7 +114,7 @@ func TestCreationRace(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				s := open(t, path)
-				if err := s.Update(t.Context(), storetest.Numbered(int64(i)), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+				if err := storetest.Update(t.Context(), s, storetest.Numbered(int64(i)), storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 					t.Error(err)
 				}
 				if err := s.Close(); err != nil {

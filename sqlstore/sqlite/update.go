@@ -13,25 +13,39 @@ import (
 // has returned. Where nothing can be written, because another program holds the
 // lock or the storage fails, it is asked what it would do with what can be read:
 // if that is to write nothing, it is done.
-func (s *Store) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
-	u := &update{key: backend.KeyOf(t), triplet: t, change: change}
-	if now := s.writer.now.Load(); now.err == nil && ctx.Err() == nil && !s.closed() {
-		if remembered := now.db.lookup.find(u.key); remembered != nil && u.keeps(remembered) {
-			return nil
-		}
+func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
+	u := newUpdate(triplets, change)
+	if s.lookUp(ctx, u) && u.keeps() {
+		return u.decision, nil
 	}
 	read := func() bool { return s.read(ctx, u) }
 	err := s.writer.do(ctx, u.run, read)
 	if isFault(err) {
 		u.undone()
 		if read() {
-			return nil
+			return u.decision, nil
 		}
 	}
 	if err != nil {
 		u.abandon()
+		return greylist.Decision{}, err
 	}
-	return err
+	return u.decision, nil
+}
+
+// lookUp looks the triplets up beside the writer, and reports whether something is
+// remembered of each.
+func (s *Store) lookUp(ctx context.Context, u *update) bool {
+	now := s.writer.now.Load()
+	if now.err != nil || ctx.Err() != nil || s.closed() {
+		return false
+	}
+	for i, k := range u.keys {
+		if u.seen[i] = now.db.lookup.find(k); u.seen[i] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // read does an update that writes nothing, and reports whether it is such a one.
@@ -39,63 +53,96 @@ func (s *Store) read(ctx context.Context, u *update) bool {
 	if now := s.writer.now.Load(); errors.Is(now.err, greylist.ErrDamaged) {
 		return false
 	}
-	remembered, err := s.Get(ctx, u.triplet)
-	return err == nil && u.keeps(remembered)
+	for i, t := range u.triplets {
+		var err error
+		if u.seen[i], err = s.Get(ctx, t); err != nil {
+			return false
+		}
+	}
+	return u.keeps()
 }
 
 // update is the job of [Store.Update].
 type update struct {
-	key     backend.Key
-	triplet greylist.Triplet
+	triplets []greylist.Triplet
+	keys     []backend.Key
+	seen     []*greylist.Entry // what its caller can read of each triplet
+	found    []*greylist.Entry // what the writer has found of each, in its transaction
 
-	mu     sync.Mutex
-	change greylist.Change // nil once it is done without writing, or its caller has gone
-	asked  bool            // by the writer, whose transaction may be committed by now
+	mu       sync.Mutex
+	change   greylist.Change // nil once it is done without writing, or its caller has gone
+	asked    bool            // by the writer, whose transaction may be committed by now
+	decision greylist.Decision
+
+	one struct { // what the slices hold where there is one triplet, as nearly always
+		key         [1]backend.Key
+		seen, found [1]*greylist.Entry
+	}
 }
 
-func (u *update) run(tx *tx) error {
-	remembered, err := tx.get(u.key)
-	if err != nil {
-		return err
+func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
+	u := &update{triplets: triplets, change: change}
+	u.keys, u.seen, u.found = u.one.key[:], u.one.seen[:], u.one.found[:]
+	if n := len(triplets); n != 1 {
+		u.keys, u.seen, u.found = make([]backend.Key, n), make([]*greylist.Entry, n), make([]*greylist.Entry, n)
 	}
-	remember, write := u.decide(remembered)
-	switch {
-	case !write:
-		return nil
-	case remembered == nil:
-		return tx.add(u.key, u.triplet, remember)
+	for i := range triplets {
+		u.keys[i] = backend.KeyOf(triplets[i])
 	}
-	return tx.set(u.key, remember)
+	return u
 }
 
-func (u *update) decide(remembered *greylist.Entry) (remember greylist.Entry, write bool) {
+func (u *update) run(tx *tx) (err error) {
+	for i, k := range u.keys {
+		if u.found[i], err = tx.get(k); err != nil {
+			return err
+		}
+	}
+	d := u.decide()
+	for i, e := range d.Writes() {
+		if u.found[i] == nil {
+			err = tx.add(u.keys[i], u.triplets[i], e)
+		} else {
+			err = tx.set(u.keys[i], e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide asks the change about what the writer has found.
+func (u *update) decide() greylist.Decision {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.change == nil {
-		return greylist.Entry{}, false
+		return greylist.Decision{Keep: true}
 	}
 	u.asked = true
-	return u.change(remembered)
+	u.decision = u.change(u.found)
+	return u.decision
 }
 
-// keeps asks the change, and if it writes nothing, is done with it. It does not
-// ask once the writer has: what the change has said last must be what is
-// remembered, and the writer's transaction may have been committed. A change that
-// panics is left to the writer, which reports it.
-func (u *update) keeps(remembered *greylist.Entry) (done bool) {
+// keeps asks the change about what its caller can read, and if it writes nothing, is
+// done with it. It does not ask once the writer has: what the change has said last
+// must be what is remembered, and the writer's transaction may have been committed. A
+// change that panics is left to the writer, which reports it.
+func (u *update) keeps() (done bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.change == nil || u.asked {
 		return false
 	}
+	var d greylist.Decision
 	var err error
 	func() {
 		defer backend.Rescue(&err)
-		_, write := u.change(remembered)
-		done = !write
+		d = u.change(u.seen)
+		done = d.Keep && len(d.Others) == 0
 	}()
 	if done {
-		u.change = nil
+		u.change, u.decision = nil, d
 	}
 	return done && err == nil
 }

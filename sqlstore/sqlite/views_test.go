@@ -18,7 +18,7 @@ func TestViews(t *testing.T) {
 	passed.Client, passed.Sender = "2001:db8:1::/64", "<>"
 	for _, err := range []error{
 		put(s, 1, greylist.Entry{FirstSeen: at, LastSeen: at + 60, Deferred: 2})(),
-		s.Update(t.Context(), passed, storetest.Remember(greylist.Entry{FirstSeen: at, LastSeen: at + 7200, PassedAt: at + 3600, Deferred: 1, Accepted: 2})),
+		storetest.Update(t.Context(), s, passed, storetest.Remember(greylist.Entry{FirstSeen: at, LastSeen: at + 7200, PassedAt: at + 3600, Deferred: 1, Accepted: 2})),
 		s.Record(t.Context(), greylist.History{
 			Answered: []greylist.Answered{{Hour: at - at%3600, Via: "milter", Verdict: "defer", Reason: "too-soon", Count: 7}},
 			Returned: []greylist.Returned{{Hour: at - at%3600, Within: 3900, Count: 3}},

@@ -48,7 +48,9 @@ func together(t *testing.T, s *Store, jobs ...func() error) []error {
 
 // put is a job that remembers a triplet.
 func put(s *Store, n int64, e greylist.Entry) func() error {
-	return func() error { return s.Update(context.Background(), storetest.Numbered(n), storetest.Remember(e)) }
+	return func() error {
+		return storetest.Update(context.Background(), s, storetest.Numbered(n), storetest.Remember(e))
+	}
 }
 
 // TestBatch: jobs that wait together share a commit, and see one another.
@@ -56,7 +58,7 @@ func TestBatch(t *testing.T) {
 	s := openNew(t)
 	var seen []int64
 	add := func() error {
-		return s.Update(t.Context(), storetest.Numbered(1), func(remembered *greylist.Entry) (e greylist.Entry, write bool) {
+		return storetest.Update(t.Context(), s, storetest.Numbered(1), func(remembered *greylist.Entry) (e greylist.Entry, write bool) {
 			if remembered != nil {
 				e = *remembered
 			}
@@ -108,7 +110,7 @@ func TestNothingWritten(t *testing.T) {
 	s.writer.wrote.Store(false)
 	keep := func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false }
 	for range 100 {
-		if err := s.Update(t.Context(), storetest.Numbered(1), keep); err != nil {
+		if err := storetest.Update(t.Context(), s, storetest.Numbered(1), keep); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Forget(t.Context(), storetest.Numbered(2)); err != nil {
@@ -148,7 +150,7 @@ func TestPoisoned(t *testing.T) {
 		}, nil)
 	}
 	panics := func() error {
-		return s.Update(t.Context(), storetest.Numbered(4), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
+		return storetest.Update(t.Context(), s, storetest.Numbered(4), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
 	}
 	errs := together(t, s, put(s, 1, greylist.Entry{FirstSeen: 1}), bad, put(s, 3, greylist.Entry{FirstSeen: 3}),
 		panics, put(s, 5, greylist.Entry{FirstSeen: 5}))
@@ -192,14 +194,14 @@ func TestFull(t *testing.T) {
 	limit(`PRAGMA max_page_count = 1`) // no more than there are
 	long := storetest.Numbered(1)
 	long.Sender = strings.Repeat("x", 100_000)
-	if err := s.Update(t.Context(), long, storetest.Remember(greylist.Entry{})); err == nil || !strings.Contains(err.Error(), "full") {
+	if err := storetest.Update(t.Context(), s, long, storetest.Remember(greylist.Entry{})); err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("%v; want that the database is full", err)
 	}
 	if err := put(s, 2, greylist.Entry{FirstSeen: 1})(); err != nil {
 		t.Errorf("what needs no more room: %v", err)
 	}
 	limit(`PRAGMA max_page_count = 1000000`)
-	if err := s.Update(t.Context(), long, storetest.Remember(greylist.Entry{})); err != nil {
+	if err := storetest.Update(t.Context(), s, long, storetest.Remember(greylist.Entry{})); err != nil {
 		t.Error(err)
 	}
 }

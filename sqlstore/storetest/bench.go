@@ -18,7 +18,7 @@ func Bench(b *testing.B, open func(b *testing.B) greylist.Store) {
 			s := open(b)
 			var n atomic.Int64
 			runCallers(b, callers, func() error {
-				return s.Update(b.Context(), Numbered(n.Add(1)), judgeAt(1_000_000))
+				return Update(b.Context(), s, Numbered(n.Add(1)), judgeAt(1_000_000))
 			})
 		})
 	}
@@ -29,7 +29,7 @@ func Bench(b *testing.B, open func(b *testing.B) greylist.Store) {
 			var wg sync.WaitGroup
 			for i := range int64(known) {
 				wg.Go(func() {
-					err := s.Update(b.Context(), Numbered(i), func(*greylist.Entry) (greylist.Entry, bool) {
+					err := Update(b.Context(), s, Numbered(i), func(*greylist.Entry) (greylist.Entry, bool) {
 						return greylist.Entry{FirstSeen: 1, PassedAt: 1_000_000}, true
 					})
 					if err != nil {
@@ -40,7 +40,7 @@ func Bench(b *testing.B, open func(b *testing.B) greylist.Store) {
 			wg.Wait()
 			var n atomic.Int64
 			runCallers(b, callers, func() error {
-				return s.Update(b.Context(), Numbered(n.Add(7919)%known), judgeAt(1_000_001))
+				return Update(b.Context(), s, Numbered(n.Add(7919)%known), judgeAt(1_000_001))
 			})
 		})
 	}
@@ -76,7 +76,7 @@ func Numbered(n int64) greylist.Triplet {
 }
 
 // judgeAt is a change as the daemon makes it.
-func judgeAt(now int64) greylist.Change {
+func judgeAt(now int64) Change {
 	return func(e *greylist.Entry) (greylist.Entry, bool) {
 		d := greylist.DefaultWindows.Decide(e, now)
 		return d.Remember, !d.Keep
@@ -84,6 +84,6 @@ func judgeAt(now int64) greylist.Change {
 }
 
 // Remember is a change that remembers the entry.
-func Remember(e greylist.Entry) greylist.Change {
+func Remember(e greylist.Entry) Change {
 	return func(*greylist.Entry) (greylist.Entry, bool) { return e, true }
 }

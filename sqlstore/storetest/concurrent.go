@@ -67,7 +67,7 @@ func testNoLostUpdate(t *testing.T, db Database) {
 
 // Count adds one to the triplet's Deferred.
 func Count(ctx context.Context, s greylist.Memory, tr greylist.Triplet) error {
-	return s.Update(ctx, tr, func(remembered *greylist.Entry) (e greylist.Entry, write bool) {
+	return Update(ctx, s, tr, func(remembered *greylist.Entry) (e greylist.Entry, write bool) {
 		if remembered != nil {
 			e = *remembered
 		}
@@ -85,7 +85,7 @@ func testManyTriplets(t *testing.T, db Database) {
 		wg.Go(func() {
 			for j := range each {
 				n := i*each + j
-				err := stores[i%2].Update(t.Context(), triplet(n), func(remembered *greylist.Entry) (greylist.Entry, bool) {
+				err := Update(t.Context(), stores[i%2], triplet(n), func(remembered *greylist.Entry) (greylist.Entry, bool) {
 					return greylist.Entry{FirstSeen: int64(n)}, true
 				})
 				if err != nil {
@@ -117,7 +117,7 @@ func testContextEndsWhileWaiting(t *testing.T, db Database) {
 	var wg sync.WaitGroup
 	wg.Go(func() { // holds up whatever serves the store
 		var once sync.Once
-		err := s.Update(t.Context(), triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
+		err := Update(t.Context(), s, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
 			once.Do(func() { close(inChange) })
 			<-release
 			return greylist.Entry{FirstSeen: 1}, true
@@ -131,7 +131,7 @@ func testContextEndsWhileWaiting(t *testing.T, db Database) {
 	var gone atomic.Bool
 	waiting := make(chan error)
 	go func() {
-		err := s.Update(ctx, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
+		err := Update(ctx, s, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
 			if gone.Load() {
 				t.Error("the change was called after Update had returned")
 			}
@@ -165,7 +165,7 @@ func testClose(t *testing.T, db Database) {
 		}
 	}
 	ctx := t.Context()
-	check("Update", s.Update(ctx, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
+	check("Update", Update(ctx, s, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
 		return greylist.Entry{FirstSeen: 2}, true
 	}))
 	check("Ping", s.Ping(ctx))

@@ -42,7 +42,7 @@ func Flood(t *testing.T, s interface {
 		for i := range n {
 			wg.Go(func() {
 				stranger := greylist.Triplet{Client: client(i), Sender: fmt.Sprintf("%s%d@example.net", sender, i), Recipient: "bob@example.org"}
-				if err := s.Update(t.Context(), stranger, Remember(e)); err != nil {
+				if err := Update(t.Context(), s, stranger, Remember(e)); err != nil {
 					t.Error(err)
 				}
 			})

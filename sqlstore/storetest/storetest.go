@@ -24,6 +24,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"Decide", testDecide},
 		{"Entry", testEntry},
 		{"NoWrite", testNoWrite},
+		{"Several", testSeveral},
+		{"SeveralAtOnce", testSeveralAtOnce},
 		{"Ping", testPing},
 		{"OddStrings", testOddStrings},
 		{"Pass", testPass},
@@ -79,7 +81,7 @@ func triplet(n int) greylist.Triplet {
 // put remembers the entry, whatever was remembered before.
 func put(t *testing.T, s greylist.Store, tr greylist.Triplet, e greylist.Entry) {
 	t.Helper()
-	err := s.Update(t.Context(), tr, func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
+	err := Update(t.Context(), s, tr, func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
 	if err != nil {
 		t.Fatalf("Update(%v): %v", tr, err)
 	}
@@ -92,7 +94,7 @@ func putAll(t *testing.T, s greylist.Store, entries []greylist.Entry) {
 	var wg sync.WaitGroup
 	for n, e := range entries {
 		wg.Go(func() {
-			err := s.Update(t.Context(), triplet(n), func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
+			err := Update(t.Context(), s, triplet(n), func(*greylist.Entry) (greylist.Entry, bool) { return e, true })
 			if err != nil {
 				t.Errorf("Update: %v", err)
 			}
@@ -119,15 +121,23 @@ func want(t *testing.T, s greylist.Store, tr greylist.Triplet, e *greylist.Entry
 	}
 }
 
+// Change is a change of one triplet: it returns what to remember, and whether to
+// write it.
+type Change func(remembered *greylist.Entry) (remember greylist.Entry, write bool)
+
+// Update changes what is remembered of one triplet: to what change returns, if it
+// says so.
+func Update(ctx context.Context, s greylist.Memory, tr greylist.Triplet, change Change) error {
+	_, err := s.Update(ctx, []greylist.Triplet{tr}, func(remembered []*greylist.Entry) greylist.Decision {
+		remember, write := change(remembered[0])
+		return greylist.Decision{Remember: remember, Keep: !write}
+	})
+	return err
+}
+
 // knock updates the triplet as a [judge.Judge] does.
 func knock(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
-	var d greylist.Decision
-	err := s.Update(ctx, tr, func(remembered *greylist.Entry) (greylist.Entry, bool) {
-		d = w.Decide(remembered, now)
-		return d.Remember, !d.Keep
+	return s.Update(ctx, []greylist.Triplet{tr}, func(remembered []*greylist.Entry) greylist.Decision {
+		return w.Decide(remembered[0], now)
 	})
-	if err != nil {
-		return greylist.Decision{}, err
-	}
-	return d, nil
 }

@@ -21,7 +21,7 @@ func testEntry(t *testing.T, db Database) {
 		put(t, s, triplet(1), e)
 		want(t, s, triplet(1), &e)
 		var given *greylist.Entry // the last time, which counts
-		err := s.Update(t.Context(), triplet(1), func(remembered *greylist.Entry) (greylist.Entry, bool) {
+		err := Update(t.Context(), s, triplet(1), func(remembered *greylist.Entry) (greylist.Entry, bool) {
 			given = remembered
 			return greylist.Entry{}, false
 		})
@@ -35,13 +35,13 @@ func testEntry(t *testing.T, db Database) {
 func testNoWrite(t *testing.T, db Database) {
 	s := open(t, db)
 	keep := func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{FirstSeen: 99}, false }
-	if err := s.Update(t.Context(), triplet(1), keep); err != nil {
+	if err := Update(t.Context(), s, triplet(1), keep); err != nil {
 		t.Fatal(err)
 	}
 	want(t, s, triplet(1), nil)
 	e := greylist.Entry{FirstSeen: 1}
 	put(t, s, triplet(1), e)
-	if err := s.Update(t.Context(), triplet(1), keep); err != nil {
+	if err := Update(t.Context(), s, triplet(1), keep); err != nil {
 		t.Fatal(err)
 	}
 	want(t, s, triplet(1), &e)
@@ -161,7 +161,7 @@ func testLasting(t *testing.T, db Database) {
 func testPanic(t *testing.T, db Database) {
 	s := open(t, db)
 	put(t, s, triplet(1), greylist.Entry{FirstSeen: 1})
-	err := s.Update(t.Context(), triplet(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("oh\nno") })
+	err := Update(t.Context(), s, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("oh\nno") })
 	if err == nil || !strings.Contains(err.Error(), "oh") {
 		t.Errorf("a change that panics: %v, want an error that says so", err)
 	}
@@ -182,7 +182,7 @@ func testContextEnded(t *testing.T, db Database) {
 			t.Errorf("%s: %v, want %v", what, err, context.Canceled)
 		}
 	}
-	check("Update", s.Update(ctx, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
+	check("Update", Update(ctx, s, triplet(1), func(*greylist.Entry) (greylist.Entry, bool) {
 		t.Error("the change was called")
 		return greylist.Entry{}, true
 	}))

@@ -16,9 +16,8 @@ import (
 // empty is a memory that remembers nothing.
 type empty struct{}
 
-func (empty) Update(_ context.Context, _ greylist.Triplet, change greylist.Change) error {
-	change(nil)
-	return nil
+func (empty) Update(_ context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
+	return change(make([]*greylist.Entry, len(triplets))), nil
 }
 
 func (empty) Ping(context.Context) error                                     { return nil }
@@ -92,11 +91,11 @@ deny_reply = "554 5.7.1 Blocked"
 		{client: "192.0.2.7", sender: "checker@example.net", recipient: "me@example.org", atData: true},
 		{client: "192.0.2.7", sender: "postmaster@example.net", recipient: "me@example.org", reason: "not-seen-before", reply: "450 Wait for 20 seconds"},
 	} {
-		answer, judged := judge.Recipient(t.Context(), greylist.Attempt{
+		answer, pending := judge.Recipient(t.Context(), nil, greylist.Attempt{
 			Client: greylist.ParseClient(c.client), Helo: c.helo, Sender: c.sender, Recipient: c.recipient,
 		})
-		if judged == c.atData || answer.Reason != c.reason {
-			t.Errorf("%+v: got reason %q, judged %v", c, answer.Reason, judged)
+		if (pending != nil) != c.atData || answer.Reason != c.reason {
+			t.Errorf("%+v: got reason %q, pending %v", c, answer.Reason, pending)
 		}
 		if c.reply != "" && answer.Reply.String() != c.reply {
 			t.Errorf("%+v: got reply %q", c, answer.Reply)

@@ -23,27 +23,27 @@ const together = 512
 // Copy writes what the target does not know yet. What was written by a copy that
 // was broken off is not written again.
 func (t Transfer) Copy(ctx context.Context, progress func(done int64)) (Transferred, error) {
-	return t.each(ctx, progress, func(greylist.Record, *greylist.Entry) error { return nil })
+	return t.each(ctx, progress, func(greylist.Record) error { return nil })
 }
 
 // Check looks, after a [Transfer.Copy] that began at a time in Unix seconds,
 // whether the target knows all that the source does. What the source has learnt
 // since is written. It fails if anything else is missing.
 func (t Transfer) Check(ctx context.Context, began int64, progress func(done int64)) (Transferred, error) {
-	return t.each(ctx, progress, func(r greylist.Record, there *greylist.Entry) error {
-		if knows(there, r.Entry) || latest(r.Entry) >= began {
+	return t.each(ctx, progress, func(r greylist.Record) error {
+		if latest(r.Entry) >= began {
 			return nil
 		}
 		return fmt.Errorf("greylist: %s was copied, but is not there; run it again", r.Triplet)
 	})
 }
 
-// each offers every record to the target, which takes what it does not know. look,
-// which may refuse, is asked first.
-func (t Transfer) each(ctx context.Context, progress func(done int64), look func(r greylist.Record, there *greylist.Entry) error) (sum Transferred, err error) {
+// each offers every record to the target, which takes what it does not know; missing
+// is told of that, and may fail.
+func (t Transfer) each(ctx context.Context, progress func(done int64), missing func(greylist.Record) error) (sum Transferred, err error) {
 	page := make([]greylist.Record, 0, together)
 	flush := func() error {
-		written, err := t.offer(ctx, page, look)
+		written, err := t.offer(ctx, page, missing)
 		sum.Seen += int64(len(page))
 		sum.Written += written
 		page = page[:0]
@@ -65,27 +65,23 @@ func (t Transfer) each(ctx context.Context, progress func(done int64), look func
 
 // offer offers some records at the same time. It returns how many were written,
 // and the first error.
-func (t Transfer) offer(ctx context.Context, page []greylist.Record, look func(r greylist.Record, there *greylist.Entry) error) (written int64, first error) {
+func (t Transfer) offer(ctx context.Context, page []greylist.Record, missing func(greylist.Record) error) (written int64, first error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, r := range page {
 		all.Go(func() {
-			var refused error
-			var wrote bool
-			err := t.To.Update(ctx, r.Triplet, func(there *greylist.Entry) (greylist.Entry, bool) {
-				refused = look(r, there)
-				wrote = refused == nil && !knows(there, r.Entry)
-				return r.Entry, wrote
+			d, err := t.To.Update(ctx, []greylist.Triplet{r.Triplet}, func(there []*greylist.Entry) greylist.Decision {
+				return greylist.Decision{Remember: r.Entry, Keep: knows(there[0], r.Entry)}
 			})
+			if err == nil && !d.Keep {
+				err = missing(r)
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			if err == nil {
-				err = refused
-			}
 			if err != nil && first == nil {
 				first = err
 			}
-			if err == nil && wrote {
+			if err == nil && !d.Keep {
 				written++
 			}
 		})

@@ -22,23 +22,26 @@ type listed struct {
 	after   func() // called when the list has been read
 }
 
-func (l *listed) Update(ctx context.Context, t greylist.Triplet, change greylist.Change) error {
+func (l *listed) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	if l.fail != nil {
 		if err := l.fail(ctx); err != nil {
-			return err
+			return greylist.Decision{}, err
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var remembered *greylist.Entry
-	if e, ok := l.memory[t]; ok {
-		remembered = &e
+	remembered := make([]*greylist.Entry, len(triplets))
+	for i, t := range triplets {
+		if e, ok := l.memory[t]; ok {
+			remembered[i] = &e
+		}
 	}
-	if remember, write := change(remembered); write {
-		l.memory[t] = remember
+	d := change(remembered)
+	for i, e := range d.Writes() {
+		l.memory[triplets[i]] = e
 		l.writes++
 	}
-	return nil
+	return d, nil
 }
 
 func (l *listed) List(context.Context, greylist.Filter) iter.Seq2[greylist.Record, error] {

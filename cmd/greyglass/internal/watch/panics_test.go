@@ -14,6 +14,7 @@ import (
 	"greyglass/milter/listen"
 	"greyglass/milter/policyd"
 	"greyglass/sqlstore"
+	"greyglass/sqlstore/storetest"
 )
 
 // TestPanics: a bug is counted once, by the part of the daemon that survived it.
@@ -46,7 +47,7 @@ func TestPanics(t *testing.T) {
 			m.bug = false
 		}},
 		{"store", func() {
-			_ = store.Update(t.Context(), greylist.Triplet{Client: "192.0.2.7"}, func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
+			_ = storetest.Update(t.Context(), store, greylist.Triplet{Client: "192.0.2.7"}, func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
 		}},
 		{"milter", func() {
 			d.Judge.Adopt(nil) // which no program does

@@ -33,16 +33,16 @@ type memory struct {
 	bug  bool // panic
 }
 
-func (m *memory) Update(_ context.Context, _ greylist.Triplet, change greylist.Change) error {
+func (m *memory) Update(_ context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.bug {
 		panic("a bug")
 	}
-	if m.fail == nil {
-		change(nil)
+	if m.fail != nil {
+		return greylist.Decision{}, m.fail
 	}
-	return m.fail
+	return change(make([]*greylist.Entry, len(triplets))), nil
 }
 
 func (m *memory) Ping(context.Context) error {
@@ -88,7 +88,7 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 }
 
 func (d *Daemon) knock() {
-	d.Judge.Recipient(context.Background(), greylist.Attempt{
+	d.Judge.Recipient(context.Background(), nil, greylist.Attempt{
 		Client: greylist.ParseClient("192.0.2.7"), Sender: "a@example.net", Recipient: "b@example.org", Via: "milter"})
 }
 
