@@ -12,8 +12,9 @@ import (
 	"greyglass/greylist/clock"
 )
 
-// Sweeper removes expired entries, and old history, in the background, a small
-// batch at a time, so slowly that mail never feels it.
+// Expirer removes expired entries, and old history, in the background, a small
+// batch at a time, so slowly that mail never feels it; and it keeps the store below
+// its row limit.
 type Expirer struct {
 	Store   greylist.Store
 	Windows func() greylist.Windows // those that hold at the time
@@ -25,57 +26,71 @@ type Expirer struct {
 	Every time.Duration // from the end of one sweep to the beginning of the next
 	Pause time.Duration // between two batches of a sweep
 
-	ceiling ceiling
+	limit rowLimit
+	soon  chan struct{} // has one: the next sweep begins at once, and hurries
 }
 
 // hurry is how much shorter the pauses are of a sweep that makes room.
 const hurry = 2
 
 // Run sweeps until the context ends.
-func (s *Expirer) Run(ctx context.Context) {
+func (e *Expirer) Run(ctx context.Context) {
+	e.soon = make(chan struct{}, 1)
 	var room sync.WaitGroup
-	room.Go(func() { s.keepBelow(ctx) })
+	room.Go(func() { e.keepBelow(ctx) })
 	defer room.Wait()
-	for sleep(ctx, s.Every) {
-		if s.paused() {
+	failing := false
+	for wait := e.Every; ; {
+		pause := e.Pause
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.soon:
+			pause /= hurry
+		case <-time.After(wait):
+		}
+		wait = e.Every
+		if e.paused() {
 			continue
 		}
-		removed, err := s.Sweep(ctx)
-		switch {
-		case ctx.Err() != nil:
+		removed, err := e.sweep(ctx, pause)
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			s.Log.Warn("expiry failed, and will be tried again", "error", err)
-		case removed > 0:
-			s.Log.Info("expired entries removed", "count", removed)
 		}
+		if removed > 0 {
+			e.Log.Info(eventExpired, "count", removed)
+		}
+		if err != nil {
+			wait = min(retryAfter, e.Every)
+			if !failing {
+				e.Log.Warn(eventExpiryFailed, "error", err)
+			}
+		}
+		failing = err != nil
 	}
 }
 
 // paused reports whether the clock was set so lately that it may be wrong: what
 // a wrong clock expires is gone, and what it keeps too long does no harm.
-func (s *Expirer) paused() bool {
-	s.Clock.Now()
-	since, stepped := s.Clock.SinceStep()
-	return stepped && since < time.Duration(s.Windows().MaxDeferTime)*time.Second
+func (e *Expirer) paused() bool {
+	e.Clock.Now()
+	since, stepped := e.Clock.SinceStep()
+	return stepped && since < time.Duration(e.Windows().MaxDeferTime)*time.Second
 }
 
 // Sweep goes through all entries once and returns how many it removed; then it
 // removes history that is too old.
-func (s *Expirer) Sweep(ctx context.Context) (removed int, err error) {
-	if removed, err = s.sweepEntries(ctx, s.Pause); err == nil && s.History != nil {
-		err = s.sweepHistory(ctx)
-	}
-	return removed, err
-}
+func (e *Expirer) Sweep(ctx context.Context) (removed int, err error) { return e.sweep(ctx, e.Pause) }
 
-func (s *Expirer) sweepEntries(ctx context.Context, pause time.Duration) (removed int, err error) {
+func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
 	for cursor := int64(0); ; {
-		cutoffs := s.cutoffs()
-		n, next, err := s.Store.Expire(ctx, cutoffs, cursor)
+		n, next, err := e.Store.Expire(ctx, e.cutoffs(), cursor)
 		removed += n
-		if err != nil || next == 0 {
+		if err != nil {
 			return removed, err
+		}
+		if next == 0 {
+			return removed, e.sweepHistory(ctx)
 		}
 		cursor = next
 		if !sleep(ctx, pause) {
@@ -84,25 +99,26 @@ func (s *Expirer) sweepEntries(ctx context.Context, pause time.Duration) (remove
 	}
 }
 
-func (s *Expirer) sweepHistory(ctx context.Context) error {
-	for {
-		before := s.Clock.Past(s.Clock.Now() - int64(s.History()/time.Second))
-		removed, err := s.Store.ExpireHistory(ctx, before)
+func (e *Expirer) sweepHistory(ctx context.Context) error {
+	for e.History != nil {
+		before := e.Clock.Past(e.Clock.Now() - int64(e.History()/time.Second))
+		removed, err := e.Store.ExpireHistory(ctx, before)
 		if err != nil || removed == 0 {
 			return err
 		}
-		if !sleep(ctx, s.Pause) {
+		if !sleep(ctx, e.Pause) {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
-// cutoffs are those of the present time, less what the clock was set forward: that
-// is no silence of anybody's.
-func (s *Expirer) cutoffs() greylist.Cutoffs {
-	c := s.Windows().Cutoffs(s.Clock.Now())
-	c.WaitingBefore = s.Clock.Past(c.WaitingBefore)
-	c.PassedBefore = s.Clock.Past(c.PassedBefore)
+// cutoffs are those of the present time, less what the clock was set forward: nobody
+// was silent for that.
+func (e *Expirer) cutoffs() greylist.Cutoffs {
+	c := e.Windows().Cutoffs(e.Clock.Now())
+	c.WaitingBefore = e.Clock.Past(c.WaitingBefore)
+	c.PassedBefore = e.Clock.Past(c.PassedBefore)
 	return c
 }
 

@@ -203,12 +203,12 @@ func TestRun(t *testing.T) {
 		}
 		sweeper.Run(ctx)
 
-		if want := []time.Duration{60 * time.Second, 61 * time.Second, 121 * time.Second, 181 * time.Second, 241 * time.Second}; !slices.Equal(at, want) {
+		if want := []time.Duration{60 * time.Second, 61 * time.Second, 121 * time.Second, 122 * time.Second, 182 * time.Second}; !slices.Equal(at, want) {
 			t.Errorf("swept at %s, want %s", at, want)
 		}
 		want := []string{
 			`level=INFO msg="expired entries removed" count=3`,
-			`level=WARN msg="expiry failed, and will be tried again" error="disk full"`,
+			`level=WARN msg="expiry failed; trying again soon" error="disk full"`,
 			"",
 		}
 		if got := strings.Split(log.String(), "\n"); !slices.Equal(got, want) {

@@ -10,8 +10,8 @@ import (
 	"greyglass/greylist/judge"
 )
 
-// recordPatience bounds how long the store may take to record what was counted.
-const recordPatience = 10 * time.Second
+// recordTimeout bounds how long the store may take to record what was counted.
+const recordTimeout = 10 * time.Second
 
 // Recorder writes what a [judge.Counters.Counters] counts into the store's [greylist.History], in the
 // background. What could not be written is kept for the next time: an hour has
@@ -58,11 +58,11 @@ func (r *Recorder) Flush(ctx context.Context) {
 	if h.Empty() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, recordPatience)
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := r.store.Record(ctx, h); err != nil {
 		if !r.failing {
-			r.log.Warn("what was counted for the history is not written yet, and will be tried again", "error", err)
+			r.log.Warn(eventHistoryFailed, "error", err)
 		}
 		r.failing = true
 		return

@@ -89,7 +89,7 @@ func TestRecorder(t *testing.T) {
 		Returned: []greylist.Returned{{Hour: hour, Within: 3900, Count: 1}},
 	})
 	flush()
-	if n := strings.Count(text.String(), "not written yet"); n != 1 {
+	if n := strings.Count(text.String(), "cannot write the history"); n != 1 {
 		t.Errorf("said %d times that it fails", n)
 	}
 }

@@ -8,95 +8,139 @@ import (
 )
 
 const (
-	// A ceiling is warned of, and what has expired is removed at once, from this
-	// many hundredths of it on.
-	nearCeiling = 90
+	// From nearLimit hundredths of the limit on, the log warns, and what has expired
+	// is removed soon.
+	nearLimit = 90
 
-	// aboveCeiling, in hundredths of it, is where what has expired is not waited for
-	// any more.
-	aboveCeiling = 105
-
-	// belowCeiling, in hundredths of it, is how far the entries are trimmed, so
+	// belowLimit, in hundredths of the limit, is how far the entries are trimmed, so
 	// that it is done now and then.
-	belowCeiling = 98
+	belowLimit = 98
 
-	// ceilingLook is how often the entries are counted.
-	ceilingLook = time.Second
+	// limitCheck is how often the entries are counted: so often that a flood adds
+	// little in between.
+	limitCheck = 100 * time.Millisecond
+
+	// retryAfter is when upkeep that has failed is tried again.
+	retryAfter = time.Second
+
+	// trimmedEvery is how often the log is told what was trimmed.
+	trimmedEvery = time.Minute
 )
 
-// keepBelow makes room every second until the context ends.
-func (s *Expirer) keepBelow(ctx context.Context) {
-	for sleep(ctx, ceilingLook) {
-		if err := s.MakeRoom(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("the triplets can't be kept below store.max_rows, which will be tried again", "error", err)
-			sleep(ctx, time.Minute)
+// rowLimit is what an [Expirer] knows of the row limit from one check to the next.
+type rowLimit struct {
+	warned  bool      // that the limit is near
+	stuck   bool      // nothing was found to be trimmed, and the log says so
+	trimmed int64     // rows, of which the log was not told yet
+	told    time.Time // when it was
+	failing time.Time // since when; zero: it is not
+	logged  bool      // that it fails
+}
+
+// limitAlarm is for how long the rows may be uncountable, far below the limit as they
+// were, before the log is told.
+const limitAlarm = time.Minute
+
+// keepBelow makes room until the context ends.
+func (e *Expirer) keepBelow(ctx context.Context) {
+	wait := limitCheck
+	for sleep(ctx, wait) {
+		wait = limitCheck
+		if err := e.MakeRoom(ctx); err != nil && ctx.Err() == nil {
+			e.limitFailed(err)
+			wait = retryAfter
+			continue
 		}
+		e.limit.failing, e.limit.logged = time.Time{}, false
 	}
 }
 
-// ceiling is what a [Expirer.Expirer] knows from one look at it to the next.
-type ceiling struct {
-	warned bool // that it is near
-	swept  bool // since then
-	stuck  bool // nothing was found to be trimmed, and the log says so
+// limitFailed tells the log once that the limit can't be kept: at once where it is
+// near. Far below, a failing count does no harm for a while.
+func (e *Expirer) limitFailed(err error) {
+	l := &e.limit
+	if l.failing.IsZero() {
+		l.failing = time.Now()
+	}
+	if !l.logged && (l.warned || time.Since(l.failing) >= limitAlarm) {
+		l.logged = true
+		e.Log.Warn(eventLimitFailed, "error", err)
+	}
 }
 
-// MakeRoom keeps the store below MaxRows: however many strangers knock once and
-// never again, what is remembered of them does not grow without bound. First goes
-// what has expired, then the newest waiting entries of the networks that hold most
-// of them: those of the flood, and not the strangers who came before it and are
-// about to come back. Passed entries never go. It is not called twice at a time.
-func (s *Expirer) MakeRoom(ctx context.Context) error {
-	store, ok := s.Store.(greylist.Bounded)
-	most, c := int64(0), &s.ceiling
-	if s.MaxRows != nil {
-		most = s.MaxRows()
+// MakeRoom keeps the store below MaxRows: however many unknown triplets appear once
+// and never again, what is remembered does not grow without bound. Removed are the
+// newest waiting entries of the networks that hold most of them: those of the flood,
+// and not those that were there before it and will soon be retried. Passed entries
+// stay. It never waits for expiry, which is only told to hurry. It is not called twice
+// at a time.
+func (e *Expirer) MakeRoom(ctx context.Context) error {
+	store, ok := e.Store.(greylist.Bounded)
+	most, l := int64(0), &e.limit
+	if e.MaxRows != nil {
+		most = e.MaxRows()
 	}
 	if !ok || most == 0 {
-		*c = ceiling{}
+		*l = rowLimit{}
 		return nil
 	}
 	rows, err := store.Count(ctx)
 	if err != nil {
 		return err
 	}
-	if rows < most*nearCeiling/100 {
-		*c = ceiling{}
+	e.tellTrimmed(rows, most)
+	if rows < most*nearLimit/100 {
+		l.warned, l.stuck = false, false
 		return nil
 	}
-	if !c.warned {
-		c.warned = true
-		s.Log.Warn("nearly as many triplets as store.max_rows allows; above that, the newest waiting ones of the networks that hold most are forgotten",
-			"rows", rows, "max_rows", most)
-	}
-	if !c.swept && rows <= most*aboveCeiling/100 && !s.paused() {
-		c.swept = true
-		removed, err := s.sweepEntries(ctx, s.Pause/hurry)
-		if removed > 0 {
-			s.Log.Info("expired entries removed", "count", removed)
+	if !l.warned {
+		l.warned = true
+		e.Log.Warn(eventNearLimit, "rows", rows, "max_rows", most)
+		select {
+		case e.soon <- struct{}{}:
+		default: // it hurries already
 		}
-		return err
 	}
 	if rows <= most {
 		return nil
 	}
-	return s.trim(ctx, store, rows, most)
+	return e.trim(ctx, store, rows, most)
 }
 
-func (s *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most int64) error {
-	c := &s.ceiling
-	removed, err := store.Trim(ctx, most*belowCeiling/100)
-	if removed > 0 {
-		c.stuck = false
-		s.Log.Warn("more triplets than store.max_rows allows; the newest waiting ones of the networks that hold most were forgotten",
-			"count", removed, "rows", rows, "max_rows", most)
+// trim trims until there are no more entries than most, as far as it can.
+func (e *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most int64) error {
+	l := &e.limit
+	for rows > most && ctx.Err() == nil {
+		removed, err := store.Trim(ctx, most*belowLimit/100)
+		if removed > 0 {
+			l.stuck = false
+			l.trimmed += removed
+			e.tellTrimmed(rows, most)
+		}
+		if err != nil {
+			return err
+		}
+		if rows, err = store.Count(ctx); err != nil {
+			return err
+		}
+		if removed == 0 && rows > most {
+			if !l.stuck {
+				l.stuck = true
+				e.Log.Warn(eventAllPassed, "rows", rows, "max_rows", most)
+			}
+			return nil
+		}
 	}
-	if removed > 0 || err != nil || c.stuck {
-		return err
+	return nil
+}
+
+// tellTrimmed tells the log what was trimmed, once a minute: during a flood there is
+// something to be trimmed all the time.
+func (e *Expirer) tellTrimmed(rows, most int64) {
+	l := &e.limit
+	if l.trimmed == 0 || time.Since(l.told) < trimmedEvery {
+		return
 	}
-	if rows, err = store.Count(ctx); err == nil && rows > most {
-		c.stuck = true
-		s.Log.Warn("more triplets than store.max_rows allows, and nearly all have passed; raise it", "rows", rows, "max_rows", most)
-	}
-	return err
+	e.Log.Warn(eventTrimmed, "count", l.trimmed, "rows", rows, "max_rows", most)
+	l.trimmed, l.told = 0, time.Now()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"greyglass/greylist"
@@ -57,18 +58,14 @@ func TestMakeRoom(t *testing.T) {
 		want                   []string
 		logged                 []string
 	}{
-		{name: "no ceiling", rows: 5000, expired: 5000},
+		{name: "no limit", rows: 5000, expired: 5000},
 		{name: "far below", max: 1000, rows: 899, expired: 500},
-		{name: "near", max: 1000, rows: 900, waiting: 900, want: []string{"sweep"}, logged: []string{"nearly as many"}},
-		{name: "at it", max: 1000, rows: 1000, waiting: 1000, want: []string{"sweep"}, logged: []string{"nearly as many"}},
-		{name: "above, but for what has expired", max: 1000, rows: 1040, expired: 60, waiting: 980,
-			want: []string{"sweep"}, logged: []string{"nearly as many", "expired entries removed"}},
+		{name: "near", max: 1000, rows: 900, waiting: 900, logged: []string{"nearly reached"}},
+		{name: "at it", max: 1000, rows: 1000, waiting: 1000, logged: []string{"nearly reached"}},
 		{name: "above", max: 1000, rows: 1040, expired: 10, waiting: 500,
-			want: []string{"sweep", "trim 50"}, logged: []string{"nearly as many", "expired entries removed", "were forgotten"}},
-		{name: "so far above that nothing is waited for", max: 1000, rows: 1051, expired: 60, waiting: 500,
-			want: []string{"trim 71", "sweep"}, logged: []string{"nearly as many", "were forgotten", "expired entries removed"}},
+			want: []string{"trim 60"}, logged: []string{"nearly reached", "removed the newest"}},
 		{name: "all have passed", max: 1000, rows: 1040,
-			want: []string{"sweep", "trim 60", "trim 60"}, logged: []string{"nearly as many", "nearly all have passed"}},
+			want: []string{"trim 60", "trim 60", "trim 60"}, logged: []string{"nearly reached", "nearly all triplets have passed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := &bounded{rows: c.rows, expired: c.expired, waiting: c.waiting}
@@ -110,7 +107,7 @@ func TestMakeRoomAgain(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(log.String(), "nearly as many"); n != 2 || len(store.done) != 2 {
+	if n := strings.Count(log.String(), "nearly reached"); n != 2 || len(store.done) != 0 {
 		t.Errorf("%d warnings, %v", n, store.done)
 	}
 	store.err = errors.New("no disk")
@@ -129,22 +126,34 @@ func TestMakeRoomBeaten(t *testing.T) {
 	if err := s.MakeRoom(t.Context()); err != nil || !slices.Equal(store.done, []string{"trim 71"}) {
 		t.Errorf("%v, %v", store.done, err)
 	}
-	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "nearly as many") {
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "nearly reached") {
 		t.Errorf("log: %s", log)
 	}
 }
 
-// TestMakeRoomAfterStep: with a clock that may be wrong nothing is held for
-// expired, but the ceiling holds.
-func TestMakeRoomAfterStep(t *testing.T) {
-	store := &bounded{rows: 1040, expired: 60, waiting: 500}
-	s, _ := newSweeper(&store.expiry)
-	s.Store = store
-	s.MaxRows = func() int64 { return 1000 }
-	wall := time.Unix(10_000, 0)
-	s.Clock = clock.NewOf(func() (time.Time, time.Duration) { return wall, time.Second }, s.Log)
-	wall = wall.Add(time.Hour)
-	if err := s.MakeRoom(t.Context()); err != nil || !slices.Equal(store.done, []string{"trim 60"}) {
-		t.Errorf("%v, %v", store.done, err)
+// TestNearLimitExpires: near the limit a sweep begins at once, and not after Every; but
+// not with a clock that may be wrong.
+func TestNearLimitExpires(t *testing.T) {
+	for _, stepped := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &bounded{rows: 950, expired: 60}
+			s, _ := newSweeper(&store.expiry)
+			s.Store = store
+			s.MaxRows = func() int64 { return 1000 }
+			wall := time.Unix(10_000, 0)
+			s.Clock = clock.NewOf(func() (time.Time, time.Duration) { return wall, time.Second }, s.Log)
+			var want []string
+			if stepped {
+				wall = wall.Add(time.Hour)
+			} else {
+				want = []string{"sweep"}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			s.Run(ctx)
+			if !slices.Equal(store.done, want) {
+				t.Errorf("stepped %v: %v, want %v", stepped, store.done, want)
+			}
+		})
 	}
 }

@@ -1,0 +1,112 @@
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// flooded is a store that many new triplets are added to, while a sweep of it takes
+// long. Only what the row limit and expiry use is there.
+type flooded struct {
+	greylist.Store
+	rate    float64 // rows added a second
+	rows    float64
+	most    float64 // that there were at one time
+	last    time.Time
+	counted error
+}
+
+// flow adds what was added since the last look.
+func (f *flooded) flow() {
+	now := time.Now()
+	f.rows += f.rate * now.Sub(f.last).Seconds()
+	f.last, f.most = now, max(f.most, f.rows)
+}
+
+func (f *flooded) Count(context.Context) (int64, error) {
+	f.flow()
+	return int64(f.rows), f.counted
+}
+
+// Trim takes a tenth of a second to look, and then 8 ms for each batch of 200 rows.
+func (f *flooded) Trim(_ context.Context, left int64) (removed int64, err error) {
+	f.flow()
+	excess := int64(f.rows) - left
+	time.Sleep(100 * time.Millisecond)
+	for ; removed < excess; removed += 200 {
+		time.Sleep(8 * time.Millisecond)
+		f.flow()
+		f.rows -= 200
+	}
+	return removed, nil
+}
+
+// Expire finds nothing, in batches of which there are more the more rows there are.
+func (f *flooded) Expire(_ context.Context, _ greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
+	if next = cursor + 200; float64(next) >= f.rows {
+		next = 0
+	}
+	return 0, next, nil
+}
+
+// TestRowLimitHoldsUnderFlood: new triplets that come faster than a sweep goes do not
+// drive the rows more than a tenth above the limit.
+func TestRowLimitHoldsUnderFlood(t *testing.T) {
+	for _, rate := range []float64{1_000, 9_000, 15_000} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &flooded{rate: rate, last: time.Now()}
+			s, _ := newSweeper(nil)
+			s.Store = store
+			s.MaxRows = func() int64 { return 50_000 }
+			s.Every, s.Pause = 10*time.Minute, 50*time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			s.Run(ctx)
+			if store.most > 55_000 || store.rows < 45_000 {
+				t.Errorf("%.0f new triplets a second: up to %.0f rows, at the end %.0f; want 50000", rate, store.most, store.rows)
+			}
+		})
+	}
+}
+
+// TestRowLimitFailure: a failed count is tried again within moments, and the log is
+// told of it only where there are so many rows that it matters.
+func TestRowLimitFailure(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		rows   float64
+		logged int
+	}{
+		{"far below", 10_000, 0},
+		{"near", 48_000, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &flooded{rows: c.rows, last: time.Now()}
+			s, log := newSweeper(nil)
+			s.Store = store
+			s.MaxRows = func() int64 { return 50_000 }
+			s.Every = 10 * time.Minute
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			go func() {
+				time.Sleep(2 * time.Second)
+				store.counted, store.rate = errors.New("the server restarts"), 9_000
+				time.Sleep(3 * time.Second)
+				store.counted = nil
+			}()
+			s.Run(ctx)
+			if store.rows > 55_000 {
+				t.Errorf("%s: at the end %.0f rows", c.name, store.rows)
+			}
+			if n := strings.Count(log.String(), "the server restarts"); n != c.logged {
+				t.Errorf("%s: logged %d times, want %d:\n%s", c.name, n, c.logged, log)
+			}
+		})
+	}
+}
