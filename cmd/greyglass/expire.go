@@ -28,7 +28,7 @@ in small steps beside the daemon's work.`,
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 				sweeper := upkeep.Expirer{
 					Store:   store,
-					Windows: func() greylist.Windows { return loaded.Policy.Windows },
+					Windows: func() greylist.Windows { return loaded.Policy.Longest() },
 					Clock:   newClock(slog.New(slog.DiscardHandler)),
 					Pause:   2 * time.Millisecond,
 				}
