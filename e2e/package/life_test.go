@@ -21,7 +21,7 @@ func TestLife(t *testing.T) {
 	m := machine(t)
 	before := listing(m)
 
-	// Installed: it runs, nothing is wrong with it but that nobody asks it.
+	// Installed: it runs, and only the mail server is missing.
 	out := m.Run("apt-get install -q -y ./greyglass.deb")
 	wants(t, out, "'greyglass doctor'", "greyglass-mta(7)")
 	wants(t, m.Run("systemctl is-active greyglass.service greyglass.socket; systemctl is-enabled greyglass.service greyglass.socket"),
@@ -29,7 +29,7 @@ func TestLife(t *testing.T) {
 	wants(t, m.Run(probe), "451 4.7.1 Greylisted")
 	wants(t, m.Run(why), "too-soon")
 	if wrong := lines(m.Try("greyglass doctor").Output, "WRONG"); len(wrong) != 1 || !strings.Contains(wrong[0], "there is none on this machine") {
-		t.Errorf("greyglass doctor says %q, want only that there is no mail server", wrong)
+		t.Errorf("greyglass doctor finds %q, want only that there is no mail server", wrong)
 	}
 
 	// Changed: what the administrator wrote holds.
@@ -68,10 +68,10 @@ func TestLife(t *testing.T) {
 		t.Error("it still runs after the removal")
 	}
 
-	// Purged: nothing is left but the locked user.
+	// Purged: only the locked user remains.
 	m.Run("apt-get purge -q -y greyglass")
 	if left := difference(listing(m), before); len(left) > 0 {
-		t.Errorf("left after the purge: %q", left)
+		t.Errorf("remaining after the purge: %q", left)
 	}
 	wants(t, m.Run("getent passwd greyglass"), "nologin")
 	wants(t, m.Run("getent shadow greyglass"), "greyglass:!*:")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The README, followed by somebody who has never seen Greyglass: installed, attached,
+// The README, followed by a new user: installed, attached,
 // seen to work, each command as it is written there. The transcript is in the test's log.
 func TestReadme(t *testing.T) {
 	t.Parallel()

@@ -10,18 +10,18 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// How the daemon fares under systemd, with the whole sandbox of its unit.
+// The daemon under systemd, with the whole sandbox of its unit.
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	m := machine(t)
 	m.Run("apt-get install -q -y ./greyglass.deb")
 
 	t.Run("a member of the group reaches the sockets, and nothing else", func(t *testing.T) {
-		m.Run("useradd -G greyglass member && useradd stranger")
+		m.Run("useradd -G greyglass member && useradd outsider")
 		ask := probe + " --to unix:/run/greyglass/milter.sock"
 		wants(t, m.Run("runuser -u member -- "+ask), "defer")
 		for _, command := range []string{
-			"runuser -u stranger -- " + ask,
+			"runuser -u outsider -- " + ask,
 			"runuser -u member -- ls /var/lib/greyglass",
 			"runuser -u member -- cat /var/lib/greyglass/greyglass.db",
 			"runuser -u member -- touch /run/greyglass/x",
@@ -46,7 +46,13 @@ func TestUnits(t *testing.T) {
 		wants(t, m.Run("stat -c %a /run/greyglass/milter.sock"), "660")
 	})
 
-	t.Run("restarts under load refuse nobody", func(t *testing.T) {
+	t.Run("a member of another group gives its sockets to that", func(t *testing.T) {
+		m.Run("groupadd mta && usermod -aG mta greyglass && printf '[listen]\\nsocket_group = \"mta\"\\n' >/etc/greyglass/greyglass.toml && systemctl restart greyglass")
+		wants(t, m.Run("stat -c %G /run/greyglass/milter.sock /run/greyglass/policy.sock"), "mta\nmta\n")
+		m.Run(": >/etc/greyglass/greyglass.toml && systemctl restart greyglass")
+	})
+
+	t.Run("restarts under load refuse no request", func(t *testing.T) {
 		m.Run(`for to in inet:127.0.0.1:8895 unix:/run/greyglass/milter.sock; do
 			(while [ ! -e stop ]; do
 				greyglass probe 203.0.113.7 $$@example.net bob@example.org --to $to >>asked 2>>refused || echo "$to" >>refused
@@ -61,19 +67,19 @@ func TestUnits(t *testing.T) {
 		m.Run("touch stop")
 		time.Sleep(time.Second)
 		if refused := m.Run("cat refused 2>/dev/null || true"); refused != "" {
-			t.Errorf("of %d questions, refused: %s", asked(), refused)
+			t.Errorf("of %d requests, refused: %s", asked(), refused)
 		}
-		t.Logf("%d questions, three restarts", asked())
+		t.Logf("%d requests, three restarts", asked())
 	})
 
-	t.Run("the journal has priorities, and logcheck passes over what is normal", func(t *testing.T) {
+	t.Run("the journal has priorities, and logcheck ignores what is normal", func(t *testing.T) {
 		m.Run("echo '@@@' >/etc/greyglass/blocked_emails.list")
 		eventually(t, "an error in the journal", func() bool {
 			return strings.Contains(m.Run("journalctl -u greyglass -p err -o cat"), `level=ERROR msg="list not read anew`)
 		})
 		m.Run(": >/etc/greyglass/blocked_emails.list && systemctl reload greyglass")
 		if strings.Contains(m.Run("journalctl -u greyglass -o cat"), "<6>") {
-			t.Error("priorities are left in the text")
+			t.Error("the text still has priorities")
 		}
 		short := "journalctl -t greyglass -o short --no-pager -q"
 		rule := "/etc/logcheck/ignore.d.server/greyglass"
@@ -88,7 +94,7 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
-	t.Run("who crashes or hangs is started anew", func(t *testing.T) {
+	t.Run("a daemon that crashes or hangs is restarted", func(t *testing.T) {
 		restarts := func() string { return strings.TrimSpace(m.Run("systemctl show --value -p NRestarts greyglass")) }
 		m.Run("systemctl kill -s KILL --kill-who=main greyglass")
 		eventually(t, "a restart after a crash", func() bool { return restarts() == "1" })
@@ -110,7 +116,7 @@ func TestUnits(t *testing.T) {
 	})
 }
 
-// Sockets by systemd's own tool, which starts the daemon when somebody connects:
+// Sockets by systemd's own tool, which starts the daemon at the first connection:
 // by name, and by address.
 func TestSocketActivate(t *testing.T) {
 	t.Parallel()
@@ -132,8 +138,8 @@ func TestSocketActivate(t *testing.T) {
 	}
 }
 
-// A socket that systemd opens and the configuration does not name is told of.
-func TestSocketOfNobody(t *testing.T) {
+// A socket that systemd opens and the configuration does not name is logged.
+func TestUnnamedSocket(t *testing.T) {
 	t.Parallel()
 	m := machine(t)
 	m.Run(`apt-get install -q -y ./greyglass.deb && printf '[listen]\npolicy = []\n' >/etc/greyglass/greyglass.toml && systemctl restart greyglass`)
@@ -144,7 +150,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }
