@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The tables of contrib/faults.md and contrib/security.md name the tests that show
+// what they say, in the last column; each is there.
+func TestPagesNameTheirTests(t *testing.T) {
+	name := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`)
+	for page, least := range map[string]int{"faults.md": 16, "security.md": 25} {
+		text, err := os.ReadFile("../../contrib/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for line := range strings.Lines(string(text)) {
+			cells := strings.Split(strings.TrimSpace(line), "|")
+			if len(cells) < 5 || strings.HasPrefix(cells[1], "--") || strings.TrimSpace(cells[len(cells)-2]) == "test" {
+				continue
+			}
+			rows++
+			names := name.FindAllString(cells[len(cells)-2], -1)
+			if len(names) == 0 {
+				t.Errorf("%s: the row %q names no test", page, strings.TrimSpace(cells[1]))
+			}
+			for _, test := range names {
+				if exec.Command("grep", "-rqF", "--include=*_test.go", "func "+test+"(", "../..").Run() != nil {
+					t.Errorf("%s: there is no %s, of the row %q", page, test, strings.TrimSpace(cells[1]))
+				}
+			}
+		}
+		if rows < least {
+			t.Errorf("%s has only %d rows", page, rows)
+		}
+	}
+}
+
+// What contrib/architecture.md names as a file, or as file:function, is there.
+func TestArchitectureIsTheCode(t *testing.T) {
+	text, err := os.ReadFile("../../contrib/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`([a-z]\\w*(?:/\\w+)*(?:/|\\.go)?)(?::(\\w+))?`").FindAllStringSubmatch(string(text), -1)
+	checked := 0
+	for _, name := range names {
+		path, function := name[1], name[2]
+		if !strings.Contains(path, "/") && !strings.HasSuffix(path, ".go") {
+			continue // a word of the code
+		}
+		checked++
+		found := false
+		for _, top := range []string{"../../", ""} {
+			text, err := os.ReadFile(top + path)
+			info, statErr := os.Stat(top + path)
+			isFile := err == nil && (function == "" || regexp.MustCompile(`(?m)^func (\([^)]*\) )?`+function+`\(`).Match(text))
+			found = found || isFile || statErr == nil && info.IsDir() && function == ""
+		}
+		if !found {
+			t.Errorf("there is no %s", strings.Trim(name[0], "`"))
+		}
+	}
+	if checked < 40 {
+		t.Errorf("only %d names were found", checked)
+	}
+}
