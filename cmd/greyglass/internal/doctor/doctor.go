@@ -25,7 +25,7 @@ type Finding struct {
 	Check  string `json:"check"` // a name of the table below
 	Status Status `json:"status"`
 	Detail string `json:"says"`
-	Fix    string `json:"fix"` // empty if and only if all is right
+	Fix    string `json:"mend"` // empty if and only if all is right
 }
 
 // Subject is what is looked at.

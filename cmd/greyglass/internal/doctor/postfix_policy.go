@@ -127,7 +127,7 @@ func (v *exam) checkPlace(q question) {
 func (v *exam) checkSecond(first question, second []question) {
 	i := slices.IndexFunc(second, func(q question) bool { return q.reached && !q.onlyWarns })
 	if i < 0 {
-		v.wrong("add smtpd_data_restrictions = check_policy_service "+first.target.address+" to main.cf, before any permit there; then 'postfix reload'",
+		v.wrong("add smtpd_data_restrictions = permit_mynetworks, check_policy_service "+first.target.address+" to main.cf, before any permit there; then 'postfix reload'",
 			"mail from the null sender (bounces, and spam that looks like them) is never greylisted, because it is not asked about again at DATA")
 		return
 	}
