@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"milter/mtatest":  {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "milter/listen"}, // only for tests
 
 	"sqlstore/backend":  {"greylist"},
+	"sqlstore/memstore": {"greylist", "sqlstore/backend"},
 	"sqlstore/postgres": {"greylist", "sqlstore/backend"},
 	"sqlstore/sqlite":   {"greylist", "sqlstore/backend"},
 

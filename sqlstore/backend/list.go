@@ -12,7 +12,7 @@ import (
 
 // listPage is how many records List reads at a time. Between two pages it
 // holds neither a connection nor a snapshot of the database, so however slowly
-// somebody reads a list, nothing waits for it and nothing grows.
+// a list is read, nothing waits for it and nothing grows.
 const listPage = 1000
 
 // List is [greylist.Store] List of the database that readers returns. Each record

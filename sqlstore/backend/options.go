@@ -34,11 +34,11 @@ type Options struct {
 	PasswordFile string
 
 	// Logger is told of what no caller learns: what became of the database's
-	// files, failed checkpoints, panics of a change. Nil: nobody is.
+	// files, failed checkpoints, panics of a change. Nil: there is none.
 	Logger *slog.Logger
 }
 
-// Log returns the Logger, or one that nobody reads.
+// Log returns the Logger, or one that discards all.
 func (o Options) Log() *slog.Logger {
 	if o.Logger == nil {
 		return slog.New(slog.DiscardHandler)

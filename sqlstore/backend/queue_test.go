@@ -49,7 +49,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestQueueWithoutWait: a store that is closed waits for nobody, nor does one whose last
+// TestQueueWithoutWait: a store that is closed does not wait, nor does one whose last
 // batch has failed.
 func TestQueueWithoutWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// trimWindow bounds how many of the newest rows one call of Trim looks at, and
+	// TrimWindow bounds how many of the newest rows one call of Trim looks at, and
 	// with it its time and memory: some 30 MB.
-	trimWindow = 200_000
+	TrimWindow = 200_000
 
 	// TrimMost bounds how many go at a time: of those that were looked at, enough
 	// must stay for the few of many networks to be told from the many of a few.
-	TrimMost = trimWindow / 2
+	TrimMost = TrimWindow / 2
 
 	// TrimBatch is how many rows are removed in one transaction: some milliseconds
 	// of the writer's time.
-	TrimBatch = 200
+	TrimBatch = 500
 
 	// TrimPause is for others' jobs, between two batches.
-	TrimPause = 5 * time.Millisecond
+	TrimPause = time.Millisecond
 )
 
 const (
@@ -40,9 +40,12 @@ type WaitingRow struct {
 	network netip.Prefix
 }
 
+// NewWaitingRow is the row of a key and its client.
+func NewWaitingRow(k Key, client string) WaitingRow { return WaitingRow{k, networkOf(client)} }
+
 // NewestWaiting returns the newest waiting rows, the newest first.
 func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error) {
-	rows, err := db.QueryContext(ctx, newestSQL, trimWindow)
+	rows, err := db.QueryContext(ctx, newestSQL, TrimWindow)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +57,7 @@ func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error
 			return nil, err
 		}
 		if len(k) == len(Key{}) {
-			all = append(all, WaitingRow{Key(k), networkOf(client)})
+			all = append(all, NewWaitingRow(Key(k), client))
 		}
 	}
 	return all, rows.Err()

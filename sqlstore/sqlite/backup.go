@@ -63,7 +63,7 @@ func (d *database) copyTo(ctx context.Context, temp string, progress func(done, 
 	defer conn.Close()
 
 	// Without a view of one moment, held by a transaction that has read from a
-	// table, a copy would begin anew with every change, and never end while
+	// table, a copy would restart with every change, and never end while
 	// mail flows (sqlite.org/c3ref/backup_finish.html).
 	if _, err := conn.ExecContext(ctx, `BEGIN`); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 	return batch, nil
 }
 
-// finish commits. It looks at the files first: nobody is answered from a database
+// finish commits. It checks the files first: no caller is answered from a database
 // that was deleted (TestFaultDeleted), and nothing is written behind the end of a
 // log that was cut short (TestLogCut).
 func (w *writer) finish(db *database) error {

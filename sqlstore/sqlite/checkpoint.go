@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// walLimit is the size in bytes from which on the log is begun anew. SQLite
+	// walLimit is the size in bytes from which on the log is restarted. SQLite
 	// does that at a moment when all of it is copied; under constant writing
 	// that never comes by itself.
 	walLimit = 64 << 20
@@ -56,7 +56,7 @@ func (c *checkpointer) close() {
 }
 
 // run copies what was committed since the last time. If the log is long, the
-// writer pauses while it is begun anew: when all but the latest is copied, so
+// writer pauses while it is restarted: when all but the latest is copied, so
 // that the pause is short. A reader with an old view of the database may be in
 // the way of that for as long as it likes; then the log grows. Nothing is copied of
 // files that were changed by others: the writer reopens the database.
@@ -95,7 +95,7 @@ func (c *checkpointer) report(err error) {
 	}
 }
 
-// last copies all of the log into the database and leaves it empty, unless somebody
+// last copies all of the log into the database and leaves it empty, unless a reader
 // is in the way for a second, so that the database is whole in one file even if
 // another program still has it open. The writer must have stopped.
 func (c *checkpointer) last(db *database) error {

@@ -21,7 +21,7 @@ func fileSize(t *testing.T, path string) int64 {
 	return info.Size()
 }
 
-// TestLongLog: the log is copied into the database and used anew; a reader that
+// TestLongLog: the log is copied into the database and restarted; a reader that
 // holds on to an old view has it grow, but stops nothing, and it is cut when
 // that reader has gone.
 func TestLongLog(t *testing.T) {
@@ -37,7 +37,7 @@ func TestLongLog(t *testing.T) {
 	fill(t, s, 1000)
 	checkpoint()
 	usual := fileSize(t, wal)
-	for range 5 { // the log begins anew
+	for range 5 { // the log restarts
 		fill(t, s, 1000)
 		checkpoint()
 	}
@@ -75,7 +75,7 @@ func TestLongLog(t *testing.T) {
 	}
 	execute(t, reader, `COMMIT`)
 	reader.Close()
-	// As it is done, every second: whoever is in the way of one attempt,
+	// As it is done, every second: a program in the way of one attempt,
 	// on a busy machine, must not be in the way of all.
 	attempts := 0
 	for size := int64(walLimit + 1); size > walLimit; size = fileSize(t, wal) {

@@ -17,11 +17,11 @@ const beginSQL = `BEGIN IMMEDIATE`
 
 // The connections are of five kinds. PRAGMAs stand in the name of the data
 // source because those that are executed reach one connection of a pool only.
-// mode=rw: a file that has gone is not made anew, and empty.
+// mode=rw: a file that has gone is not created again, and empty.
 
 // writerDSN is for the writer. It waits for a lock for 100 ms and is asked
-// again, so that it sees when nobody waits for it any more. It cuts a log that
-// had to grow when it begins that anew. Its cache is small: SQLite looks through all
+// again, so that it sees when no caller waits for it any more. It truncates a log that
+// had to grow when it restarts that. Its cache is small: SQLite looks through all
 // of it at the end of a commit that has split a page of the index.
 func writerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(100)", "wal_autocheckpoint(0)", "cache_size(-4096)",
@@ -33,13 +33,13 @@ func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
 
-// lookupDSN is for the [lookup], which waits for nobody. Its cache is small: a change of
+// lookupDSN is for the [lookup], which waits for no lock. Its cache is small: a change of
 // the database empties it.
 func lookupDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-2048)")
 }
 
-// checkpointDSN is for checkpoints, which wait for nobody.
+// checkpointDSN is for checkpoints, which wait for no lock.
 func checkpointDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)")
 }
@@ -50,7 +50,7 @@ func checkpointDSN(path string) string {
 // program that begins to use it at that moment.)
 func probeDSN(path string) string { return dsn(path, "ro", "busy_timeout(1000)") }
 
-// newFileDSN is for a file that nobody else knows yet, and that is thrown away
+// newFileDSN is for a file that no other program knows yet, and that is thrown away
 // if anything fails: it needs no journal, and is made durable as a whole.
 func newFileDSN(path string) string { return dsn(path, "rw", "journal_mode(OFF)", "synchronous(OFF)") }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// recount is how often the rows are counted anew: other programs change the
+// recount is how often the rows are counted again: other programs change the
 // database too.
 const recount = 10 * time.Minute
 

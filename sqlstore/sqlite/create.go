@@ -54,7 +54,7 @@ func newFile(path string) (string, error) {
 	return f.Name(), nil
 }
 
-// reason leaves out the name of a temporary file, which nobody knows.
+// reason leaves out the name of a temporary file, which tells the reader nothing.
 func reason(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -89,7 +89,7 @@ func publish(temp, path string) error {
 	return syncFile(filepath.Dir(path))
 }
 
-// replaceEmpty puts the finished file in the place of an empty one. Whoever
+// replaceEmpty puts the finished file in the place of an empty one. A program that
 // does this holds a lock on the empty file, so that none replaces another's.
 func replaceEmpty(temp, path string) error {
 	f, err := os.Open(path)
@@ -112,7 +112,7 @@ func replaceEmpty(temp, path string) error {
 		return err
 	}
 	if !os.SameFile(locked, present) || present.Size() > 0 {
-		return nil // somebody else's
+		return nil // another program's
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return err

@@ -57,8 +57,8 @@ func openLogged(t *testing.T, path string) (*Store, *journal) {
 	return s, j
 }
 
-// patience bounds what should come at once, also on a busy machine.
-const patience = time.Minute
+// longWait bounds what should come at once, also on a busy machine.
+const longWait = time.Minute
 
 // inTime bounds an update as a judge does, to see it fail.
 func inTime(t *testing.T, s *Store, n int64, change storetest.Change) (took time.Duration, err error) {
@@ -93,7 +93,7 @@ func failsAtOnce(t *testing.T, s *Store, says string) {
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*longWait)
 			defer cancel()
 			errs[i] = storetest.Update(ctx, s, storetest.Numbered(1_000_000+int64(i)), storetest.Remember(greylist.Entry{FirstSeen: 1}))
 		})
@@ -110,7 +110,7 @@ func failsAtOnce(t *testing.T, s *Store, says string) {
 			t.Logf("%v [%s]", err, fault.Advice)
 		}
 	}
-	if took := time.Since(began); took > patience {
+	if took := time.Since(began); took > longWait {
 		t.Errorf("it took %v to turn them away", took)
 	}
 }
@@ -119,7 +119,7 @@ func failsAtOnce(t *testing.T, s *Store, says string) {
 func stillKnown(t *testing.T, s *Store, n int64) {
 	t.Helper()
 	var shown *greylist.Entry
-	if took, err := within(t, s, patience, n, keep(&shown)); err != nil || shown == nil || shown.FirstSeen != n {
+	if took, err := within(t, s, longWait, n, keep(&shown)); err != nil || shown == nil || shown.FirstSeen != n {
 		t.Errorf("what is known: %+v, %v after %v", shown, err, took)
 	}
 }
@@ -133,7 +133,7 @@ func recovers(t *testing.T, s *Store, n int64) {
 		if err == nil {
 			break
 		}
-		if time.Since(began) > patience {
+		if time.Since(began) > longWait {
 			t.Fatalf("it does not recover: %v", err)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -206,7 +206,7 @@ func TestDiskFull(t *testing.T) {
 	release := fillUp(t, filepath.Dir(s.path))
 	full := int64(100)
 	for ; full < 10_000; full++ { // what the log has room for
-		if _, err := within(t, s, patience, full, storetest.Remember(greylist.Entry{FirstSeen: full})); err != nil {
+		if _, err := within(t, s, longWait, full, storetest.Remember(greylist.Entry{FirstSeen: full})); err != nil {
 			break
 		}
 	}
@@ -314,7 +314,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 // TestStalled: while the disk keeps the writer waiting, those who need no write
-// are answered, and nobody waits for longer than they said.
+// are answered, and no caller waits longer than its context.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	s, _ := openLogged(t, filepath.Join(t.TempDir(), "greyglass.db"))

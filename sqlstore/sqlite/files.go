@@ -9,7 +9,7 @@ import (
 )
 
 // The files of a database that is open may be deleted, replaced or cut by
-// somebody else. SQLite goes on with those that it has, whose content nobody
+// another program. SQLite goes on with those that it has, whose content no program
 // finds any more, or that others write to by other rules (sqlite.org/howtocorrupt.html,
 // section 2.4). So they are checked every second and before each commit.
 var (
@@ -97,7 +97,7 @@ func gone(path string, file identity) bool {
 }
 
 // removeBeside removes what is left of a database that has gone, unless it is
-// somebody else's by now: it would be taken for a part of the next one.
+// another program's by now: it would be taken for a part of the next one.
 func (f *files) removeBeside() {
 	for path, was := range map[string]identity{f.log: f.wal, f.index: f.shm} {
 		if !gone(path, was) {
@@ -107,7 +107,7 @@ func (f *files) removeBeside() {
 }
 
 // checkFiles returns [errMoved], [errBeside] or [errCut], or nil. A log that is
-// shorter than it was may have been begun anew by a checkpoint.
+// shorter than it was may have been restarted by a checkpoint.
 func (d *database) checkFiles() error {
 	shorter, err := d.files.check()
 	if err != nil || !shorter {
@@ -122,7 +122,7 @@ func (d *database) checkFiles() error {
 
 // logIsCut reports whether the log is shorter than the frames that it should have.
 func (d *database) logIsCut() bool {
-	for range 2 { // somebody may empty it on purpose between two looks
+	for range 2 { // another program may truncate it on purpose between the two calls
 		frames, ok := d.frames()
 		_, size, err := identify(d.files.log)
 		if !ok || err != nil || size >= logSize(frames, d.pageSize) {

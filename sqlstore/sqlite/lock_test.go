@@ -26,8 +26,8 @@ func TestLocked(t *testing.T) {
 			other := raw(t, s.path)
 			execute(t, other, lock)
 
-			patient := make(chan error)
-			go func() { patient <- put(s, 2, greylist.Entry{FirstSeen: 2})() }()
+			waiting := make(chan error)
+			go func() { waiting <- put(s, 2, greylist.Entry{FirstSeen: 2})() }()
 
 			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 			defer cancel()
@@ -47,7 +47,7 @@ func TestLocked(t *testing.T) {
 				t.Error(err)
 			}
 			execute(t, other, `COMMIT`)
-			if err := <-patient; err != nil {
+			if err := <-waiting; err != nil {
 				t.Errorf("who waited on: %v", err)
 			}
 			if err := put(s, 4, greylist.Entry{FirstSeen: 4})(); err != nil {
@@ -134,7 +134,7 @@ func TestLockHolder(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := within(t, s, patience, n, storetest.Remember(greylist.Entry{FirstSeen: n})); err != nil {
+			if _, err := within(t, s, longWait, n, storetest.Remember(greylist.Entry{FirstSeen: n})); err != nil {
 				flowing <- err
 				return
 			}

@@ -25,8 +25,8 @@ func openSteps(path string, steps []string) (*Store, error) {
 // next is a migration as a later version might bring.
 const next = `ALTER TABLE triplet ADD COLUMN note TEXT NOT NULL DEFAULT 'none'; CREATE TABLE extra (x INTEGER) STRICT;`
 
-// TestMigrate: an older database is brought to the present version, once, by
-// whoever comes first, with all that is in it.
+// TestMigrate: an older database is brought to the present version, once,
+// by whichever program comes first, with all that is in it.
 func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	s := open(t, path)

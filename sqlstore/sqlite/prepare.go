@@ -83,7 +83,7 @@ func sound(ctx context.Context, path string, opts settings) (there bool, err err
 	if moved != "" {
 		opts.log.Error("the database is corrupt; quarantined it and going on with an empty one", "database", path, "moved_to", moved, "error", err)
 	}
-	return inspect(path, len(opts.steps)) // somebody else may have created a new one
+	return inspect(path, len(opts.steps)) // another program may have created a new one
 }
 
 // inspect reports whether there is a database at the path: it must be one of

@@ -17,7 +17,7 @@ import (
 const quarantineTime = ".corrupt-20060102T150405Z"
 
 // quarantine gives the corrupt database another name, and returns that: empty if
-// somebody else has done it. Nothing is overwritten, and nothing deleted.
+// another program has done it. Nothing is overwritten, and nothing deleted.
 func quarantine(path string, which identity, now time.Time) (moved string, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

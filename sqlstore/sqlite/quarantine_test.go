@@ -178,7 +178,7 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
-// TestCorruptInUse: a page that is found corrupt while mail flows, by whoever
+// TestCorruptInUse: a page that is found corrupt while mail flows, by a caller that
 // needs it or by the check in the background, has the database quarantined, and
 // mail goes on with an empty one.
 func TestCorruptInUse(t *testing.T) {
@@ -190,13 +190,13 @@ func TestCorruptInUse(t *testing.T) {
 		{"before it is opened", nil},
 		{"while it is open", func(t *testing.T, s *Store, leaf int64) {
 			spoil(t, s.path, (leaf-1)*pageSize, pageSize)
-			deadline := time.Now().Add(patience)
+			deadline := time.Now().Add(longWait)
 			for i := int64(0); ; i = (i + 1) % 3000 {
 				if _, err := inTime(t, s, i, storetest.Remember(greylist.Entry{FirstSeen: i})); errors.Is(err, greylist.ErrDamaged) {
 					return
 				}
 				if time.Now().After(deadline) {
-					t.Fatal("nobody has noticed")
+					t.Fatal("no caller has noticed")
 				}
 			}
 		}},
@@ -214,7 +214,7 @@ func TestCorruptInUse(t *testing.T) {
 				c.spoil(t, s, leaf)
 			}
 			for began := time.Now(); !strings.Contains(j.String(), "quarantined it"); time.Sleep(10 * time.Millisecond) {
-				if time.Since(began) > patience {
+				if time.Since(began) > longWait {
 					t.Fatal("it is not quarantined")
 				}
 			}
@@ -244,7 +244,7 @@ func TestCommandsQuarantineNothing(t *testing.T) {
 	}
 	for i := int64(0); !errors.Is(err, greylist.ErrDamaged); i++ {
 		if i == 3000 {
-			t.Fatal("nobody has noticed")
+			t.Fatal("no caller has noticed")
 		}
 		_, err = inTime(t, s, i, storetest.Remember(greylist.Entry{FirstSeen: i}))
 	}

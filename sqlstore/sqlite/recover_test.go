@@ -68,8 +68,8 @@ func TestDeleted(t *testing.T) {
 				if idle {
 					time.Sleep(2 * interval)
 				}
-				// Whoever comes next is answered by the new one already, unless the machine is slow.
-				if took, err := within(t, s, patience, 100, storetest.Remember(greylist.Entry{FirstSeen: 100})); errors.Is(err, context.DeadlineExceeded) {
+				// The next caller is answered by the new one already, unless the machine is slow.
+				if took, err := within(t, s, longWait, 100, storetest.Remember(greylist.Entry{FirstSeen: 100})); errors.Is(err, context.DeadlineExceeded) {
 					recovers(t, s, 100)
 				} else if err != nil {
 					t.Errorf("%v after %v", err, took)
@@ -101,7 +101,7 @@ func onlyFileBut(t *testing.T, path, other string) {
 	}
 }
 
-// TestFolderDeleted: where there can be no file, it is said, and mended once
+// TestFolderDeleted: where there can be no file, the store says so, and recovers once
 // there can.
 func TestFolderDeleted(t *testing.T) {
 	t.Parallel()
@@ -140,7 +140,7 @@ func TestReplaced(t *testing.T) {
 		if idle {
 			time.Sleep(2 * interval)
 		}
-		took, err := within(t, s, patience, 10, storetest.Remember(greylist.Entry{FirstSeen: 10}))
+		took, err := within(t, s, longWait, 10, storetest.Remember(greylist.Entry{FirstSeen: 10}))
 		if errors.Is(err, context.DeadlineExceeded) { // a slow machine does not open it within [reopenTimeout]
 			recovers(t, s, 10)
 		} else if err != nil {

@@ -79,7 +79,7 @@ CREATE VIEW returns AS
 `
 
 // migrate does the steps that the database lacks, each in a transaction of its
-// own, whoever else does the same at the same time.
+// own, also while another program does the same.
 func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
 	for {
 		var version int
@@ -102,7 +102,7 @@ func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
 	}
 }
 
-// migrateOnce does one step, unless somebody else has.
+// migrateOnce does one step, unless another program has.
 func migrateOnce(ctx context.Context, conn *sql.Conn, version int, step string) (err error) {
 	if _, err := conn.ExecContext(ctx, beginSQL); err != nil {
 		return err

@@ -33,12 +33,12 @@ type Store struct {
 
 // settings are how a database is opened.
 type settings struct {
-	create      bool // it, if there is none, and anew, if it is corrupt
+	create      bool // an empty one, if there is none or it is corrupt
 	synchronous string
 	log         *slog.Logger
 	steps       []string // its [migrations]
-	damaged     error    // a check has found the database corrupt whose file is corrupt
-	corrupt     identity
+	damaged     error    // what a check of the whole database has found; nil: nothing
+	corrupt     identity // the file that it was
 }
 
 // Open opens the database that the url "sqlite:PATH" names. With Create it succeeds

@@ -61,7 +61,7 @@ type job struct {
 	ctx  context.Context
 	run  func(*tx) error // may be called again, in a new transaction
 	err  error           // of the last run
-	done chan error      // holds one, so that a caller who has gone stops nobody
+	done chan error      // holds one, so that a caller that has gone does not stop the writer
 }
 
 func startWriter(path string, first *state, opts settings) *writer {

@@ -206,7 +206,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestUnwanted: what nobody waits for any more is not run.
+// TestUnwanted: what no caller waits for any more is not run.
 func TestUnwanted(t *testing.T) {
 	s := openNew(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -27,7 +27,7 @@ func testOneFirstSeen(t *testing.T, db Database) {
 		for i := range callers {
 			wg.Go(func() {
 				<-start
-				d, err := knock(t.Context(), stores[i%2], triplet(n), greylist.DefaultWindows, now)
+				d, err := attempt(t.Context(), stores[i%2], triplet(n), greylist.DefaultWindows, now)
 				switch {
 				case err != nil:
 					t.Error(err)

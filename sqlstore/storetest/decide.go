@@ -62,7 +62,7 @@ func testDecide(t *testing.T, db Database) {
 			if test.before != nil {
 				put(t, s, tr, *test.before)
 			}
-			d, err := knock(t.Context(), s, tr, w, now)
+			d, err := attempt(t.Context(), s, tr, w, now)
 			if err != nil {
 				t.Fatal(err)
 			}

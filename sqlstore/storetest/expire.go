@@ -129,7 +129,7 @@ func testExpireVerdicts(t *testing.T, db Database) {
 	}
 	for i, e := range entries {
 		kept := w.Decide(&e, now)
-		d, err := knock(t.Context(), s, triplet(i), w, now)
+		d, err := attempt(t.Context(), s, triplet(i), w, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,23 +36,23 @@ func Flood(t *testing.T, s interface {
 	sweeper.MaxRows = func() int64 { return most }
 	waits := greylist.Entry{FirstSeen: now.Unix(), LastSeen: now.Unix(), Deferred: 1}
 	known := greylist.Entry{FirstSeen: 1, LastSeen: 1, PassedAt: now.Unix()}
-	knock := func(n int, client func(i int) string, sender string, e greylist.Entry) {
+	attempt := func(n int, client func(i int) string, sender string, e greylist.Entry) {
 		t.Helper()
 		var wg sync.WaitGroup
 		for i := range n {
 			wg.Go(func() {
-				stranger := greylist.Triplet{Client: client(i), Sender: fmt.Sprintf("%s%d@example.net", sender, i), Recipient: "bob@example.org"}
-				if err := Update(t.Context(), s, stranger, Remember(e)); err != nil {
+				unknown := greylist.Triplet{Client: client(i), Sender: fmt.Sprintf("%s%d@example.net", sender, i), Recipient: "bob@example.org"}
+				if err := Update(t.Context(), s, unknown, Remember(e)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
 	}
-	knock(passed, func(i int) string { return fmt.Sprintf("198.51.100.%d", i%256) }, "known", known)
-	knock(earlier, func(i int) string { return fmt.Sprintf("10.%d.%d.1", i>>8, i&255) }, "early", waits)
+	attempt(passed, func(i int) string { return fmt.Sprintf("198.51.100.%d", i%256) }, "known", known)
+	attempt(earlier, func(i int) string { return fmt.Sprintf("10.%d.%d.1", i>>8, i&255) }, "early", waits)
 	for wave := range waves {
-		knock(aWave, func(i int) string { return fmt.Sprintf("172.16.%d.%d", i%networks, i/networks%256) }, fmt.Sprintf("spam%d-", wave), waits)
+		attempt(aWave, func(i int) string { return fmt.Sprintf("172.16.%d.%d", i%networks, i/networks%256) }, fmt.Sprintf("spam%d-", wave), waits)
 		if err := sweeper.MakeRoom(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func testHistory(t *testing.T, db Database) {
 	}
 }
 
-// testHistoryAddsUp: of all who count the same, nobody's counts are lost, and
+// testHistoryAddsUp: of all that count the same, no counts are lost, and
 // what they do at the same time does not stop them.
 func testHistoryAddsUp(t *testing.T, db Database) {
 	const each, kinds = 20, 12

@@ -135,8 +135,8 @@ func Update(ctx context.Context, s greylist.Memory, tr greylist.Triplet, change 
 	return err
 }
 
-// knock updates the triplet as a [judge.Judge] does.
-func knock(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
+// attempt updates the triplet as a [judge.Judge] does.
+func attempt(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
 	return s.Update(ctx, []greylist.Triplet{tr}, func(remembered []*greylist.Entry) greylist.Decision {
 		return w.Decide(remembered[0], now)
 	})

@@ -113,7 +113,7 @@ func testPass(t *testing.T, db Database) {
 	put(t, s, triplet(1), greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1})
 	for n := range 2 {
 		put(t, s, triplet(n), greylist.Entry{FirstSeen: now - 10, LastSeen: now, PassedAt: now})
-		d, err := knock(t.Context(), s, triplet(n), greylist.DefaultWindows, now+1)
+		d, err := attempt(t.Context(), s, triplet(n), greylist.DefaultWindows, now+1)
 		if err != nil || d.Reason != greylist.ReasonAlreadyGrey {
 			t.Errorf("%v, %v; want %v", d.Reason, err, greylist.ReasonAlreadyGrey)
 		}
@@ -135,7 +135,7 @@ func testForget(t *testing.T, db Database) {
 	forget(1, false)
 	want(t, s, triplet(1), nil)
 	want(t, s, triplet(2), &greylist.Entry{FirstSeen: 2})
-	if d, err := knock(t.Context(), s, triplet(1), greylist.DefaultWindows, 5); err != nil || d.Reason != greylist.ReasonNotSeenBefore {
+	if d, err := attempt(t.Context(), s, triplet(1), greylist.DefaultWindows, 5); err != nil || d.Reason != greylist.ReasonNotSeenBefore {
 		t.Errorf("%v, %v; want %v", d.Reason, err, greylist.ReasonNotSeenBefore)
 	}
 }

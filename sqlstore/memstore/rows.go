@@ -1,0 +1,131 @@
+package memstore
+
+import (
+	"context"
+	"iter"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// listPage is how many rows List looks at a time, so that it holds up no update.
+const listPage = 1000
+
+// List implements [greylist.Store]. Each record is as it was when its page was read;
+// triplets first remembered after the list was begun are not in it.
+func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		var cursor, last int64
+		err := s.use(ctx, func() {
+			last = s.last
+			if f.Limit > 0 {
+				cursor = s.newest(f)
+			}
+		})
+		for err == nil && cursor < last {
+			var page []greylist.Record
+			if err = s.use(ctx, func() { page, cursor = s.page(f, cursor, last) }); err != nil {
+				break
+			}
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(greylist.Record{}, err)
+		}
+	}
+}
+
+// newest returns the id behind which the newest of a filter's records are, as many as
+// it is limited to.
+func (m *memory) newest(f greylist.Filter) int64 {
+	left := f.Limit
+	for i := len(m.order) - 1; i >= 0; i-- {
+		if r := m.order[i]; !r.removed && matches(f, r) {
+			if left--; left == 0 {
+				return r.id - 1
+			}
+		}
+	}
+	return 0
+}
+
+// page returns what matches among the rows behind the cursor, and where to go on.
+func (m *memory) page(f greylist.Filter, cursor, last int64) (page []greylist.Record, next int64) {
+	rows := m.behind(cursor)
+	rows = rows[:min(len(rows), listPage)]
+	for _, r := range rows {
+		if r.id <= last && !r.removed && matches(f, r) {
+			page = append(page, r.Record)
+		}
+	}
+	if len(rows) < listPage {
+		return page, last
+	}
+	return page, rows[len(rows)-1].id
+}
+
+func matches(f greylist.Filter, r *row) bool {
+	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&
+		(f.Client == "" || f.Client == r.Client) &&
+		(f.Sender == "" || f.Sender == r.Sender) &&
+		(f.Recipient == "" || f.Recipient == r.Recipient)
+}
+
+// Expire implements [greylist.Store]. The cursor is the id of the last row looked at.
+func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
+	err = s.use(ctx, func() {
+		rows := s.behind(cursor)
+		if len(rows) > backend.ExpireBatch {
+			rows = rows[:backend.ExpireBatch]
+			next = rows[len(rows)-1].id
+		}
+		var expired []*row
+		for _, r := range rows {
+			if !r.removed && c.Expired(r.Entry) {
+				expired = append(expired, r)
+			}
+		}
+		for _, r := range expired { // which may move what rows points to
+			s.remove(r)
+		}
+		removed = len(expired)
+	})
+	if err != nil {
+		return 0, cursor, err
+	}
+	return removed, next, nil
+}
+
+// Count implements [greylist.Bounded].
+func (s *Store) Count(ctx context.Context) (n int64, err error) {
+	err = s.use(ctx, func() { n = int64(len(s.byKey)) })
+	return n, err
+}
+
+// Trim implements [greylist.Bounded].
+func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+	err = s.use(ctx, func() {
+		excess := int64(len(s.byKey)) - left
+		if excess <= 0 {
+			return
+		}
+		rows := make(map[backend.Key]*row)
+		var newest []backend.WaitingRow
+		for i := len(s.order) - 1; i >= 0 && len(newest) < backend.TrimWindow; i-- {
+			if r := s.order[i]; !r.removed && !r.Passed() {
+				k := backend.KeyOf(r.Triplet)
+				rows[k] = r
+				newest = append(newest, backend.NewWaitingRow(k, r.Client))
+			}
+		}
+		for _, k := range backend.Surplus(newest, min(excess, backend.TrimMost)) {
+			s.remove(rows[k])
+			removed++
+		}
+	})
+	return removed, err
+}
