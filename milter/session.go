@@ -134,7 +134,7 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 			s.message.full = true
 			deferred.WarnTooMany(s.log, s.limiter.Limits().Recipients, attempt, s.judge.Policy())
 		}
-		return s.replies.respond(deferred.TooManyRecipients)
+		return s.replies.respond(deferred.TooManyRecipients(s.judge.Policy()))
 	}
 	s.message.waiting = append(s.message.waiting, pending)
 	return milter.RespContinue, nil

@@ -254,6 +254,23 @@ func TestTooManyRecipientsLeft(t *testing.T) {
 	m.Quit()
 }
 
+// TestObserveRefusesNoRecipient: where the greylist only observes, a bounce may have
+// more recipients than are kept.
+func TestObserveRefusesNoRecipient(t *testing.T) {
+	h := newFixture(t, func(s *mtatest.Setup) { s.Limits.Recipients, s.Policy.Observe = 2, true })
+	m := h.MTA(t).Greet()
+	m.Mail("")
+	for i := range 4 {
+		if got := m.Rcpt(fmt.Sprintf("me%d@example.org", i)); got != mtatest.Continue {
+			t.Errorf("recipient %d answered %q", i, got)
+		}
+	}
+	if got := m.Data(); got != mtatest.Continue {
+		t.Errorf("DATA answered %q", got)
+	}
+	m.Quit()
+}
+
 // A panic in a callback ends its own session, says so in the log, and is counted.
 func TestPanicEndsOneSession(t *testing.T) {
 	h := newFixture(t)

@@ -10,10 +10,16 @@ import (
 )
 
 // TooManyRecipients is the answer to those for whom there is no room; the reply
-// is the one that RFC 5321, section 4.5.3.1.10, has for it.
-var TooManyRecipients = judge.Answer{
-	Verdict: greylist.Defer,
-	Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
+// is the one that RFC 5321, section 4.5.3.1.10, has for it. A policy that only
+// observes defers nobody.
+func TooManyRecipients(p *judge.Policy) judge.Answer {
+	if p.Observe {
+		return judge.Answer{Verdict: greylist.Accept, Observed: true}
+	}
+	return judge.Answer{
+		Verdict: greylist.Defer,
+		Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
+	}
 }
 
 // WarnTooMany logs, once a message, the first recipient that has no room.

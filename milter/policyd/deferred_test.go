@@ -168,6 +168,21 @@ func TestWithoutInstance(t *testing.T) {
 	}
 }
 
+// TestObserveRefusesNoRecipient: where the greylist only observes, a bounce may have
+// more recipients than are kept.
+func TestObserveRefusesNoRecipient(t *testing.T) {
+	h := newFixture(t, func(s *mtatest.Setup) { s.Limits.Recipients, s.Policy.Observe = 2, true })
+	client := h.Policy(t)
+	for i := range 4 {
+		if got := client.Ask(mtatest.Bounce("RCPT", "1", fmt.Sprintf("me%d@example.org", i))...); got != dunno {
+			t.Errorf("action %q for recipient %d", got, i)
+		}
+	}
+	if got := client.Ask(mtatest.Bounce("DATA", "1", "")...); got != dunno {
+		t.Errorf("action %q at DATA", got)
+	}
+}
+
 func TestTooManyRecipientsLeft(t *testing.T) {
 	h := newFixture(t, func(s *mtatest.Setup) { s.Limits.Recipients = 2 })
 	client := h.Policy(t)

@@ -142,7 +142,7 @@ func (s *Server) recipient(r *request) judge.Answer {
 		deferred.WarnTooMany(s.log, limit, attempt, s.judge.Policy())
 	}
 	if !kept {
-		return deferred.TooManyRecipients
+		return deferred.TooManyRecipients(s.judge.Policy())
 	}
 	return answer
 }
