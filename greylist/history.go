@@ -18,6 +18,17 @@ func HourOf(unix int64) int64 { return unix - ((unix%Hour)+Hour)%Hour }
 type History struct {
 	Answered []Answered
 	Returned []Returned
+
+	// Batch is of one that is to be recorded.
+	Batch Batch
+}
+
+// Batch numbers what a daemon records, so that a batch of which it is not known whether it
+// was recorded can be recorded again: a store ignores one whose number is not greater than
+// the last that it has recorded of the daemon. The zero Batch is always recorded.
+type Batch struct {
+	Daemon string // another one at each start
+	Number int64
 }
 
 // Answered counts the answers of one kind that were given in an hour.

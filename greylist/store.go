@@ -18,6 +18,9 @@ var (
 	ErrNewer = errors.New("greylist: database of a newer version")
 	// ErrDamaged: the database is ours, but corrupt.
 	ErrDamaged = errors.New("greylist: damaged database")
+	// ErrClockSkew: nothing is expired, since this machine's clock and the database
+	// server's differ too much.
+	ErrClockSkew = errors.New("greylist: clocks differ")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("greylist: store is closed")
 )

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -20,6 +21,12 @@ type Options = backend.Options
 
 // Numbers are what an open store counts about itself.
 type Numbers = backend.Numbers
+
+// Clocks that differ by more than these are warned of, and keep entries from being expired.
+const (
+	WarnSkew   = postgres.WarnSkew
+	ExpirySkew = postgres.ExpirySkew
+)
 
 // ErrUnsupported is wrapped by what this kind of database does not need, or does
 // by means of its own.
@@ -87,6 +94,16 @@ func NumbersOf(store greylist.Store) (Numbers, bool) {
 		return Numbers{}, false
 	}
 	return s.Numbers(), true
+}
+
+// ClockAhead returns by how much this machine's clock is ahead of that of the server that
+// has the store, if it has one and they have been compared.
+func ClockAhead(store greylist.Store) (ahead time.Duration, known bool) {
+	s, ok := store.(interface{ ClockAhead() (time.Duration, bool) })
+	if !ok {
+		return 0, false
+	}
+	return s.ClockAhead()
 }
 
 // SetSynchronous changes [Options] Synchronous of an open store, from the next commit

@@ -50,7 +50,7 @@ have counted the same hour, the greater count is kept.`,
 			if err != nil {
 				return err
 			}
-			options := storeOptions(loaded.Config)
+			options := p.storeOptions(loaded.Config)
 			source, err := sqlstore.Open(cmd.Context(), from, options)
 			if err != nil {
 				return &databaseError{err}
@@ -89,7 +89,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store) error
 			}
 		}
 	}
-	began := wallClock().Unix()
+	began := timeOf(source).Unix()
 	copied, err := transfer.Copy(ctx, tell("copying"))
 	if err != nil {
 		return fmt.Errorf("%s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))

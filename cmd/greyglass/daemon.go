@@ -67,7 +67,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	defer func() { err = errors.Join(err, web.Close()) }()
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{
-		Create: true, Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Logger: d.log})
+		Create: true, Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Logger: d.log, Now: machineClock})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
 		return nil
@@ -90,7 +90,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
 	sweeper := &upkeep.Expirer{
 		Store:   store,
-		Windows: func() greylist.Windows { return judge.Policy().Longest() },
+		Windows: func() greylist.Windows { return judge.Policy().Windows },
 		History: reloader.history,
 		MaxRows: reloader.maxRows,
 		Log:     d.log,
@@ -126,6 +126,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		})
 	}
 	work.Go(func() error { judge.LookAtMemory(ctx); return nil })
+	work.Go(func() error { follow(ctx, clock, store); return nil })
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
 	err = work.Wait()

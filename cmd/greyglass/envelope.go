@@ -91,7 +91,7 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err != nil {
 		return clientError(cmd, err)
 	}
-	return inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changePatience)
 		defer cancel()
 		err := do(ctx, store, t)

@@ -26,10 +26,12 @@ in small steps beside the daemon's work.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				clock := newClock(slog.New(slog.DiscardHandler))
+				clock.Follow(func() time.Duration { return aheadOf(store) })
 				sweeper := upkeep.Expirer{
 					Store:   store,
-					Windows: func() greylist.Windows { return loaded.Policy.Longest() },
-					Clock:   newClock(slog.New(slog.DiscardHandler)),
+					Windows: func() greylist.Windows { return loaded.Policy.Windows },
+					Clock:   clock,
 					Pause:   2 * time.Millisecond,
 				}
 				removed, err := sweeper.Sweep(ctx)

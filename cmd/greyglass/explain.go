@@ -32,7 +32,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 				return err
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				now := wallClock().Unix()
+				now := timeOf(store).Unix()
 				x, err := loaded.Policy.Explain(ctx, store, attempt, now)
 				printExplanation(p.stdout, x, loaded.Policy, now)
 				return err

@@ -58,7 +58,7 @@ With --json, print one array of objects that have the columns of the database's 
 					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
 				}
 			}
-			return inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
+			return p.inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
 				out := bufio.NewWriter(p.stdout)
 				print := printTable
 				if asJSON {

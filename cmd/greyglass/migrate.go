@@ -28,7 +28,7 @@ the daemon is started. It is safe to run it twice, or while daemons run.`,
 			if _, isFile := c.Store.SQLite(); isFile {
 				return fmt.Errorf("store.url is %s, and not a PostgreSQL database: the daemon migrates an SQLite database by itself", c.Store.URL)
 			}
-			version, err := sqlstore.Migrate(cmd.Context(), c.Store.URL, storeOptions(c))
+			version, err := sqlstore.Migrate(cmd.Context(), c.Store.URL, p.storeOptions(c))
 			if err != nil {
 				return &databaseError{err}
 			}

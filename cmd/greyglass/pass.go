@@ -23,7 +23,7 @@ silent for greylist.max_grey.
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
-				now := wallClock().Unix()
+				now := timeOf(store).Unix()
 				_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
 					return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}
 				})

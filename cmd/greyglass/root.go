@@ -126,13 +126,17 @@ func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 	})
 }
 
-func storeOptions(c *config.Config) sqlstore.Options {
-	return sqlstore.Options{Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile}
+// storeOptions are those of a command, which says for whom it waits.
+func (p *program) storeOptions(c *config.Config) sqlstore.Options {
+	return sqlstore.Options{Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Now: machineClock,
+		Waiting: func(sessions string) {
+			fmt.Fprintf(p.stderr, "greyglass: waiting for a lock in the database that is held by %s\n", sessions)
+		}}
 }
 
 // openStore opens the database that is there; only serve creates one.
-func openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
-	store, err := sqlstore.Open(ctx, c.Store.URL, storeOptions(c))
+func (p *program) openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
+	store, err := sqlstore.Open(ctx, c.Store.URL, p.storeOptions(c))
 	if err != nil {
 		return nil, &databaseError{err}
 	}
@@ -145,12 +149,12 @@ func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config
 	if err != nil {
 		return err
 	}
-	return inStore(cmd, loaded, do)
+	return p.inStore(cmd, loaded, do)
 }
 
 // inStore opens the database of a configuration and hands both to do.
-func inStore(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *config.Loaded, greylist.Store) error) error {
-	store, err := openStore(cmd.Context(), loaded.Config)
+func (p *program) inStore(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *config.Loaded, greylist.Store) error) error {
+	store, err := p.openStore(cmd.Context(), loaded.Config)
 	if err != nil {
 		return err
 	}

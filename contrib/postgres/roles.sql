@@ -8,7 +8,7 @@
 -- daemons' and the commands' role, which may read and change rows, and no more.
 
 CREATE ROLE greyglass_owner LOGIN;
-CREATE ROLE greyglass LOGIN CONNECTION LIMIT 80; -- 7 for each daemon, and some for commands
+CREATE ROLE greyglass LOGIN CONNECTION LIMIT 100; -- 8 for each of ten daemons, and some for commands
 
 CREATE DATABASE greyglass OWNER greyglass_owner ENCODING 'UTF8' TEMPLATE template0;
 REVOKE ALL ON DATABASE greyglass FROM PUBLIC;

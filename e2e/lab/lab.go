@@ -39,11 +39,12 @@ import (
 type MTA string
 
 // No mail servers, but what a memory is kept in: the sqlite3 program, for
-// [Command], and PostgreSQL, for [StartDatabase]; and what watches a daemon:
-// Prometheus, whose promtool is for [Command].
+// [Command], PostgreSQL, for [StartDatabase], and PgBouncer, for [Database.Pooler];
+// and what watches a daemon: Prometheus, whose promtool is for [Command].
 const (
 	SQLite     MTA = "sqlite3"
 	PostgreSQL MTA = "postgresql"
+	PgBouncer  MTA = "pgbouncer"
 	Prometheus MTA = "prometheus"
 )
 

@@ -24,6 +24,7 @@ var softwareOf = map[MTA]software{
 	Exim:     {[]string{"exim4-daemon-light"}, "usr/sbin/exim4"},
 	SQLite:   {[]string{"sqlite3"}, "usr/bin/sqlite3"},
 
+	PgBouncer:  {[]string{"pgbouncer"}, "usr/sbin/pgbouncer"},
 	Prometheus: {[]string{"prometheus"}, "usr/bin/promtool"},
 
 	// Debian names them after the release that it has (apt-patterns(7)).

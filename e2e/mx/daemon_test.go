@@ -69,11 +69,12 @@ func urlOf(servers ...*lab.Database) string {
 
 // daemon is a "greyglass serve", which may be killed and started again.
 type daemon struct {
-	t    *testing.T
-	dir  string
-	port int // of the milter; that of the policy service is the next
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	t     *testing.T
+	dir   string
+	port  int    // of the milter; that of the policy service is the next
+	clock string // the file that says by how many seconds its clock is ahead; empty: it is right
+	cmd   *exec.Cmd
+	done  chan struct{} // closed when it has ended
 }
 
 // lastPort counts up: in the lab's namespace nobody else listens.
@@ -82,6 +83,14 @@ var lastPort atomic.Int32
 func init() { lastPort.Store(11000) }
 
 func startDaemon(t *testing.T, url string) *daemon {
+	t.Helper()
+	d := newDaemon(t, url)
+	d.start()
+	return d
+}
+
+// newDaemon makes one that is yet to be started.
+func newDaemon(t *testing.T, url string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: lab.Dir(t), port: int(lastPort.Add(2))}
 	for name, text := range map[string]string{
@@ -92,7 +101,6 @@ func startDaemon(t *testing.T, url string) *daemon {
 			t.Fatal(err)
 		}
 	}
-	d.start()
 	t.Cleanup(d.stop)
 	return d
 }
@@ -118,7 +126,7 @@ func (d *daemon) start() {
 
 func (d *daemon) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(lab.Program(), append(args, "--config", filepath.Join(d.dir, "greyglass.toml"))...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "CHAOS_CLOCK=" + d.clock}
 	return cmd
 }
 

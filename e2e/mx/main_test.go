@@ -17,5 +17,6 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	_ = os.Setenv("GOFLAGS", "-tags=chaos") // so that its clock can be set
 	os.Exit(lab.MainWithProgram(m, lab.Postfix, lab.PostgreSQL))
 }

@@ -35,9 +35,10 @@ type Clock struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	drift   time.Duration // of the wall clock against the monotonic one, as of the last step
-	steps   []step        // the oldest first
-	stepped time.Duration // monotonic time of the last step, either way; zero if none
+	ahead   func() time.Duration // of this machine's clock, before the server's; nil: there is no server
+	drift   time.Duration        // of the wall clock against the monotonic one, as of the last step
+	steps   []step               // the oldest first
+	stepped time.Duration        // monotonic time of the last step, either way; zero if none
 }
 
 // step is a step of the wall clock, forward or back: when it was, by the old time
@@ -67,12 +68,31 @@ func NewOf(read func() (wall time.Time, monotonic time.Duration), log *slog.Logg
 // sinceEpoch is exact for the years 1678 to 2262.
 func sinceEpoch(wall time.Time) time.Duration { return time.Duration(wall.UnixNano()) }
 
+// Follow makes the clock that of a server, of which this machine's is ahead by so much. To
+// change from one clock to the other is no step.
+func (c *Clock) Follow(ahead func() time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = ahead
+	wall, monotonic := c.reading()
+	c.drift = sinceEpoch(wall) - monotonic
+}
+
+// reading is what the clocks say. The caller holds the lock.
+func (c *Clock) reading() (wall time.Time, monotonic time.Duration) {
+	wall, monotonic = c.read()
+	if c.ahead != nil {
+		wall = wall.Add(-c.ahead())
+	}
+	return wall, monotonic
+}
+
 // Now returns the time in Unix seconds. It notes a step of the wall clock when
 // it is first read after it.
 func (c *Clock) Now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wall, monotonic := c.read()
+	wall, monotonic := c.reading()
 	drift := sinceEpoch(wall) - monotonic
 	if by := drift - c.drift; by > maxDrift || by < -maxDrift {
 		c.step(wall, monotonic, by)

@@ -14,8 +14,8 @@ import (
 	"greyglass/greylist/clock"
 )
 
-// TestOutage: an outage is told of when it begins and when it is over, and in
-// between it is not, whatever fails.
+// TestOutage: an outage is told of when it begins, when its cause has changed, and when
+// it is over, and in between it is not, whatever fails.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged logbook
@@ -73,8 +73,17 @@ func TestOutage(t *testing.T) {
 		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
 		time.Sleep(time.Minute)
 		set(context.DeadlineExceeded)
-		ask(greylist.ReasonError)
-		told()
+		for range 3 {
+			ask(greylist.ReasonError)
+		}
+		told(`level=WARN msg="database still failing, for another reason" on_error=accept error="context deadline exceeded"`)
+		if got := judge.Cause(); got != "context deadline exceeded" {
+			t.Errorf("the present cause is %q", got)
+		}
+		readOnly := error(&greylist.Fault{Database: "/x.db", Err: errors.New("read-only"), Advice: "promote"})
+		set(readOnly) // found by the look at the memory, without any mail
+		time.Sleep(2 * time.Second)
+		told(`level=WARN msg="database still failing, for another reason" on_error=accept error=read-only database=/x.db advice=promote`)
 
 		// Between two failures it may work for a moment: that is not its end.
 		for range 3 {
@@ -90,7 +99,7 @@ func TestOutage(t *testing.T) {
 		}
 		told()
 		time.Sleep(2 * outageLook)
-		told(`level=INFO msg="database works again" after=1m4s failed_answers=107`)
+		told(`level=INFO msg="database works again" after=1m6s failed_answers=109`)
 		ask(greylist.ReasonWayTooSoon)
 		time.Sleep(time.Hour)
 		told()

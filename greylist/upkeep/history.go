@@ -2,6 +2,7 @@ package upkeep
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -14,9 +15,10 @@ import (
 const recordTimeout = 10 * time.Second
 
 // Recorder writes what a [judge.Counters.Counters] counts into the store's [greylist.History], in the
-// background. What could not be written is kept for the next time: an hour has
-// some dozens of counts, so that even a long outage takes little memory. It is
-// used by one goroutine at a time.
+// background, a batch a minute. A batch that failed, or of which it is not known whether it
+// was written, is tried again as it was, before the next: an hour has some dozens of
+// counts, so that even a long outage takes little memory. It is used by one goroutine
+// at a time.
 type Recorder struct {
 	store interface {
 		Record(ctx context.Context, h greylist.History) error
@@ -27,15 +29,17 @@ type Recorder struct {
 
 	hour     int64                       // in which it was last looked; what was counted since belongs to it
 	known    map[judge.Kind]int64        // how many answers there were then
-	answered map[greylist.Answered]int64 // to be written; Count is zero in the key
-	returned map[greylist.Returned]int64 // to be written; Count is zero in the key
+	answered map[greylist.Answered]int64 // for the next batch; Count is zero in the key
+	returned map[greylist.Returned]int64 // for the next batch; Count is zero in the key
+	batch    greylist.History            // to be written; empty if there is none
 	failing  bool                        // the last attempt has failed
 }
 
 // NewRecorder makes a recorder of what the judge answers from now on.
 func NewRecorder(store greylist.Store, tally *judge.Counters, clock *clock.Clock, log *slog.Logger) *Recorder {
 	r := &Recorder{store: store, counters: tally, clock: clock, log: log,
-		answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64)}
+		answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64),
+		batch: greylist.History{Batch: greylist.Batch{Daemon: rand.Text()}}}
 	r.hour, r.known = greylist.HourOf(r.clock.Now()), r.counters.Answers()
 	return r
 }
@@ -54,22 +58,31 @@ func untilNextMinute(unix int64) time.Duration { return time.Duration(60-unix%60
 // begins to fail.
 func (r *Recorder) Flush(ctx context.Context) {
 	r.gather()
-	h := historyOf(r.answered, r.returned)
-	if h.Empty() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	if err := r.store.Record(ctx, h); err != nil {
-		if !r.failing {
-			r.log.Warn(eventHistoryFailed, "error", err)
+	for r.nextBatch() {
+		if err := r.store.Record(ctx, r.batch); err != nil {
+			if !r.failing {
+				r.log.Warn(eventHistoryFailed, "error", err)
+			}
+			r.failing = true
+			return
 		}
-		r.failing = true
-		return
+		r.failing = false
+		r.batch.Answered, r.batch.Returned = nil, nil
 	}
-	r.failing = false
-	clear(r.answered)
-	clear(r.returned)
+}
+
+// nextBatch makes a batch of what was counted, unless there is one that is not known to
+// be written, and reports whether there is one.
+func (r *Recorder) nextBatch() bool {
+	if r.batch.Empty() {
+		r.batch = historyOf(r.batch.Batch, r.answered, r.returned)
+		r.batch.Batch.Number++
+		clear(r.answered)
+		clear(r.returned)
+	}
+	return !r.batch.Empty()
 }
 
 // gather adds what the tally has counted since the last time to what is to be written.
@@ -86,7 +99,7 @@ func (r *Recorder) gather() {
 }
 
 // historyOf is the history of counts by what they count, whose Count is zero.
-func historyOf(answered map[greylist.Answered]int64, returned map[greylist.Returned]int64) (h greylist.History) {
+func historyOf(batch greylist.Batch, answered map[greylist.Answered]int64, returned map[greylist.Returned]int64) (h greylist.History) {
 	for a, n := range answered {
 		a.Count = n
 		h.Answered = append(h.Answered, a)
@@ -95,6 +108,7 @@ func historyOf(answered map[greylist.Answered]int64, returned map[greylist.Retur
 		back.Count = n
 		h.Returned = append(h.Returned, back)
 	}
+	h.Batch = batch
 	h.Sort()
 	return h
 }

@@ -20,6 +20,8 @@ import (
 type archive struct {
 	greylist.Store
 	fail     error
+	lost     error // after it was recorded
+	last     int64 // batch
 	recorded []greylist.History
 	at       []time.Time
 }
@@ -29,8 +31,12 @@ func (a *archive) Record(_ context.Context, h greylist.History) error {
 	if a.fail != nil {
 		return a.fail
 	}
+	if h.Batch.Daemon == "" || h.Batch.Number <= a.last {
+		return nil
+	}
+	a.last, h.Batch = h.Batch.Number, greylist.Batch{}
 	a.recorded = append(a.recorded, h)
-	return nil
+	return a.lost
 }
 
 func verdictOf(reason greylist.Reason) greylist.Verdict {
@@ -45,7 +51,7 @@ func answeredIn(hour int64, reason greylist.Reason, count int64) greylist.Answer
 }
 
 // TestRecorder: each flush adds what is new, to the hour in which it was; what
-// could not be written is written with the next.
+// could not be written, or of which that is not known, is tried again before the next.
 func TestRecorder(t *testing.T) {
 	const hour = 10_000_800 // a whole hour
 	var text bytes.Buffer
@@ -85,11 +91,19 @@ func TestRecorder(t *testing.T) {
 	count(greylist.ReasonAlreadyGrey)
 	store.fail = nil
 	flush(greylist.History{
-		Answered: []greylist.Answered{answeredIn(hour+3600, greylist.ReasonNowGrey, 1), answeredIn(hour+7200, greylist.ReasonAlreadyGrey, 2)},
+		Answered: []greylist.Answered{answeredIn(hour+3600, greylist.ReasonNowGrey, 1)},
 		Returned: []greylist.Returned{{Hour: hour, Within: 3900, Count: 1}},
-	})
+	}, greylist.History{Answered: []greylist.Answered{answeredIn(hour+7200, greylist.ReasonAlreadyGrey, 2)}})
 	flush()
-	if n := strings.Count(text.String(), "cannot write the history"); n != 1 {
+
+	// It is written, but the answer is lost: it is not written again with what comes next.
+	store.lost = errors.New("connection lost")
+	count(greylist.ReasonAlreadyGrey)
+	flush(greylist.History{Answered: []greylist.Answered{answeredIn(hour+7200, greylist.ReasonAlreadyGrey, 1)}})
+	store.lost = nil
+	count(greylist.ReasonWayTooSoon)
+	flush(greylist.History{Answered: []greylist.Answered{answeredIn(hour+7200, greylist.ReasonWayTooSoon, 1)}})
+	if n := strings.Count(text.String(), "cannot write the history"); n != 2 {
 		t.Errorf("said %d times that it fails", n)
 	}
 }

@@ -33,6 +33,13 @@ type Options struct {
 	// place of any other. It is read for each connection. Empty: there is none.
 	PasswordFile string
 
+	// Waiting is told which sessions of PostgreSQL hold a lock that is waited for, once it
+	// has been for a while, and when these change. It is for commands.
+	Waiting func(sessions string)
+
+	// Now is this machine's clock, with monotonic readings. Nil: [time.Now].
+	Now func() time.Time
+
 	// Logger is told of what no caller learns: what became of the database's
 	// files, failed checkpoints, panics of a change. Nil: there is none.
 	Logger *slog.Logger
@@ -44,6 +51,14 @@ func (o Options) Log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return o.Logger
+}
+
+// Clock returns Now, or what stands for it.
+func (o Options) Clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
 }
 
 // The values of [Options] Synchronous (sqlite.org/pragma.html#pragma_synchronous).

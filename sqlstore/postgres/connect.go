@@ -16,17 +16,19 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"greyglass/sqlstore/backend"
 )
 
 const (
-	// connectPatience bounds an attempt to connect to one host, where the URL has
+	// connectTimeout bounds an attempt to connect to one host, where the URL has
 	// no connect_timeout.
-	connectPatience = 2 * time.Second
+	connectTimeout = 2 * time.Second
 
-	// lockPatienceServer bounds how long a statement of a daemon waits for a lock
-	// that somebody else holds: less than the daemon waits for the server, so that
-	// it is the server that says what is in the way, and can be read from meanwhile.
-	lockPatienceServer = 700 * time.Millisecond
+	// A daemon has a reader, a writer, poolSize connections for whatever takes its
+	// time, and one for each of two health checks.
+	poolSize       = 4
+	maxConnections = poolSize + 4
 )
 
 // server is how a PostgreSQL database is reached: one of several hosts that
@@ -36,17 +38,23 @@ type server struct {
 	passwordFile string
 	hosts        []*pgx.ConnConfig // one each
 	last         atomic.Int32      // the host that was connected to last: it is tried first
-	name         string            // for people: the URL without what is nobody's business
+	name         string            // for people: the URL without the password
+	pooled       atomic.Bool       // a connection pooler was met
+
+	now     func() time.Time
+	clock   clock
+	waiters waiters
 }
 
 // newServer understands a URL (libpq's connection URIs; PostgreSQL's manual,
 // section 34.1.1.2), and the environment variables that go with it.
-func newServer(url, passwordFile string) (*server, error) {
+func newServer(url string, opts backend.Options) (*server, error) {
 	whole, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{url: url, passwordFile: passwordFile, hosts: hostsOf(whole)}
+	s := &server{url: url, passwordFile: opts.PasswordFile, hosts: hostsOf(whole), now: opts.Clock()}
+	s.clock.log = opts.Log()
 	var names []string
 	for _, h := range s.hosts {
 		host := net.JoinHostPort(h.Host, fmt.Sprint(h.Port))
@@ -68,10 +76,10 @@ func parseURL(url string) (*pgx.ConnConfig, error) {
 	}
 	_, query, _ := strings.Cut(url, "?")
 	if parameters, _ := neturl.ParseQuery(query); parameters.Get("target_session_attrs") == "" && os.Getenv("PGTARGETSESSIONATTRS") == "" {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // what there is to be remembered can be
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectPatience
+		config.ConnectTimeout = connectTimeout
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "greyglass"
@@ -117,9 +125,9 @@ func hostsOf(whole *pgx.ConnConfig) []*pgx.ConnConfig {
 }
 
 // connect connects to the first host that will do.
-func (s *server) connect(ctx context.Context) (conn *pgx.Conn, err error) {
+func (s *server) connect(ctx context.Context) (conn *session, err error) {
 	err = s.try(ctx, func(host *pgx.ConnConfig) (err error) {
-		conn, err = pgx.ConnectConfig(ctx, host)
+		conn, err = s.open(ctx, host)
 		return err
 	})
 	return conn, err
@@ -132,7 +140,7 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 	first := int(s.last.Load())
 	for i := range s.hosts {
 		n := (first + i) % len(s.hosts)
-		host, err := s.withPassword(s.hosts[n])
+		host, err := s.present(s.hosts[n])
 		if err != nil {
 			return err
 		}
@@ -149,10 +157,13 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 	return errors.Join(errs...)
 }
 
-// withPassword is the configuration of a host with the password that holds now:
-// the files may have changed.
-func (s *server) withPassword(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
+// present is the configuration of a host with the password that holds now, since the
+// files may have changed, and without named statements if there is a pooler.
+func (s *server) present(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	config := host.Copy()
+	if s.pooled.Load() && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.DefaultQueryExecMode = unnamedStatements
+	}
 	if s.passwordFile != "" {
 		text, err := os.ReadFile(s.passwordFile)
 		if err != nil {
@@ -168,21 +179,11 @@ func (s *server) withPassword(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// settle prepares a connection for the work of a daemon: short statements, which
-// find every row by an index, also before the planner has any statistics. Where
-// there is no index it takes a plan for so dear that it would be compiled first.
-func settle(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d; SET enable_seqscan = off; SET enable_hashjoin = off;
-		SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockPatienceServer.Milliseconds()),
-		pgx.QueryExecModeSimpleProtocol)
-	return err
-}
-
 // pool returns connections for what takes its time, which are made when they are
-// needed, and used again in the era of the link in which they were made.
-func (s *server) pool(l *link) *sql.DB {
-	db := sql.OpenDB(connector{s, l})
-	db.SetMaxOpenConns(4)
+// needed, and used again in the epoch in which they were made.
+func (s *server) pool(epoch *atomic.Int64) *sql.DB {
+	db := sql.OpenDB(connector{s, epoch})
+	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(time.Minute)
 	return db
@@ -191,19 +192,24 @@ func (s *server) pool(l *link) *sql.DB {
 // connector is a [driver.Connector].
 type connector struct {
 	server *server
-	link   *link
+	epoch  *atomic.Int64
 }
 
 func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
-	era := c.link.era.Load()
+	made := c.epoch.Load()
 	reset := stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
-		if c.link.era.Load() != era {
+		if c.epoch.Load() != made {
 			return driver.ErrBadConn
 		}
 		return nil
 	})
 	err = c.server.try(ctx, func(host *pgx.ConnConfig) (err error) {
-		conn, err = stdlib.GetConnector(*host, reset).Connect(ctx)
+		host.DefaultQueryExecMode = unnamedStatements // these statements come too seldom to be prepared
+		identify := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := c.server.identify(ctx, conn, host)
+			return err
+		})
+		conn, err = stdlib.GetConnector(*host, reset, identify).Connect(ctx)
 		return err
 	})
 	return conn, err

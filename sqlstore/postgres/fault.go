@@ -28,8 +28,11 @@ var advice = map[string]string{
 	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
 	"25006": readOnlyAdvice,
 	"53100": "make room on the server's disk",
-	"53300": "raise max_connections of the server, or end who takes them; a daemon needs up to 6",
+	"53300": fmt.Sprintf("raise max_connections of the server or the role's CONNECTION LIMIT, or end the sessions that take them; a daemon needs up to %d", maxConnections),
+	"26000": poolerAdvice,
+	"42P05": poolerAdvice,
 	"55P03": lockAdvice,
+	"57014": "raise statement_timeout of the role or the database (the workers' statements take milliseconds), or see who cancels them",
 	"57P03": "wait until the server is up",
 	"57":    "see why the server was stopped, and start it",
 	"58":    "look at the server's log, and its disk",
@@ -41,11 +44,13 @@ const rolesFile = "postgres/roles.sql of contrib, or of /usr/share/doc/greyglass
 
 const (
 	networkAdvice   = "see that the server runs and can be reached, and that store.url names it"
-	passwordAdvice  = "mend the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
+	passwordAdvice  = "correct the role's password (store.password_file, PGPASSFILE, PGPASSWORD or store.url), or the server's pg_hba.conf"
 	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what " + rolesFile + " does"
 	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
-	lockAdvice      = "end who holds the lock (pg_locks shows it), or wait"
+	lockAdvice      = "terminate the session that holds the lock (pg_locks shows it), or wait"
 	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
+	poolerAdvice    = "a connection pooler gives the daemon another session of the server in each transaction, and was not recognised: add default_query_exec_mode=cache_describe to store.url"
+	skewAdvice      = "set both clocks right and keep them so (NTP); what is decided goes by the database server's clock"
 )
 
 // codeOf is the SQLSTATE of an error of the server, or empty.
@@ -100,7 +105,7 @@ func adviceOn(err error) string {
 	case errors.Is(err, greylist.ErrNoDatabase), errors.Is(err, errOlder), errors.Is(err, errPrivileges):
 		return privilegeAdvice
 	case errors.Is(err, errEncoding):
-		return "create it anew with ENCODING 'UTF8' TEMPLATE template0"
+		return "create it again with ENCODING 'UTF8' TEMPLATE template0"
 	case errors.Is(err, pgconn.ErrReadOnlyConnection), errors.Is(err, pgconn.ErrStandbyConnection):
 		return readOnlyAdvice
 	case errors.As(err, &certificate), errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.UnknownAuthorityError)):
@@ -114,7 +119,7 @@ func adviceOn(err error) string {
 }
 
 // lateAnswer is the error of a caller whose context ended before its answer came;
-// locked says whether somebody else was in the way.
+// locked says whether another session was in the way.
 func (s *server) lateAnswer(ctx error, locked bool) error {
 	switch {
 	case errors.Is(ctx, context.Canceled):
@@ -129,7 +134,7 @@ func (s *server) lateAnswer(ctx error, locked bool) error {
 // when it is done again; nothing of it was committed.
 func isConflict(err error) bool {
 	code := codeOf(err)
-	return code == "40001" || code == "40P01"
+	return code == "40001" || code == "40P01" || errors.Is(err, errInserted)
 }
 
 // isReadOnly reports whether the server takes no writes at all: it is a standby, or

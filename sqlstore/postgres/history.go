@@ -14,6 +14,15 @@ import (
 // removed are passed by while somebody changes them, so that nobody waits in a
 // circle.
 const (
+	// batchSQL notes that a batch of a daemon is recorded, unless it was before. A daemon
+	// records one after the other.
+	batchSQL = `INSERT INTO recorded (daemon, batch, at) VALUES ($1, $2, now())
+		ON CONFLICT (daemon) DO UPDATE SET batch = excluded.batch, at = excluded.at WHERE recorded.batch < excluded.batch`
+
+	// oldBatchesSQL forgets daemons that have recorded nothing for a week.
+	oldBatchesSQL = `DELETE FROM recorded WHERE daemon IN
+		(SELECT daemon FROM recorded WHERE at < now() - interval '7 days' FOR UPDATE SKIP LOCKED)`
+
 	answeredSQL = `INSERT INTO answered (hour, via, verdict, reason, count)
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])
 		ON CONFLICT (hour, via, verdict, reason) DO UPDATE SET count = answered.count + excluded.count`
@@ -30,7 +39,16 @@ const (
 // Record implements [greylist.Store].
 func (s *Store) Record(ctx context.Context, h greylist.History) error {
 	answered, returned := answeredColumns(h.Answered), returnedColumns(h.Returned)
-	return s.change(ctx, func(tx *sql.Tx) error {
+	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+		if h.Batch != (greylist.Batch{}) {
+			result, err := tx.ExecContext(ctx, batchSQL, h.Batch.Daemon, h.Batch.Number)
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil || n == 0 {
+				return err // it was recorded before
+			}
+		}
 		if _, err := tx.ExecContext(ctx, answeredSQL, answered...); err != nil {
 			return err
 		}
@@ -79,7 +97,14 @@ func returnedColumns(all []greylist.Returned) []any {
 
 // ExpireHistory implements [greylist.Store].
 func (s *Store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		if err := s.mayExpire(); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, oldBatchesSQL); err != nil {
+			return err
+		}
+		removed = 0
 		for _, statement := range []string{oldAnsweredSQL, oldReturnedSQL} {
 			result, err := tx.ExecContext(ctx, statement, before)
 			if err != nil {
@@ -100,34 +125,14 @@ func (s *Store) ExpireHistory(ctx context.Context, before int64) (removed int, e
 }
 
 // History implements [greylist.Store].
-func (s *Store) History(ctx context.Context, since int64) (greylist.History, error) {
-	db, err := s.readers()
+func (s *Store) History(ctx context.Context, since int64) (h greylist.History, err error) {
+	err = s.run(ctx, func(db *sql.DB) error {
+		h, err = backend.ReadHistory(ctx, db, since)
+		return err
+	})
 	if err != nil {
 		return greylist.History{}, err
 	}
-	h, err := backend.ReadHistory(ctx, db, since)
-	if err != nil {
-		return greylist.History{}, s.failed(ctx, err)
-	}
 	h.Sort()
 	return h, nil
-}
-
-// change makes changes in one transaction.
-func (s *Store) change(ctx context.Context, do func(*sql.Tx) error) error {
-	db, err := s.readers()
-	if err != nil {
-		return err
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err == nil {
-		if err = do(tx); err == nil {
-			err = tx.Commit()
-		}
-		_ = tx.Rollback() // which does nothing if it is committed
-	}
-	if err != nil {
-		return s.failed(ctx, err)
-	}
-	return nil
 }

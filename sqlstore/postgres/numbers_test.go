@@ -30,7 +30,7 @@ func testPostgresNumbers(t *testing.T, c *cluster) {
 	for _, count := range n.Commit.Counts {
 		commits += count
 	}
-	if !ok || n.Batch.Counts[0] != 4 || commits != 2 || n.Commit.Sum <= 0 || n.Failed != 0 || n.Panics != 1 || n.Queued != 0 {
+	if !ok || n.Batch.Counts[0] != 3 || commits != 2 || n.Commit.Sum <= 0 || n.Failed != 0 || n.Panics != 1 || n.Queued != 0 {
 		t.Errorf("%+v", n)
 	}
 }

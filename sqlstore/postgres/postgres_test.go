@@ -22,18 +22,15 @@ func TestPostgres(t *testing.T) {
 			return func(t *testing.T) greylist.Store { return openShared(t, url) }
 		})
 	})
-	t.Run("ContractGuessing", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) storetest.Database {
-			url := c.schema(t)
-			return func(t *testing.T) greylist.Store { return openGuessing(t, url) }
-		})
-	})
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *cluster)
 	}{
-		{"Guess", testPostgresGuess},
+		{"Batch", testPostgresBatch},
 		{"Migrate", testPostgresMigrate},
+		{"Upgrade", testPostgresUpgrade},
+		{"Waits", testPostgresWaits},
+		{"Clocks", testPostgresClocks},
 		{"Foreign", testPostgresForeign},
 		{"Views", testPostgresViews},
 		{"Numbers", testPostgresNumbers},
@@ -47,6 +44,10 @@ func TestPostgres(t *testing.T) {
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},
 		{"RowLocked", testPostgresRowLocked},
+		{"Pooled", testPostgresPooled},
+		{"WritesFail", testPostgresWritesFail},
+		{"StandbyDead", testPostgresStandbyDead},
+		{"Serializable", testPostgresSerializable},
 		{"Hosts", testPostgresHosts},
 		{"Switchover", testPostgresSwitchover},
 		{"Certificate", testPostgresCertificate},
@@ -63,7 +64,7 @@ type cluster struct {
 
 func startCluster(t testing.TB) *cluster {
 	t.Helper()
-	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL))
+	lab.SkipOrFail(t, lab.Prepare(lab.PostgreSQL, lab.PgBouncer))
 	c := &cluster{Database: lab.StartDatabase(t)}
 	c.SQL("postgres", `CREATE ROLE greyglass LOGIN PASSWORD 'correct horse'`)
 	return c

@@ -2,25 +2,86 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
 )
 
+// run does something by pooled connections, and again if others were in its way,
+// which then has changed nothing.
+func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		db, err := s.readers()
+		if err != nil {
+			return err
+		}
+		err = do(db)
+		switch {
+		case err == nil:
+			return nil
+		case !isConflict(err):
+			return s.failed(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return s.failed(ctx, err)
+		case <-time.After(rand.N(pause)):
+		}
+	}
+}
+
+// inTransaction makes changes in one transaction.
+func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
+	return s.run(ctx, func(db *sql.DB) error {
+		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // which does nothing if it is committed
+		if err := do(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// readers returns the pooled connections.
+func (s *Store) readers() (*sql.DB, error) {
+	if s.isClosed() {
+		return nil, greylist.ErrClosed
+	}
+	return s.pool, nil
+}
+
+// failed is the error of a method whose statement failed with err.
+func (s *Store) failed(ctx context.Context, err error) error {
+	if s.isClosed() {
+		return greylist.ErrClosed
+	}
+	if ended := ctx.Err(); errors.Is(ended, context.Canceled) {
+		return ended
+	}
+	fault := s.server.fault(err)
+	if isReadOnly(err) && s.writes.present() == nil {
+		s.refused(err)
+		s.writes.failed(fault)
+	}
+	return fault
+}
+
 // Get implements [greylist.Memory].
-func (s *Store) Get(ctx context.Context, t greylist.Triplet) (*greylist.Entry, error) {
-	db, err := s.readers()
-	if err != nil {
-		return nil, err
-	}
-	e, err := backend.Get(ctx, db, t)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return e, nil
+func (s *Store) Get(ctx context.Context, t greylist.Triplet) (e *greylist.Entry, err error) {
+	err = s.run(ctx, func(db *sql.DB) error {
+		e, err = backend.Get(ctx, db, t)
+		return err
+	})
+	return e, err
 }
 
 // List implements [greylist.Store].
@@ -29,54 +90,34 @@ func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.
 }
 
 // Stats implements [greylist.Store]. It reads the whole table.
-func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
-	db, err := s.readers()
-	if err != nil {
-		return greylist.Stats{}, err
-	}
-	st, err := backend.Stats(ctx, db)
-	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&st.Bytes)
-	}
-	if err != nil {
-		return greylist.Stats{}, s.failed(ctx, err)
-	}
-	return st, nil
+func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
+	err = s.run(ctx, func(db *sql.DB) error {
+		if st, err = backend.Stats(ctx, db); err != nil {
+			return err
+		}
+		return db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&st.Bytes)
+	})
+	return st, err
 }
 
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
-	db, err := s.readers()
-	if err != nil {
-		return false, err
-	}
 	k := backend.KeyOf(t)
-	result, err := db.ExecContext(ctx, backend.RemoveSQL, k[:])
-	if err != nil {
-		return false, s.failed(ctx, err)
-	}
-	n, err := result.RowsAffected()
-	s.counter.rows.Add(-n)
-	return n > 0, err
-}
-
-// Ping implements [greylist.Memory], on a connection that nobody else uses.
-func (s *Store) Ping(ctx context.Context) error {
-	if s.closed() {
-		return greylist.ErrClosed
-	}
-	if away := s.link.away.Load(); away != nil {
-		return away.fault
-	}
-	if err := s.probe(ctx); err != nil {
-		return s.failed(ctx, err)
-	}
-	return nil
+	var removed int64
+	err := s.run(ctx, func(db *sql.DB) error {
+		result, err := db.ExecContext(ctx, backend.RemoveSQL, k[:])
+		if err == nil {
+			removed, err = result.RowsAffected()
+		}
+		return err
+	})
+	s.rows.added.Add(-removed)
+	return removed > 0, err
 }
 
 // expireSQL looks at a batch of rows behind an id, and removes those of
-// which [greylist.Cutoffs.Expired] says so, unless somebody is changing them. It
-// returns what [expireBatchSQL] does, and how many it has removed.
+// which [greylist.Cutoffs.Expired] says so, unless another session is changing them. It
+// returns how many rows there were, the id of the last, and how many it has removed.
 const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY id LIMIT $2),
 	old AS MATERIALIZED (SELECT id FROM triplet WHERE id IN (SELECT id FROM batch) AND
 		CASE WHEN passed_at IS NULL THEN first_seen < $3 ELSE passed_at < $4 END
@@ -85,18 +126,20 @@ const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY 
 	SELECT count(*), coalesce(max(id), 0), (SELECT count(*) FROM gone) FROM batch`
 
 // Expire implements [greylist.Store]. All daemons do it; what one has removed the
-// others do not find.
+// others do not find. It wraps [greylist.ErrClockSkew] where this machine's clock and
+// the server's differ too much.
 func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
-	db, err := s.readers()
+	var rows int64
+	err = s.run(ctx, func(db *sql.DB) error {
+		if err := s.mayExpire(); err != nil {
+			return err
+		}
+		return db.QueryRowContext(ctx, expireSQL, cursor, backend.ExpireBatch, c.WaitingBefore, c.PassedBefore).Scan(&rows, &next, &removed)
+	})
 	if err != nil {
 		return 0, cursor, err
 	}
-	var rows int64
-	err = db.QueryRowContext(ctx, expireSQL, cursor, backend.ExpireBatch, c.WaitingBefore, c.PassedBefore).Scan(&rows, &next, &removed)
-	if err != nil {
-		return 0, cursor, s.failed(ctx, err)
-	}
-	s.counter.rows.Add(-int64(removed))
+	s.rows.added.Add(-int64(removed))
 	if rows < backend.ExpireBatch {
 		next = 0
 	}
@@ -105,25 +148,10 @@ func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 
 // Backup implements [greylist.Store]: PostgreSQL has better means.
 func (s *Store) Backup(context.Context, string, func(done, total int64)) error {
-	if s.closed() {
+	if s.isClosed() {
 		return greylist.ErrClosed
 	}
 	host := s.server.hosts[s.server.last.Load()]
 	return fmt.Errorf("%w: a PostgreSQL database is backed up by its own means, such as: pg_dump --format=custom --file=FILE --host=%s --port=%d --username=%s %s",
 		backend.ErrUnsupported, host.Host, host.Port, host.User, host.Database)
-}
-
-// failed is the error of a method whose statement failed with err.
-func (s *Store) failed(ctx context.Context, err error) error {
-	if s.closed() {
-		return greylist.ErrClosed
-	}
-	if ended := ctx.Err(); errors.Is(ended, context.Canceled) {
-		return ended
-	}
-	fault := s.server.fault(err)
-	if isReadOnly(err) { // and stays so, on this connection
-		s.link.refused(fault)
-	}
-	return fault
 }

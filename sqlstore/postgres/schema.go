@@ -15,7 +15,7 @@ import (
 // [migrations] do an SQLite one: the version stands in the one row of the table
 // greyglass, by which the database is known as ours. Steps that were released
 // are never changed.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // schema1 is [schema1] and [schema2]; checked is written by Ping. There is room in each
 // page for rows to be changed in place, without new entries in the indexes.
@@ -80,6 +80,16 @@ CREATE VIEW returns AS
 	FROM returned ORDER BY returned.hour, within;
 `
 
+// schema2 notes the last batch of its history that each daemon has recorded, so that none
+// counts twice.
+const schema2 = `
+CREATE TABLE recorded (
+	daemon text PRIMARY KEY,
+	batch  bigint NOT NULL,
+	at     timestamptz NOT NULL
+);
+`
+
 // migrationLock is the advisory lock of whoever looks at the version in order to
 // change it: "greyglas", as a number.
 const migrationLock = 0x67726579676c6173
@@ -101,7 +111,7 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	var ours, foreign bool
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
 		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
-			to_regclass('returned'), to_regclass('answers'), to_regclass('returns')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err
@@ -147,15 +157,14 @@ func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) e
 	if !errors.Is(err, errOlder) && !(create && errors.Is(err, greylist.ErrNoDatabase)) {
 		return err
 	}
-	// One program at a time, and all in one transaction. That begins when the lock
-	// is there: what others have created before is not seen by one that waited.
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
-		return err
-	}
-	defer func() {
-		_, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock))
-	}()
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+	// One program at a time, and all in one transaction. To look at a table after the
+	// lock is there makes the session see what others have created while it waited.
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		for _, statement := range []string{`SET LOCAL lock_timeout = 0`, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, int64(migrationLock)), `SELECT FROM pg_class LIMIT 1`} {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
 		version := 0
 		switch err := look(ctx, tx, len(steps)); {
 		case err == nil:
@@ -175,4 +184,26 @@ func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) e
 		_, err := tx.Exec(ctx, `UPDATE greyglass SET version = $1`, version)
 		return err
 	})
+}
+
+// Migrate creates the schema in the PostgreSQL database that a URL names, or
+// brings it to the present version, and returns that.
+func Migrate(ctx context.Context, url string, opts backend.Options) (version int, err error) {
+	server, err := newServer(url, opts)
+	if err != nil {
+		return 0, err
+	}
+	defer server.watchLocks(opts.Waiting)()
+	conn, err := server.connect(ctx)
+	if err == nil {
+		defer closeSoon(conn.Conn)
+		err = prepare(ctx, conn.Conn, true, migrations)
+	}
+	switch {
+	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer):
+		return 0, err
+	case err != nil:
+		return 0, withAdvice(server.fault(err))
+	}
+	return len(migrations), nil
 }

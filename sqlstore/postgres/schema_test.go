@@ -1,12 +1,17 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -50,7 +55,7 @@ func testPostgresMigrate(t *testing.T, c *cluster) {
 		t.Errorf("a daemon does not start: %v", err)
 	}
 	if _, err := openStore(t.Context(), url, backend.Options{Logger: discard}, append(migrations, later+`; CREATE TABLE triplet (y integer)`)); err == nil ||
-		!strings.Contains(err.Error(), "migrating from version 1 to 2") || strings.Contains(err.Error(), "\n") {
+		!strings.Contains(err.Error(), "migrating from version 2 to 3") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v; want one line that says where it failed", err)
 	}
 	atOnce(append(migrations, later, `CREATE TABLE another (x integer)`)...)
@@ -132,4 +137,133 @@ func testPostgresViews(t *testing.T, c *cluster) {
 		t.Errorf("Backup: %v", err)
 	}
 	closesSoon(t, s)
+}
+
+// testPostgresUpgrade: a database of each earlier version keeps what is in it, and does then
+// what the present version can: to add a batch of a history once.
+func testPostgresUpgrade(t *testing.T, c *cluster) {
+	for version := range migrations {
+		if version == 0 {
+			continue
+		}
+		url := c.schema(t)
+		_, name, _ := strings.Cut(url, "search_path=")
+		c.SQL("postgres", "SET ROLE greyglass; SET search_path = "+name+";"+strings.Join(migrations[:version], ";")+
+			fmt.Sprintf("; UPDATE greyglass SET version = %d; INSERT INTO returned VALUES (3600, 300, 2);", version)+
+			`INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
+				VALUES ('\x`+hex.EncodeToString(keyOf(storetest.Numbered(1)))+`', 'c', 's', 'r', 1, 2, 3, 4, 5)`)
+		s := openShared(t, url)
+		want := greylist.Entry{FirstSeen: 1, LastSeen: 2, PassedAt: 3, Deferred: 4, Accepted: 5}
+		if got, err := s.Get(t.Context(), storetest.Numbered(1)); err != nil || got == nil || *got != want {
+			t.Errorf("of version %d: %+v, %v; want %+v", version, got, err, want)
+		}
+		for _, batch := range []int64{1, 1, 2, 1} { // the outcome of the first was not known
+			h := greylist.History{Batch: greylist.Batch{Daemon: "one", Number: batch},
+				Returned: []greylist.Returned{{Hour: 3600, Within: 300, Count: 10}}}
+			if err := s.Record(t.Context(), h); err != nil {
+				t.Error(err)
+			}
+		}
+		if h, err := s.History(t.Context(), 0); err != nil || len(h.Returned) != 1 || h.Returned[0].Count != 22 {
+			t.Errorf("of version %d: %+v, %v; want a count of 22", version, h, err)
+		}
+		closesSoon(t, s)
+	}
+}
+
+func keyOf(t greylist.Triplet) []byte {
+	k := backend.KeyOf(t)
+	return k[:]
+}
+
+// testPostgresWaits: a command that waits for a lock says which session holds it.
+func testPostgresWaits(t *testing.T, c *cluster) {
+	url := c.schema(t)
+	s := openShared(t, url)
+	locker, err := s.server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, lock string
+		command    func(opts backend.Options) error
+	}{
+		{"migrate", fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, int64(migrationLock)), func(opts backend.Options) error {
+			_, err := Migrate(t.Context(), c.schema(t), opts)
+			return err
+		}},
+		{"list", `LOCK TABLE triplet IN ACCESS EXCLUSIVE MODE`, func(opts backend.Options) error {
+			s, err := Open(t.Context(), url, opts)
+			if err != nil {
+				return err
+			}
+			for _, err := range s.List(t.Context(), greylist.Filter{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return s.Close()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tx, err := locker.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(t.Context(), test.lock); err != nil {
+				t.Fatal(err)
+			}
+			told := make(chan string, 10)
+			done := make(chan error, 1)
+			go func() { done <- test.command(backend.Options{Waiting: func(sessions string) { told <- sessions }}) }()
+			select {
+			case who := <-told:
+				if want := fmt.Sprintf("session %d (user greyglass, program greyglass)", locker.PgConn().PID()); who != want {
+					t.Errorf("it waits for %q, want %q", who, want)
+				}
+			case err := <-done:
+				t.Errorf("it does not wait: %v", err)
+			case <-time.After(time.Minute):
+				t.Error("it does not say for whom it waits")
+			}
+			if err := tx.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	_ = locker.Close(t.Context())
+	closesSoon(t, s)
+}
+
+// testPostgresClocks: a machine whose clock is far ahead of the server's is known to be so, and
+// expires nothing.
+func testPostgresClocks(t *testing.T, c *cluster) {
+	const far = 81 * 24 * time.Hour
+	var log bytes.Buffer
+	s, err := Open(t.Context(), c.schema(t), backend.Options{Create: true, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Now: func() time.Time { return time.Now().Add(far) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remembers(t, s, 1)
+	if ahead, known := s.ClockAhead(); !known || (ahead-far).Abs() > 10*time.Second {
+		t.Errorf("it is %v ahead, %v; want %v", ahead, known, far)
+	}
+	cutoffs := greylist.Cutoffs{WaitingBefore: time.Now().Unix(), PassedBefore: time.Now().Unix()}
+	if _, _, err := s.Expire(t.Context(), cutoffs, 0); !errors.Is(err, greylist.ErrClockSkew) {
+		t.Errorf("Expire: %v, want %v", err, greylist.ErrClockSkew)
+	}
+	if _, err := s.ExpireHistory(t.Context(), time.Now().Unix()); !errors.Is(err, greylist.ErrClockSkew) {
+		t.Errorf("ExpireHistory: %v, want %v", err, greylist.ErrClockSkew)
+	}
+	if e, err := s.Get(t.Context(), storetest.Numbered(1)); e == nil || err != nil {
+		t.Errorf("%v, %v", e, err)
+	}
+	closesSoon(t, s)
+	if n := strings.Count(log.String(), "clock and the database server's differ"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
 }

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -18,26 +17,38 @@ import (
 // Store is a [greylist.Store] in a PostgreSQL database, which any number of
 // daemons share.
 //
-// One worker, which has a connection of its own (worker.go), decides on as
-// many triplets at a time (batch.go) as it can get together
-// (backend.Queue). Whether the server can be asked at all is looked after in
-// away.go.
+// An update (update.go) is read by one worker, together with all others that are
+// asked for at that moment (reader.go). If it has something to write, another worker
+// decides again, on locked rows, and commits (writer.go). So a commit that hangs is
+// in nobody's way who only reads. Whether reading and writing work is known
+// separately (health.go).
 type Store struct {
 	server   *server
 	create   bool // the schema, if there is none
 	steps    []string
 	log      *slog.Logger
-	link     link
-	counter  counter
-	worker   *worker
 	counters *backend.Counters
-	unseen   share   // of the triplets, of late
-	reading  *sql.DB // for lists, and whatever else takes its time
+	rows     rowCounter
 
-	closing   chan struct{} // closed: nothing more is taken in
+	reads, writes *health
+	reader        *worker
+	writer        *worker
+	pool          *sql.DB // for whatever takes its time
+
+	// epoch counts the servers found by health checks: a connection of an earlier
+	// epoch may lead to what was the primary then.
+	epoch  atomic.Int64
+	origin atomic.Pointer[string] // of the server of this epoch; nil: the next one found begins a new epoch
+
+	mu        sync.RWMutex
+	closed    bool
+	updates   sync.WaitGroup // in progress
+	closing   chan struct{}  // closed by Close
 	closeOnce sync.Once
 	closeErr  error
-	tended    chan struct{} // closed when the link is looked after no more
+	checks    sync.WaitGroup // the goroutines of health checks
+
+	stopWatching func() // for locks
 }
 
 // Open opens the database that a URL names (libpq's connection URIs).
@@ -54,16 +65,16 @@ func Check(url string) error {
 
 // Name is the database that a URL names, for people: there is no password in it.
 func Name(url string) string {
-	if s, err := newServer(url, ""); err == nil {
+	if s, err := newServer(url, backend.Options{}); err == nil {
 		return s.name
 	}
 	return "postgres://…"
 }
 
 // openStore opens the database that a URL names. With create it succeeds also
-// while the server is away, unless the URL is wrong or what is there is not ours.
+// while the server is unavailable, unless the URL is wrong or what is there is not ours.
 func openStore(ctx context.Context, url string, opts backend.Options, steps []string) (*Store, error) {
-	server, err := newServer(url, opts.PasswordFile)
+	server, err := newServer(url, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -73,27 +84,42 @@ func openStore(ctx context.Context, url string, opts backend.Options, steps []st
 		steps:    steps,
 		log:      opts.Log(),
 		closing:  make(chan struct{}),
-		tended:   make(chan struct{}),
 		counters: backend.NewCounters(),
 	}
-	s.link.broken = make(chan struct{}, 1)
+	s.reads, s.writes = newHealth(s.checkReads, true), newHealth(s.checkWrites, false)
+	s.stopWatching = server.watchLocks(opts.Waiting)
 	opening, cancel := context.WithTimeout(ctx, backend.OpenTimeout)
 	defer cancel()
-	err = s.probe(opening)
+	if opts.Create {
+		err = s.checkWrites(opening)
+	} else { // a command finds out by itself whether it can do what it wants
+		err = s.checkBy(opening, func(*session) error { return nil })
+	}
+	if err := s.opened(ctx, err); err != nil {
+		s.stopWatching()
+		return nil, err
+	}
+	s.pool = server.pool(&s.epoch)
+	s.reader = startWorker(s, s.reads, s.read)
+	s.writer = startWorker(s, s.writes, s.write)
+	s.startChecks()
+	return s, nil
+}
+
+// opened returns the error of an opening whose health check had one. A daemon's store is
+// open all the same, and unavailable, unless the database is not one that it may use.
+func (s *Store) opened(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer):
-		return nil, err
-	case err != nil && !opts.Create:
-		return nil, withAdvice(server.fault(err))
-	case err != nil:
-		s.link.fail(server.fault(err), false)
+		return ctx.Err()
+	case err == nil, errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer):
+		return err
+	case !s.create:
+		return withAdvice(s.server.fault(err))
 	}
-	s.reading = server.pool(&s.link)
-	s.worker = startWorker(s)
-	go s.tend()
-	return s, nil
+	s.reads.failed(s.server.fault(err))
+	s.writes.failed(s.server.fault(err))
+	return nil
 }
 
 // withAdvice is the error of a command, whose reader sees nothing but its text.
@@ -104,69 +130,22 @@ func withAdvice(f *greylist.Fault) error {
 	return fmt.Errorf("%s: %w; %s", f.Database, f, f.Advice)
 }
 
-// Migrate creates the schema in the PostgreSQL database that a URL names, or
-// brings it to the present version, and returns that.
-func Migrate(ctx context.Context, url string, opts backend.Options) (version int, err error) {
-	server, err := newServer(url, opts.PasswordFile)
-	if err != nil {
-		return 0, err
-	}
-	conn, err := server.connect(ctx)
-	if err == nil {
-		defer conn.Close(context.WithoutCancel(ctx))
-		err = prepare(ctx, conn, true, migrations)
-	}
-	switch {
-	case errors.Is(err, greylist.ErrNotOurs), errors.Is(err, greylist.ErrNewer):
-		return 0, err
-	case err != nil:
-		return 0, withAdvice(server.fault(err))
-	}
-	return len(migrations), nil
-}
-
-// probe connects anew, prepares the database where that is needed, and commits a
-// write that changes nothing.
-func (s *Store) probe(ctx context.Context) error {
-	conn, err := s.server.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeSoon(conn)
-	if err := prepare(ctx, conn, s.create, s.steps); err != nil {
-		return err
-	}
-	if err := settle(ctx, conn); err != nil {
-		return err
-	}
-	return ping(ctx, conn)
-}
-
-// ping writes where something is to be remembered, and commits it.
-func ping(ctx context.Context, conn *pgx.Conn) error {
-	b := new(pgx.Batch)
-	b.Queue(`UPDATE greyglass SET checked = now()`)
-	b.Queue(`DELETE FROM triplet WHERE key = ''`) // which is nobody's
-	return conn.SendBatch(ctx, b).Close()
-}
-
-// closeSoon closes a connection without waiting for a server that may be gone.
-func closeSoon(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx)
-}
-
-// Close implements [greylist.Store]. It returns an error after [CloseTimeout],
+// Close implements [greylist.Store]. It returns an error after [backend.CloseTimeout],
 // where the server does not answer.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
 		close(s.closing)
 		done := make(chan struct{})
 		go func() {
-			<-s.worker.exited
-			<-s.tended
-			_ = s.reading.Close()
+			s.updates.Wait()
+			s.reader.stop()
+			s.writer.stop()
+			s.checks.Wait()
+			_ = s.pool.Close()
+			s.stopWatching()
 			close(done)
 		}()
 		select {
@@ -178,19 +157,27 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-func (s *Store) closed() bool {
-	select {
-	case <-s.closing:
-		return true
-	default:
-		return false
+// begin notes an update in progress, which Close waits for. It returns false if the
+// store is closed.
+func (s *Store) begin() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !s.closed {
+		s.updates.Add(1)
 	}
+	return !s.closed
 }
 
-// readers returns the connections for what takes its time.
-func (s *Store) readers() (*sql.DB, error) {
-	if s.closed() {
-		return nil, greylist.ErrClosed
-	}
-	return s.reading, nil
+func (s *Store) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.closed
+}
+
+// Numbers are what the store counts about itself.
+func (s *Store) Numbers() backend.Numbers {
+	n := s.counters.Read()
+	n.Queued = len(s.reader.Jobs) + len(s.writer.Jobs)
+	n.Away = s.reads.present() != nil || s.writes.present() != nil
+	return n
 }

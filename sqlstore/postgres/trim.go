@@ -14,97 +14,79 @@ import (
 // trimLock is the advisory lock of the daemon that trims: "glasstri", as a number.
 const trimLock = 0x676c617373747269
 
-// trimSQL is [trimSQL] of several keys.
+// trimSQL spares what has passed in the meantime.
 const trimSQL = `DELETE FROM triplet WHERE key = ANY ($1) AND passed_at IS NULL`
 
-// counter knows how many rows there are.
-type counter struct {
-	rows atomic.Int64 // added by this program, less those removed
+const (
+	// Rows are counted again after countEvery, since other daemons add some too, but for a
+	// countShare-th of the time at most.
+	countEvery = time.Second
+	countShare = 20
+)
+
+// rowCounter knows how many rows there are.
+type rowCounter struct {
+	added atomic.Int64 // by this program, less those removed
 
 	mu      sync.Mutex
-	next    time.Time // when they are to be counted anew: others add some too
+	next    time.Time // when they are to be counted again
 	counted int64     // the last time, less what this program had added by then
 }
 
-// countShare is how much of the time, at most, is spent on counting.
-const countShare = 50
-
 // Count implements [greylist.Bounded]. It reads all of an index now and then; in
 // between it takes what this program does into account.
-func (s *Store) Count(ctx context.Context) (int64, error) {
-	c := &s.counter
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	db, err := s.readers()
-	if err != nil {
-		return 0, err
-	}
-	if time.Now().After(c.next) {
-		if err := c.count(ctx, db); err != nil {
-			return 0, s.failed(ctx, err)
-		}
-	}
-	return c.counted + c.rows.Load(), nil
-}
-
-// excess returns how many rows there are now beyond so many.
-func (c *counter) excess(ctx context.Context, conn *sql.Conn, left int64) (int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.count(ctx, conn); err != nil {
-		return 0, err
-	}
-	return c.counted + c.rows.Load() - left, nil
-}
-
-// count counts the rows anew. The caller holds the lock.
-func (c *counter) count(ctx context.Context, db interface {
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}) error {
-	began, before := time.Now(), c.rows.Load()
-	var n int64
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM triplet`).Scan(&n); err != nil {
+func (s *Store) Count(ctx context.Context) (rows int64, err error) {
+	err = s.run(ctx, func(db *sql.DB) error {
+		rows, err = s.rows.count(ctx, db, false)
 		return err
+	})
+	return rows, err
+}
+
+// count returns how many rows there are: by counting them if it is time to, or if exactly says so.
+func (c *rowCounter) count(ctx context.Context, db *sql.DB, exactly bool) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if began := time.Now(); exactly || began.After(c.next) {
+		before := c.added.Load()
+		var n int64
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM triplet`).Scan(&n); err != nil {
+			return 0, err
+		}
+		c.next, c.counted = time.Now().Add(countEvery+countShare*time.Since(began)), n-before
 	}
-	c.next, c.counted = time.Now().Add(5*time.Second+countShare*time.Since(began)), n-before
-	return nil
+	return c.counted + c.added.Load(), nil
 }
 
 // Trim implements [greylist.Bounded]. Of several daemons that want to, one does, and
-// the others, who waited for it, then find that it is done.
+// the others, who waited for it, then find that it is done: the lock is that of a
+// transaction, which does nothing else.
 func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
-	db, err := s.readers()
+	err = s.inTransaction(ctx, func(lock *sql.Tx) error {
+		if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(trimLock)); err != nil {
+			return err
+		}
+		removed, err = s.trim(ctx, left)
+		return err
+	})
+	return removed, err
+}
+
+func (s *Store) trim(ctx context.Context, left int64) (removed int64, err error) {
+	rows, err := s.rows.count(ctx, s.pool, true)
+	if err != nil || rows <= left {
+		return 0, err
+	}
+	newest, err := backend.NewestWaiting(ctx, s.pool)
 	if err != nil {
 		return 0, err
 	}
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return 0, s.failed(ctx, err)
-	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(trimLock)); err != nil {
-		return 0, s.failed(ctx, err)
-	}
-	defer func() {
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(trimLock))
-	}()
-	excess, err := s.counter.excess(ctx, conn, left)
-	if err != nil {
-		return 0, s.failed(ctx, err)
-	}
-	if excess <= 0 {
-		return 0, nil
-	}
-	newest, err := backend.NewestWaiting(ctx, db)
-	if err != nil {
-		return 0, s.failed(ctx, err)
-	}
-	for batch := range slices.Chunk(backend.Surplus(newest, min(excess, backend.TrimMost)), backend.TrimBatch) {
-		n, err := trimKeys(ctx, conn, batch)
+	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-left, backend.TrimMost)), backend.TrimBatch) {
+		n, err := trimKeys(ctx, s.pool, batch)
 		removed += n
-		s.counter.rows.Add(-n)
+		s.rows.added.Add(-n)
 		if err != nil {
-			return removed, s.failed(ctx, err)
+			return removed, err
 		}
 		select {
 		case <-ctx.Done():
@@ -115,12 +97,12 @@ func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error)
 	return removed, nil
 }
 
-func trimKeys(ctx context.Context, conn *sql.Conn, keys []backend.Key) (removed int64, err error) {
+func trimKeys(ctx context.Context, db *sql.DB, keys []backend.Key) (removed int64, err error) {
 	all := make([][]byte, len(keys))
 	for i := range keys {
 		all[i] = keys[i][:]
 	}
-	result, err := conn.ExecContext(ctx, trimSQL, all)
+	result, err := db.ExecContext(ctx, trimSQL, all)
 	if err != nil {
 		return 0, err
 	}

@@ -24,7 +24,6 @@ type Config struct {
 	Blocked  Blocked  `koanf:"blocked"`
 	Log      Log      `koanf:"log"`
 	Limits   Limits   `koanf:"limits"`
-	Rule     []Rule   `koanf:"rule"` // in their order
 }
 
 // Listen is where the daemon listens.

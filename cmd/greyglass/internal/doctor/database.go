@@ -111,9 +111,13 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	defer cancel()
 	name := sqlstore.Name(c.URL)
 	began := time.Now()
-	store, err := sqlstore.Open(ctx, c.URL, sqlstore.Options{PasswordFile: c.PasswordFile})
+	store, err := sqlstore.Open(ctx, c.URL, sqlstore.Options{PasswordFile: c.PasswordFile, Now: v.Machine.Now})
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return
+	}
+	if err == nil {
+		defer store.Close()
+		err = store.Ping(ctx)
 	}
 	if err != nil {
 		var fault *greylist.Fault
@@ -124,8 +128,13 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 		v.wrong(fix, "%s: %s", name, withoutPackage(err))
 		return
 	}
-	_ = store.Close()
+	ahead, _ := sqlstore.ClockAhead(store)
 	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
+	if ahead.Abs() > sqlstore.WarnSkew {
+		v.wrong("set both clocks right, and keep them so by systemd-timesyncd, chrony or ntpd",
+			"this machine's clock is %v ahead of the database server's, by which it is decided; above %v nothing is expired",
+			ahead.Round(time.Second), sqlstore.ExpirySkew)
+	}
 }
 
 // checkQuarantined says of databases that were corrupt, for as long as they are there.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"greyglass/sqlstore"
 )
 
 // alive answers whether there is a process that answers.
@@ -47,13 +49,24 @@ func (d *Daemon) report() string {
 	since, _ := d.Judge.Outage()
 	switch fails, open := d.failing(); {
 	case open:
-		fmt.Fprintf(&b, "database: failing open%s: strangers are accepted\n", sinceThen(since))
+		fmt.Fprintf(&b, "database: failing open%s: strangers are accepted%s\n", sinceThen(since), because(d.Judge.Cause()))
 	case fails:
-		fmt.Fprintf(&b, "database: failing%s: strangers are deferred\n", sinceThen(since))
+		fmt.Fprintf(&b, "database: failing%s: strangers are deferred%s\n", sinceThen(since), because(d.Judge.Cause()))
 	default:
 		b.WriteString("database: works\n")
 	}
+	if ahead, _ := sqlstore.ClockAhead(d.Store); ahead.Abs() > sqlstore.WarnSkew {
+		fmt.Fprintf(&b, "clock: %v ahead of the database server's, by which it is decided; above %v nothing is expired\n", ahead.Round(time.Second), sqlstore.ExpirySkew)
+	}
 	return b.String()
+}
+
+// because is the cause, which may be empty, at the end of a line.
+func because(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	return ": " + cause
 }
 
 func staleness(f File) string {

@@ -1,0 +1,52 @@
+package postgres
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	"greyglass/sqlstore/backend"
+)
+
+// columns are rows as the statements take them: an array a column, in the order of the keys.
+type columns struct {
+	keys                         [][]byte
+	clients, senders, recipients []string
+	entries                      [5][]int64
+}
+
+// columns returns the rows that were changed: those to insert, and those to update.
+func (t *transaction) columns() (inserts, changes columns) {
+	for _, k := range slices.SortedFunc(maps.Keys(t.rows), func(a, b backend.Key) int { return bytes.Compare(a[:], b[:]) }) {
+		switch r := t.rows[k]; {
+		case r.changed && r.there:
+			changes.add(k, r)
+		case r.changed:
+			inserts.add(k, r)
+		}
+	}
+	return inserts, changes
+}
+
+func (c *columns) add(k backend.Key, r *row) {
+	c.keys = append(c.keys, k[:])
+	c.clients = append(c.clients, r.triplet.Client)
+	c.senders = append(c.senders, r.triplet.Sender)
+	c.recipients = append(c.recipients, r.triplet.Recipient)
+	e := r.entry
+	for i, v := range [...]int64{e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted} {
+		c.entries[i] = append(c.entries[i], v)
+	}
+}
+
+// insert returns the parameters of insertSQL.
+func (c *columns) insert() []any {
+	e := &c.entries
+	return []any{c.keys, c.clients, c.senders, c.recipients, e[0], e[1], e[2], e[3], e[4]}
+}
+
+// change returns the parameters of changeSQL.
+func (c *columns) change() []any {
+	e := &c.entries
+	return []any{c.keys, e[0], e[1], e[2], e[3], e[4]}
+}

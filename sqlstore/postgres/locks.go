@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// tellAfter is how long a command waits for a lock before it says so.
+const tellAfter = time.Second
+
+// blockersSQL names the sessions of others that hold what those with these process
+// numbers wait for.
+const blockersSQL = `SELECT DISTINCT format('session %s (user %s, program %s)', b.pid, b.usename, coalesce(nullif(b.application_name, ''), 'unnamed'))
+	FROM unnest($1::int[]) AS own (pid), unnest(pg_blocking_pids(own.pid)) AS blocker (pid)
+	JOIN pg_stat_activity b ON b.pid = blocker.pid WHERE b.pid <> ALL ($1::int[]) ORDER BY 1`
+
+// waiters are the sessions of a command, by their process numbers in the server.
+type waiters struct {
+	mu   sync.Mutex
+	pids []int32
+	on   bool // it is a command, which says for whom it waits
+}
+
+func (w *waiters) add(pid uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.on {
+		w.pids = append(w.pids, int32(pid))
+	}
+}
+
+func (w *waiters) all() []int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.pids)
+}
+
+// watchLocks tells, until stop is called, which sessions hold a lock that this
+// program waits for, whenever these change. Nil is told nothing.
+func (s *server) watchLocks(tell func(string)) (stop func()) {
+	if tell == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.waiters.mu.Lock()
+	s.waiters.on = true
+	s.waiters.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		last := ""
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(tellAfter):
+			}
+			if now := s.blockers(ctx); now != last && now != "" {
+				tell(now)
+				last = now
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// blockers names the sessions that hold a lock which this program waits for; empty if
+// there are none, or it cannot be found out.
+func (s *server) blockers(ctx context.Context) string {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return ""
+	}
+	defer closeSoon(conn.Conn)
+	rows, err := conn.Query(ctx, blockersSQL, s.waiters.all())
+	if err != nil {
+		return ""
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return ""
+	}
+	return strings.Join(names, ", ")
+}

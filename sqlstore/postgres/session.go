@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// lockTimeout bounds how long a statement of a worker waits for a lock that another
+// program holds: less than the daemon waits for the server, so that it is the server
+// that says what is in the way.
+const lockTimeout = 700 * time.Millisecond
+
+// session is a connection to the server, as the workers use it.
+type session struct {
+	*pgx.Conn
+	origin string // of the server: another host, or the same one restarted, has another
+	pooled bool   // a connection pooler stands between: each transaction may run on another connection of the server
+	mode   pgx.QueryExecMode
+}
+
+// The settings of a worker's statements, which are short: they find every row by an
+// index, also before the planner has any statistics. Where there is no index it takes a
+// plan for so dear that it would be compiled first.
+var (
+	sessionSettings = fmt.Sprintf(`SET default_transaction_isolation = 'read committed'; SET lock_timeout = %d; SET enable_seqscan = off;
+		SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockTimeout.Milliseconds())
+
+	// transactionSettings end with the transaction, so that no other client of a pooler has them.
+	transactionSettings = fmt.Sprintf(`SELECT set_config('lock_timeout', '%d', true), set_config('enable_seqscan', 'off', true),
+		set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`, lockTimeout.Milliseconds())
+)
+
+// identitySQL returns what is to be known of a server.
+const identitySQL = `SELECT pg_backend_pid(), pg_postmaster_start_time()::text, extract(epoch FROM clock_timestamp())::float8`
+
+// open connects to a host. A pooler is recognised by its not being the process of the server
+// that it says it is; the connection then has no named prepared statements.
+func (s *server) open(ctx context.Context, host *pgx.ConnConfig) (*session, error) {
+	conn, err := pgx.ConnectConfig(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.identify(ctx, conn, host)
+	switch {
+	case err != nil:
+		closeSoon(conn)
+		return nil, err
+	case c.pooled && c.mode == pgx.QueryExecModeCacheStatement:
+		closeSoon(conn)
+		s.pooled.Store(true)
+		host.DefaultQueryExecMode = unnamedStatements
+		return s.open(ctx, host)
+	case c.pooled:
+		return c, nil
+	}
+	if _, err := conn.Exec(ctx, sessionSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
+		closeSoon(conn)
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	return c, nil
+}
+
+// unnamedStatements prepares nothing that must be there in a later transaction.
+const unnamedStatements = pgx.QueryExecModeCacheDescribe
+
+// identify asks who the server is, and what time it has.
+func (s *server) identify(ctx context.Context, conn *pgx.Conn, host *pgx.ConnConfig) (*session, error) {
+	var pid uint32
+	var started string
+	var now float64
+	asked := s.now()
+	if err := conn.QueryRow(ctx, identitySQL, pgx.QueryExecModeSimpleProtocol).Scan(&pid, &started, &now); err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	s.clock.compare(asked, s.now(), now)
+	s.waiters.add(pid)
+	return &session{conn, fmt.Sprint(host.Host, host.Port, started), pid != conn.PgConn().PID(), host.DefaultQueryExecMode}, nil
+}
+
+// pipeline begins the statements of one round trip, which are one transaction unless
+// they begin and end one themselves (PostgreSQL's manual, section 55.2.4).
+func (c *session) pipeline() *pgx.Batch {
+	b := new(pgx.Batch)
+	c.queueSettings(b)
+	return b
+}
+
+// queueSettings adds the settings of a transaction, where the session has none.
+func (c *session) queueSettings(b *pgx.Batch) {
+	if c.pooled {
+		b.Queue(transactionSettings)
+	}
+}
+
+func (c *session) send(ctx context.Context, b *pgx.Batch) error { return c.SendBatch(ctx, b).Close() }
+
+// closeSoon closes a connection without waiting for a server that may be gone.
+func closeSoon(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}

@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+const (
+	// An update that was in another program's way is tried again, first after
+	// retryFirst, then less and less often, for retryLimit at most.
+	retryFirst = 3 * time.Millisecond
+	retryMost  = 50 * time.Millisecond
+	retryLimit = 10 * time.Second
+)
+
+var (
+	// errNeedsWrite is the reader's answer to an update that has something to write.
+	errNeedsWrite = errors.New("sqlstore: has something to write")
+	// errRetry is a worker's answer to an update that was in another program's way.
+	errRetry = errors.New("sqlstore: to be tried again")
+	// errLocked is the error of an update that was in the way for too long.
+	errLocked = errors.New("sqlstore: locked by another program")
+)
+
+// decision is an update on its way. It has one owner at a time: its caller, or the
+// worker that it was queued for.
+type decision struct {
+	ctx      context.Context
+	triplets []greylist.Triplet
+	keys     []backend.Key     // of the triplets
+	found    []*greylist.Entry // what the reader found of each; nil: nothing
+	retried  bool              // it was in another program's way
+	done     chan error        // holds one, so that a caller who has gone blocks no worker
+
+	mu     sync.Mutex
+	change greylist.Change   // nil once the caller has gone
+	made   greylist.Decision // the last one
+}
+
+// ask calls the change, if its caller is still there.
+func (d *decision) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.change == nil {
+		return nil, context.Canceled
+	}
+	defer backend.Rescue(&err)
+	d.made = d.change(found)
+	return &d.made, nil
+}
+
+// writes reports whether a decision has something to write.
+func writes(d *greylist.Decision) bool { return !d.Keep || len(d.Others) > 0 }
+
+// abandon waits for a change that is being called, which does not block.
+func (d *decision) abandon() {
+	d.mu.Lock()
+	d.change = nil
+	d.mu.Unlock()
+}
+
+// Update implements [greylist.Memory]. The change is never called after Update
+// has returned.
+func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
+	d := &decision{ctx: ctx, triplets: triplets, change: change}
+	if err := s.decide(d); err != nil {
+		return greylist.Decision{}, err
+	}
+	return d.made, nil
+}
+
+// decide has an update done, and tries again what was in another program's way.
+func (s *Store) decide(d *decision) error {
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
+	if !s.begin() {
+		return greylist.ErrClosed
+	}
+	defer s.updates.Done()
+	defer d.abandon()
+	d.done = make(chan error, 1)
+	for _, t := range d.triplets {
+		d.keys = append(d.keys, backend.KeyOf(t))
+	}
+	limit := time.After(retryLimit)
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		err := s.reader.do(d)
+		if errors.Is(err, errNeedsWrite) {
+			err = s.writer.do(d)
+		}
+		if !errors.Is(err, errRetry) {
+			return err
+		}
+		d.retried = true
+		select {
+		case <-time.After(rand.N(pause)):
+		case <-d.ctx.Done():
+			return s.server.lateAnswer(d.ctx.Err(), true)
+		case <-s.closing:
+			return greylist.ErrClosed
+		case <-limit:
+			return s.server.fault(errLocked)
+		}
+	}
+}
