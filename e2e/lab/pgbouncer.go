@@ -41,7 +41,7 @@ max_client_conn = 100
 	}
 	cmd := Command(PgBouncer, filepath.Join(dir, "pgbouncer.ini"))
 	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: databaseUID, Gid: databaseUID}, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: databaseUID, Gid: databaseUID}}
 	cmd.Stdout, cmd.Stderr = d.out, d.out
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
