@@ -21,8 +21,8 @@ func (p *program) copyCommand() *cobra.Command {
 		Use:   "copy --from URL --to URL",
 		Short: "carry what is remembered to another database",
 		Long: `Carry what is remembered from one database to another, from SQLite to PostgreSQL or
-back, while daemons use either. Where both know of a triplet, the one that heard of
-it last is right. The database that is copied to is created if there is none; an
+back, while daemons use either. Of a triplet that both know, the entry is kept that
+lets it through now, or sooner. The database that is copied to is created if there is none; an
 SQLite file then belongs to the user who runs this command, which should be the
 daemon's.
 
@@ -58,7 +58,7 @@ have counted the same hour, the greater count is kept.`,
 			options.Create = true
 			target, err := sqlstore.Open(cmd.Context(), to, options)
 			if err == nil {
-				err = errors.Join(p.copy(cmd.Context(), source, target), target.Close())
+				err = errors.Join(p.copy(cmd.Context(), source, target, loaded.Policy.Windows), target.Close())
 			} else {
 				err = &databaseError{err}
 			}
@@ -71,7 +71,7 @@ have counted the same hour, the greater count is kept.`,
 }
 
 // copy copies, and then checks, telling how far it is once a second.
-func (p *program) copy(ctx context.Context, source, target greylist.Store) error {
+func (p *program) copy(ctx context.Context, source, target greylist.Store, windows greylist.Windows) error {
 	if err := target.Ping(ctx); err != nil {
 		return &databaseError{err}
 	}
@@ -80,7 +80,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store) error
 		return err
 	}
 	last := time.Now()
-	transfer := transfer.Transfer{From: source, To: target}
+	transfer := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
 	tell := func(doing string) func(done int64) {
 		return func(done int64) {
 			if time.Since(last) > time.Second {
@@ -89,12 +89,11 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store) error
 			}
 		}
 	}
-	began := timeOf(source).Unix()
 	copied, err := transfer.Copy(ctx, tell("copying"))
 	if err != nil {
 		return fmt.Errorf("%s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))
 	}
-	checked, err := transfer.Check(ctx, began, tell("checking"))
+	checked, err := transfer.Check(ctx, tell("checking"))
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func TestTransferHistory(t *testing.T) {
 	from := count(greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 7)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 3)}})
 	to := count(greylist.History{Answered: []greylist.Answered{answered(2, 5), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(2, 4)}})
 	want := greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 4)}}
-	transfer := Transfer{from, to}
+	transfer := Transfer{From: from, To: to}
 	for _, written := range []int64{3, 0} { // the second time all is there
 		sum, err := transfer.CopyHistory(t.Context())
 		if got, _ := to.History(t.Context(), 0); err != nil || sum != (Transferred{6, written}) || !reflect.DeepEqual(got, want) {

@@ -4,46 +4,58 @@ package transfer
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"greyglass/greylist"
 )
 
-// Transfer carries what one store remembers to another, while both are used. Of
-// two entries of a triplet the one that tells of the later event is right.
-type Transfer struct{ From, To greylist.Store }
+// Transfer merges what one store remembers into another, while both are used. Of two
+// entries of a triplet [greylist.Windows.Merge] says which is kept, so that no triplet
+// which either side would let through has to wait again.
+type Transfer struct {
+	From, To greylist.Store
+	Windows  greylist.Windows
+	Now      int64 // when the transfer began, in Unix seconds
+}
 
 // Transferred counts triplets, or counts of a [greylist.History].
 type Transferred struct{ Seen, Written int64 }
 
-// together is how many triplets are under way at a time, so that they share the
-// target's commits.
+// together is how many triplets are merged in one transaction, in their order of arrival.
 const together = 512
 
 // Copy writes what the target does not know yet. What was written by a copy that
 // was broken off is not written again.
 func (t Transfer) Copy(ctx context.Context, progress func(done int64)) (Transferred, error) {
-	return t.each(ctx, progress, func(greylist.Record) error { return nil })
+	return t.each(ctx, progress, t.knows, func(greylist.Record) error { return nil })
 }
 
-// Check looks, after a [Transfer.Copy] that began at a time in Unix seconds,
-// whether the target knows all that the source does. What the source has learnt
-// since is written. It fails if anything else is missing.
-func (t Transfer) Check(ctx context.Context, began int64, progress func(done int64)) (Transferred, error) {
-	return t.each(ctx, progress, func(r greylist.Record) error {
-		if latest(r.Entry) >= began {
+// Check looks, after a [Transfer.Copy], whether the target knows all that the source
+// does, or has learnt more since. What the source has learnt since is written. It fails if
+// anything else is missing.
+func (t Transfer) Check(ctx context.Context, progress func(done int64)) (Transferred, error) {
+	knows := func(there *greylist.Entry, e greylist.Entry) bool {
+		return t.knows(there, e) || there != nil && there.Latest() >= e.Latest()
+	}
+	return t.each(ctx, progress, knows, func(r greylist.Record) error {
+		if r.Latest() >= t.Now {
 			return nil
 		}
 		return fmt.Errorf("greylist: %s was copied, but is not there; run it again", r.Triplet)
 	})
 }
 
+// knows reports whether an entry, or nil, is to be kept beside another.
+func (t Transfer) knows(there *greylist.Entry, e greylist.Entry) bool {
+	return there != nil && t.Windows.Merge(*there, e, t.Now) == *there
+}
+
 // each offers every record to the target, which takes what it does not know; missing
 // is told of that, and may fail.
-func (t Transfer) each(ctx context.Context, progress func(done int64), missing func(greylist.Record) error) (sum Transferred, err error) {
+func (t Transfer) each(ctx context.Context, progress func(done int64), knows func(there *greylist.Entry, e greylist.Entry) bool,
+	missing func(greylist.Record) error) (sum Transferred, err error) {
 	page := make([]greylist.Record, 0, together)
 	flush := func() error {
-		written, err := t.offer(ctx, page, missing)
+		written, err := t.offer(ctx, page, knows, missing)
 		sum.Seen += int64(len(page))
 		sum.Written += written
 		page = page[:0]
@@ -63,37 +75,33 @@ func (t Transfer) each(ctx context.Context, progress func(done int64), missing f
 	return sum, flush()
 }
 
-// offer offers some records at the same time. It returns how many were written,
-// and the first error.
-func (t Transfer) offer(ctx context.Context, page []greylist.Record, missing func(greylist.Record) error) (written int64, first error) {
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, r := range page {
-		all.Go(func() {
-			d, err := t.To.Update(ctx, []greylist.Triplet{r.Triplet}, func(there []*greylist.Entry) greylist.Decision {
-				return greylist.Decision{Remember: r.Entry, Keep: knows(there[0], r.Entry)}
-			})
-			if err == nil && !d.Keep {
-				err = missing(r)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil && first == nil {
-				first = err
-			}
-			if err == nil && !d.Keep {
-				written++
-			}
-		})
+// offer merges some records, and returns how many were written.
+func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(there *greylist.Entry, e greylist.Entry) bool,
+	missing func(greylist.Record) error) (written int64, err error) {
+	if len(page) == 0 {
+		return 0, nil
 	}
-	all.Wait()
-	return written, first
+	triplets := make([]greylist.Triplet, len(page))
+	for i, r := range page {
+		triplets[i] = r.Triplet
+	}
+	d, err := t.To.Update(ctx, triplets, func(there []*greylist.Entry) greylist.Decision {
+		d := greylist.Decision{Keep: true}
+		for i, r := range page {
+			if !knows(there[i], r.Entry) {
+				d.Others = append(d.Others, greylist.Write{Triplet: i, Entry: r.Entry})
+			}
+		}
+		return d
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range d.Others {
+		if err := missing(page[w.Triplet]); err != nil {
+			return written, err
+		}
+		written++
+	}
+	return written, nil
 }
-
-// knows reports whether an entry, or nil, tells of all that another does.
-func knows(there *greylist.Entry, e greylist.Entry) bool {
-	return there != nil && latest(*there) >= latest(e)
-}
-
-// latest is the latest event that the entry tells of, in Unix seconds.
-func latest(e greylist.Entry) int64 { return max(e.FirstSeen, e.LastSeen, e.PassedAt) }

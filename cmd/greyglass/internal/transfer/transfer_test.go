@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/sqlstore/memstore"
 )
 
 // listed is a Store of which only Update and List are used.
@@ -58,7 +60,6 @@ func (l *listed) List(context.Context, greylist.Filter) iter.Seq2[greylist.Recor
 }
 
 func TestTransfer(t *testing.T) {
-	named := func(n int) greylist.Triplet { return greylist.Triplet{Sender: fmt.Sprint(n)} }
 	of := func(entries map[int]greylist.Entry) *listed {
 		l := new(listed)
 		l.entries = map[greylist.Triplet]greylist.Entry{}
@@ -84,7 +85,7 @@ func TestTransfer(t *testing.T) {
 		if c.there != nil {
 			to = of(map[int]greylist.Entry{1: *c.there})
 		}
-		sum, err := Transfer{from, to}.Copy(t.Context(), func(int64) {})
+		sum, err := transferOf(from, to).Copy(t.Context(), func(int64) {})
 		written := int64(0)
 		if c.there == nil || *c.there != c.after {
 			written = 1
@@ -101,22 +102,121 @@ func TestTransfer(t *testing.T) {
 	}
 	from, to := of(entries), of(nil)
 	from.after = func() { from.entries[named(-1)] = greylist.Entry{FirstSeen: 5000} }
-	transfer := Transfer{from, to}
+	transfer := transferOf(from, to)
+	transfer.Now = 5000
 	var told []int64
 	sum, err := transfer.Copy(t.Context(), func(done int64) { told = append(told, done) })
 	if err != nil || sum.Written != 3*together+7 || fmt.Sprint(told) != "[512 1024 1536 1543]" {
 		t.Errorf("%+v, %v, told %v", sum, err, told)
 	}
-	sum, err = transfer.Check(t.Context(), 5000, func(int64) {})
+	sum, err = transfer.Check(t.Context(), func(int64) {})
 	if err != nil || sum != (Transferred{3*together + 8, 1}) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	delete(to.entries, named(4))
-	if _, err := transfer.Check(t.Context(), 5000, func(int64) {}); err == nil || !strings.Contains(err.Error(), "is not there") {
+	if _, err := transfer.Check(t.Context(), func(int64) {}); err == nil || !strings.Contains(err.Error(), "is not there") {
 		t.Errorf("%v", err)
 	}
 	to.fail = func(context.Context) error { return greylist.ErrClosed }
 	if _, err := transfer.Copy(t.Context(), func(int64) {}); err != greylist.ErrClosed {
 		t.Errorf("%v", err)
 	}
+}
+
+func transferOf(from, to greylist.Store) Transfer {
+	return Transfer{From: from, To: to, Windows: greylist.DefaultWindows, Now: 100}
+}
+
+// TestNoDemotion: of random pairs of memories, merged in either order, each triplet that
+// either side would accept now is accepted afterwards, and the second time nothing is written.
+func TestNoDemotion(t *testing.T) {
+	w := greylist.DefaultWindows
+	const now, triplets = 10_000_000, 40
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	ages := []int64{-5, 0, 1, w.TooSoon - 1, w.TooSoon, w.MinDeferTime - 1, w.MinDeferTime, w.MaxDeferTime, w.MaxDeferTime + 1, w.MaxGrey, w.MaxGrey + 1}
+	age := func() int64 {
+		if random.IntN(2) == 0 {
+			return ages[random.IntN(len(ages))]
+		}
+		return random.Int64N(2 * w.MaxDeferTime)
+	}
+	accepted := func(s *memstore.Store, n int) bool {
+		e, err := s.Get(t.Context(), named(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.Decide(e, now).Verdict == greylist.Accept
+	}
+	for range 300 {
+		var sides [2][]*greylist.Entry
+		for i := range sides {
+			for range triplets {
+				var e *greylist.Entry
+				if random.IntN(4) > 0 {
+					e = &greylist.Entry{FirstSeen: now - age(), LastSeen: now - age()}
+					if random.IntN(2) == 0 {
+						e.PassedAt = now - age()
+					}
+				}
+				sides[i] = append(sides[i], e)
+			}
+		}
+		for _, order := range [][2]int{{0, 1}, {1, 0}} {
+			from, to := storeOf(t, sides[order[0]]), storeOf(t, sides[order[1]])
+			var want [triplets]bool
+			for n := range triplets {
+				want[n] = accepted(from, n) || accepted(to, n)
+			}
+			transfer := Transfer{From: from, To: to, Windows: w, Now: now}
+			if _, err := transfer.Copy(t.Context(), func(int64) {}); err != nil {
+				t.Fatal(err)
+			}
+			for n := range triplets {
+				if want[n] && !accepted(to, n) {
+					t.Fatalf("seed %d: of %+v and %+v, merged in the order %v, one is accepted, but not after it", seed, sides[0][n], sides[1][n], order)
+				}
+			}
+			if again, err := transfer.Copy(t.Context(), func(int64) {}); err != nil || again.Written != 0 {
+				t.Fatalf("seed %d: the second time %+v, %v", seed, again, err)
+			}
+		}
+	}
+}
+
+// TestOrderOfArrival: what is copied is listed in the order of the source.
+func TestOrderOfArrival(t *testing.T) {
+	var entries []*greylist.Entry
+	for n := range int64(3 * together) {
+		entries = append(entries, &greylist.Entry{FirstSeen: n})
+	}
+	to := memstore.New()
+	if _, err := transferOf(storeOf(t, entries), to).Copy(t.Context(), func(int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	next := int64(0)
+	for r, err := range to.List(t.Context(), greylist.Filter{}) {
+		if err != nil || r.FirstSeen != next {
+			t.Fatalf("%+v, %v; want the %dth", r, err, next)
+		}
+		next++
+	}
+}
+
+func named(n int) greylist.Triplet { return greylist.Triplet{Sender: fmt.Sprint(n)} }
+
+// storeOf is a store with these entries, of triplets that are named by their index.
+func storeOf(t *testing.T, entries []*greylist.Entry) *memstore.Store {
+	t.Helper()
+	s := memstore.New()
+	for n, e := range entries {
+		if e == nil {
+			continue
+		}
+		_, err := s.Update(t.Context(), []greylist.Triplet{named(n)}, func([]*greylist.Entry) greylist.Decision { return greylist.Decision{Remember: *e} })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }
