@@ -80,6 +80,16 @@ var fixes = []struct {
 
 	{"the database is missing", "systemctl stop greyglass.socket greyglass.service && rm /var/lib/greyglass/greyglass.db*",
 		[]step{{"no database at", "start the daemon", "systemctl start greyglass"}}, ""},
+	{"the database is another's", "systemctl stop greyglass.socket greyglass.service && rm /var/lib/greyglass/greyglass.db* && echo hello >/var/lib/greyglass/greyglass.db && systemctl start greyglass; true",
+		[]step{{"not a Greyglass database", "give another path in store.url", "systemctl reset-failed; " + add("[store]\nurl = \"sqlite:/var/lib/greyglass/other.db\"")}},
+		"rm /var/lib/greyglass/greyglass.db"},
+	{"the database is corrupt", "systemctl stop greyglass.socket greyglass.service && sqlite3 /var/lib/greyglass/greyglass.db 'PRAGMA wal_checkpoint(TRUNCATE)'; dd if=/dev/urandom of=/var/lib/greyglass/greyglass.db bs=4096 seek=1 count=2 conv=notrunc status=none",
+		[]step{
+			{"is corrupt", "restart the daemon", "systemctl restart greyglass"},
+			{"a database was found corrupt", "remove it", "rm /var/lib/greyglass/greyglass.db.corrupt-*"},
+		}, ""},
+	{"the database is root's", "systemctl stop greyglass.socket greyglass.service && chown root: /var/lib/greyglass/greyglass.db*",
+		[]step{{"greyglass.db", "chown greyglass: /var/lib/greyglass/greyglass.db*", "chown greyglass: /var/lib/greyglass/greyglass.db* && systemctl start greyglass.socket greyglass.service"}}, ""},
 }
 
 const (
