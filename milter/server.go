@@ -42,10 +42,14 @@ func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *S
 // macroVerify is "OK" for a verified certificate. Only Sendmail has it.
 const macroVerify milter.MacroName = "{verify}"
 
+// macroClientResolve is "OK" for a client whose name leads back to its address. Only
+// Sendmail has it.
+const macroClientResolve milter.MacroName = "{client_resolve}"
+
 // macrosRead are the macros that sessions read. An MTA that lets a milter choose
 // sends those that it asks for and no others.
 var macrosRead = map[milter.MacroStage][]milter.MacroName{
-	milter.StageConnect: {milter.MacroMTAVersion},
+	milter.StageConnect: {milter.MacroMTAVersion, macroClientResolve},
 	milter.StageHelo:    {macroVerify, milter.MacroCertSubject},
 	milter.StageMail:    {milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject},
 	milter.StageRcpt:    {milter.MacroQueueId},

@@ -27,6 +27,7 @@ type session struct {
 
 	// Of the SMTP session; NewConnection clears it.
 	client      greylist.Client
+	clientName  string // empty if the MTA has found none
 	helo        string
 	postfix     bool // the MTA is Postfix, see verifiedTLS
 	certificate bool // verified, as HELO had it
@@ -51,7 +52,7 @@ type message struct {
 // one on it (SMFIC_QUIT_NC).
 func (s *session) NewConnection(milter.Modifier) error {
 	s.client = greylist.ParseClient("no address, the MTA sent none")
-	s.helo, s.postfix, s.certificate = "", false, false
+	s.clientName, s.helo, s.postfix, s.certificate = "", "", false, false
 	s.message, s.aborted = message{}, false
 	return nil
 }
@@ -72,7 +73,19 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 		s.client = greylist.LocalClient("unknown")
 	}
 	s.postfix = strings.HasPrefix(m.Get(milter.MacroMTAVersion), "Postfix")
+	s.clientName = s.confirmed(host, m)
 	return milter.RespContinue, nil
+}
+
+// confirmed returns the client's name if the MTA has found that it leads back to the
+// client's address. Postfix says "unknown" of any other (its MILTER_README); Sendmail
+// gives the name of the reverse look-up in any case, and says by {client_resolve}
+// what it is worth (op.me, section 5.1.1.2).
+func (s *session) confirmed(host string, m milter.Modifier) string {
+	if s.postfix && host != "unknown" || !s.postfix && m.Get(macroClientResolve) == "OK" {
+		return host
+	}
+	return ""
 }
 
 // Helo notes the name; it comes again after STARTTLS.
@@ -103,6 +116,7 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 	s.aborted = false
 	attempt := greylist.Attempt{
 		Client:        s.client,
+		ClientName:    s.clientName,
 		Helo:          s.helo,
 		Sender:        s.message.sender,
 		Recipient:     to,

@@ -90,7 +90,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
 	sweeper := &upkeep.Expirer{
 		Store:   store,
-		Windows: func() greylist.Windows { return judge.Policy().Windows },
+		Windows: func() greylist.Windows { return judge.Policy().Longest() },
 		History: reloader.history,
 		MaxRows: reloader.maxRows,
 		Log:     d.log,

@@ -30,7 +30,7 @@ in small steps beside the daemon's work.`,
 				clock.Follow(func() time.Duration { return aheadOf(store) })
 				sweeper := upkeep.Expirer{
 					Store:   store,
-					Windows: func() greylist.Windows { return loaded.Policy.Windows },
+					Windows: func() greylist.Windows { return loaded.Policy.Longest() },
 					Clock:   clock,
 					Pause:   2 * time.Millisecond,
 				}

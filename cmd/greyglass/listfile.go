@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/greylist/address"
 )
 
 const (
@@ -26,11 +25,8 @@ const (
 
 // listFile is a list file that is being watched.
 type listFile struct {
-	name  string // of those that package watch knows
-	key   string
-	path  string // empty: there is none
-	whose address.Whose
-	list  *address.Patterns // the last good one
+	config.ListFile
+	name string // by which package watch knows it
 
 	seen      fingerprint
 	settled   bool   // seen is old enough that no later write can have left it as it is
@@ -84,8 +80,8 @@ func (p fingerprint) age() time.Duration { return time.Since(time.Unix(p.moved.U
 // begin begins to watch a file that was just read. It may have been written
 // since, so it is read once more.
 func (f *listFile) begin() {
-	if f.path != "" {
-		f.seen = fingerprintOf(f.path)
+	if f.File != "" {
+		f.seen = fingerprintOf(f.File)
 	}
 	f.settled = f.gone()
 }
@@ -93,10 +89,10 @@ func (f *listFile) begin() {
 // look reports whether the file was edited since the last look, or has settled
 // since then and is to be read once more.
 func (f *listFile) look() (edited, settled bool) {
-	if f.path == "" {
+	if f.File == "" {
 		return false, false
 	}
-	now := fingerprintOf(f.path)
+	now := fingerprintOf(f.File)
 	if now != f.seen && now.changing() {
 		return false, false
 	}
@@ -111,10 +107,10 @@ var errChanged = errors.New("changed meanwhile")
 
 // read reads the list as it was at the last look. Its error is errChanged where
 // somebody has begun to write the file since: what was read may be half of it.
-func (f *listFile) read() (address.Patterns, error) {
-	list, err := config.ReadList(f.path, f.whose)
-	if fingerprintOf(f.path) != f.seen {
-		return address.Patterns{}, errChanged
+func (f *listFile) read() (config.List, error) {
+	list, err := f.Read()
+	if fingerprintOf(f.File) != f.seen {
+		return nil, errChanged
 	}
 	return list, err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist/rules"
 	"os"
 	"strings"
 	"testing"
@@ -144,7 +146,7 @@ func TestListFileBroken(t *testing.T) {
 func TestListFileSettles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	f := listFile{path: s.path("blocked.list")}
+	f := listFile{ListFile: config.ListFile{Key: "blocked.senders_file", ListFile: rules.ListFile{Kind: rules.SenderList, File: s.path("blocked.list")}}}
 	if f.begin(); f.gone() {
 		t.Error("a file that is there is gone")
 	}
@@ -167,7 +169,7 @@ func TestListFileSettles(t *testing.T) {
 	if edited, settled := f.look(); edited || settled {
 		t.Errorf("settled before: edited %t, settled %t", edited, settled)
 	}
-	if list, err := f.read(); err != nil || list.Empty() {
+	if list, err := f.read(); err != nil || list.Len() == 0 {
 		t.Errorf("read: %v, %v", list, err)
 	}
 
@@ -177,7 +179,7 @@ func TestListFileSettles(t *testing.T) {
 	if list, err := f.read(); err != errChanged {
 		t.Errorf("read while it is written: %v, %v", list, err)
 	}
-	again := listFile{path: f.path}
+	again := listFile{ListFile: f.ListFile}
 	if again.begin(); !again.emptied() && time.Since(began) < settleAfter/2 {
 		t.Error("a reload takes the file for one that shall be empty")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
-	"greyglass/greylist/address"
 	"greyglass/greylist/judge"
 	"greyglass/milter/listen"
 	"greyglass/sqlstore"
@@ -33,7 +33,7 @@ type reloader struct {
 
 	loaded *config.Loaded
 	lists  config.Lists
-	files  [2]listFile
+	files  []listFile
 	read   watch.Files                  // what became of all that it reads
 	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
 }
@@ -53,13 +53,15 @@ func (r *reloader) maxRows() int64 { return r.keep.Load().MaxRows }
 
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
-	r.loaded, r.lists = loaded, loaded.Lists
-	r.files = [2]listFile{
-		{name: watch.Blocked, key: "blocked.senders_file", path: loaded.Config.Blocked.SendersFile, whose: address.Senders, list: &r.lists.Blocked},
-		{name: watch.Exceptions, key: "blocked.exceptions_file", path: loaded.Config.Blocked.ExceptionsFile, whose: address.Recipients, list: &r.lists.Exceptions},
-	}
-	for i := range r.files {
-		r.files[i].begin()
+	r.loaded, r.lists = loaded, maps.Clone(loaded.Lists)
+	r.files = nil
+	for i, file := range loaded.Config.ListFiles() {
+		watched := listFile{ListFile: file, name: file.File}
+		if i < 2 {
+			watched.name = [2]string{watch.Blocked, watch.Exceptions}[i]
+		}
+		watched.begin()
+		r.files = append(r.files, watched)
 	}
 	r.keep.Store(&loaded.Config.Store)
 }
@@ -72,13 +74,21 @@ func (r *reloader) noteAll() {
 	}
 }
 
+// entries is how many entries of the list are in force.
+func (r *reloader) entries(file *listFile) int {
+	if list := r.lists[file.ListFile]; list != nil {
+		return list.Len()
+	}
+	return 0
+}
+
 // note notes that a list was just read.
 func (r *reloader) note(file *listFile) {
 	switch {
-	case file.path == "":
+	case file.File == "":
 		r.read.Dropped(file.name)
 	case file.complaint == "":
-		r.read.Taken(file.name, file.list.Len(), file.seen.modified())
+		r.read.Taken(file.name, r.entries(file), file.seen.modified())
 	}
 }
 
@@ -122,7 +132,8 @@ func (r *reloader) reload() {
 	loaded.Config = &wanted
 	files, lists := r.files, r.lists
 	r.watch(loaded)
-	r.keepGone(files, lists)
+	r.dropUnused(files)
+	r.keepGone(lists)
 	r.noteAll()
 	for _, warning := range loaded.Warnings {
 		r.log.Warn(warning)
@@ -150,23 +161,32 @@ func (r *reloader) emptied(loaded *config.Loaded) bool {
 	return false
 }
 
+// dropUnused forgets what became of list files that are not used any more.
+func (r *reloader) dropUnused(files []listFile) {
+	for _, file := range files {
+		if !slices.ContainsFunc(r.files, func(f listFile) bool { return f.name == file.name }) {
+			r.read.Dropped(file.name)
+		}
+	}
+}
+
 // keepGone has the last good list stay in force where the file is gone, as it
 // does without a reload: only at start does that mean an empty list. Where the
 // file has just been emptied it waits, as without a reload, for what follows.
-func (r *reloader) keepGone(files [2]listFile, lists config.Lists) {
-	last := [2]address.Patterns{lists.Blocked, lists.Exceptions}
+func (r *reloader) keepGone(lists config.Lists) {
 	for i := range r.files {
 		file := &r.files[i]
 		emptied := file.emptied()
-		if !file.gone() && !emptied || file.path != files[i].path || last[i].Empty() {
+		last := lists[file.ListFile]
+		if !file.gone() && !emptied || last == nil || last.Len() == 0 {
 			continue
 		}
-		*file.list = last[i]
+		r.lists[file.ListFile] = last
 		if emptied {
 			continue
 		}
 		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(warning string) bool {
-			return strings.HasPrefix(warning, file.key+" = ") // that the list is empty
+			return strings.HasPrefix(warning, file.String()+": ") // that the list is empty
 		})
 		r.complain(file, fs.ErrNotExist)
 	}
@@ -201,10 +221,10 @@ func (r *reloader) pollLists() {
 			continue
 		}
 		told := edited || file.complaint != ""
-		*file.list, file.complaint = list, ""
+		r.lists[file.ListFile], file.complaint = list, ""
 		if told {
 			r.note(file)
-			news = append(news, file.path)
+			news = append(news, file.File)
 		}
 		changed = true
 	}
@@ -226,6 +246,6 @@ func (r *reloader) complain(file *listFile, err error) {
 	}
 	file.complaint = text
 	for line := range strings.Lines(text) {
-		r.log.Error("list not read anew; the last good one stays in force", "file", file.path, "error", strings.TrimSpace(line))
+		r.log.Error("list not read anew; the last good one stays in force", "file", file.File, "error", strings.TrimSpace(line))
 	}
 }

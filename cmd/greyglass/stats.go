@@ -65,7 +65,7 @@ Times are UTC; with --json, which prints one object, they are Unix seconds.`,
 				periods = []period{{"History", from}}
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				s, err := newStatistics(ctx, store, loaded.Policy.Windows, periods, now)
+				s, err := newStatistics(ctx, store, loaded.Policy.Longest(), periods, now)
 				if err != nil {
 					return err
 				}

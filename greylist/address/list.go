@@ -18,11 +18,19 @@ const (
 	maxListErrors = 20
 )
 
-// ParseList reads a list file: one pattern a line; empty lines, and lines that
-// begin with "#", mean nothing. Its error holds one line for each bad line of the
-// file, in the form "name:line: what".
+// ParseList reads a list file of patterns; see [ParseLines].
 func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 	var p Patterns
+	if err := ParseLines(r, name, func(line string) error { return p.add(line, whose) }); err != nil {
+		return Patterns{}, err
+	}
+	return p, nil
+}
+
+// ParseLines reads a list file: one entry a line, which is handed to add; empty
+// lines, and lines that begin with "#", mean nothing. Its error holds one line for
+// each bad line of the file, in the form "name:line: what".
+func ParseLines(r io.Reader, name string, add func(line string) error) error {
 	var errs []error
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 1024), maxListLine)
@@ -43,7 +51,7 @@ func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 		}
 		if !utf8.ValidString(line) {
 			errs = append(errs, fmt.Errorf("%s:%d: not UTF-8 text", name, n))
-		} else if err := p.add(line, whose); err != nil {
+		} else if err := add(line); err != nil {
 			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
 		}
 	}
@@ -52,8 +60,5 @@ func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 	} else if err != nil {
 		errs = append(errs, fmt.Errorf("%s: %w", name, err))
 	}
-	if len(errs) > 0 {
-		return Patterns{}, errors.Join(errs...)
-	}
-	return p, nil
+	return errors.Join(errs...)
 }

@@ -171,6 +171,9 @@ func (p *Patterns) Empty() bool {
 	return !p.any && len(p.addresses)+len(p.domains)+len(p.subdomains)+len(p.locals) == 0
 }
 
+// Add adds a pattern to the set, before anybody looks anything up in it.
+func (p *Patterns) Add(pattern string, whose Whose) error { return p.add(pattern, whose) }
+
 // ParsePatterns makes a set of patterns.
 func ParsePatterns(whose Whose, patterns ...string) (Patterns, error) {
 	var p Patterns

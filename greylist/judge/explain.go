@@ -24,6 +24,7 @@ type Explanation struct {
 func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (Explanation, error) {
 	var x Explanation
 	f := rules.NewFacts(&a, nil)
+	f.Now = func() int64 { return now }
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:

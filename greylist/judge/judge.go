@@ -25,13 +25,14 @@ type Judge struct {
 	log      *slog.Logger
 	clock    *clock.Clock
 	policy   atomic.Pointer[Policy]
+	now      func() int64 // clock.Now
 	counters *Counters
 	outage   outage
 }
 
 // NewJudge makes a judge.
 func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.Clock) *Judge {
-	j := &Judge{memory: memory, log: log, clock: clock, counters: NewCounters()}
+	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, counters: NewCounters()}
 	j.Adopt(policy)
 	return j
 }
@@ -65,7 +66,7 @@ type Pending struct {
 func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (answer Answer, pending *Pending) {
 	began := time.Now()
 	p := j.Policy()
-	f := rules.NewFacts(&a, m)
+	f := j.facts(&a, m)
 	answer = j.guarded(p, func() Answer {
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		switch {
@@ -91,7 +92,7 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 // at DATA about a recipient that it has not kept; nil if a rule answered at RCPT.
 func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
 	p := j.Policy()
-	f := rules.NewFacts(&a, m)
+	f := j.facts(&a, m)
 	j.guarded(p, func() (none Answer) {
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
@@ -114,7 +115,7 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 	defer cancel()
 	for _, recipient := range pending {
 		began := time.Now()
-		f := rules.NewFacts(&recipient.Attempt, recipient.message)
+		f := j.facts(&recipient.Attempt, recipient.message)
 		if queueID != "" {
 			f.QueueID = queueID
 		}
@@ -128,6 +129,12 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 		}
 	}
 	return worst
+}
+
+func (j *Judge) facts(a *greylist.Attempt, m *Message) *rules.Facts {
+	f := rules.NewFacts(a, m)
+	f.Now = j.now
+	return f
 }
 
 // guarded answers as the policy's OnError says if judge panics: a bug in a rule
@@ -160,7 +167,11 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	if d.Reason == greylist.ReasonNowGrey && !p.Observe {
 		j.counters.Passed(d.Remember)
 	}
-	return p.answer(d, reply)
+	answer := p.answer(d, reply)
+	if ruling != nil {
+		answer.Rule = ruling.Rule
+	}
+	return answer
 }
 
 // record counts the answer and writes the decision log: one line a recipient,
@@ -181,6 +192,9 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	)
 	if answer.Wait > 0 {
 		attrs = append(attrs, slog.Int64("wait", answer.Wait))
+	}
+	if answer.Rule != "" {
+		attrs = append(attrs, slog.String("rule", answer.Rule))
 	}
 	if f.QueueID != "" {
 		attrs = append(attrs, slog.String("queue_id", address.Printable(f.QueueID)))

@@ -51,6 +51,9 @@ type Answer struct {
 	// what it decided, the verdict Accept.
 	Observed bool
 
+	// Rule is the [[rule]] by which the greylist decided.
+	Rule string
+
 	// Err is why the reason is [greylist.ReasonError].
 	Err error
 }
@@ -70,6 +73,10 @@ func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 	}
 	return windows, reply
 }
+
+// Longest are windows of which those after which a triplet is forgotten are the
+// longest of the greylist's and those of rules.
+func (p *Policy) Longest() greylist.Windows { return p.Rules.Longest(p.Windows) }
 
 func ruled(r *rules.Ruling) Answer {
 	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply}

@@ -15,6 +15,16 @@ type Facts struct {
 	*greylist.Attempt
 	Sender, Recipient string // folded; they hide those of the attempt
 
+	// Now is what time it is, in Unix seconds, for rules that ask for the local time.
+	Now       func() int64
+	localTime time.Time // once it was asked for
+
+	told      func(name, value string) // is told of each fact that a condition asks for; may be nil
+	unknown   bool                     // the condition asked for what can't be found out, and so does not hold
+	temperror bool                     // the condition asked for SPF, which could not be found out
+	traced    bool                     // what conditions ask for is to be told
+	ctx       context.Context          // of look-ups, while a condition is asked
+
 	message *Message
 	look    Lookup // nil before [Set.Bind], and where nothing is looked up
 	timeout time.Duration
@@ -77,6 +87,39 @@ func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 func (f *Facts) Dynamic() bool {
 	client, _ := f.Client.Addr()
 	return f.ClientName == "" || f.look != nil && f.look.Dynamic(f.ClientName, client)
+}
+
+func (f *Facts) clientAddress() string {
+	addr, ok := f.Client.Addr()
+	if !ok {
+		return ""
+	}
+	return addr.String()
+}
+
+func (f *Facts) clientName() string { return foldHost(f.ClientName) }
+func (f *Facts) heloName() string   { return foldHost(f.Helo) }
+func (f *Facts) clientTLS() bool    { return f.VerifiedTLS }
+
+// spf is the result of SPF.
+func (f *Facts) spf() string {
+	result := f.SPF(f.ctx).Result
+	f.temperror = f.temperror || result == SPFTempError
+	return result
+}
+
+func (f *Facts) spfProvider() string {
+	spf := f.SPF(f.ctx)
+	f.unknown = f.unknown || spf.Result == SPFTempError
+	return spf.Provider
+}
+
+// local is the local time, the same for all conditions.
+func (f *Facts) local() time.Time {
+	if f.localTime.IsZero() {
+		f.localTime = time.Unix(f.Now(), 0)
+	}
+	return f.localTime
 }
 
 // Message is what the recipients of one message share: each thing is looked up once

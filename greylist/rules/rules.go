@@ -35,6 +35,7 @@ type Set struct {
 	lookupTimeout time.Duration
 
 	inOrder []rule
+	windows []greylist.Windows // of the ordered rules
 }
 
 // rule is one of the ordered rules. It returns a ruling, or says why it has none.
@@ -62,6 +63,9 @@ type Config struct {
 
 	WhitelistedTriples            [][]string // address prefix, sender, recipient
 	WhitelistedNonstandardTriples [][]string // HELO name, address prefix, recipient
+
+	Ordered []Rule
+	Scope   Scope // of their conditions
 
 	Lookup        Lookup        // nil: nothing is looked up
 	LookupTimeout time.Duration // of all look-ups for a message together
@@ -100,6 +104,17 @@ func (s Config) Compile() (*Set, error) {
 		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
 	}
 	var errs []error
+	for _, rule := range s.Ordered {
+		compiled, err := rule.compile(s.Scope)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("rule %q: %w", rule.Name, err))
+			continue
+		}
+		r.inOrder = append(r.inOrder, compiled)
+		if w := rule.Windows; w != nil {
+			r.windows = append(r.windows, *w)
+		}
+	}
 	note := func(key string, index int, err error) {
 		if err != nil {
 			errs = append(errs, &ListError{key, index, err})
@@ -156,6 +171,8 @@ type Ruling struct {
 
 	// Windows go with [Greylist]; nil means the policy's.
 	Windows *greylist.Windows
+
+	Rule string // the name of the [[rule]]
 }
 
 // Step is one rule that was asked, and what it said, for people to follow.
@@ -170,6 +187,7 @@ type Step struct {
 // is told of each rule that was asked.
 func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, error) {
 	s.Bind(f)
+	f.traced = trace != nil
 	for i := range s.inOrder {
 		rule := &s.inOrder[i]
 		ruling, says, err := rule.ask(ctx, f)

@@ -15,7 +15,8 @@ type request struct {
 	kind          string // "smtpd_access_policy"
 	state         string // the SMTP command: "RCPT", "DATA", "END-OF-MESSAGE", …
 	clientAddress string
-	hasClient     bool // client_address was there, if only to say that there is none
+	hasClient     bool   // client_address was there, if only to say that there is none
+	clientName    string // "unknown" if it does not lead back to the address
 	heloName      string
 	sender        string
 	recipient     string
@@ -69,6 +70,8 @@ func (r *request) field(name string) *string {
 		return &r.state
 	case "client_address":
 		return &r.clientAddress
+	case "client_name":
+		return &r.clientName
 	case "helo_name":
 		return &r.heloName
 	case "sender":
@@ -95,8 +98,13 @@ func (r *request) attempt() greylist.Attempt {
 	if r.hasClient && r.clientAddress == "" {
 		client = greylist.LocalClient("")
 	}
+	name := r.clientName
+	if name == "unknown" {
+		name = ""
+	}
 	return greylist.Attempt{
 		Client:        client,
+		ClientName:    name,
 		Helo:          r.heloName,
 		Sender:        r.sender,
 		Recipient:     r.recipient,

@@ -24,6 +24,7 @@ type Config struct {
 	Blocked  Blocked  `koanf:"blocked"`
 	Log      Log      `koanf:"log"`
 	Limits   Limits   `koanf:"limits"`
+	Rule     []Rule   `koanf:"rule"` // in their order
 }
 
 // Listen is where the daemon listens.

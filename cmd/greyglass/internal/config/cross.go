@@ -25,6 +25,7 @@ func (m merged) check(mistakes *Mistakes) {
 			mistakes.add(m.windowsCross(lower.key, spell(lower.value), spell(g.MaxDeferTime)))
 		}
 	}
+	m.checkRules(mistakes)
 	m.checkListeners(mistakes)
 	m.checkHTTPPublic(mistakes)
 }

@@ -38,7 +38,7 @@ func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool)
 	}
 	reader := fileReader{l, file, findPlaces(document), mistakes}
 	reader.read(sections)
-	return l, true
+	return reader.layer, true
 }
 
 // reason is what the operating system said, without the name of the file.
@@ -80,6 +80,9 @@ func (r *fileReader) read(sections map[string]any) {
 	for _, name := range r.inOrder(nil, sections) {
 		section, isTable := sections[name].(map[string]any)
 		switch {
+		case name == ruleSection.Name:
+			r.readRules(sections[name])
+			continue
 		case isSection(name) && !isTable:
 			r.mistakes.add(Mistake{r.at(name).String(), name, spell(sections[name]), "a section, but it is used as a key", "write [" + name + "], and below it its keys"})
 		case !isSection(name):

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"strings"
 )
@@ -24,8 +25,27 @@ func Sample() []byte {
 			fmt.Fprintf(&b, "\n# %s\n#%s = %s\n", strings.ReplaceAll(o.Comment, "\n", "\n# "), o.name(), spell(o.Default))
 		}
 	}
+	b.WriteString(ruleSample)
 	return b.Bytes()
 }
+
+// ruleSample is what the sample file says of rules.
+const ruleSample = `
+# Ordered rules: the first whose condition holds answers, after the lists of
+# [rules] and before the greylist. greyglass.toml(5) has the facts that a
+# condition can ask for; "greyglass explain" shows which rule answers.
+
+# [[rule]]
+# name = "no-greylisting-for-sales"
+# when = 'recipient in list("/etc/greyglass/no-greylisting.list")'
+# then = "accept"
+#
+# [[rule]]
+# name = "no-name"
+# when = 'client_name == "" || dnsbl("zen.spamhaus.org") || spf == "fail"'
+# then = "greylist"
+# min_defer_time = "1h"
+`
 
 // Reference returns the reference of every key, in Markdown.
 func Reference() []byte {
@@ -40,17 +60,31 @@ func Reference() []byte {
 		"SIGHUP makes the daemon read everything again; keys that take effect only at a restart are marked.\n")
 	for _, s := range Sections {
 		fmt.Fprintf(&b, "\n## [%s]\n\n%s\n", s.Name, s.Doc)
-		for _, o := range s.Options {
-			typ, allowed := o.Kind.describe()
-			fmt.Fprintf(&b, "\n### %s\n\n- Type: %s\n- Default: `%s`\n", o.Key, typ, spell(o.Default))
-			if allowed != "" {
-				fmt.Fprintf(&b, "- Allowed: %s\n", allowed)
-			}
-			if o.Restart {
-				b.WriteString("- Takes effect at a restart\n")
-			}
-			fmt.Fprintf(&b, "\n%s\n", o.Doc)
-		}
+		s.describe(&b)
 	}
+	fmt.Fprintf(&b, "\n## [[%s]]\n\n%s\n", ruleSection.Name, ruleSection.Doc)
+	ruleSection.describe(&b)
+	b.WriteString(languageReference)
 	return b.Bytes()
 }
+
+// describe writes what there is to know of each key.
+func (s Section) describe(b *bytes.Buffer) {
+	for _, o := range s.Options {
+		typ, allowed := o.Kind.describe()
+		fmt.Fprintf(b, "\n### %s\n\n- Type: %s\n", o.Key, typ)
+		if o.Default != nil {
+			fmt.Fprintf(b, "- Default: `%s`\n", spell(o.Default))
+		}
+		if allowed != "" {
+			fmt.Fprintf(b, "- Allowed: %s\n", allowed)
+		}
+		if o.Restart {
+			b.WriteString("- Takes effect at a restart\n")
+		}
+		fmt.Fprintf(b, "\n%s\n", o.Doc)
+	}
+}
+
+//go:embed language.md
+var languageReference string

@@ -32,6 +32,7 @@ func (o origin) entry(i int) origin {
 type layer struct {
 	values  map[string]any
 	origins map[string]origin
+	rules   []Rule
 	empty   bool // of a file without a single octet
 }
 

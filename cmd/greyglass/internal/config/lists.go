@@ -2,64 +2,133 @@ package config
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"greyglass/greylist/address"
+	"greyglass/greylist/rules"
 )
 
-// Lists are the contents of the two list files.
-type Lists struct {
-	Blocked    address.Patterns // senders
-	Exceptions address.Patterns // recipients
+// ListFile is a list file that the configuration names.
+type ListFile struct {
+	Key            string // that names it: "blocked.senders_file"; empty: the condition of a rule does
+	rules.ListFile        // without a file there is no list
 }
 
-// ReadLists reads both list files. One that is not there is an empty list, and
-// a warning. Its error is a [*Mistakes] that holds every bad line of both.
+// String is how the configuration names the file.
+func (f ListFile) String() string {
+	if f.Key == "" {
+		return "list(" + quote(f.File) + ")"
+	}
+	return f.Key + " = " + quote(f.File)
+}
+
+// List is what a list file holds.
+type List interface{ Len() int }
+
+// Lists are the contents of list files. One that is not there is empty.
+type Lists map[ListFile]List
+
+func (l Lists) patterns(file ListFile) address.Patterns {
+	patterns, _ := l[file].(*address.Patterns)
+	if patterns == nil {
+		return address.Patterns{}
+	}
+	return *patterns
+}
+
+func (l Lists) rule(file rules.ListFile) *rules.List {
+	if list, ok := l[ListFile{ListFile: file}].(*rules.List); ok {
+		return list
+	}
+	return &rules.List{File: file}
+}
+
+func (b Blocked) senders() ListFile {
+	return ListFile{"blocked.senders_file", rules.ListFile{Kind: rules.SenderList, File: b.SendersFile}}
+}
+
+func (b Blocked) exceptions() ListFile {
+	return ListFile{"blocked.exceptions_file", rules.ListFile{Kind: rules.RecipientList, File: b.ExceptionsFile}}
+}
+
+// ListFiles are the list files of the configuration: those of blocked senders and
+// of exceptions, and then those of rules.
+func (c *Config) ListFiles() []ListFile {
+	files := []ListFile{c.Blocked.senders(), c.Blocked.exceptions()}
+	for i := range c.Rule {
+		for _, file := range c.Rule[i].lists {
+			if file := (ListFile{ListFile: file}); !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
+// ReadLists reads all list files. One that is not there is an empty list, and a
+// warning. Its error is a [*Mistakes] that holds every bad line of all.
 func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
+	lists = make(Lists)
 	mistakes := new(Mistakes)
-	for _, l := range []struct {
-		key, file string
-		whose     address.Whose
-		into      *address.Patterns
-	}{
-		{"blocked.senders_file", c.Blocked.SendersFile, address.Senders, &lists.Blocked},
-		{"blocked.exceptions_file", c.Blocked.ExceptionsFile, address.Recipients, &lists.Exceptions},
-	} {
-		patterns, err := ReadList(l.file, l.whose)
+	for _, file := range c.ListFiles() {
+		list, err := file.Read()
 		broken := new(Mistakes)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			warnings = append(warnings, fmt.Sprintf("%s = %s: no such file, so the list is empty", l.key, quote(l.file)))
+			warnings = append(warnings, file.String()+": no such file, so the list is empty")
 		case errors.As(err, &broken):
 			mistakes.add(broken.List...)
+		default:
+			lists[file] = list
 		}
-		*l.into = patterns
 	}
 	if err := mistakes.orNil(); err != nil {
-		return Lists{}, nil, err
+		return nil, nil, err
 	}
 	return lists, warnings, nil
 }
 
-// ReadList reads one list file; a relative name counts from the working folder.
-// An empty name is an empty list. The error is fs.ErrNotExist if the file is
-// not there, else a [*Mistakes] that holds every bad line.
-func ReadList(file string, whose address.Whose) (address.Patterns, error) {
-	if file == "" {
-		return address.Patterns{}, nil
+// Read reads the file; a relative name counts from the working folder. The error
+// is fs.ErrNotExist if the file is not there, else a [*Mistakes] that holds every bad
+// line.
+func (f ListFile) Read() (list List, err error) {
+	list = new(address.Patterns)
+	err = openList(f.File, func(r io.Reader) (err error) {
+		if f.Key == "" {
+			list, err = rules.ParseList(r, f.ListFile)
+			return err
+		}
+		whose := address.Senders
+		if f.Kind == rules.RecipientList {
+			whose = address.Recipients
+		}
+		patterns, err := address.ParseList(r, f.File, whose)
+		list = &patterns
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	fail := func(what string) (address.Patterns, error) {
+	return list, nil
+}
+
+func openList(file string, parse func(io.Reader) error) error {
+	if file == "" {
+		return nil
+	}
+	fail := func(what string) error {
 		const mend = "make it a plain file that this user may read"
-		return address.Patterns{}, &Mistakes{[]Mistake{{Where: file, What: what, Mend: mend}}}
+		return &Mistakes{[]Mistake{{Where: file, What: what, Mend: mend}}}
 	}
 	// A pipe is refused before it is opened, because that would wait for a writer.
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return address.Patterns{}, fs.ErrNotExist
+		return fs.ErrNotExist
 	case err != nil:
 		return fail("cannot be read: " + reason(err))
 	case info.IsDir():
@@ -72,11 +141,10 @@ func ReadList(file string, whose address.Whose) (address.Patterns, error) {
 		return fail("cannot be read: " + reason(err))
 	}
 	defer f.Close()
-	patterns, err := address.ParseList(f, file, whose)
-	if err != nil {
-		return address.Patterns{}, badLines(file, err)
+	if err := parse(f); err != nil {
+		return badLines(file, err)
 	}
-	return patterns, nil
+	return nil
 }
 
 // badLines makes a mistake of each line of a list file's error: "file:line: what".

@@ -12,6 +12,8 @@ import (
 	"greyglass/greylist/address"
 )
 
+func readSenders(file string) (List, error) { return Blocked{SendersFile: file}.senders().Read() }
+
 func TestReadList(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, content := range map[string]string{"good": "# x\nspam@example.net\n", "bad": "a@b\nspammer\n@\n"} {
@@ -23,17 +25,19 @@ func TestReadList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"good", filepath.Join(".", "good")} {
-		patterns, err := ReadList(name, address.Senders)
-		if _, ok := patterns.Match("spam@example.net"); err != nil || !ok {
+		list, err := readSenders(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if _, ok := list.(*address.Patterns).Match("spam@example.net"); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"", os.DevNull} {
-		if patterns, err := ReadList(name, address.Senders); err != nil || !patterns.Empty() {
+		if list, err := readSenders(name); err != nil || list.Len() != 0 {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if _, err := ReadList("absent", address.Senders); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readSenders("absent"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("absent: %v", err)
 	}
 	for name, want := range map[string][]string{
@@ -45,7 +49,7 @@ func TestReadList(t *testing.T) {
 		"pipe":   {"pipe: not a plain file; make it a plain file that this user may read"},
 		"good/x": {"good/x: cannot be read: not a directory; make it a plain file that this user may read"},
 	} {
-		_, err := ReadList(name, address.Senders)
+		_, err := readSenders(name)
 		wantMistakes(t, err, want...)
 	}
 }
@@ -63,6 +67,6 @@ func TestListNotPermitted(t *testing.T) {
 		}
 		defer syscall.Setfsuid(0)
 	}
-	_, err := ReadList(file, address.Senders)
+	_, err := readSenders(file)
 	wantMistakes(t, err, file+": cannot be read: permission denied; make it a plain file that this user may read")
 }

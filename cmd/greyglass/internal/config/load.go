@@ -88,11 +88,13 @@ type merged struct {
 func merge(layers ...layer) (merged, error) {
 	m := merged{new(Config), map[string]origin{}}
 	k := koanf.New(".")
+	var rules []Rule // only a file has any, and they are read already
 	for _, l := range layers {
 		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
 			return m, fmt.Errorf("config: %w", err)
 		}
 		maps.Copy(m.origins, l.origins)
+		rules = append(rules, l.rules...)
 	}
 	// koanf's own decoder settings would turn "7" into 7 and ignore what the
 	// struct does not know.
@@ -100,12 +102,14 @@ func merge(layers ...layer) (merged, error) {
 	if err := k.UnmarshalWithConf("", m.config, koanf.UnmarshalConf{DecoderConfig: strict}); err != nil {
 		return m, fmt.Errorf("config: %w", err)
 	}
+	m.config.Rule = rules
 	return m, nil
 }
 
 // defaultLayer holds the default of every option.
 func defaultLayer() layer {
 	l := newLayer()
+	l.values[ruleSection.Name] = []any{}
 	for key, o := range byKey {
 		l.values[key] = o.Default
 		l.origins[key] = origin{source: "default"}

@@ -20,6 +20,7 @@ type place struct {
 func findPlaces(document []byte) map[string]place {
 	lines := newlines(document)
 	places := make(map[string]place)
+	tables := make(map[string]int) // how many there are of an array
 	var table []string
 	var p unstable.Parser
 	p.Reset(document)
@@ -28,9 +29,12 @@ func findPlaces(document []byte) map[string]place {
 		keys, first := keyOf(e)
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
+			noteTable(places, keys, lines.at(first))
 			table = keys
-			if _, known := places[joinPath(table)]; !known {
-				places[joinPath(table)] = place{line: lines.at(first)}
+			if e.Kind == unstable.ArrayTable {
+				table = append(table, strconv.Itoa(tables[joinPath(keys)]))
+				tables[joinPath(keys)]++
+				noteTable(places, table, lines.at(first))
 			}
 		case unstable.KeyValue:
 			note(places, lines, table, e)
@@ -39,15 +43,21 @@ func findPlaces(document []byte) map[string]place {
 	return places
 }
 
+// noteTable remembers where a table first stands. Of an array of tables, each has
+// its number, from zero, at the end of its path.
+func noteTable(places map[string]place, path []string, line int) {
+	if _, known := places[joinPath(path)]; !known {
+		places[joinPath(path)] = place{line: line}
+	}
+}
+
 // note remembers the place of a key and its value, and of the keys within an
 // inline table.
 func note(places map[string]place, lines newlineOffsets, table []string, e *unstable.Node) {
 	keys, first := keyOf(e)
 	path := append(append([]string(nil), table...), keys...)
 	for n := len(table) + 1; n < len(path); n++ { // the tables of a dotted key
-		if _, known := places[joinPath(path[:n])]; !known {
-			places[joinPath(path[:n])] = place{line: lines.at(first)}
-		}
+		noteTable(places, path[:n], lines.at(first))
 	}
 	at := place{line: lines.at(first)}
 	value := e.Value()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,11 +33,11 @@ func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 		greylist.Deny:  parse("rules.foreign_deny_reply", c.Rules.ForeignDenyReply, greylist.Deny),
 	}
 	whenBlocked, whenForeign := greylist.Verdict(c.Blocked.Action), greylist.Verdict(c.Rules.ForeignDomainAction)
-	rules, err := rules.Config{
+	set, err := rules.Config{
 		AcceptLoopback:                c.Rules.AcceptLoopback,
 		AcceptVerifiedTLS:             c.Rules.AcceptVerifiedTLS,
-		Blocked:                       lists.Blocked,
-		Exceptions:                    lists.Exceptions,
+		Blocked:                       lists.patterns(c.Blocked.senders()),
+		Exceptions:                    lists.patterns(c.Blocked.exceptions()),
 		BlockedVerdict:                whenBlocked,
 		BlockedReply:                  blocked[whenBlocked],
 		AllowedSenders:                c.Rules.AllowedSenders,
@@ -46,6 +47,8 @@ func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 		ForeignReply:                  foreign[whenForeign],
 		WhitelistedTriples:            c.Rules.WhitelistedTriples,
 		WhitelistedNonstandardTriples: c.Rules.WhitelistedNonstandardTriples,
+		Ordered:                       c.orderedRules(parse),
+		Scope:                         rules.Scope{List: lists.rule},
 	}.Compile()
 	if err != nil {
 		errs = append(errs, fmt.Errorf("config: %w", err))
@@ -55,7 +58,7 @@ func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 		errs = append(errs, fmt.Errorf("config: %w", err))
 	}
 	policy := &judge.Policy{
-		Rules:      rules,
+		Rules:      set,
 		Windows:    c.Greylist.Windows(),
 		Identity:   greylist.Identity{IPv4: c.Greylist.ClientPrefixIPv4, IPv6: c.Greylist.ClientPrefixIPv6},
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
@@ -70,6 +73,29 @@ func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 		return nil, err
 	}
 	return policy, nil
+}
+
+// orderedRules are the [[rule]]s; parse reads a reply.
+func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict) greylist.Reply) (all []rules.Rule) {
+	for i := range c.Rule {
+		r := &c.Rule[i]
+		rule := rules.Rule{Name: r.Name, When: r.When, Then: greylist.Verdict(r.Then)}
+		key, written := r.key("reply"), r.Reply
+		switch r.Then {
+		case thenGreylist:
+			windows := r.windows(c.Greylist)
+			rule.Windows = &windows
+			if written != "" {
+				rule.Reply = parse(key, written, greylist.Defer)
+			}
+		case string(greylist.Defer):
+			rule.Reply = parse(key, cmp.Or(written, defaultDeferReply), greylist.Defer)
+		case string(greylist.Deny):
+			rule.Reply = parse(key, cmp.Or(written, defaultDenyReply), greylist.Deny)
+		}
+		all = append(all, rule)
+	}
+	return all
 }
 
 // Windows returns the four windows in seconds.

@@ -36,9 +36,30 @@ func (l *Loaded) Print(w io.Writer) error {
 			fmt.Fprintf(&b, "%s = %s  # %s\n", o.name(), o.spell(l.Config.value(o.Key)), from[1:len(from)-1])
 		}
 	}
+	for i := range l.Config.Rule {
+		l.Config.Rule[i].print(&b)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// print writes the rule as it may stand in a file.
+func (r *Rule) print(b *strings.Builder) {
+	fmt.Fprintf(b, "\n[[rule]]  # %s\n", comment(r.at))
+	for i := range ruleSection.Options {
+		o := &ruleSection.Options[i]
+		if value, from := r.value(o.name()), r.from[o.name()]; value != nil {
+			written := spell(value)
+			if o.name() == "when" {
+				written = literal(r.When)
+			}
+			fmt.Fprintf(b, "%s = %s  # %s\n", o.name(), written, comment(from))
+		}
+	}
+}
+
+// comment is an origin without control characters, which may not stand in a comment.
+func comment(from origin) string { return strings.Trim(quote(from.String()), `"`) }
 
 // Restart returns the keys that differ between two configurations, but take
 // effect only when the daemon starts.

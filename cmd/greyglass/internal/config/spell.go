@@ -77,6 +77,15 @@ func quote(s string) string {
 	return b.String()
 }
 
+// literal writes a TOML literal string, in which quotation marks stand as they are,
+// of what one can hold.
+func literal(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || !unicode.IsPrint(r) }) {
+		return quote(s)
+	}
+	return "'" + s + "'"
+}
+
 // typeOf names the type of what the TOML parser gave.
 func typeOf(raw any) string {
 	switch raw.(type) {

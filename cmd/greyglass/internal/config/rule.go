@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// Rule is one [[rule]]. Of the windows, those that are nil are the greylist's own.
+type Rule struct {
+	Name, When, Then, Reply string
+
+	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
+
+	lists []rules.ListFile // that the condition asks for
+
+	at   origin            // of the rule itself
+	from map[string]origin // of what it says, by key: "when"
+}
+
+// Origin is where the rule stands.
+func (r *Rule) Origin() string { return r.at.String() }
+
+// windows are those of the rule, in seconds.
+func (r *Rule) windows(g Greylist) greylist.Windows {
+	for _, w := range []struct {
+		own *time.Duration
+		of  *time.Duration
+	}{{r.TooSoon, &g.TooSoon}, {r.MinDeferTime, &g.MinDeferTime}, {r.MaxDeferTime, &g.MaxDeferTime}, {r.MaxGrey, &g.MaxGrey}} {
+		if w.own != nil {
+			*w.of = *w.own
+		}
+	}
+	return g.Windows()
+}
+
+// field returns where what a key says is kept: a *string or **time.Duration.
+func (r *Rule) field(key string) any {
+	switch key {
+	case "name":
+		return &r.Name
+	case "when":
+		return &r.When
+	case "then":
+		return &r.Then
+	case "reply":
+		return &r.Reply
+	case "too_soon":
+		return &r.TooSoon
+	case "min_defer_time":
+		return &r.MinDeferTime
+	case "max_defer_time":
+		return &r.MaxDeferTime
+	default:
+		return &r.MaxGrey
+	}
+}
+
+func (r *Rule) set(key string, value any) {
+	switch field := r.field(key).(type) {
+	case *string:
+		*field = value.(string)
+	case **time.Duration:
+		d := value.(time.Duration)
+		*field = &d
+	}
+}
+
+// value is what a key says; nil if the rule does not have it.
+func (r *Rule) value(key string) any {
+	switch field := r.field(key).(type) {
+	case *string:
+		if *field != "" {
+			return *field
+		}
+	case **time.Duration:
+		if *field != nil {
+			return **field
+		}
+	}
+	return nil
+}
+
+const thenGreylist = string(rules.Greylist)
+
+// ruleSection are the keys of a [[rule]]. They stand in a file only.
+var ruleSection = Section{
+	Name: "rule",
+	Doc: "Ordered rules, of which the first whose `when` holds answers, after the lists of `[rules]` and before the greylist. " +
+		"A mistake in one is a mistake in the configuration, so that no rule is passed over in silence.",
+	Options: []Option{
+		{
+			Key:  "rule.name",
+			Kind: text{checkRuleName, "letters, digits, `.`, `_` and `-`; no two rules have the same"},
+			Doc:  "What the rule is called. The log has it as `reason=rule:NAME` or, where the rule sends mail to the greylist, as `rule=NAME`.",
+		}, {
+			Key:  "rule.when",
+			Kind: text{allowed: "a condition"},
+			Doc:  "The condition, see below. TOML's single quotes keep the double quotes within it as they are.",
+		}, {
+			Key:  "rule.then",
+			Kind: choice{"accept", "defer", "deny", thenGreylist},
+			Doc:  "What the rule answers. `greylist` asks the greylist at once, by the rule's own windows where it has any.",
+		}, {
+			Key:  "rule.reply",
+			Kind: text{allowed: "an SMTP reply that goes with `then`"},
+			Doc:  "The reply of a rule that defers or denies, or of the greylist where the rule sends mail there; `{wait}` stands for the time to wait, as in `greylist.reply`. The default is `" + defaultDeferReply + "`, `" + defaultDenyReply + "`, or `greylist.reply`.",
+		},
+		{Key: "rule.too_soon", Kind: window(0), Doc: "As `greylist.too_soon`, for mail that the rule sends to the greylist."},
+		{Key: "rule.min_defer_time", Kind: window(0), Doc: "As `greylist.min_defer_time`, for mail that the rule sends to the greylist."},
+		{Key: "rule.max_defer_time", Kind: window(time.Second), Doc: "As `greylist.max_defer_time`, for mail that the rule sends to the greylist."},
+		{Key: "rule.max_grey", Kind: window(time.Second), Doc: "As `greylist.max_grey`, for mail that the rule sends to the greylist."},
+	},
+}
+
+const (
+	defaultDenyReply  = "550 5.7.1 Not accepted here"
+	defaultDeferReply = "451 4.7.1 Please try again later"
+)
+
+// ruleKey returns the option of a key of a rule, or nil.
+func ruleKey(key string) *Option {
+	i := slices.IndexFunc(ruleSection.Options, func(o Option) bool { return o.name() == key })
+	if i < 0 {
+		return nil
+	}
+	return &ruleSection.Options[i]
+}
+
+func checkRuleName(s string) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	if s == "" || len(s) > 64 || strings.Trim(s, allowed) != "" {
+		return errors.New("not a name of a rule; write up to 64 letters, digits, dots, underscores and hyphens")
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"context"
+	"strings"
+
+	"greyglass/greylist"
+)
+
+// Rule is a [[rule]] of the configuration.
+type Rule struct {
+	Name string
+	When string // see [Compile]
+
+	Then    greylist.Verdict  // Accept, Defer, Deny or [Greylist]
+	Reply   greylist.Reply    // see [Ruling]
+	Windows *greylist.Windows // see [Ruling]
+}
+
+// compile makes a rule that is ready to be asked.
+func (r Rule) compile(scope Scope) (rule, error) {
+	when, err := Compile(r.When, scope)
+	if err != nil {
+		return rule{}, err
+	}
+	ruling := &Ruling{Verdict: r.Then, Reply: r.Reply, Windows: r.Windows, Rule: r.Name}
+	if r.Then != Greylist {
+		ruling.Reason = greylist.Reason("rule:" + r.Name)
+	}
+	ask := func(ctx context.Context, f *Facts) (*Ruling, string, error) {
+		f.ctx = ctx
+		if f.traced {
+			return explained(when, f, *ruling)
+		}
+		if when.Holds(f) {
+			return ruling, "", nil
+		}
+		return nil, "", nil
+	}
+	return rule{"rule " + r.Name, ask}, nil
+}
+
+// explained asks a condition, and says by which facts it holds or not.
+func explained(when *Condition, f *Facts, ruling Ruling) (*Ruling, string, error) {
+	var facts []string
+	f.told = func(name, value string) {
+		if fact := name + "=" + value; len(facts) == 0 || facts[len(facts)-1] != fact {
+			facts = append(facts, fact)
+		}
+	}
+	holds := when.Holds(f)
+	f.told = nil
+	says := strings.Join(facts, ", ")
+	if !holds {
+		return nil, says, nil
+	}
+	ruling.Because = says
+	return &ruling, "", nil
+}
+
+// Longest returns windows of which those after which a triplet is forgotten are the
+// longest of the given ones and those of the ordered rules.
+func (s *Set) Longest(w greylist.Windows) greylist.Windows {
+	for _, own := range s.windows {
+		w.MaxDeferTime, w.MaxGrey = max(w.MaxDeferTime, own.MaxDeferTime), max(w.MaxGrey, own.MaxGrey)
+	}
+	return w
+}

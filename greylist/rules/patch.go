@@ -1,0 +1,255 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+
+	"greyglass/greylist/address"
+)
+
+// The functions that questions are put to, in the place of calls such as
+// client_in("192.0.2.0/24") and of `sender in list("FILE")`. Nobody can write their
+// names.
+const (
+	asked   = "ask()"
+	askedOf = "ask of()"
+)
+
+// question is a call with all that is known of it when the condition is compiled.
+type question interface{ ask(*Facts) bool }
+
+// textQuestion is one about a text.
+type textQuestion interface {
+	ask(f *Facts, text string) bool
+}
+
+// patcher gives an expression its meaning: names become facts, calls become
+// questions, and what is compared with a fact gets the form of the fact.
+type patcher struct {
+	scope    Scope
+	mistakes []located
+}
+
+type located struct {
+	at             file.Location
+	what, expected string
+}
+
+func (p *patcher) mistake(at ast.Node, what, expected string) {
+	p.mistakes = append(p.mistakes, located{at.Location(), what, expected})
+}
+
+// first is the mistake that stands first.
+func (p *patcher) first(text string) *Mistake {
+	m := slices.MinFunc(p.mistakes, func(a, b located) int { return cmp.Compare(a.at.From, b.at.From) })
+	e := (&file.Error{Location: m.at}).Bind(file.NewSource(text))
+	return &Mistake{Line: e.Line, Column: e.Column + 1, What: m.what, Expected: m.expected}
+}
+
+// Visit implements ast.Visitor. The parts of a node were visited before it.
+func (p *patcher) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		if _, ok := facts[n.Value]; ok {
+			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: called(n.Value)}})
+		} else if n.Value == "$env" {
+			p.mistake(n, unknownName+"$env", expectedNames)
+		}
+	case *ast.NilNode:
+		p.mistake(n, "no fact is nil", `write "" for what is not there, and "<>" for the null sender`)
+	case *ast.VariableDeclaratorNode:
+		p.mistake(n, "let declares nothing here", "write the condition without it")
+	case *ast.BuiltinNode:
+		p.builtin(n)
+	case *ast.CallNode:
+		if q := p.question(n); q != nil {
+			p.replace(node, asked, &ast.ConstantNode{Value: q})
+		}
+	case *ast.BinaryNode:
+		p.compare(node, n)
+	}
+}
+
+// replace puts a call of ours in the place of a node.
+func (p *patcher) replace(node *ast.Node, function string, arguments ...ast.Node) {
+	ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: function}, Arguments: arguments})
+}
+
+// builtin refuses what takes time or memory without a bound worth the name: loops
+// within loops, and what builds new values.
+func (p *patcher) builtin(n *ast.BuiltinNode) {
+	if !slices.Contains(allowedBuiltins, n.Name) {
+		p.mistake(n, unknownName+n.Name, expectedNames)
+	}
+	isLoop := func(node ast.Node) bool { _, ok := node.(*ast.PredicateNode); return ok }
+	for _, argument := range n.Arguments {
+		if predicate, ok := argument.(*ast.PredicateNode); ok && ast.Find(predicate.Node, isLoop) != nil {
+			p.mistake(n, "a loop within a loop", "write several rules, or a list file")
+		}
+	}
+}
+
+// question reads a call of one of our functions. It returns nil for any other, and
+// for one that is mistaken.
+func (p *patcher) question(n *ast.CallNode) question {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok {
+		if name, isFact := factOf(n.Callee); isFact {
+			p.mistake(n, name+" is a fact and takes no brackets", "write "+name)
+		}
+		return nil
+	}
+	if _, ok := functions[callee.Value]; !ok || callee.Value == "list" {
+		return nil
+	}
+	if isDNS := callee.Value == "dnsbl" || callee.Value == "dnswl"; isDNS && len(n.Arguments) == 0 {
+		zones := map[string][]string{"dnsbl": p.scope.Blocklists, "dnswl": p.scope.Allowlists}
+		return &inDNSLists{callee.Value, zones[callee.Value]}
+	}
+	if len(n.Arguments) != 1 {
+		p.mistake(n, fmt.Sprintf("%s has %d values in brackets", callee.Value, len(n.Arguments)), "write one, in quotes")
+		return nil
+	}
+	text, ok := n.Arguments[0].(*ast.StringNode)
+	if !ok {
+		p.mistake(n.Arguments[0], "what stands in the brackets of "+callee.Value+" must be known beforehand", "write it in quotes")
+		return nil
+	}
+	switch callee.Value {
+	case "client_in":
+		prefix, err := address.ParsePrefix(text.Value)
+		if err != nil {
+			what, expected := halves(err)
+			p.mistake(text, what, expected)
+			return nil
+		}
+		return &inPrefix{prefix}
+	case "client_in_list":
+		return &inClientList{p.list(text, ClientList)}
+	}
+	zone := foldHost(text.Value)
+	if !isHostName(zone) || !strings.Contains(zone, ".") || strings.Trim(zone, "0123456789.") == "" {
+		p.mistake(text, fmt.Sprintf("%q is not the name of a DNS list", text.Value), "write one, such as zen.spamhaus.org")
+		return nil
+	}
+	return &inDNSLists{callee.Value, []string{zone}}
+}
+
+// list opens a list file.
+func (p *patcher) list(file *ast.StringNode, kind ListKind) *List {
+	if file.Value == "" || strings.ContainsRune(file.Value, 0) {
+		p.mistake(file, fmt.Sprintf("%q is not the name of a file", file.Value), `write it in full, as in list("/etc/greyglass/no-greylisting.list")`)
+		return new(List)
+	}
+	return p.scope.List(ListFile{kind, file.Value})
+}
+
+// compare gives what is compared with a fact the form of the fact.
+func (p *patcher) compare(node *ast.Node, n *ast.BinaryNode) {
+	if call, ok := n.Right.(*ast.CallNode); ok && n.Operator == "in" {
+		if callee, ok := call.Callee.(*ast.IdentifierNode); ok && callee.Value == "list" {
+			p.inList(node, n, call)
+			return
+		}
+	}
+	name, ok := factOf(n.Left)
+	constant := &n.Right
+	if !ok && (n.Operator == "==" || n.Operator == "!=") {
+		name, ok = factOf(n.Right)
+		constant = &n.Left
+	}
+	if !ok {
+		return
+	}
+	fact := facts[name]
+	switch n.Operator {
+	case "==", "!=":
+		p.fold(constant, name, fact.fold)
+	case "in":
+		if array, ok := n.Right.(*ast.ArrayNode); ok {
+			for i := range array.Nodes {
+				p.fold(&array.Nodes[i], name, fact.fold)
+			}
+		}
+	case "contains", "startsWith", "endsWith":
+		p.fold(constant, name, func(s string) (string, error) { return strings.ToLower(s), nil })
+	case "matches":
+		if s, ok := n.Right.(*ast.StringNode); ok {
+			if _, err := regexp.Compile(s.Value); err != nil {
+				p.mistake(s, "not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "write one as Go's package regexp reads it")
+				return
+			}
+			set(&n.Right, "(?i)"+s.Value)
+		}
+	}
+}
+
+// fold brings a constant into the form of the fact that it is compared with.
+func (p *patcher) fold(constant *ast.Node, name string, fold func(string) (string, error)) {
+	switch n := (*constant).(type) {
+	case *ast.StringNode:
+		if fold == nil {
+			return
+		}
+		folded, err := fold(n.Value)
+		if err != nil {
+			what, expected := halves(err)
+			p.mistake(n, what, expected)
+			return
+		}
+		set(constant, folded)
+	case *ast.IntegerNode:
+		if most := facts[name].most; most > 0 && (n.Value < 0 || n.Value > most) {
+			p.mistake(n, fmt.Sprintf("%s is never %d", name, n.Value), fmt.Sprintf("write a number from 0 to %d", most))
+		}
+	}
+}
+
+func set(constant *ast.Node, s string) { ast.Patch(constant, &ast.StringNode{Value: s}) }
+
+// inList reads `fact in list("FILE")`.
+func (p *patcher) inList(node *ast.Node, n *ast.BinaryNode, call *ast.CallNode) {
+	name, ok := factOf(n.Left)
+	kind := facts[name].lists
+	if !ok || kind == NoList {
+		p.mistake(n.Left, "only sender, recipient and client_name can be looked up in a list", "write one of these before in list(FILE), or client_in_list(FILE) for addresses and networks")
+		return
+	}
+	file, ok := (ast.Node)(nil), false
+	if len(call.Arguments) == 1 {
+		file = call.Arguments[0]
+	}
+	text, ok := file.(*ast.StringNode)
+	if !ok {
+		p.mistake(call, "list needs the name of one file", `write it in quotes, as in list("/etc/greyglass/no-greylisting.list")`)
+		return
+	}
+	p.replace(node, askedOf, n.Left, &ast.ConstantNode{Value: textQuestion(&inList{name, p.list(text, kind)})})
+}
+
+// factOf returns the fact that a node has become.
+func factOf(node ast.Node) (name string, ok bool) {
+	call, ok := node.(*ast.CallNode)
+	if !ok {
+		return "", false
+	}
+	callee, ok := call.Callee.(*ast.IdentifierNode)
+	if !ok {
+		return "", false
+	}
+	name, ok = strings.CutSuffix(callee.Value, "()")
+	_, known := facts[name]
+	return name, ok && known
+}
+
+// halves splits an error in the form "what; expected".
+func halves(err error) (what, expected string) {
+	what, expected, _ = strings.Cut(err.Error(), "; ")
+	return what, expected
+}

@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// inPrefix is client_in("192.0.2.0/24").
+type inPrefix struct{ prefix netip.Prefix }
+
+func (q *inPrefix) ask(f *Facts) bool {
+	addr, ok := f.Client.Addr()
+	yes := ok && q.prefix.Contains(addr)
+	if f.told != nil {
+		f.tell("client_in("+strconv.Quote(q.prefix.String())+")", yes)
+	}
+	return yes
+}
+
+// inClientList is client_in_list("FILE").
+type inClientList struct{ list *List }
+
+func (q *inClientList) ask(f *Facts) bool {
+	addr, ok := f.Client.Addr()
+	if !ok {
+		return false
+	}
+	pattern, yes := q.list.matchClient(addr, f.clientName())
+	f.tellMatch("client_in_list", q.list, pattern)
+	return yes
+}
+
+// inList is `sender in list("FILE")`, or one of a recipient or a name.
+type inList struct {
+	fact string
+	list *List
+}
+
+func (q *inList) ask(f *Facts, text string) bool {
+	pattern, yes := q.list.match(text)
+	f.tellMatch(q.fact+" in list", q.list, pattern)
+	return yes
+}
+
+// inDNSLists is dnsbl("ZONE") or dnswl("ZONE").
+type inDNSLists struct {
+	function string
+	zones    []string
+}
+
+func (q *inDNSLists) ask(f *Facts) bool {
+	if len(q.zones) == 0 {
+		return false
+	}
+	listing := f.Listed(f.ctx, q.zones...)
+	if listing.Status == Unknown {
+		f.unknown = true
+	}
+	if f.told != nil {
+		value := string(listing.Status)
+		if listing.Why != "" {
+			value += " (" + strings.TrimSpace(listing.Zone+" "+listing.Why) + ")"
+		}
+		f.told(q.function+"("+strings.Join(q.zones, ", ")+")", value)
+	}
+	return listing.Status == InList
+}

@@ -1,0 +1,38 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// told gets a fact, and tells of it whoever wants to know.
+func told[T any](name string, get func(*Facts) T) func(*Facts) T {
+	return func(f *Facts) T {
+		value := get(f)
+		if f.told != nil && name == "spf" {
+			f.told(name, f.SPF(f.ctx).String()) // with the record that says so
+		} else if f.told != nil {
+			f.tell(name, value)
+		}
+		return value
+	}
+}
+
+func (f *Facts) tell(name string, value any) {
+	if s, ok := value.(string); ok {
+		value = strconv.Quote(s)
+	}
+	f.told(name, fmt.Sprint(value))
+}
+
+// tellMatch tells what of a list matched.
+func (f *Facts) tellMatch(what string, list *List, pattern string) {
+	if f.told == nil {
+		return
+	}
+	value := "no"
+	if pattern != "" {
+		value = "by " + strconv.Quote(pattern)
+	}
+	f.told(what+"("+strconv.Quote(list.File.File)+")", value)
+}
