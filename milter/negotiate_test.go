@@ -50,7 +50,7 @@ func TestNegotiation(t *testing.T) {
 			want := map[byte]string{}
 			if c.macros {
 				want = map[byte]string{
-					milter.StageConnect: "v",
+					milter.StageConnect: "v {client_resolve}",
 					milter.StageHelo:    "{verify} {cert_subject}",
 					milter.StageMail:    "i {auth_authen} {verify} {cert_subject}",
 					milter.StageRcpt:    "i",
