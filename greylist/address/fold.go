@@ -23,7 +23,7 @@ const (
 	maxAddress = maxLocal + 1 + maxDomain
 )
 
-// FoldAddress brings an address into the form in which it is compared,
+// Fold brings an address into the form in which it is compared,
 // remembered and shown: without angle brackets and source route, in lower case,
 // its local part quoted only if it must be (RFC 5321, section 4.1.2, holds
 // john and "john" for the same), and with everything that is not printable
@@ -34,7 +34,11 @@ const (
 //
 // The result folds to itself, so that people can give commands what they were
 // shown.
-func Fold(s string) string {
+//
+// An internationalized domain is written as [Domain] says.
+func Fold(s string) string { return fold(s, Domain) }
+
+func fold(s string, foldDomain func(string) string) string {
 	if len(s) >= 2 && s[0] == '<' && s[len(s)-1] == '>' {
 		s = s[1 : len(s)-1]
 	}
@@ -50,7 +54,7 @@ func Fold(s string) string {
 		}
 	}
 	local, domain, hasDomain := Cut(s)
-	local, domain = clean(unquote(local)), clean(strings.TrimRight(domain, ".")) // "example.org." is example.org
+	local, domain = clean(unquote(local)), foldDomain(domain) // "example.org." is example.org
 	s = quote(local)
 	if hasDomain {
 		s += "@" + domain
@@ -77,7 +81,7 @@ func isPlain(s string) bool {
 	return len(s) <= maxAddress && strings.Count(s, "@") <= 1 && s[len(s)-1] != '.'
 }
 
-// cutDomain splits an address at its last "@".
+// Cut splits an address at its last "@".
 func Cut(s string) (local, domain string, ok bool) {
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		return s[:i], s[i+1:], true
@@ -129,7 +133,7 @@ func unescape(s string) string {
 // clean brings a part of an address into lower case and printable characters.
 func clean(s string) string { return strings.ToLower(Printable(s)) }
 
-// printable writes control characters, bytes that are not UTF-8, and whatever
+// Printable writes control characters, bytes that are not UTF-8, and whatever
 // else a terminal or a log would not show as itself, as \xNN or \u{N}.
 func Printable(s string) string {
 	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }

@@ -2,6 +2,7 @@ package address
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -105,7 +106,7 @@ func (p *Patterns) addDomain(pattern, domain string) error {
 	return nil
 }
 
-// addAllowedDomain adds an entry of allowed_domains: a domain, or *.domain for
+// AddDomain adds an entry of allowed_domains: a domain, or *.domain for
 // its subdomains, with or without an "@" before it.
 func (p *Patterns) AddDomain(entry string) error {
 	return p.addDomain(entry, strings.TrimPrefix(strings.TrimSpace(entry), "@"))
@@ -119,7 +120,7 @@ func foldDomain(s string) (string, error) {
 		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
 		return "", fmt.Errorf("%q is not a domain; write it as example.org", s)
 	}
-	return name, nil
+	return Domain(name), nil
 }
 
 func put(m *map[string]bool, key string) {
@@ -173,6 +174,26 @@ func (p *Patterns) Empty() bool {
 
 // Add adds a pattern to the set, before anybody looks anything up in it.
 func (p *Patterns) Add(pattern string, whose Whose) error { return p.add(pattern, whose) }
+
+// Unconverted returns the domains of the set that are internationalized and do not
+// convert to their form for the DNS, in order.
+func (p *Patterns) Unconverted() []string {
+	var all []string
+	for a := range p.addresses {
+		if _, domain, _ := Cut(a); !IsASCII(domain) {
+			all = append(all, domain)
+		}
+	}
+	for _, domains := range []map[string]bool{p.domains, p.subdomains} {
+		for domain := range domains {
+			if !IsASCII(domain) {
+				all = append(all, domain)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // ParsePatterns makes a set of patterns.
 func ParsePatterns(whose Whose, patterns ...string) (Patterns, error) {

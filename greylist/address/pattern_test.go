@@ -32,7 +32,7 @@ func TestPatternMatches(t *testing.T) {
 		{`"john"@example.org`, Senders, "john@example.org", "john@example.org"},
 		{`"john smith"@example.org`, Senders, `"John Smith"@example.org`, `"john smith"@example.org`},
 		{"@relay.example:john@example.org", Senders, "john@example.org", "john@example.org"},
-		{"Jürgen@Müller.example", Senders, "JÜRGEN@MÜLLER.example", "jürgen@müller.example"},
+		{"Jürgen@Müller.example", Senders, "JÜRGEN@MÜLLER.example", "jürgen@xn--mller-kva.example"},
 		{"john@[192.0.2.7]", Senders, "john@[192.0.2.7]", "john@[192.0.2.7]"},
 		{"john@[IPv6:2001:db8::7]", Senders, "john@[ipv6:2001:DB8::7]", "john@[ipv6:2001:db8::7]"},
 		{`"a,b@c"@example.org`, Senders, `"a,b@c"@example.org`, `"a,b@c"@example.org`},

@@ -36,8 +36,10 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	}
 	x.Greylisted = true
 	x.AtData = p.isProbe(f.Sender)
-	if x.Triplet, err = p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient); err == nil {
-		x.Remembered, err = memory.Get(ctx, x.Triplet)
+	triplets, err := p.triplets(f)
+	for i := 0; i < len(triplets) && x.Remembered == nil && err == nil; i++ {
+		x.Triplet = triplets[0]
+		x.Remembered, err = memory.Get(ctx, triplets[i])
 	}
 	if err != nil {
 		x.Answer = p.failed(err)

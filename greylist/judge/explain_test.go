@@ -140,3 +140,27 @@ func TestExplainFailingMemory(t *testing.T) {
 		t.Errorf("%+v, %v", x, err)
 	}
 }
+
+// TestUnconvertedRows: what was remembered before internationalized domains were
+// converted still counts, and is remembered in the present form from then on.
+func TestUnconvertedRows(t *testing.T) {
+	c := newCourt(newPolicy(t))
+	a := stranger
+	a.Sender = "Ann@Bücher.example"
+	old := greylist.Triplet{Client: "192.0.2.7", Sender: "ann@bücher.example", Recipient: "john@example.org"}
+	now := c.clock
+	c.memory.entries = map[greylist.Triplet]greylist.Entry{old: {FirstSeen: now - 9000, LastSeen: now - 5, PassedAt: now - 5, Accepted: 1}}
+	x, err := c.Policy().Explain(t.Context(), &c.memory, a, now)
+	if err != nil || x.Answer.Reason != greylist.ReasonAlreadyGrey {
+		t.Errorf("explained %+v, %v", x.Answer, err)
+	}
+	for _, sender := range []string{a.Sender, "ann@xn--bcher-kva.example", "ann@bücher.example"} {
+		a.Sender = sender
+		if got, _ := c.Recipient(t.Context(), nil, a); got.Reason != greylist.ReasonAlreadyGrey {
+			t.Errorf("%s: %+v", sender, got)
+		}
+	}
+	if _, ok := c.memory.entries[greylist.Triplet{Client: "192.0.2.7", Sender: "ann@xn--bcher-kva.example", Recipient: "john@example.org"}]; !ok {
+		t.Errorf("remembered: %v", c.memory.entries)
+	}
+}

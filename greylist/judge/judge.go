@@ -152,13 +152,15 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 
 // greylist is rule 8. The ruling, which may be nil, says by which windows.
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
-	triplet, err := p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
+	triplets, err := p.triplets(f)
 	if err != nil {
 		return p.failed(err)
 	}
 	windows, reply := p.terms(ruling)
-	d, err := j.memory.Update(ctx, []greylist.Triplet{triplet}, func(remembered []*greylist.Entry) greylist.Decision {
-		return j.clock.Decide(windows, remembered[0])
+	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
+		d := j.clock.Decide(windows, first(remembered))
+		d.Keep = d.Keep && remembered[0] != nil
+		return d
 	})
 	if err != nil {
 		j.outage.note(j, p.OnError, err)

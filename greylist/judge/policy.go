@@ -62,6 +62,33 @@ type Answer struct {
 // greylist.
 func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
 
+// triplets are those by which an attempt may be remembered. The first is by which it
+// is remembered from now on; another has only what came before.
+func (p *Policy) triplets(f *rules.Facts) ([]greylist.Triplet, error) {
+	t, err := p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	all := []greylist.Triplet{t}
+	if !address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient) {
+		t.Sender, t.Recipient = address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient)
+		if t != all[0] {
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
+// first is what is remembered of the first triplet of which anything is.
+func first(remembered []*greylist.Entry) *greylist.Entry {
+	for _, e := range remembered {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
 // terms are the windows and the reply of the greylist for an attempt.
 func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 	windows, reply := p.Windows, p.Reply

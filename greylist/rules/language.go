@@ -37,10 +37,10 @@ var facts = map[string]fact{
 	"client_dynamic":   {yes: (*Facts).Dynamic},
 	"client_tls":       {yes: (*Facts).clientTLS},
 	"sender":           {text: func(f *Facts) string { return f.Sender }, fold: foldAddress, lists: SenderList},
-	"sender_local":     {text: func(f *Facts) string { local, _ := split(f.Sender); return local }, fold: foldName},
+	"sender_local":     {text: func(f *Facts) string { local, _ := split(f.Sender); return local }, fold: foldLocal},
 	"sender_domain":    {text: func(f *Facts) string { _, domain := split(f.Sender); return domain }, fold: foldName},
 	"recipient":        {text: func(f *Facts) string { return f.Recipient }, fold: foldAddress, lists: RecipientList},
-	"recipient_local":  {text: func(f *Facts) string { local, _ := split(f.Recipient); return local }, fold: foldName},
+	"recipient_local":  {text: func(f *Facts) string { local, _ := split(f.Recipient); return local }, fold: foldLocal},
 	"recipient_domain": {text: func(f *Facts) string { _, domain := split(f.Recipient); return domain }, fold: foldName},
 	"spf":              {text: (*Facts).spf, fold: foldSPF},
 	"spf_provider":     {text: (*Facts).spfProvider, fold: foldName},
@@ -77,6 +77,8 @@ func merge(all map[string]any) map[string]any {
 // memory can be promised for.
 var allowedBuiltins = []string{"all", "any", "none", "one", "count", "len", "lower", "upper", "trim", "trimPrefix", "trimSuffix",
 	"split", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "abs", "int", "string", "min", "max", "first", "last"}
+
+func foldLocal(s string) (string, error) { return strings.ToLower(s), nil }
 
 func foldName(s string) (string, error) { return foldHost(s), nil }
 

@@ -116,7 +116,7 @@ func isHostName(s string) bool {
 		strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
 }
 
-func foldHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+func foldHost(s string) string { return address.Domain(s) }
 
 // Len is how many entries there are.
 func (l *List) Len() int { return l.entries }

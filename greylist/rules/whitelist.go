@@ -117,7 +117,7 @@ func (r *Set) addNonstandard(entry []string) error {
 
 // foldHelo brings a HELO name into the form in which names are compared. Like
 // domains, they compare without case (RFC 5321, section 2.3.5).
-func foldHelo(s string) string { return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(s), ".")) }
+func foldHelo(s string) string { return address.Domain(strings.TrimSpace(s)) }
 
 func (r *Set) whitelistedNonstandard(k *Facts) (*Ruling, string) {
 	const none = "no entry of whitelisted_nonstandard_triples matches"

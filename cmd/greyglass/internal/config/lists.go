@@ -84,12 +84,27 @@ func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
 			mistakes.add(broken.List...)
 		default:
 			lists[file] = list
+			if patterns, ok := list.(*address.Patterns); ok {
+				warnings = append(warnings, unconverted(file.String(), patterns.Unconverted())...)
+			}
 		}
 	}
 	if err := mistakes.orNil(); err != nil {
 		return nil, nil, err
 	}
-	return lists, warnings, nil
+	var allowed address.Patterns
+	for _, domain := range c.Rules.AllowedDomains {
+		_ = allowed.AddDomain(domain) // whose mistakes are told already
+	}
+	return lists, append(warnings, unconverted("rules.allowed_domains", allowed.Unconverted())...), nil
+}
+
+// unconverted warns of internationalized domains that do not convert.
+func unconverted(where string, domains []string) (warnings []string) {
+	for _, domain := range domains {
+		warnings = append(warnings, where+": "+quote(domain)+" does not convert to an internationalized domain name; compared as it is")
+	}
+	return warnings
 }
 
 // Read reads the file; a relative name counts from the working folder. The error

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -69,4 +70,18 @@ func TestListNotPermitted(t *testing.T) {
 	}
 	_, err := readSenders(file)
 	wantMistakes(t, err, file+": cannot be read: permission denied; make it a plain file that this user may read")
+}
+
+// TestUnconvertedDomains: an internationalized domain that does not convert is warned
+// of; one that does is not.
+func TestUnconvertedDomains(t *testing.T) {
+	list := write(t, "@bücher.example\n@-ü-.example\n")
+	l := mustLoad(t, Source{File: write(t, "[blocked]\nsenders_file = \""+list+"\"\nexceptions_file = \"\"\n[rules]\nallowed_domains = [\"bücher.example\", \"a_b.ü.example\"]\n")})
+	want := []string{
+		`blocked.senders_file = "` + list + `": "-ü-.example" does not convert to an internationalized domain name; compared as it is`,
+		`rules.allowed_domains: "a_b.ü.example" does not convert to an internationalized domain name; compared as it is`,
+	}
+	if !slices.Equal(l.Warnings, want) {
+		t.Errorf("warnings %q, want %q", l.Warnings, want)
+	}
 }

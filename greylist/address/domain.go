@@ -1,0 +1,42 @@
+package address
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// Domain brings a domain into the form in which domains are compared: in lower case,
+// without a dot at the end, and an internationalized one in its form for the DNS
+// (RFC 5890), so that bücher.example and xn--bcher-kva.example are one. A name that
+// does not convert is compared as it is.
+func Domain(s string) string {
+	name := unconverted(s)
+	if IsASCII(name) {
+		return name
+	}
+	if a, err := idna.Lookup.ToASCII(name); err == nil {
+		if a = strings.ToLower(strings.TrimRight(a, ".")); a != "" && IsASCII(a) {
+			return a
+		}
+	}
+	return name
+}
+
+// unconverted is a domain in lower case and printable characters.
+func unconverted(s string) string { return clean(strings.TrimRight(s, ".")) }
+
+// FoldUnconverted is [Fold] but for internationalized domains, which stay as they
+// are. The first versions remembered by it, and a database may still do.
+func FoldUnconverted(s string) string { return fold(s, unconverted) }
+
+// IsASCII reports whether a text has ASCII characters only.
+func IsASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
