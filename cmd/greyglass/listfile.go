@@ -14,10 +14,13 @@ const (
 	// one: file systems keep them in steps of up to a second.
 	settleAfter = time.Second
 
-	// writing is how recent a change must be for somebody to be still at it; the
-	// file is read at a later look. A file that is empty may be one that an editor has
-	// not filled yet, on a busy machine: it is given settleAfter.
+	// writing is how recent a change must be for the file to be still written to; it
+	// is read at a later look.
 	writing = 100 * time.Millisecond
+
+	// unfinishedAfter is for how long a file must have been still that is empty, or
+	// whose last line has no end: a program that writes it may have paused.
+	unfinishedAfter = 3 * time.Second
 
 	// retryAfter is how long a file that could not be read is left alone.
 	retryAfter = 10 * time.Second
@@ -34,9 +37,8 @@ type listFile struct {
 	failed    time.Time
 }
 
-// emptied reports whether the file had nothing in it at the last look, and may be
-// one that an editor has not filled yet.
-func (f *listFile) emptied() bool { return f.seen.size == 0 && !f.gone() && f.seen.changing() }
+// unfinished reports whether the file may be still written to.
+func (f *listFile) unfinished() bool { return !f.gone() && f.seen.changing(f.File) }
 
 // gone reports whether there was no file at the last look.
 func (f *listFile) gone() bool { return f.seen == fingerprint{} }
@@ -69,10 +71,29 @@ func fingerprintOf(path string) fingerprint {
 	return fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
-// changing reports whether somebody may be still at it.
-func (p fingerprint) changing() bool {
+// changing reports whether the file may be still written to.
+func (p fingerprint) changing(path string) bool {
 	age := p.age()
-	return age >= 0 && (age < writing || p.size == 0 && age < settleAfter)
+	return age >= 0 && (age < writing || age < unfinishedAfter && unterminated(path))
+}
+
+// unterminated reports whether a file is empty, or its last line has no end.
+func unterminated(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	if info.Size() == 0 {
+		return true
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 func (p fingerprint) age() time.Duration { return time.Since(time.Unix(p.moved.Unix())) }
@@ -93,10 +114,10 @@ func (f *listFile) look() (edited, settled bool) {
 		return false, false
 	}
 	now := fingerprintOf(f.File)
-	if now != f.seen && now.changing() {
+	if now != f.seen && now.changing(f.File) {
 		return false, false
 	}
-	old := now.age() > settleAfter
+	old := now.age() > settleAfter && (f.settled || !now.changing(f.File))
 	edited, settled = now != f.seen, old && !f.settled
 	f.seen, f.settled = now, old
 	return edited, settled

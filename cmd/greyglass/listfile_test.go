@@ -4,6 +4,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist/rules"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func TestListFileSettles(t *testing.T) {
 		t.Errorf("read while it is written: %v, %v", list, err)
 	}
 	again := listFile{ListFile: f.ListFile}
-	if again.begin(); !again.emptied() && time.Since(began) < settleAfter/2 {
+	if again.begin(); !again.unfinished() && time.Since(began) < settleAfter/2 {
 		t.Error("a reload takes the file for one that shall be empty")
 	}
 	eventually(t, "the edit is seen", func() bool { edited, _ := f.look(); return edited })
@@ -190,5 +191,38 @@ func TestListFileSettles(t *testing.T) {
 	s.remove("blocked.list")
 	if edited, settled := f.look(); !edited || settled || !f.gone() {
 		t.Errorf("removed: edited %t, settled %t, gone %t", edited, settled, f.gone())
+	}
+}
+
+// TestHalfWrittenList: a write that pauses in the middle of a line, or after the file
+// was emptied, changes nothing for some seconds; one that ends its line is read at once.
+func TestHalfWrittenList(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "blocked.list")
+	for _, c := range []struct {
+		name, text string
+		waits      bool
+	}{
+		{"half a line", "@example.net\n@innocent.ex", true},
+		{"emptied", "", true},
+		{"whole lines", "@example.net\n@innocent.example\n", false},
+	} {
+		if err := os.WriteFile(path, []byte("@example.net\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file := &listFile{ListFile: config.ListFile{Key: "blocked.senders_file", ListFile: rules.ListFile{Kind: rules.SenderList, File: path}}}
+		file.begin()
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		written := time.Now()
+		edited := false
+		for !edited {
+			time.Sleep(20 * time.Millisecond)
+			edited, _ = file.look()
+		}
+		if took := time.Since(written); (took >= unfinishedAfter) != c.waits && took < unfinishedAfter+slowness {
+			t.Errorf("%s: read after %s", c.name, took)
+		}
 	}
 }

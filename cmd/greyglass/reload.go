@@ -172,17 +172,17 @@ func (r *reloader) dropUnused(files []listFile) {
 
 // keepGone has the last good list stay in force where the file is gone, as it
 // does without a reload: only at start does that mean an empty list. Where the
-// file has just been emptied it waits, as without a reload, for what follows.
+// file may be still written to it waits, as without a reload, for what follows.
 func (r *reloader) keepGone(lists config.Lists) {
 	for i := range r.files {
 		file := &r.files[i]
-		emptied := file.emptied()
+		unfinished := file.unfinished()
 		last := lists[file.ListFile]
-		if !file.gone() && !emptied || last == nil || last.Len() == 0 {
+		if !file.gone() && !unfinished || last == nil || last.Len() == 0 {
 			continue
 		}
 		r.lists[file.ListFile] = last
-		if emptied {
+		if unfinished {
 			continue
 		}
 		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(warning string) bool {
