@@ -212,9 +212,9 @@ func (d *daemon) stop() {
 
 func (d *daemon) reload() {
 	d.t.Helper()
-	n := d.count("configuration read anew")
+	n := d.count("configuration reloaded")
 	_ = d.cmd.Process.Signal(syscall.SIGHUP)
-	d.wait("a reload", func() bool { return d.count("configuration read anew") > n })
+	d.wait("a reload", func() bool { return d.count("configuration reloaded") > n })
 }
 
 func (d *daemon) count(msg string) (n int) {

@@ -140,7 +140,7 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 	{name: "blocked senders are deferred or denied, exceptions are not, and edits are seen", run: func(s *site) {
 		s.write("blocked.list", "# enough of these\n@pest.test\n")
 		s.write("exceptions.list", "carol\n")
-		s.wait("the lists", func() bool { return s.count("list read anew") >= 2 })
+		s.wait("the lists", func() bool { return s.count("list reloaded") >= 2 })
 		s.expect("blocked", s.try(unknown, "x@pest.test", bob), 451, "Mailbox full, retry later")
 		s.accepted("exception", s.try(unknown, "x@pest.test", carol))
 		s.mx.WaitMail(1)
@@ -150,7 +150,7 @@ whitelisted_nonstandard_triples = [["Client.Sender.test", "203.0.113", "<bob@exa
 		s.expect("denied", s.try(unknown, "x@pest.test", bob), 550, "Your email has not been and will not be delivered")
 
 		s.write("blocked.list", "@other.test\n")
-		s.wait("the edit", func() bool { return s.count("list read anew") >= 3 })
+		s.wait("the edit", func() bool { return s.count("list reloaded") >= 3 })
 		s.deferred("no longer blocked", s.try(unknown, "x@pest.test", bob))
 		if got, want := s.reasons(bob, 3), "blocked blocked not-seen-before"; got != want {
 			s.t.Errorf("reasons: got %q, want %q", got, want)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"greyglass/greylist/problem"
 )
 
 // Reply is an SMTP reply of ours: code, enhanced status code and text (RFC
@@ -38,7 +40,7 @@ func ParseReply(s string, verdict Verdict) (Reply, error) {
 		class, example = '5', `"550 5.7.1 Not wanted here"`
 	}
 	fail := func(what string) (Reply, error) {
-		return Reply{}, fmt.Errorf("%s; write a reply such as %s", what, example)
+		return Reply{}, problem.New("write a reply such as "+example, "%s", what)
 	}
 	first, text, _ := strings.Cut(s, " ")
 	code, err := strconv.Atoi(first)

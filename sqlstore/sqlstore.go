@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/problem"
 	"greyglass/sqlstore/backend"
 	"greyglass/sqlstore/postgres"
 	"greyglass/sqlstore/sqlite"
@@ -121,9 +122,9 @@ func checkScheme(url string) error {
 	scheme, _, ok := strings.Cut(url, ":")
 	switch {
 	case !ok:
-		return fmt.Errorf("sqlstore: %q names no database; %s", url, fix)
+		return problem.Of(url, fix, "names no database")
 	case scheme != "sqlite" && !isPostgres(url):
-		return fmt.Errorf("sqlstore: unknown kind of database %q; %s", scheme, fix)
+		return problem.New(fix, "unknown kind of database %q", scheme)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // machineClock is this machine's, with a monotonic reading.
-func machineClock() time.Time { return time.Now().Add(skew()) }
+func machineClock() time.Time { return time.Now().Add(clockOffset()) }
 
 // wallClock is this machine's, for people.
 func wallClock() time.Time { return machineClock().Round(0) }

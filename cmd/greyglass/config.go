@@ -14,8 +14,8 @@ func (p *program) configCommand() *cobra.Command {
 each value comes from: the default, a line of the file, an environment variable
 (GREYGLASS_SECTION__KEY), or --set.
 
-If there is any mistake, list every one, with where it stands and how to mend
-it, and exit with status 78. So it can be run before each restart or reload.`,
+If anything in it is wrong, list every problem with its place and its fix, and exit
+with status 78. Run it before each restart or reload.`,
 		Example: `  greyglass config
   greyglass config --config ./new.toml && systemctl reload greyglass`,
 		Args: arguments(),
@@ -25,7 +25,7 @@ it, and exit with status 78. So it can be run before each restart or reload.`,
 				return err
 			}
 			for _, warning := range loaded.Warnings {
-				fmt.Fprintf(p.stderr, "greyglass: warning: %s\n", warning)
+				fmt.Fprintf(p.stderr, "greyglass: warning: %s\n", warning.Detail)
 			}
 			return loaded.Print(p.stdout)
 		},

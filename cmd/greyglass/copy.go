@@ -19,8 +19,8 @@ func (p *program) copyCommand() *cobra.Command {
 	var from, to string
 	cmd := &cobra.Command{
 		Use:   "copy --from URL --to URL",
-		Short: "carry what is remembered to another database",
-		Long: `Carry what is remembered from one database to another, from SQLite to PostgreSQL or
+		Short: "copy all triplets to another database",
+		Long: `Copy all triplets from one database to another, from SQLite to PostgreSQL or
 back, while daemons use either. Of a triplet that both know, the entry is kept that
 lets it through now, or sooner. The database that is copied to is created if there is none; an
 SQLite file then belongs to the user who runs this command, which should be the
@@ -30,7 +30,7 @@ When all is copied it is checked. It may be interrupted, and run again: what is
 there already is not written once more. To move without losing anything, copy, let
 the daemons use the new database, and copy once more.
 
-The history that "greyglass stats" tells of is carried too. Where both databases
+The history that "greyglass stats" shows is copied too. Where both databases
 have counted the same hour, the greater count is kept.`,
 		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
 		Args:    arguments(),

@@ -55,10 +55,10 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	defer signal.Stop(hangup)
 
 	for _, warning := range loaded.Warnings {
-		d.log.Warn(warning)
+		d.log.Warn(warning.Detail)
 	}
 	if os.Geteuid() == 0 {
-		d.log.Warn("running as root, which is not needed; run it as a user of its own")
+		d.log.Warn("running as root; run the daemon as a user of its own")
 	}
 	c := loaded.Config
 	web, err := d.answerHTTP(c.Listen)
@@ -178,10 +178,10 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 		}
 	}
 	for _, address := range listen.Unused() {
-		d.log.Warn("systemd passed a socket that [listen] does not name; whoever connects there gets no answer; change the socket unit, or the configuration", "address", address)
+		d.log.Warn("systemd passed a socket that [listen] does not name; connections to it get no answer; change the socket unit or the configuration", "address", address)
 	}
 	if len(opened) == 0 {
-		d.log.Warn("listening nowhere, because listen.milter and listen.policy are empty")
+		d.log.Warn("no listeners configured: listen.milter and listen.policy are empty")
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (d *daemon) shutDown(f *front) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	if err := f.server.Shutdown(ctx, shutdownGrace); err != nil {
-		d.log.Warn("connections closed by force", "via", f.via, "error", err)
+		d.log.Warn("shutdown timed out; closed the remaining connections", "via", f.via, "error", err)
 	}
 }
 

@@ -18,8 +18,8 @@ func (p *program) expireCommand() *cobra.Command {
 		Use:   "expire",
 		Short: "remove what has expired, now",
 		Long: `Remove the triplets whose time is over: those that have waited for more than twice
-greylist.max_defer_time, and those that were let through and have then been silent for
-more than twice greylist.max_grey. It never changes what anybody is answered.
+greylist.max_defer_time, and those that passed and have not been
+seen for more than twice greylist.max_grey. It never changes a verdict.
 
 The daemon does this by itself, in the background. This command does it at once,
 in small steps beside the daemon's work.`,

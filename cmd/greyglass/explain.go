@@ -81,7 +81,7 @@ func memoryInWords(x judge.Explanation, now int64) string {
 	case e == nil:
 		return fmt.Sprintf("%s has not been seen before", x.Triplet)
 	case e.Passed():
-		return fmt.Sprintf("%s was let through %s ago, at %s", x.Triplet, ago(e.PassedAt, now), timeInWords(e.PassedAt))
+		return fmt.Sprintf("%s passed %s ago, at %s", x.Triplet, ago(e.PassedAt, now), timeInWords(e.PassedAt))
 	}
 	return fmt.Sprintf("%s is waiting for %s, since %s", x.Triplet, ago(e.FirstSeen, now), timeInWords(e.FirstSeen))
 }

@@ -12,9 +12,9 @@ import (
 func (p *program) forgetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget CLIENT SENDER RECIPIENT",
-		Short: "forget a triplet, which makes it a stranger again",
-		Long: `Forget a triplet: its next mail is answered as a stranger's. If nothing is known of it,
-say so and exit with status 1.
+		Short: "forget a triplet, which makes it unknown again",
+		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
+already, say so and exit with status 1.
 
 ` + envelopeHelp,
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"greyglass/cmd/greyglass/internal/digest"
+	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
 )
 
@@ -70,8 +70,8 @@ func TestHistory(t *testing.T) {
 	var o struct {
 		Waiting, Passed int64
 		HistoryBegins   *int64 `json:"history_begins"`
-		Periods         []digest.Period
-		Bars            []digest.Bar
+		Periods         []report.Period
+		Bars            []report.Bar
 	}
 	if err := json.Unmarshal([]byte(s.output("stats", "--json", "--since", "3h")), &o); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func (d *daemon) answerHTTP(c config.Listen) (*watch.Server, error) {
 	d.log.Info("listening", "via", "http", "address", c.HTTP, "bound", l.Addr().String())
 	go func() {
 		if err := web.Serve(l); err != nil {
-			d.log.Error("metrics and health cannot be asked for any more", "error", err)
+			d.log.Error("the http server failed; metrics and health are unavailable", "error", err)
 		}
 	}()
 	return web, nil

@@ -63,13 +63,13 @@ func TestWatched(t *testing.T) {
 	)
 
 	s.write("blocked.list", "spam@example.net\n@spam.example\n")
-	daemon.wait("list read anew")
+	daemon.wait("list reloaded")
 	daemon.counts(
 		`greyglass_list_entries{file="blocked"} 2`,
 		`greyglass_file_reads_total{file="blocked",result="ok"} 2`,
 	)
 	s.write("blocked.list", "spam@example.net\nnot a pattern\n")
-	daemon.wait("list not read anew")
+	daemon.wait("cannot read the list")
 	daemon.counts(`greyglass_list_entries{file="blocked"} 2`, `greyglass_file_stale{file="blocked"} 1`)
 	if _, body := daemon.get("/readyz"); !strings.Contains(body, "list blocked: 2 entries, read ") || !strings.Contains(body, "cannot be read any more") {
 		t.Errorf("/readyz:\n%s", body)

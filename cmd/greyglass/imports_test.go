@@ -10,15 +10,16 @@ import (
 // mayImport is the map of the code: what each package may import of ours. Names are
 // those below greyglass/, and cmd/greyglass/internal is written as "internal".
 var mayImport = map[string][]string{
-	"greylist/address": nil,
-	"greylist":         {"greylist/address"},
-	"greylist/rules":   {"greylist", "greylist/address"},
+	"greylist/problem": nil,
+	"greylist/address": {"greylist/problem"},
+	"greylist":         {"greylist/address", "greylist/problem"},
+	"greylist/rules":   {"greylist", "greylist/address", "greylist/problem"},
 	"greylist/clock":   {"greylist"},
 	"greylist/judge":   {"greylist", "greylist/address", "greylist/rules", "greylist/clock"},
 	"greylist/upkeep":  {"greylist", "greylist/clock", "greylist/judge"},
-	"sqlstore":         {"greylist", "sqlstore/backend", "sqlstore/postgres", "sqlstore/sqlite"},
+	"sqlstore":         {"greylist", "greylist/problem", "sqlstore/backend", "sqlstore/postgres", "sqlstore/sqlite"},
 
-	"milter/listen":   nil,
+	"milter/listen":   {"greylist/problem"},
 	"milter/deferred": {"greylist", "greylist/judge"},
 	"milter":          {"greylist", "greylist/address", "greylist/judge", "milter/deferred", "milter/listen"},
 	"milter/policyd":  {"greylist", "greylist/judge", "milter/deferred", "milter/listen"},
@@ -29,14 +30,14 @@ var mayImport = map[string][]string{
 	"sqlstore/postgres": {"greylist", "sqlstore/backend"},
 	"sqlstore/sqlite":   {"greylist", "sqlstore/backend"},
 
-	"internal/config":   {"greylist", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore"},
-	"internal/digest":   {"greylist"},
-	"internal/doctor":   {"greylist", "greylist/address", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config"},
+	"internal/config":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore"},
+	"internal/report":   {"greylist"},
+	"internal/doctor":   {"greylist", "greylist/problem", "greylist/address", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config"},
 	"internal/manual":   nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer": {"greylist"},
 	"internal/watch":    {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
-	"cmd/greyglass": {"greylist", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore",
-		"internal/config", "internal/digest", "internal/doctor", "internal/transfer", "internal/watch"},
+	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore",
+		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
 
 	"contrib/deb": nil,
 }
@@ -45,6 +46,7 @@ var mayImport = map[string][]string{
 // SQL, a wire protocol or the machine into the domain.
 var mustNotReach = map[string][]string{
 	"greylist":         append([]string{"log/slog", "net"}, outside...),
+	"greylist/problem": append([]string{"log/slog", "net"}, outside...),
 	"greylist/address": append([]string{"log/slog", "net"}, outside...),
 	"greylist/rules":   append([]string{"log/slog", "net"}, outside...),
 	"greylist/clock":   outside,

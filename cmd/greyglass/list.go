@@ -24,9 +24,9 @@ func (p *program) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "show what is remembered",
+		Short: "list the triplets",
 		Long: `Show the triplets that are remembered, the oldest first: those that wait, and those
-that have been let through. Times are UTC.
+that have passed. Times are UTC.
 
 With --json, print one array of objects that have the columns of the database's table
 (times in Unix seconds, null where it has not happened) and the state.`,
@@ -70,7 +70,7 @@ With --json, print one array of objects that have the columns of the database's 
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&filter.Waiting, "waiting", false, "only those that wait")
-	flags.BoolVar(&filter.Passed, "passed", false, "only those that have been let through")
+	flags.BoolVar(&filter.Passed, "passed", false, "only those that have passed")
 	flags.StringVar(&client, "client", "", "only those of this client `ADDRESS`")
 	flags.StringVar(&sender, "sender", "", "only those of this envelope sender `ADDRESS`")
 	flags.StringVar(&recipient, "recipient", "", "only those of this envelope recipient `ADDRESS`")

@@ -46,7 +46,7 @@ func (s *site) remove(name string) {
 	}
 }
 
-const notRead = "list not read anew; the last good one stays in force"
+const notRead = "cannot read the list; keeping the previous one"
 
 func TestListFileEdits(t *testing.T) {
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestListFileEdits(t *testing.T) {
 	if lines := daemon.find(notRead); len(lines) != 0 {
 		t.Errorf("%v", lines)
 	}
-	daemon.wait("list read anew", s.path("exceptions.list"))
+	daemon.wait("list reloaded", s.path("exceptions.list"))
 }
 
 // A list file that is removed stays in force, whether or not the daemon is told

@@ -146,9 +146,9 @@ func (p *process) signal(s syscall.Signal) {
 // reload sends SIGHUP and waits until the configuration holds.
 func (p *process) reload() {
 	p.t.Helper()
-	n := len(p.find("configuration read anew"))
+	n := len(p.find("configuration reloaded"))
 	p.signal(syscall.SIGHUP)
-	p.waitMore(n, "configuration read anew")
+	p.waitMore(n, "configuration reloaded")
 }
 
 // stop ends the daemon in good order, which must not take long.

@@ -114,19 +114,19 @@ func (r *reloader) reload() {
 	loaded, err := r.load()
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			r.log.Error("configuration not read anew; what was in force stays", "error", strings.TrimSpace(line))
+			r.log.Error("reload failed; keeping the current configuration", "error", strings.TrimSpace(line))
 		}
 		r.read.Failed(watch.Configuration)
 		return
 	}
 	if r.emptied(loaded) {
-		r.log.Error("configuration not read anew; what was in force stays", "error",
+		r.log.Error("reload failed; keeping the current configuration", "error",
 			loaded.EmptyFile+": empty or gone, as a file is in the middle of being saved; send SIGHUP again, or leave a comment in it for the defaults to hold")
 		return
 	}
 	running, wanted := r.loaded.Config, *loaded.Config
 	for _, key := range config.Restart(running, &wanted) {
-		r.log.Warn("changed, but needs a restart to take effect", "key", key)
+		r.log.Warn("changed; takes effect at a restart", "key", key)
 	}
 	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
@@ -136,17 +136,17 @@ func (r *reloader) reload() {
 	r.keepGone(lists)
 	r.noteAll()
 	for _, warning := range loaded.Warnings {
-		r.log.Warn(warning)
+		r.log.Warn(warning.Detail)
 	}
 	r.handler.adopt(loaded.Config.Log)
 	r.limiter.SetLimits(limitsOf(loaded.Config.Limits))
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
-			r.log.Warn("store.synchronous could not be changed", "error", err)
+			r.log.Warn("cannot change store.synchronous", "error", err)
 		}
 	}
 	r.adoptLists()
-	r.log.Info("configuration read anew", "mode", loaded.Config.Greylist.Mode)
+	r.log.Info("configuration reloaded", "mode", loaded.Config.Greylist.Mode)
 }
 
 // emptied reports whether a file that configures what is in force has nothing in
@@ -185,9 +185,7 @@ func (r *reloader) keepGone(lists config.Lists) {
 		if unfinished {
 			continue
 		}
-		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(warning string) bool {
-			return strings.HasPrefix(warning, file.String()+": ") // that the list is empty
-		})
+		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(w config.Warning) bool { return w.Key == file.String() })
 		r.complain(file, fs.ErrNotExist)
 	}
 }
@@ -196,7 +194,7 @@ func (r *reloader) keepGone(lists config.Lists) {
 func (r *reloader) adoptLists() {
 	policy, err := r.loaded.Config.Policy(r.lists)
 	if err != nil {
-		r.log.Error("lists not taken over; what was in force stays", "error", err)
+		r.log.Error("cannot apply the lists; keeping the previous ones", "error", err)
 		return
 	}
 	r.judge.Adopt(policy)
@@ -232,7 +230,7 @@ func (r *reloader) pollLists() {
 		r.adoptLists()
 	}
 	for _, path := range news { // who reads that may rely on it
-		r.log.Info("list read anew", "file", path)
+		r.log.Info("list reloaded", "file", path)
 	}
 }
 
@@ -246,6 +244,6 @@ func (r *reloader) complain(file *listFile, err error) {
 	}
 	file.complaint = text
 	for line := range strings.Lines(text) {
-		r.log.Error("list not read anew; the last good one stays in force", "file", file.File, "error", strings.TrimSpace(line))
+		r.log.Error("cannot read the list; keeping the previous one", "file", file.File, "error", strings.TrimSpace(line))
 	}
 }

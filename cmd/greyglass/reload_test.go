@@ -63,7 +63,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait("configuration not read anew; what was in force stays", s.file+": no such file")
+	daemon.wait("reload failed; keeping the current configuration", s.file+": no such file")
 	expect("already-grey")
 }
 
@@ -81,17 +81,17 @@ func TestReloadOfAnEmptyFile(t *testing.T) {
 	}
 	s.write("greyglass.toml", "")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+": empty or gone", "send SIGHUP again, or leave a comment in it")
+	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+": empty or gone", "send SIGHUP again, or leave a comment in it")
 	expect("allowed-client")
 	s.write("greyglass.toml", "log.format = \"json\"\n")
 	daemon.reload()
 	expect("not-seen-before")
 	s.write("greyglass.toml", "# nothing\n")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait("INFO", `msg=\"configuration read anew\"`)
+	daemon.wait("INFO", `msg=\"configuration reloaded\"`)
 	s.write("greyglass.toml", "") // which changes nothing any more
 	daemon.signal(syscall.SIGHUP)
-	daemon.waitMore(1, "INFO", `msg=\"configuration read anew\"`)
+	daemon.waitMore(1, "INFO", `msg=\"configuration reloaded\"`)
 }
 
 // Limits hold from a reload on, for whoever is connected already too.
@@ -143,12 +143,12 @@ func TestReloadOfWhatNeedsARestart(t *testing.T) {
 	for n := range 2 { // it says so each time
 		daemon.reload()
 		for _, key := range []string{"listen.milter", "listen.socket_mode", "store.url"} {
-			if got := len(daemon.find("changed, but needs a restart to take effect", `"key":"`+key+`"`)); got != n+1 {
+			if got := len(daemon.find("changed; takes effect at a restart", `"key":"`+key+`"`)); got != n+1 {
 				t.Errorf("after %d reloads %s is named %d times", n+1, key, got)
 			}
 		}
 	}
-	if lines := daemon.find("needs a restart"); len(lines) != 6 {
+	if lines := daemon.find("takes effect at a restart"); len(lines) != 6 {
 		t.Errorf("%v", lines)
 	}
 	// All else holds, and the old socket and the old database are still in use.
@@ -168,8 +168,8 @@ func TestReloadOfMistakes(t *testing.T) {
 	daemon := s.serve()
 	s.write("greyglass.toml", "[greylist]\nmode = \"off\"\ntypo = 1\n[log]\nlevel = \"error\"\n")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+`:2: greylist.mode = \"off\"`)
-	daemon.wait(`"ERROR"`, "configuration not read anew; what was in force stays", s.file+":3: greylist.typo = 1: unknown key")
+	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+`:2: greylist.mode = \"off\"`)
+	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+":3: greylist.typo = 1: unknown key")
 	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "allowed-client" {
 		t.Errorf("reason %q", got)
 	}
@@ -177,9 +177,9 @@ func TestReloadOfMistakes(t *testing.T) {
 	// So is a list that is broken.
 	s.configure(nil)
 	s.write("blocked.list", "ok@example.net\nnothing\n")
-	daemon.wait("list not read anew", s.path("blocked.list")+":2:")
+	daemon.wait("cannot read the list", s.path("blocked.list")+":2:")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait("configuration not read anew", s.path("blocked.list")+":2:")
+	daemon.wait("reload failed", s.path("blocked.list")+":2:")
 	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "allowed-client" {
 		t.Errorf("reason %q", got)
 	}
@@ -189,8 +189,8 @@ func TestReloadOfMistakes(t *testing.T) {
 	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "not-seen-before" {
 		t.Errorf("reason %q", got)
 	}
-	if n := len(daemon.find("configuration read anew")); n != 1 {
-		t.Errorf("read anew %d times", n)
+	if n := len(daemon.find("configuration reloaded")); n != 1 {
+		t.Errorf("reloaded %d times", n)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestReloadOfTheLog(t *testing.T) {
 	daemon := s.serve()
 	s.configure(conf{"log.format": `"text"`})
 	daemon.signal(syscall.SIGHUP)
-	line := daemon.wait(`msg=\"configuration read anew\"`).str("text")
+	line := daemon.wait(`msg=\"configuration reloaded\"`).str("text")
 	if !strings.Contains(line, "level=INFO") {
 		t.Errorf("%s", line)
 	}
@@ -208,10 +208,10 @@ func TestReloadOfTheLog(t *testing.T) {
 	// Each reload also warns, which tells what was logged before it.
 	s.configure(conf{"log.level": `"warn"`, "listen.socket_mode": `"0600"`})
 	eventually(t, "decisions are not logged any more", func() bool {
-		before, n := len(daemon.find("quiet@example.org")), len(daemon.find("needs a restart"))
+		before, n := len(daemon.find("quiet@example.org")), len(daemon.find("takes effect at a restart"))
 		s.ask("203.0.113.7", "ann@example.net", "quiet@example.org")
 		daemon.signal(syscall.SIGHUP)
-		daemon.waitMore(n, "needs a restart")
+		daemon.waitMore(n, "takes effect at a restart")
 		return len(daemon.find("quiet@example.org")) == before
 	})
 	s.configure(nil)

@@ -29,17 +29,17 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "greyglass",
 		Short: "greylisting for Sendmail, Postfix and Exim",
-		Long: `Greyglass is a greylisting daemon. It answers a stranger (a client, an envelope
-sender and an envelope recipient that it has never seen together) with "try
-again later", and lets through whoever comes back at the right time: mail servers
-do, most spam engines do not.
+		Long: `Greyglass is a greylisting daemon. It defers an unknown triplet (a client, an envelope
+sender and an envelope recipient that it has not seen together) with "try again
+later", and accepts it when it is retried at the right time: mail servers retry, most
+spam engines do not.
 
-'greyglass serve' is the daemon. The other commands say what it would answer
-and why, show what it remembers and change it, while the daemon runs or not.`,
-		Example: `  greyglass config                     what is configured, and where each value comes from
+'greyglass serve' is the daemon. The other commands show what it would answer
+and why, list the triplets and change them, while the daemon runs or not.`,
+		Example: `  greyglass config                     the configuration, and where each value comes from
   greyglass explain 203.0.113.7 ann@example.net bob@example.org
                                        why would this mail be delayed?
-  greyglass list --waiting --limit 20  who is waiting`,
+  greyglass list --waiting --limit 20  triplets that wait`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ and why, show what it remembers and change it, while the daemon runs or not.`,
 	// In completions: a command names files where it takes any.
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{flagMistake(err), cmd.CommandPath()}
+		return &usageError{flagProblem(err), cmd.CommandPath()}
 	})
 	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
@@ -90,8 +90,8 @@ func noSuchCommand(root *cobra.Command, name string) error {
 	return &usageError{err, "greyglass"}
 }
 
-// flagMistake says what is wrong with a flag without words of Go.
-func flagMistake(err error) error {
+// flagProblem says what is wrong with a flag without words of Go.
+func flagProblem(err error) error {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err
@@ -116,7 +116,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 
 func unexpected(argument string) error { return fmt.Errorf("unexpected argument %q", argument) }
 
-// load loads the configuration. Its error is a [*config.Mistakes].
+// load loads the configuration. Its error is a [*config.Problems].
 func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 	return config.Load(config.Source{
 		File:         p.configFile,

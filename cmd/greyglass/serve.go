@@ -25,10 +25,9 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Run the daemon in the foreground, logging to standard error, until it is told to end
 (SIGTERM or SIGINT): it then answers what it has been asked, and exits with status 0.
 
-SIGHUP makes it read the configuration anew, but for [listen] and store.url, which need
-a restart. The lists of blocked senders and of exceptions are read anew by
-themselves, within two seconds of an edit. What cannot be read is logged, and the
-last good state is kept.`,
+SIGHUP reloads the configuration, except [listen] and store.url, which need a restart.
+An edit of the lists of blocked senders and of exceptions takes effect by itself
+within two seconds. What cannot be read is logged; the daemon keeps the previous state.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := p.load(cmd)

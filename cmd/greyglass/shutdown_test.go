@@ -122,7 +122,7 @@ func TestShutdownAnswersWhatItWasAsked(t *testing.T) {
 	if got := s.list("--recipient", "bob@example.org"); len(got) != 1 {
 		t.Errorf("remembered: %v", got)
 	}
-	if lines := daemon.find("by force"); len(lines) != 0 {
+	if lines := daemon.find("closed the remaining connections"); len(lines) != 0 {
 		t.Errorf("%v", lines)
 	}
 }

@@ -68,13 +68,13 @@ func TestStartWarns(t *testing.T) {
 	for _, want := range []string{
 		`blocked.exceptions_file = \"missing.list\": no such file, so the list is empty`,
 		"GREYGLASS_X: ignored",
-		"listening nowhere",
+		"no listeners configured",
 	} {
 		if n := len(daemon.find(`"WARN"`, want)); n != 1 {
 			t.Errorf("%d warnings that say %s", n, want)
 		}
 	}
-	asRoot := len(daemon.find(`"WARN"`, "running as root, which is not needed"))
+	asRoot := len(daemon.find(`"WARN"`, "running as root"))
 	if want := os.Geteuid() == 0; (asRoot == 1) != want {
 		t.Errorf("%d warnings of being root, which is %t", asRoot, want)
 	}

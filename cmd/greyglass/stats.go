@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/cmd/greyglass/internal/digest"
+	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
 )
 
@@ -30,9 +30,9 @@ type statsJSON struct {
 	Bytes         int64  `json:"bytes"`
 
 	HistoryBegins *int64          `json:"history_begins"` // Unix seconds, null if there is none
-	Periods       []digest.Period `json:"periods"`
-	Bars          []digest.Bar    `json:"bars"`
-	Senders       digest.Senders  `json:"senders"`
+	Periods       []report.Period `json:"periods"`
+	Bars          []report.Bar    `json:"bars"`
+	Senders       report.Senders  `json:"senders"`
 }
 
 func (p *program) statsCommand() *cobra.Command {
@@ -40,10 +40,10 @@ func (p *program) statsCommand() *cobra.Command {
 	var since string
 	cmd := &cobra.Command{
 		Use:   "stats",
-		Short: "what greylisting does: numbers of the last day and month",
-		Long: `Show what is remembered now, and what happened in the last day and in the last 30
-days: how many recipients were accepted and deferred, how many strangers came back and
-after how long, how many never did; and which senders the greylist costs most. Large
+		Short: "show what greylisting did in the last day and month",
+		Long: `Show the number of triplets now, and what happened in the last day and in the last 30
+days: how many recipients were accepted and deferred, how many unknown triplets were
+retried and after how long, how many never were; and which senders wait most. Large
 senders stand out whose mail is tried again from another address each time.
 
 The history is what the daemon counts by the hour and writes down once a minute. It is
@@ -56,7 +56,7 @@ Times are UTC; with --json, which prints one object, they are Unix seconds.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := wallClock().Unix()
-			periods := []period{{"The last 30 days", now - 30*digest.Day}, {"The last 24 hours", now - digest.Day}}
+			periods := []period{{"The last 30 days", now - 30*report.Day}, {"The last 24 hours", now - report.Day}}
 			if since != "" {
 				from, err := parseSince(since, now)
 				if err != nil {
@@ -92,9 +92,9 @@ type statistics struct {
 	greylist.Stats
 	begins  int64 // the oldest hour of the history that was asked for; zero: there is none
 	titles  []string
-	periods []digest.Period // the longest first
-	bars    []digest.Bar    // of the shortest
-	senders digest.Senders
+	periods []report.Period // the longest first
+	bars    []report.Bar    // of the shortest
+	senders report.Senders
 }
 
 func newStatistics(ctx context.Context, store greylist.Store, windows greylist.Windows, periods []period, now int64) (s statistics, err error) {
@@ -112,10 +112,10 @@ func newStatistics(ctx context.Context, store greylist.Store, windows greylist.W
 	for _, p := range periods {
 		since := greylist.HourOf(p.since)
 		s.titles = append(s.titles, p.title)
-		s.periods = append(s.periods, digest.Of(h, since, now, windows.MaxDeferTime))
-		s.bars = digest.Bars(h, since, now)
+		s.periods = append(s.periods, report.Of(h, since, now, windows.MaxDeferTime))
+		s.bars = report.Bars(h, since, now)
 	}
-	s.senders, err = digest.SendersOf(store.List(ctx, greylist.Filter{Limit: digest.MaxRecords}), longest, worstSenders)
+	s.senders, err = report.SendersOf(store.List(ctx, greylist.Filter{Limit: report.MaxRecords}), longest, worstSenders)
 	return s, err
 }
 
@@ -140,7 +140,7 @@ func (s statistics) print(w io.Writer) error {
 		for i, p := range s.periods {
 			p.Print(&out, s.titles[i])
 		}
-		digest.PrintBars(&out, s.bars)
+		report.PrintBars(&out, s.bars)
 	}
 	if err := s.senders.Print(&out); err != nil {
 		return err

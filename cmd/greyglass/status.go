@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist/problem"
 	"greyglass/milter/listen"
 )
 
@@ -19,7 +19,7 @@ const (
 	statusConfig   = 78 // EX_CONFIG
 )
 
-// usageError is a mistake on the command line.
+// usageError is a problem on the command line.
 type usageError struct {
 	err     error
 	command string // to ask for help of
@@ -39,13 +39,13 @@ func (e *databaseError) Unwrap() error { return e.err }
 // report prints the error, if there is one, and returns the exit status.
 func (p *program) report(err error) int {
 	var usage *usageError
-	var mistakes *config.Mistakes
+	var problems *config.Problems
 	var database *databaseError
 	switch {
 	case err == nil:
 		return statusOK
-	case errors.As(err, &mistakes):
-		fmt.Fprintln(p.stderr, mistakes.Error()) // a line each, with file and line
+	case errors.As(err, &problems):
+		fmt.Fprintln(p.stderr, problems.Error()) // a line each, with file and line
 		return statusConfig
 	}
 	fmt.Fprintf(p.stderr, "greyglass: %s\n", inWords(err))
@@ -66,9 +66,5 @@ func inWords(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
 	}
-	text := err.Error()
-	for _, name := range []string{"greylist: ", "sqlstore: ", "milter: ", "config: "} {
-		text = strings.TrimPrefix(text, name)
-	}
-	return text
+	return problem.Text(err)
 }

@@ -32,7 +32,7 @@ func (i *injector) reloadTo(s *settings) {
 	i.weather.count("SIGHUP")
 	done := i.inForce.change(regime{s, i.inForce.present().lists})
 	defer done()
-	i.hangUp(s.toml(i.places, false), "configuration read anew")
+	i.hangUp(s.toml(i.places, false), "configuration reloaded")
 }
 
 // reloadBroken gives it one that it must not take.
@@ -41,7 +41,7 @@ func (i *injector) reloadBroken(*rand.Rand) {
 	defer i.config.Unlock()
 	i.weather.count("broken SIGHUP")
 	s := i.inForce.present().settings
-	i.hangUp(s.toml(i.places, true), "configuration not read anew; what was in force stays")
+	i.hangUp(s.toml(i.places, true), "reload failed; keeping the current configuration")
 	i.check(write(i.places.config, s.toml(i.places, false)))
 }
 
@@ -86,7 +86,7 @@ func (i *injector) editList(r *rand.Rand) {
 	}
 	done := i.inForce.change(regime{present.settings, edited})
 	defer done()
-	i.save(r, file, content, "list read anew")
+	i.save(r, file, content, "list reloaded")
 }
 
 func toggle(list map[string]bool, entry string) {
@@ -104,8 +104,8 @@ func (i *injector) breakList(r *rand.Rand) {
 	i.weather.count("broken list edits")
 	present := i.inForce.present()
 	good := present.blockedText()
-	i.save(r, i.places.blocked, "@good.example\nthis is no address\n", "list not read anew; the last good one stays in force")
-	i.save(r, i.places.blocked, good, "list read anew")
+	i.save(r, i.places.blocked, "@good.example\nthis is no address\n", "cannot read the list; keeping the previous one")
+	i.save(r, i.places.blocked, good, "list reloaded")
 }
 
 // save writes a list as editors do, in either way, and waits until the daemon

@@ -75,7 +75,7 @@ func TestUnits(t *testing.T) {
 	t.Run("the journal has priorities, and logcheck ignores what is normal", func(t *testing.T) {
 		m.Run("echo '@@@' >/etc/greyglass/blocked_emails.list")
 		eventually(t, "an error in the journal", func() bool {
-			return strings.Contains(m.Run("journalctl -u greyglass -p err -o cat"), `level=ERROR msg="list not read anew`)
+			return strings.Contains(m.Run("journalctl -u greyglass -p err -o cat"), `level=ERROR msg="cannot read the list`)
 		})
 		m.Run(": >/etc/greyglass/blocked_emails.list && systemctl reload greyglass")
 		if strings.Contains(m.Run("journalctl -u greyglass -o cat"), "<6>") {

@@ -28,8 +28,8 @@ func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 }
 
 // ParseLines reads a list file: one entry a line, which is handed to add; empty
-// lines, and lines that begin with "#", mean nothing. Its error holds one line for
-// each bad line of the file, in the form "name:line: what".
+// lines, and lines that begin with "#", mean nothing. Its error joins a
+// [*LineError] for each bad line.
 func ParseLines(r io.Reader, name string, add func(line string) error) error {
 	var errs []error
 	lines := bufio.NewScanner(r)
@@ -37,7 +37,7 @@ func ParseLines(r io.Reader, name string, add func(line string) error) error {
 	n := 0
 	for lines.Scan() {
 		if len(errs) == maxListErrors {
-			errs = append(errs, fmt.Errorf("%s:%d: further lines were not looked at", name, n+1))
+			errs = append(errs, &LineError{name, n + 1, errors.New("further lines were not looked at")})
 			break
 		}
 		n++
@@ -50,15 +50,27 @@ func ParseLines(r io.Reader, name string, add func(line string) error) error {
 			continue
 		}
 		if !utf8.ValidString(line) {
-			errs = append(errs, fmt.Errorf("%s:%d: not UTF-8 text", name, n))
+			errs = append(errs, &LineError{name, n, errors.New("not UTF-8 text")})
 		} else if err := add(line); err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+			errs = append(errs, &LineError{name, n, err})
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		errs = append(errs, fmt.Errorf("%s:%d: longer than %d octets", name, n+1, maxListLine))
+		errs = append(errs, &LineError{name, n + 1, fmt.Errorf("longer than %d octets", maxListLine)})
 	} else if err != nil {
 		errs = append(errs, fmt.Errorf("%s: %w", name, err))
 	}
 	return errors.Join(errs...)
 }
+
+// LineError is the error of a line of a file.
+type LineError struct {
+	File string
+	Line int // from one
+	Err  error
+}
+
+// Where is the place, as compilers write it.
+func (e *LineError) Where() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
+func (e *LineError) Error() string { return e.Where() + ": " + e.Err.Error() }
+func (e *LineError) Unwrap() error { return e.Err }

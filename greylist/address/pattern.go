@@ -1,9 +1,10 @@
 package address
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"greyglass/greylist/problem"
 )
 
 // Patterns is an immutable set of address patterns, as lists hold them:
@@ -36,11 +37,11 @@ const (
 func (p *Patterns) add(pattern string, whose Whose) error {
 	s := strings.TrimSpace(pattern)
 	if strings.HasPrefix(s, "<") != strings.HasSuffix(s, ">") || strings.ContainsAny(strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">"), "<>") {
-		return fmt.Errorf("%q has an angle bracket without its partner", pattern)
+		return problem.Of(pattern, "", "has an angle bracket without its partner")
 	}
 	if s == NullSender {
 		if whose == Recipients {
-			return fmt.Errorf("%q is the null sender, and never a recipient", pattern)
+			return problem.Of(pattern, "", "is the null sender, and never a recipient")
 		}
 		put(&p.addresses, NullSender)
 		return nil
@@ -56,21 +57,21 @@ func (p *Patterns) add(pattern string, whose Whose) error {
 	}
 	switch {
 	case s == "" || Printable(s) != s:
-		return fmt.Errorf("%q is not an address", pattern)
+		return problem.Of(pattern, "", "is not an address")
 	case strings.ContainsAny(s, " \t") && !strings.Contains(s, `"`):
-		return fmt.Errorf("%q holds a space; write one address", pattern)
+		return problem.Of(pattern, "write one address", "holds a space")
 	case hasDomain && strings.Contains(domain, "*"), strings.Trim(local, "*") == "":
-		return fmt.Errorf("%q is not a pattern; write @example.org for a domain, @*.example.org for its subdomains, or * for any address", pattern)
+		return problem.Of(pattern, "write @example.org for a domain, @*.example.org for its subdomains, or * for any address", "is not a pattern")
 	case hasDomain && domain == "":
-		return fmt.Errorf("%q has nothing after the @", pattern)
+		return problem.Of(pattern, "", "has nothing after the @")
 	case hasDomain:
 		return p.addAddress(pattern, s)
 	case strings.ContainsAny(s, separators) && !strings.Contains(s, `"`):
-		return fmt.Errorf("%q holds more than an address; write one address", pattern)
+		return problem.Of(pattern, "write one address", "holds more than an address")
 	case whose == Recipients:
 		put(&p.locals, Fold(s))
 	default:
-		return fmt.Errorf("%q is not an address; write user@example.org, or @example.org for a whole domain", pattern)
+		return problem.Of(pattern, "write user@example.org, or @example.org for a whole domain", "is not an address")
 	}
 	return nil
 }
@@ -83,10 +84,10 @@ func (p *Patterns) addAddress(pattern, s string) error {
 	folded := Fold(s)
 	local, domain, _ := Cut(folded)
 	if _, err := foldDomain(domain); err != nil {
-		return fmt.Errorf("%q is not an address: %w", pattern, err)
+		return problem.Within(pattern, "is not an address", err)
 	}
 	if strings.ContainsAny(local, separators+"@") && !strings.Contains(s, `"`) {
-		return fmt.Errorf("%q is not an address; write one, as user@example.org", pattern)
+		return problem.Of(pattern, "write one, as user@example.org", "is not an address")
 	}
 	put(&p.addresses, folded)
 	return nil
@@ -96,7 +97,7 @@ func (p *Patterns) addDomain(pattern, domain string) error {
 	sub := strings.HasPrefix(domain, "*.")
 	name, err := foldDomain(strings.TrimPrefix(domain, "*."))
 	if err != nil {
-		return fmt.Errorf("%q is not a pattern: %w", pattern, err)
+		return problem.Within(pattern, "is not a pattern", err)
 	}
 	if sub {
 		put(&p.subdomains, name)
@@ -118,7 +119,7 @@ func foldDomain(s string) (string, error) {
 	name := strings.ToLower(s)
 	if name == "" || strings.ContainsAny(name, " \t*@<>,;/#\"") || strings.Contains(name, ":") && !strings.HasPrefix(name, "[") || Printable(name) != name ||
 		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
-		return "", fmt.Errorf("%q is not a domain; write it as example.org", s)
+		return "", problem.Of(s, "write it as example.org", "is not a domain")
 	}
 	return Domain(name), nil
 }

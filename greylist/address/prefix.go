@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"greyglass/greylist/problem"
 )
 
 // ParsePrefix reads an address prefix of a list: a full address, a CIDR (RFC
@@ -29,7 +31,7 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return netip.Prefix{}, fmt.Errorf("%q reaches beyond the IPv4-mapped addresses; write an IPv4 network, such as 192.0.2.0/24", s)
+			return netip.Prefix{}, problem.Of(s, "write an IPv4 network, such as 192.0.2.0/24", "reaches beyond the IPv4-mapped addresses")
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
@@ -37,7 +39,7 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 }
 
 func notPrefix(s string) error {
-	return fmt.Errorf("%q is not an address prefix; write an address, a network such as 192.0.2.0/24 or 2001:db8::/32, or leading octets such as 192.0.2", s)
+	return problem.Of(s, "write an address, a network such as 192.0.2.0/24 or 2001:db8::/32, or leading octets such as 192.0.2", "is not an address prefix")
 }
 
 // parseOctets reads one to three leading octets, with or without a dot at the end.
@@ -79,7 +81,7 @@ func ParseIP(s string) (netip.Addr, error) {
 func ParseAddress(s string) (netip.Addr, error) {
 	addr, err := ParseIP(s)
 	if err != nil {
-		return addr, fmt.Errorf("%w; write a full IPv4 or IPv6 address", err)
+		return addr, problem.Of(s, "write a full IPv4 or IPv6 address", "is not an IP address")
 	}
 	return addr, nil
 }

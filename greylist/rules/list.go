@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 )
 
 // ListKind says whose list a file is: what stands before `in list(FILE)`.
@@ -99,7 +100,7 @@ func (l *List) addClient(entry string) error {
 	}
 	name, below := strings.CutPrefix(entry, ".")
 	if !isHostName(name) || strings.Trim(name, "0123456789./") == "" {
-		return fmt.Errorf("%q is neither the name of a host or domain nor an address; write one, as mx.example.net, .example.net or 192.0.2.0/24", entry)
+		return problem.Of(entry, "write one, as mx.example.net, .example.net or 192.0.2.0/24", "is neither the name of a host or domain nor an address")
 	}
 	if below {
 		l.below[foldHost(name)] = true

@@ -9,6 +9,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 )
 
 // networks is a set of address prefixes. Looking an address up costs the same
@@ -52,7 +53,7 @@ type triple struct{ sender, recipient address.Patterns }
 
 func (r *Set) addTriple(entry []string) error {
 	if len(entry) != 3 {
-		return fmt.Errorf("%d values; write [client address or prefix, sender, recipient]", len(entry))
+		return problem.New("write [client address or prefix, sender, recipient]", "%d values", len(entry))
 	}
 	prefix, err := address.ParsePrefix(entry[0])
 	if err != nil {
@@ -97,11 +98,11 @@ type nonstandardTriple struct {
 
 func (r *Set) addNonstandard(entry []string) error {
 	if len(entry) != 3 {
-		return fmt.Errorf("%d values; write [HELO name, client address or prefix, recipient]", len(entry))
+		return problem.New("write [HELO name, client address or prefix, recipient]", "%d values", len(entry))
 	}
 	helo := foldHelo(entry[0])
 	if helo == "" || helo == "*" {
-		return fmt.Errorf("%q is not a HELO name; to allow any name, use whitelisted_triples", entry[0])
+		return problem.Of(entry[0], "to allow any name, use whitelisted_triples", "is not a HELO name")
 	}
 	prefix, err := address.ParsePrefix(entry[1])
 	if err != nil {

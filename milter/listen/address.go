@@ -8,6 +8,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"greyglass/greylist/problem"
 )
 
 // Address is where a front end listens or is reached, spelled as MTAs spell
@@ -34,19 +36,18 @@ const maxSocketName = 255
 //
 // PORT@HOST is how Sendmail and Postfix's libmilter write it. HOST may be a
 // name, which is resolved when it is used; port 0 is any free port.
-// The error quotes the address, says what is wrong with it and, after a
-// semicolon, how to fix it.
+// The error is a [*problem.Error].
 func ParseAddress(s string) (Address, error) {
-	a, err := parseAddress(s)
-	if err != nil {
-		return Address{}, fmt.Errorf("%q %w", s, err)
+	a, bad := parseAddress(s)
+	if bad != nil {
+		return Address{}, problem.Of(s, bad.Fix, bad.Detail)
 	}
 	return a, nil
 }
 
-func parseAddress(s string) (Address, error) {
+func parseAddress(s string) (Address, *problem.Error) {
 	if strings.ContainsRune(s, 0) {
-		return Address{}, errors.New("holds a NUL character; remove it")
+		return Address{}, problem.New("remove it", "holds a NUL character")
 	}
 	if strings.HasPrefix(s, "/") {
 		return parseUnix(s)
@@ -60,43 +61,43 @@ func parseAddress(s string) (Address, error) {
 	case ok && scheme == "systemd":
 		return parseSystemd(rest)
 	}
-	return Address{}, errors.New("does not begin with a family; write inet:127.0.0.1:8895, inet6:[::1]:8895, unix:/run/greyglass/milter.sock or systemd:NAME")
+	return Address{}, problem.New("write inet:127.0.0.1:8895, inet6:[::1]:8895, unix:/run/greyglass/milter.sock or systemd:NAME", "does not begin with a family")
 }
 
-func parseUnix(p string) (Address, error) {
+func parseUnix(p string) (Address, *problem.Error) {
 	switch {
 	case p == "":
-		return Address{}, errors.New("has no path; write unix:/run/greyglass/milter.sock")
+		return Address{}, problem.New("write unix:/run/greyglass/milter.sock", "has no path")
 	case !strings.HasPrefix(p, "/"):
-		return Address{}, errors.New("has a relative path; write it in full, as unix:/run/greyglass/milter.sock")
+		return Address{}, problem.New("write it in full, as unix:/run/greyglass/milter.sock", "has a relative path")
 	case strings.HasSuffix(p, "/"):
-		return Address{}, errors.New("names a folder; add the name of the socket, as in unix:/run/greyglass/milter.sock")
+		return Address{}, problem.New("add the name of the socket, as in unix:/run/greyglass/milter.sock", "names a folder")
 	}
 	p = path.Clean(p)
 	if len(p) > maxSocketPath {
-		return Address{}, fmt.Errorf("has a path of %d bytes, and unix sockets allow %d; choose a shorter one", len(p), maxSocketPath)
+		return Address{}, problem.New("choose a shorter one", "has a path of %d bytes, and unix sockets allow %d", len(p), maxSocketPath)
 	}
 	return Address{"unix", p}, nil
 }
 
-func parseSystemd(name string) (Address, error) {
+func parseSystemd(name string) (Address, *problem.Error) {
 	const fix = "write the FileDescriptorName= of the socket unit, as in systemd:milter"
 	if name == "" {
-		return Address{}, errors.New("has no name; " + fix)
+		return Address{}, problem.New(fix, "has no name")
 	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c > '~' || c == ':' {
-			return Address{}, fmt.Errorf("has a name with %q in it, which systemd does not allow; %s", c, fix)
+			return Address{}, problem.New(fix, "has a name with %q in it, which systemd does not allow", c)
 		}
 	}
 	if len(name) > maxSocketName {
-		return Address{}, fmt.Errorf("has a name longer than %d bytes; %s", maxSocketName, fix)
+		return Address{}, problem.New(fix, "has a name longer than %d bytes", maxSocketName)
 	}
 	return Address{"systemd", name}, nil
 }
 
 // parseInet reads what follows "inet:" or "inet6:".
-func parseInet(scheme, s string) (Address, error) {
+func parseInet(scheme, s string) (Address, *problem.Error) {
 	loopback := "127.0.0.1"
 	if scheme == "inet6" {
 		loopback = "[::1]"
@@ -106,26 +107,26 @@ func parseInet(scheme, s string) (Address, error) {
 	if !reversed {
 		i := strings.LastIndexByte(s, ':')
 		if _, err := strconv.ParseUint(s, 10, 16); err == nil {
-			return Address{}, fmt.Errorf("has no host; write %s:%s:%s, or 0.0.0.0 or [::] as the host to listen on all interfaces", scheme, loopback, s)
+			return Address{}, problem.New(fmt.Sprintf("write %s:%s:%s, or 0.0.0.0 or [::] as the host to listen on all interfaces", scheme, loopback, s), "has no host")
 		}
 		if i < 0 || strings.HasSuffix(s, "]") {
-			return Address{}, errors.New("has no port; write " + example)
+			return Address{}, problem.New("write "+example, "has no port")
 		}
 		host, port = s[:i], s[i+1:]
 		if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-			return Address{}, errors.New("has an IPv6 address without brackets; write inet6:[::1]:8895")
+			return Address{}, problem.New("write inet6:[::1]:8895", "has an IPv6 address without brackets")
 		}
 	}
 	if host == "" {
-		return Address{}, fmt.Errorf("has no host; write %s, or 0.0.0.0 or [::] as the host to listen on all interfaces", example)
+		return Address{}, problem.New("write "+example+", or 0.0.0.0 or [::] as the host to listen on all interfaces", "has no host")
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return Address{}, fmt.Errorf("has %q for a port; write a number from 0 to 65535, as in %s", port, example)
+		return Address{}, problem.New("write a number from 0 to 65535, as in "+example, "has %q for a port", port)
 	}
 	network, host, err := parseHost(scheme, host)
 	if err != nil {
-		return Address{}, fmt.Errorf("%w; write %s", err, example)
+		return Address{}, problem.New("write "+example, "%v", err)
 	}
 	return Address{network, net.JoinHostPort(host, strconv.FormatUint(n, 10))}, nil
 }

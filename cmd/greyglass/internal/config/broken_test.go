@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBroken loads each broken configuration, which must give the mistakes that
+// TestBroken loads each broken configuration, which must give the problems that
 // stand beside it.
 func TestBroken(t *testing.T) {
 	t.Chdir(filepath.Join("testdata", "broken"))
@@ -19,11 +19,11 @@ func TestBroken(t *testing.T) {
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
 			_, err := Load(Source{File: file, FileRequired: true, Set: noLists(file)})
-			mistakes := new(Mistakes)
-			if !errors.As(err, &mistakes) {
-				t.Fatalf("got %v, want mistakes", err)
+			problems := new(Problems)
+			if !errors.As(err, &problems) {
+				t.Fatalf("got %v, want problems", err)
 			}
-			got := mistakes.Error() + "\n"
+			got := problems.Error() + "\n"
 			golden := strings.TrimSuffix(file, ".toml") + ".want"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -38,7 +38,7 @@ func TestBroken(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 			if strings.Contains(got, "secret") {
-				t.Error("a mistake shows a password")
+				t.Error("a problem shows a password")
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"regexp"
 	"strconv"
@@ -10,11 +9,10 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
-
-// The checks return errors in the form "what; mend".
 
 // placeholder is what might be meant to stand for something else in a reply.
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
@@ -32,11 +30,11 @@ func reply(verdict greylist.Verdict, placeholders ...string) text {
 			rest = strings.ReplaceAll(rest, p, "")
 		}
 		if unknown := placeholder.FindString(rest); unknown != "" {
-			mend := "remove it"
+			fix := "remove it"
 			if len(placeholders) > 0 {
-				mend = "write " + strings.Join(placeholders, " or ") + ", or remove it"
+				fix = "write " + strings.Join(placeholders, " or ") + ", or remove it"
 			}
-			err = errors.Join(err, fmt.Errorf("%s stands for nothing here; %s", unknown, mend))
+			err = errors.Join(err, problem.New(fix, "%s stands for nothing here", unknown))
 		}
 		return err
 	}}
@@ -57,23 +55,23 @@ func checkHTTP(s string) error {
 	if strings.HasPrefix(s, systemdScheme) {
 		return checkListen(s)
 	}
-	const mend = "write HOST:PORT, such as 127.0.0.1:8896"
+	const fix = "write HOST:PORT, such as 127.0.0.1:8896"
 	host, port, err := net.SplitHostPort(s)
 	switch {
 	case err != nil:
-		return errors.New("not a host and a port; " + mend)
+		return problem.New(fix, "not a host and a port")
 	case host == "":
-		return errors.New("no host; " + mend + ", or 0.0.0.0 or [::] as the host to listen on all interfaces")
+		return problem.New(fix+", or 0.0.0.0 or [::] as the host to listen on all interfaces", "no host")
 	}
 	if err := checkListen("inet:" + net.JoinHostPort(host, port)); err != nil {
-		return errors.New("not a host and a port; " + mend)
+		return problem.New(fix, "not a host and a port")
 	}
 	return nil
 }
 
 func checkMode(s string) error {
 	if _, err := strconv.ParseUint(s, 8, 9); err != nil || strings.ContainsAny(s, "+_") {
-		return errors.New(`not an octal mode; write the permissions as in "0660"`)
+		return problem.New(`write the permissions as in "0660"`, "not an octal mode")
 	}
 	return nil
 }
@@ -81,18 +79,18 @@ func checkMode(s string) error {
 const sqliteScheme = "sqlite:"
 
 func checkStore(s string) error {
-	const mend = "write sqlite:/var/lib/greyglass/greyglass.db or postgres://USER@HOST/DATABASE"
+	const fix = "write sqlite:/var/lib/greyglass/greyglass.db or postgres://USER@HOST/DATABASE"
 	if file, ok := strings.CutPrefix(s, sqliteScheme); ok {
 		if file == "" || strings.ContainsRune(file, 0) {
-			return errors.New("no file after sqlite:; " + mend)
+			return problem.New(fix, "no file after sqlite:")
 		}
 		return nil
 	}
 	if !isPostgres(s) {
-		return errors.New("neither sqlite: nor postgres://; " + mend)
+		return problem.New(fix, "neither sqlite: nor postgres://")
 	}
 	if err := sqlstore.Check(s); err != nil {
-		return fmt.Errorf("%s; %s", strings.TrimPrefix(err.Error(), "sqlstore: "), mend)
+		return problem.New(fix, "%s", problem.Text(err))
 	}
 	return nil
 }
@@ -103,7 +101,7 @@ func isPostgres(s string) bool {
 
 func checkFile(s string) error {
 	if strings.ContainsRune(s, 0) {
-		return errors.New("a NUL character in a file name; remove it")
+		return problem.New("remove it", "a NUL character in a file name")
 	}
 	return nil
 }

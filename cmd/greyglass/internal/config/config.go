@@ -1,6 +1,6 @@
 // Package config reads the configuration of Greyglass: the defaults, over them
 // a TOML file, over that environment variables, over those what the command
-// line sets. It reports every mistake at once, and makes of what is left the
+// line sets. It reports every problem at once, and makes of what is left the
 // typed [Config] and the [judge.Policy] that rests on it.
 //
 // What can be configured stands in one table of [Option] values. The defaults,

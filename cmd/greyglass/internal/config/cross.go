@@ -10,9 +10,9 @@ import (
 )
 
 // check finds what is wrong between the values of different keys.
-func (m merged) check(mistakes *Mistakes) {
+func (m merged) check(problems *Problems) {
 	g := &m.config.Greylist
-	maxKnown := !mistakes.about(maxKey)
+	maxKnown := !problems.about(maxKey)
 	for _, lower := range []struct {
 		key   string
 		value any
@@ -21,30 +21,30 @@ func (m merged) check(mistakes *Mistakes) {
 		{"greylist.too_soon", g.TooSoon, g.TooSoon > g.MaxDeferTime},
 		{"greylist.min_defer_time", g.MinDeferTime, g.MinDeferTime > g.MaxDeferTime},
 	} {
-		if lower.above && maxKnown && !mistakes.about(lower.key) {
-			mistakes.add(m.windowsCross(lower.key, spell(lower.value), spell(g.MaxDeferTime)))
+		if lower.above && maxKnown && !problems.about(lower.key) {
+			problems.add(m.windowsCross(lower.key, spell(lower.value), spell(g.MaxDeferTime)))
 		}
 	}
-	m.checkRules(mistakes)
-	m.checkListeners(mistakes)
-	m.checkHTTPPublic(mistakes)
+	m.checkRules(problems)
+	m.checkListeners(problems)
+	m.checkHTTPPublic(problems)
 }
 
 const maxKey = "greylist.max_defer_time"
 
 // windowsCross blames the window that the administrator has set.
-func (m merged) windowsCross(key, value, most string) Mistake {
+func (m merged) windowsCross(key, value, most string) Problem {
 	where, isDefault := m.origins[key], m.origins[key].source == "default"
 	if isDefault {
 		where = m.origins[maxKey]
-		return Mistake{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that nobody would ever pass", key, value), "raise it, or lower " + key}
+		return Problem{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that nobody would ever pass", key, value), "raise it, or lower " + key}
 	}
-	return Mistake{where.String(), key, value, fmt.Sprintf("above %s = %s, so that nobody would ever pass", maxKey, most), "lower it, or raise " + maxKey}
+	return Problem{where.String(), key, value, fmt.Sprintf("above %s = %s, so that nobody would ever pass", maxKey, most), "lower it, or raise " + maxKey}
 }
 
 // checkListeners finds addresses that are listened on twice. Port 0 is another
 // port each time.
-func (m merged) checkListeners(mistakes *Mistakes) {
+func (m merged) checkListeners(problems *Problems) {
 	taken := make(map[string]string) // address to key
 	listen := func(key string, index int, spelled string) {
 		written := spelled
@@ -61,7 +61,7 @@ func (m merged) checkListeners(mistakes *Mistakes) {
 		}
 		if first, ok := taken[address.String()]; ok {
 			where := m.origins[key].entry(index).String()
-			mistakes.add(Mistake{where, name, quote(written), "the same address as " + first, "choose another, or remove one of them"})
+			problems.add(Problem{where, name, quote(written), "the same address as " + first, "choose another, or remove one of them"})
 			return
 		}
 		taken[address.String()] = name
@@ -80,14 +80,14 @@ func (m merged) checkListeners(mistakes *Mistakes) {
 // checkHTTPPublic finds an address for HTTP that others can reach without
 // anybody's having said that they may. A socket that systemd passes is looked
 // at when it is taken over.
-func (m merged) checkHTTPPublic(mistakes *Mistakes) {
+func (m merged) checkHTTPPublic(problems *Problems) {
 	const key = "listen.http"
 	l := &m.config.Listen
 	host, _, err := net.SplitHostPort(l.HTTP)
-	if l.HTTPPublic || mistakes.about(key) || err != nil || strings.HasPrefix(l.HTTP, systemdScheme) || isLoopback(host) {
+	if l.HTTPPublic || problems.about(key) || err != nil || strings.HasPrefix(l.HTTP, systemdScheme) || isLoopback(host) {
 		return
 	}
-	mistakes.add(Mistake{m.origins[key].String(), key, quote(l.HTTP), "an address that other machines can reach, and there is no password",
+	problems.add(Problem{m.origins[key].String(), key, quote(l.HTTP), "an address that other machines can reach, and there is no password",
 		"choose 127.0.0.1, or set listen.http_public = true"})
 }
 

@@ -15,7 +15,7 @@ import (
 
 // readFile returns what a TOML file says. ok is false if it could not be read
 // or is no TOML, so that nothing is known of what the administrator wants.
-func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool) {
+func readFile(file string, required bool, problems *Problems) (l layer, ok bool) {
 	l = newLayer()
 	document, err := os.ReadFile(file)
 	switch {
@@ -23,20 +23,20 @@ func readFile(file string, required bool, mistakes *Mistakes) (l layer, ok bool)
 		l.empty = file != ""
 		return l, true
 	case errors.Is(err, fs.ErrNotExist):
-		mistakes.add(Mistake{Where: cmp.Or(file, `""`), What: "no such file", Mend: "create it, or name another one with --config"})
+		problems.add(Problem{Where: cmp.Or(file, `""`), Detail: "no such file", Fix: "create it, or name another one with --config"})
 		return l, false
 	case err != nil:
-		mistakes.add(Mistake{Where: file, What: "cannot be read: " + reason(err), Mend: "make it a file that this user may read"})
+		problems.add(Problem{Where: file, Detail: "cannot be read: " + reason(err), Fix: "make it a file that this user may read"})
 		return l, false
 	}
 	l.empty = len(document) == 0
 	document = bytes.TrimPrefix(document, []byte("\ufeff")) // the byte order mark of some editors
 	sections, err := parser.Parser().Unmarshal(document)
 	if err != nil {
-		mistakes.add(syntaxMistake(file, err))
+		problems.add(syntaxMistake(file, err))
 		return l, false
 	}
-	reader := fileReader{l, file, findPlaces(document), mistakes}
+	reader := fileReader{l, file, findPlaces(document), problems}
 	reader.read(sections)
 	return reader.layer, true
 }
@@ -49,18 +49,18 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func syntaxMistake(file string, err error) Mistake {
-	m := Mistake{
-		Where: file,
-		What:  "not TOML: " + strings.TrimPrefix(err.Error(), "toml: "),
-		Mend:  `write key = value, with strings in quotes and lists in brackets`,
+func syntaxMistake(file string, err error) Problem {
+	m := Problem{
+		Where:  file,
+		Detail: "not TOML: " + strings.TrimPrefix(err.Error(), "toml: "),
+		Fix:    `write key = value, with strings in quotes and lists in brackets`,
 	}
 	if e := new(toml.DecodeError); errors.As(err, &e) {
 		row, column := e.Position()
 		m.Where = origin{file, place{line: row}}.String()
 		m.Where += ":" + spell(column)
-		if strings.Contains(m.What, "already") {
-			m.Mend = "keep one of them"
+		if strings.Contains(m.Detail, "already") {
+			m.Fix = "keep one of them"
 		}
 	}
 	return m
@@ -71,7 +71,7 @@ type fileReader struct {
 	layer
 	file     string
 	places   map[string]place
-	mistakes *Mistakes
+	problems *Problems
 }
 
 func (r *fileReader) at(path ...string) origin { return origin{r.file, r.places[joinPath(path)]} }
@@ -84,9 +84,9 @@ func (r *fileReader) read(sections map[string]any) {
 			r.readRules(sections[name])
 			continue
 		case isSection(name) && !isTable:
-			r.mistakes.add(Mistake{r.at(name).String(), name, spell(sections[name]), "a section, but it is used as a key", "write [" + name + "], and below it its keys"})
+			r.problems.add(Problem{r.at(name).String(), name, spell(sections[name]), "a section, but it is used as a key", "write [" + name + "], and below it its keys"})
 		case !isSection(name):
-			unknown([]string{name}, sections[name], r.at(name), r.mistakes)
+			unknown([]string{name}, sections[name], r.at(name), r.problems)
 		}
 		if !isSection(name) {
 			continue
@@ -94,9 +94,9 @@ func (r *fileReader) read(sections map[string]any) {
 		for _, key := range r.inOrder([]string{name}, section) {
 			path := []string{name, key}
 			if o := byKey[joinPath(path)]; o != nil {
-				r.take(o, section[key], r.at(path...), r.mistakes)
+				r.take(o, section[key], r.at(path...), r.problems)
 			} else {
-				unknown(path, section[key], r.at(path...), r.mistakes)
+				unknown(path, section[key], r.at(path...), r.problems)
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzConfig loads whatever it is given. It must never panic; each mistake must
+// FuzzConfig loads whatever it is given. It must never panic; each problem must
 // be one line; and what is printed must read back as the same configuration.
 func FuzzConfig(f *testing.F) {
 	f.Add(string(Sample()), "", "")
@@ -42,9 +42,9 @@ func FuzzConfig(f *testing.F) {
 			Environ: []string{variable},
 			Set:     []string{set, "blocked.senders_file=", "blocked.exceptions_file="},
 		})
-		if mistakes := new(Mistakes); errors.As(err, &mistakes) {
-			if lines := strings.Count(err.Error(), "\n") + 1; lines != len(mistakes.List) || lines == 0 {
-				t.Fatalf("%d mistakes on %d lines:\n%s", len(mistakes.List), lines, err)
+		if problems := new(Problems); errors.As(err, &problems) {
+			if lines := strings.Count(err.Error(), "\n") + 1; lines != len(problems.List) || lines == 0 {
+				t.Fatalf("%d problems on %d lines:\n%s", len(problems.List), lines, err)
 			}
 			return
 		}

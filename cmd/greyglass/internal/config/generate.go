@@ -55,8 +55,8 @@ func Reference() []byte {
 		"An environment variable `GREYGLASS_SECTION__KEY`, with two underscores between section and key, overrides the file;\n" +
 		"the flag `--set section.key=VALUE` overrides both. In these two, lists are written as in TOML, and strings need no quotes.\n\n" +
 		"A duration is a string such as `\"90s\"`, `\"1h30m\"` or `\"30d\"`, or a bare number of seconds.\n" +
-		"A key or section that is not known is a mistake, and so is a value of the wrong type.\n" +
-		"`greyglass config` prints the configuration that holds and where each value comes from, or lists every mistake in it.\n" +
+		"An unknown key or section is an error, and so is a value of the wrong type.\n" +
+		"`greyglass config` prints the configuration that holds and where each value comes from, or lists every error in it.\n" +
 		"SIGHUP makes the daemon read everything again; keys that take effect only at a restart are marked.\n")
 	for _, s := range Sections {
 		fmt.Fprintf(&b, "\n## [%s]\n\n%s\n", s.Name, s.Doc)

@@ -25,16 +25,15 @@ type kind interface {
 
 // fault is something wrong with a value.
 type fault struct {
-	index      int // of the entry of a list, from zero; whole: the value itself
-	what, mend string
+	index       int // of the entry of a list, from zero; whole: the value itself
+	detail, fix string
 }
 
 const whole = -1
 
-func wrong(what, mend string) []fault { return []fault{{whole, what, mend}} }
+func wrong(detail, fix string) []fault { return []fault{{whole, detail, fix}} }
 
-// text is a string. check, which may be nil, returns an error in the form
-// "what; mend", or several of them joined.
+// text is a string. check, which may be nil, returns an error, or several joined.
 type text struct {
 	check   func(string) error
 	allowed string
@@ -102,12 +101,12 @@ func (k number) describe() (string, string) {
 }
 func (k number) read(raw any) (any, []fault) {
 	n, ok := raw.(int64)
-	mend := fmt.Sprintf("write a number from %d to %d", k.min, k.max)
+	fix := fmt.Sprintf("write a number from %d to %d", k.min, k.max)
 	switch {
 	case !ok:
-		return nil, wrong(typeOf(raw)+" where a whole number belongs", mend+", without quotes")
+		return nil, wrong(typeOf(raw)+" where a whole number belongs", fix+", without quotes")
 	case n < k.min || n > k.max:
-		return nil, wrong("out of range", mend)
+		return nil, wrong("out of range", fix)
 	}
 	return int(n), nil
 }
@@ -131,7 +130,7 @@ func (k duration) describe() (string, string) {
 }
 
 func (k duration) read(raw any) (any, []fault) {
-	mend := `write a time such as "90s" or "1h30m", or a number of seconds`
+	fix := `write a time such as "90s" or "1h30m", or a number of seconds`
 	d, ok := time.Duration(0), true
 	switch v := raw.(type) {
 	case int64:
@@ -148,24 +147,24 @@ func (k duration) read(raw any) (any, []fault) {
 		}
 		var err error
 		if d, err = time.ParseDuration(v); err != nil {
-			return nil, wrong("not a duration", mend)
+			return nil, wrong("not a duration", fix)
 		}
 	case float64:
-		return nil, wrong("a fraction where a duration belongs", mend)
+		return nil, wrong("a fraction where a duration belongs", fix)
 	default:
-		return nil, wrong(typeOf(raw)+" where a duration belongs", mend)
+		return nil, wrong(typeOf(raw)+" where a duration belongs", fix)
 	}
 	switch {
 	case d < 0:
-		return nil, wrong("a negative time", mend)
+		return nil, wrong("a negative time", fix)
 	case !ok || d > k.max:
 		return nil, wrong("too long", "write at most "+spell(k.max))
 	case d < k.min:
 		return nil, wrong("too short", "write at least "+spell(k.min))
 	case d%k.step != 0 && k.step == time.Second:
-		return nil, wrong("not a whole number of seconds", mend)
+		return nil, wrong("not a whole number of seconds", fix)
 	case d%k.step != 0:
-		return nil, wrong("finer than "+inWords(k.step), mend)
+		return nil, wrong("finer than "+inWords(k.step), fix)
 	}
 	return d, nil
 }

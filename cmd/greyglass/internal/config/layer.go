@@ -39,15 +39,15 @@ type layer struct {
 func newLayer() layer { return layer{values: map[string]any{}, origins: map[string]origin{}} }
 
 // take checks a value and adds it to the layer, or says what is wrong with it.
-func (l layer) take(o *Option, raw any, from origin, mistakes *Mistakes) {
+func (l layer) take(o *Option, raw any, from origin, problems *Problems) {
 	value, faults := o.Kind.read(raw)
 	for _, f := range faults {
-		m := Mistake{from.entry(f.index).String(), o.Key, o.spell(raw), f.what, f.mend}
+		m := Problem{from.entry(f.index).String(), o.Key, o.spell(raw), f.detail, f.fix}
 		if f.index != whole {
 			m.Key = fmt.Sprintf("%s[%d]", o.Key, f.index)
 			m.Value = spell(raw.([]any)[f.index])
 		}
-		mistakes.add(m)
+		problems.add(m)
 	}
 	if len(faults) > 0 {
 		return
@@ -66,12 +66,12 @@ func (o *Option) spell(v any) string {
 
 // takeText is take for a value that stands outside of a file, where strings
 // need no quotes.
-func (l layer) takeText(o *Option, s string, from origin, mistakes *Mistakes) {
+func (l layer) takeText(o *Option, s string, from origin, problems *Problems) {
 	raw, ok := parseValue(s)
 	if _, isString := raw.(string); !ok || o.Kind.textual() && !isString {
 		raw = s
 	}
-	l.take(o, raw, from, mistakes)
+	l.take(o, raw, from, problems)
 }
 
 // parseValue reads a TOML value that stands alone.
@@ -85,8 +85,8 @@ func parseValue(s string) (any, bool) {
 }
 
 // unknown reports a key or section that there is not.
-func unknown(path []string, raw any, from origin, mistakes *Mistakes) {
-	m := Mistake{Where: from.String(), Key: joinPath(path)}
+func unknown(path []string, raw any, from origin, problems *Problems) {
+	m := Problem{Where: from.String(), Key: joinPath(path)}
 	if s, ok := raw.(string); ok {
 		raw = maskPassword(s) // it may be meant for a key that holds one
 	}
@@ -94,11 +94,11 @@ func unknown(path []string, raw any, from origin, mistakes *Mistakes) {
 	switch {
 	case len(path) == 1 && isTable:
 		m.Key = "[" + m.Key + "]"
-		m.What, m.Mend = "unknown section", suggestSection(path[0])
+		m.Detail, m.Fix = "unknown section", suggestSection(path[0])
 	case len(path) == 1:
-		m.Value, m.What, m.Mend = spell(raw), "a key outside of any section", suggestSection(path[0])
+		m.Value, m.Detail, m.Fix = spell(raw), "a key outside of any section", suggestSection(path[0])
 	default:
-		m.Value, m.What, m.Mend = spell(raw), "unknown key", suggestKey(path[0], strings.Join(path[1:], "."))
+		m.Value, m.Detail, m.Fix = spell(raw), "unknown key", suggestKey(path[0], strings.Join(path[1:], "."))
 	}
-	mistakes.add(m)
+	problems.add(m)
 }

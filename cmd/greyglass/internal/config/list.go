@@ -2,11 +2,9 @@ package config
 
 import (
 	"errors"
-	"slices"
-	"strconv"
-	"strings"
-
+	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
+	"slices"
 )
 
 // list is a list of strings. check says what is wrong with which of them.
@@ -34,18 +32,18 @@ func (k triples) read(raw any) (any, []fault) {
 }
 
 // readList reads each entry, and checks those that could be read.
-func readList[E any](raw any, mend string, read func(any) (E, string, string), check func([]E) []fault) (any, []fault) {
+func readList[E any](raw any, fix string, read func(any) (E, string, string), check func([]E) []fault) (any, []fault) {
 	entries, ok := raw.([]any)
 	if !ok {
-		return nil, wrong(typeOf(raw)+" where a list belongs", mend)
+		return nil, wrong(typeOf(raw)+" where a list belongs", fix)
 	}
 	var faults []fault
 	values := make([]E, 0, len(entries))
 	indexes := make([]int, 0, len(entries))
 	for i, entry := range entries {
-		v, what, mend := read(entry)
+		v, what, fix := read(entry)
 		if what != "" {
-			faults = append(faults, fault{i, what, mend})
+			faults = append(faults, fault{i, what, fix})
 			continue
 		}
 		values = append(values, v)
@@ -62,7 +60,7 @@ func readList[E any](raw any, mend string, read func(any) (E, string, string), c
 	return values, nil
 }
 
-func readString(raw any) (value, what, mend string) {
+func readString(raw any) (value, detail, fix string) {
 	s, ok := raw.(string)
 	if !ok {
 		return "", typeOf(raw) + " where a string belongs", "put it in quotes"
@@ -70,7 +68,7 @@ func readString(raw any) (value, what, mend string) {
 	return s, "", ""
 }
 
-func readStrings(raw any) (value []string, what, mend string) {
+func readStrings(raw any) (value []string, detail, fix string) {
 	const example = `write three strings in brackets, ["a", "b", "c"]`
 	entries, ok := raw.([]any)
 	if !ok {
@@ -86,8 +84,7 @@ func readStrings(raw any) (value []string, what, mend string) {
 	return value, "", ""
 }
 
-// each makes a check of a list out of the check of an entry, which returns an
-// error in the form "what; mend".
+// each makes a check of a list out of the check of an entry.
 func each(check func(string) error) func([]string) []fault {
 	return func(entries []string) []fault {
 		var faults []fault
@@ -125,15 +122,9 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// faultOf splits an error in the form "what; mend". A string at its beginning
-// that is the value itself is left out, because it stands before the fault anyway.
+// faultOf makes a fault of an error in a value.
 func faultOf(index int, value any, err error) fault {
-	what := err.Error()
-	if s, ok := value.(string); ok {
-		what = strings.TrimPrefix(what, strconv.Quote(s)+" ")
-	}
-	if i := strings.LastIndex(what, "; "); i >= 0 {
-		return fault{index, what[:i], what[i+2:]}
-	}
-	return fault{index, what, "correct or remove it"}
+	s, _ := value.(string)
+	detail, fix := problem.Split(s, err)
+	return fault{index, detail, fix}
 }

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
 )
 
@@ -70,18 +70,19 @@ func (c *Config) ListFiles() []ListFile {
 }
 
 // ReadLists reads all list files. One that is not there is an empty list, and a
-// warning. Its error is a [*Mistakes] that holds every bad line of all.
-func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
+// warning. Its error is a [*Problems] that holds every bad line of all.
+func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 	lists = make(Lists)
-	mistakes := new(Mistakes)
+	problems := new(Problems)
 	for _, file := range c.ListFiles() {
 		list, err := file.Read()
-		broken := new(Mistakes)
+		broken := new(Problems)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			warnings = append(warnings, file.String()+": no such file, so the list is empty")
+			warnings = append(warnings, Warning{file.String(), file.String() + ": no such file, so the list is empty",
+				`create the file (it may be empty), or set the key to "" if you want no such list`})
 		case errors.As(err, &broken):
-			mistakes.add(broken.List...)
+			problems.add(broken.List...)
 		default:
 			lists[file] = list
 			if patterns, ok := list.(*address.Patterns); ok {
@@ -89,26 +90,27 @@ func ReadLists(c *Config) (lists Lists, warnings []string, err error) {
 			}
 		}
 	}
-	if err := mistakes.orNil(); err != nil {
+	if err := problems.orNil(); err != nil {
 		return nil, nil, err
 	}
 	var allowed address.Patterns
 	for _, domain := range c.Rules.AllowedDomains {
-		_ = allowed.AddDomain(domain) // whose mistakes are told already
+		_ = allowed.AddDomain(domain) // whose problems are told already
 	}
 	return lists, append(warnings, unconverted("rules.allowed_domains", allowed.Unconverted())...), nil
 }
 
 // unconverted warns of internationalized domains that do not convert.
-func unconverted(where string, domains []string) (warnings []string) {
+func unconverted(where string, domains []string) (warnings []Warning) {
 	for _, domain := range domains {
-		warnings = append(warnings, where+": "+quote(domain)+" does not convert to an internationalized domain name; compared as it is")
+		warnings = append(warnings, Warning{Detail: where + ": " + quote(domain) + " does not convert to an internationalized domain name; compared as it is",
+			Fix: "correct the domain, unless it is meant"})
 	}
 	return warnings
 }
 
 // Read reads the file; a relative name counts from the working folder. The error
-// is fs.ErrNotExist if the file is not there, else a [*Mistakes] that holds every bad
+// is fs.ErrNotExist if the file is not there, else a [*Problems] that holds every bad
 // line.
 func (f ListFile) Read() (list List, err error) {
 	list = new(address.Patterns)
@@ -136,8 +138,8 @@ func openList(file string, parse func(io.Reader) error) error {
 		return nil
 	}
 	fail := func(what string) error {
-		const mend = "make it a plain file that this user may read"
-		return &Mistakes{[]Mistake{{Where: file, What: what, Mend: mend}}}
+		const fix = "make it a plain file that this user may read"
+		return &Problems{[]Problem{{Where: file, Detail: what, Fix: fix}}}
 	}
 	// A pipe is refused before it is opened, because that would wait for a writer.
 	info, err := os.Stat(file)
@@ -162,14 +164,16 @@ func openList(file string, parse func(io.Reader) error) error {
 	return nil
 }
 
-// badLines makes a mistake of each line of a list file's error: "file:line: what".
-func badLines(file string, err error) *Mistakes {
-	mistakes := new(Mistakes)
-	for _, line := range unjoin(err) {
-		number, _, _ := strings.Cut(strings.TrimPrefix(line.Error(), file), ": ")
-		where := file + number
-		f := faultOf(whole, nil, errors.New(strings.TrimPrefix(line.Error(), where+": ")))
-		mistakes.add(Mistake{Where: where, What: f.what, Mend: f.mend})
+// badLines makes a problem of each line of a list file that has an error.
+func badLines(file string, err error) *Problems {
+	problems := new(Problems)
+	for _, err := range unjoin(err) {
+		where, bad := file, new(address.LineError)
+		if errors.As(err, &bad) {
+			where, err = bad.Where(), bad.Err
+		}
+		detail, fix := problem.Split("", err)
+		problems.add(Problem{Where: where, Detail: detail, Fix: fix})
 	}
-	return mistakes
+	return problems
 }

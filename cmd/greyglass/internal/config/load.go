@@ -19,46 +19,46 @@ const DefaultFile = "/etc/greyglass/greyglass.toml"
 // stands earlier; the defaults come before all.
 type Source struct {
 	File         string   // TOML; empty: none
-	FileRequired bool     // it is a mistake if File is not there
+	FileRequired bool     // it is a problem if File is not there
 	Environ      []string // "NAME=value", as os.Environ returns them
 	Set          []string // "section.key=VALUE"
 }
 
-// Loaded is a configuration without mistakes.
+// Loaded is a configuration without problems.
 type Loaded struct {
 	Config   *Config
 	Lists    Lists
 	Policy   *judge.Policy     // made of Config and Lists
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
-	Warnings []string          // for the log, a line each
+	Warnings []Warning         // for the log, a line each
 
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
 
 // Load reads and checks a configuration and the list files that it names. Its
-// error is a [*Mistakes] that holds everything that is wrong.
+// error is a [*Problems] that holds everything that is wrong.
 func Load(src Source) (*Loaded, error) {
-	mistakes := new(Mistakes)
+	problems := new(Problems)
 	fileLayer, understood := newLayer(), true
 	if src.File != "" || src.FileRequired {
-		fileLayer, understood = readFile(src.File, src.FileRequired, mistakes)
+		fileLayer, understood = readFile(src.File, src.FileRequired, problems)
 	}
-	environLayer, warnings := readEnviron(src.Environ, mistakes)
-	setLayer := readSet(src.Set, mistakes)
+	environLayer, warnings := readEnviron(src.Environ, problems)
+	setLayer := readSet(src.Set, problems)
 
 	merged, err := merge(defaultLayer(), fileLayer, environLayer, setLayer)
 	if err != nil {
 		return nil, err
 	}
-	if !understood { // to check what is left would find mistakes that nobody made
-		return nil, mistakes
+	if !understood { // to check what is left would find problems that nobody made
+		return nil, problems
 	}
-	merged.check(mistakes)
+	merged.check(problems)
 	lists, listWarnings, err := ReadLists(merged.config)
-	if broken := new(Mistakes); errors.As(err, &broken) {
-		mistakes.add(broken.List...)
+	if broken := new(Problems); errors.As(err, &broken) {
+		problems.add(broken.List...)
 	}
-	if err := mistakes.orNil(); err != nil {
+	if err := problems.orNil(); err != nil {
 		return nil, err
 	}
 	policy, err := merged.config.Policy(lists)

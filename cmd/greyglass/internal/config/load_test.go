@@ -135,7 +135,7 @@ func TestOutsideMistakes(t *testing.T) {
 			"stoer.url=postgres://greyglass:secret@db/",
 		},
 	})
-	wantMistakes(t, err,
+	wantProblems(t, err,
 		`GREYGLASS_GREYLIST__TO_SOON: greylist.to_soon = "5s": unknown key; did you mean greylist.too_soon?`,
 		`GREYGLASS_GREYLST__TOO_SOON: greylst.too_soon = "5s": unknown section; did you mean [greylist]?`,
 		`GREYGLASS_LISTEN__MILTER: listen.milter = "inet:127.0.0.1:8895": a string where a list belongs; write a list such as ["a", "b"], or []`,
@@ -152,8 +152,8 @@ func TestOutsideMistakes(t *testing.T) {
 	)
 }
 
-// wantMistakes compares the lines of an error.
-func wantMistakes(t *testing.T, err error, want ...string) {
+// wantProblems compares the lines of an error.
+func wantProblems(t *testing.T, err error, want ...string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
@@ -167,7 +167,7 @@ func wantMistakes(t *testing.T, err error, want ...string) {
 // TestWindowsUnknown finds no contradiction with a window that nobody knows.
 func TestWindowsUnknown(t *testing.T) {
 	_, err := Load(Source{Set: []string{"greylist.too_soon=9h", "greylist.max_defer_time=1w"}})
-	wantMistakes(t, err, `--set: greylist.max_defer_time = "1w": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`)
+	wantProblems(t, err, `--set: greylist.max_defer_time = "1w": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`)
 }
 
 // TestHTTPAddresses: what only this machine reaches needs no permission.
@@ -196,12 +196,12 @@ func TestFileNotThere(t *testing.T) {
 	l := mustLoad(t, Source{File: file})
 	wantEqual(t, "config", l.Config, mustLoad(t, Source{}).Config)
 	_, err := Load(Source{File: file, FileRequired: true})
-	wantMistakes(t, err, file+": no such file; create it, or name another one with --config")
+	wantProblems(t, err, file+": no such file; create it, or name another one with --config")
 	_, err = Load(Source{FileRequired: true})
-	wantMistakes(t, err, `"": no such file; create it, or name another one with --config`)
+	wantProblems(t, err, `"": no such file; create it, or name another one with --config`)
 	folder := t.TempDir()
 	_, err = Load(Source{File: folder})
-	wantMistakes(t, err, folder+": cannot be read: is a directory; make it a file that this user may read")
+	wantProblems(t, err, folder+": cannot be read: is a directory; make it a file that this user may read")
 }
 
 func TestPlainFiles(t *testing.T) {
@@ -237,7 +237,14 @@ func TestWarnings(t *testing.T) {
 			"blocked.exceptions_file=",
 		},
 	})
-	wantEqual(t, "warnings", l.Warnings, []string{
+	var warnings []string
+	for _, w := range l.Warnings {
+		warnings = append(warnings, w.Detail)
+		if w.Fix == "" {
+			t.Errorf("no fix: %s", w.Detail)
+		}
+	}
+	wantEqual(t, "warnings", warnings, []string{
 		"GREYGLASS_: ignored, because it has no two underscores between a section and a key",
 		"GREYGLASS_LAB: ignored, because it has no two underscores between a section and a key",
 		`blocked.senders_file = "/nonexistent/blocked": no such file, so the list is empty`,

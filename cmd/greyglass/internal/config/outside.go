@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -12,7 +11,7 @@ const environPrefix = "GREYGLASS_"
 // readEnviron returns what environment variables say, given as "NAME=value".
 // GREYGLASS_SECTION__KEY is section.key; one without two underscores is
 // somebody else's business, about which it warns.
-func readEnviron(environ []string, mistakes *Mistakes) (l layer, warnings []string) {
+func readEnviron(environ []string, problems *Problems) (l layer, warnings []Warning) {
 	l = newLayer()
 	environ = slices.Sorted(slices.Values(environ))
 	for _, variable := range environ {
@@ -23,43 +22,43 @@ func readEnviron(environ []string, mistakes *Mistakes) (l layer, warnings []stri
 		}
 		section, key, ok := strings.Cut(strings.ToLower(rest), "__")
 		if !ok {
-			warnings = append(warnings, fmt.Sprintf("%s: ignored, because it has no two underscores between a section and a key", name))
+			warnings = append(warnings, Warning{Detail: name + ": ignored, because it has no two underscores between a section and a key", Fix: "rename or remove it, unless another program reads it"})
 			continue
 		}
-		l.takeNamed(section, key, value, name, mistakes)
+		l.takeNamed(section, key, value, name, problems)
 	}
 	return l, warnings
 }
 
-// setSource is what "--set" is called in mistakes and origins.
+// setSource is what "--set" is called in problems and origins.
 const setSource = "--set"
 
 // readSet returns what the command line sets, given as "section.key=value". The
 // last of several values for one key holds.
-func readSet(set []string, mistakes *Mistakes) layer {
+func readSet(set []string, problems *Problems) layer {
 	l := newLayer()
 	for _, s := range set {
 		path, value, hasValue := strings.Cut(s, "=")
 		section, key, hasKey := strings.Cut(strings.TrimSpace(path), ".")
 		if !hasValue || !hasKey {
-			mistakes.add(Mistake{Where: setSource, What: quote(s) + " sets nothing", Mend: "write --set section.key=VALUE, as in --set greylist.too_soon=60s"})
+			problems.add(Problem{Where: setSource, Detail: quote(s) + " sets nothing", Fix: "write --set section.key=VALUE, as in --set greylist.too_soon=60s"})
 			continue
 		}
-		l.takeNamed(section, key, value, setSource, mistakes)
+		l.takeNamed(section, key, value, setSource, problems)
 	}
 	return l
 }
 
 // takeNamed takes the value of a key that stands outside of a file.
-func (l layer) takeNamed(section, key, value, source string, mistakes *Mistakes) {
+func (l layer) takeNamed(section, key, value, source string, problems *Problems) {
 	from := origin{source: source}
 	if o := byKey[section+"."+key]; o != nil {
-		l.takeText(o, value, from, mistakes)
+		l.takeText(o, value, from, problems)
 		return
 	}
 	if isSection(section) {
-		unknown([]string{section, key}, value, from, mistakes)
+		unknown([]string{section, key}, value, from, problems)
 		return
 	}
-	mistakes.add(Mistake{source, section + "." + key, quote(maskPassword(value)), "unknown section", suggestSection(section)})
+	problems.add(Problem{source, section + "." + key, quote(maskPassword(value)), "unknown section", suggestSection(section)})
 }

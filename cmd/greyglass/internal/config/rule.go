@@ -1,12 +1,12 @@
 package config
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
 )
 
@@ -91,7 +91,7 @@ const thenGreylist = string(rules.Greylist)
 var ruleSection = Section{
 	Name: "rule",
 	Doc: "Ordered rules, of which the first whose `when` holds answers, after the lists of `[rules]` and before the greylist. " +
-		"A mistake in one is a mistake in the configuration, so that no rule is passed over in silence.",
+		"A problem in one is a problem in the configuration, so that no rule is passed over in silence.",
 	Options: []Option{
 		{
 			Key:  "rule.name",
@@ -134,7 +134,7 @@ func ruleKey(key string) *Option {
 func checkRuleName(s string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 	if s == "" || len(s) > 64 || strings.Trim(s, allowed) != "" {
-		return errors.New("not a name of a rule; write up to 64 letters, digits, dots, underscores and hyphens")
+		return problem.New("write up to 64 letters, digits, dots, underscores and hyphens", "not a name of a rule")
 	}
 	return nil
 }

@@ -10,30 +10,30 @@ import (
 )
 
 // checkRules finds what is wrong within each rule, and between rules.
-func (m merged) checkRules(mistakes *Mistakes) {
+func (m merged) checkRules(problems *Problems) {
 	named := make(map[string]*Rule)
 	for i := range m.config.Rule {
 		r := &m.config.Rule[i]
 		for _, key := range []string{"name", "when", "then"} {
 			if _, ok := r.from[key]; !ok {
-				mistakes.add(r.mistake(key, "", "not said", mendRule))
+				problems.add(r.problem(key, "", "not said", mendRule))
 			}
 		}
 		if first := named[r.Name]; first != nil && r.Name != "" {
-			mistakes.add(r.mistake("name", quote(r.Name), "the name of the rule at "+first.at.String()+", too", "choose another"))
+			problems.add(r.problem("name", quote(r.Name), "the name of the rule at "+first.at.String()+", too", "choose another"))
 		}
 		named[r.Name] = r
-		if _, ok := r.from["when"]; ok && !mistakes.about(r.key("when")) {
-			r.checkWhen(mistakes)
+		if _, ok := r.from["when"]; ok && !problems.about(r.key("when")) {
+			r.checkWhen(problems)
 		}
 		if r.Then != "" {
-			m.checkThen(r, mistakes)
+			m.checkThen(r, problems)
 		}
 	}
 }
 
 // checkWhen compiles the condition. The lists that it asks for are read later.
-func (r *Rule) checkWhen(mistakes *Mistakes) {
+func (r *Rule) checkWhen(problems *Problems) {
 	_, err := rules.Compile(r.When, rules.Scope{List: func(file rules.ListFile) *rules.List {
 		r.lists = append(r.lists, file)
 		return new(rules.List)
@@ -46,20 +46,20 @@ func (r *Rule) checkWhen(mistakes *Mistakes) {
 	if near, ok := nearest(wrong.Unknown, rules.Names()); ok && wrong.Unknown != "" {
 		expected = "did you mean " + near + "?"
 	}
-	mistakes.add(r.mistake("when", literal(r.When), wrong.Where()+": "+wrong.What, expected))
+	problems.add(r.problem("when", literal(r.When), wrong.Where()+": "+wrong.What, expected))
 }
 
 // checkThen finds what does not go with what the rule answers.
-func (m merged) checkThen(r *Rule, mistakes *Mistakes) {
+func (m merged) checkThen(r *Rule, problems *Problems) {
 	for _, key := range []string{"too_soon", "min_defer_time", "max_defer_time", "max_grey"} {
 		if _, ok := r.from[key]; ok && r.Then != thenGreylist {
-			mistakes.add(r.mistake(key, "", "a window of a rule that does not greylist", `remove it, or write then = "greylist"`))
+			problems.add(r.problem(key, "", "a window of a rule that does not greylist", `remove it, or write then = "greylist"`))
 		}
 	}
-	if _, ok := r.from["reply"]; ok && !mistakes.about(r.key("reply")) {
-		m.checkReply(r, mistakes)
+	if _, ok := r.from["reply"]; ok && !problems.about(r.key("reply")) {
+		m.checkReply(r, problems)
 	}
-	if w := r.windows(m.config.Greylist); r.Then == thenGreylist && !mistakes.about(maxKey) {
+	if w := r.windows(m.config.Greylist); r.Then == thenGreylist && !problems.about(maxKey) {
 		for _, lower := range []struct {
 			key   string
 			value int64
@@ -67,16 +67,16 @@ func (m merged) checkThen(r *Rule, mistakes *Mistakes) {
 			_, own := r.from[lower.key]
 			_, ownMost := r.from["max_defer_time"]
 			if lower.value > w.MaxDeferTime && (own || ownMost) {
-				mistakes.add(r.mistake(lower.key, spell(time.Duration(lower.value)*time.Second),
+				problems.add(r.problem(lower.key, spell(time.Duration(lower.value)*time.Second),
 					"above the rule's max_defer_time of "+spell(time.Duration(w.MaxDeferTime)*time.Second)+", so that nobody would ever pass", "lower it, or give the rule a longer max_defer_time"))
 			}
 		}
 	}
 }
 
-func (m merged) checkReply(r *Rule, mistakes *Mistakes) {
+func (m merged) checkReply(r *Rule, problems *Problems) {
 	if r.Then == string(greylist.Accept) {
-		mistakes.add(r.mistake("reply", quote(r.Reply), "a rule that accepts sends no reply", "remove it"))
+		problems.add(r.problem("reply", quote(r.Reply), "a rule that accepts sends no reply", "remove it"))
 		return
 	}
 	kind := reply(r.verdict())
@@ -85,7 +85,7 @@ func (m merged) checkReply(r *Rule, mistakes *Mistakes) {
 	}
 	_, faults := kind.read(r.Reply)
 	for _, f := range faults {
-		mistakes.add(r.mistake("reply", quote(r.Reply), f.what, f.mend))
+		problems.add(r.problem("reply", quote(r.Reply), f.detail, f.fix))
 	}
 }
 

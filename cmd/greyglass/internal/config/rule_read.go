@@ -12,7 +12,7 @@ const mendRule = "write [[rule]], and below it name, when and then"
 func (r *fileReader) readRules(raw any) {
 	tables, ok := raw.([]any)
 	if !ok {
-		r.mistakes.add(Mistake{r.at("rule").String(), "rule", spell(raw), "not a list of tables", mendRule})
+		r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), "not a list of tables", mendRule})
 		return
 	}
 	for i, raw := range tables {
@@ -20,7 +20,7 @@ func (r *fileReader) readRules(raw any) {
 		if table, ok := raw.(map[string]any); ok {
 			r.rules = append(r.rules, r.readRule(path, table))
 		} else {
-			r.mistakes.add(Mistake{r.at("rule").String(), "rule", spell(raw), typeOf(raw) + " where a rule belongs", mendRule})
+			r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), typeOf(raw) + " where a rule belongs", mendRule})
 		}
 	}
 }
@@ -28,18 +28,18 @@ func (r *fileReader) readRules(raw any) {
 // readRule reads one [[rule]].
 func (r *fileReader) readRule(path []string, table map[string]any) Rule {
 	rule := Rule{at: r.at(path...), from: map[string]origin{}}
-	rule.Name, _ = table["name"].(string) // for the mistakes in what comes before it
+	rule.Name, _ = table["name"].(string) // for the problems in what comes before it
 	for _, key := range r.inOrder(path, table) {
 		rule.from[key] = r.at(append(slices.Clip(path), key)...)
 		raw := table[key]
 		o := ruleKey(key)
 		if o == nil {
-			r.mistakes.add(rule.mistake(key, spell(raw), "unknown key", suggestRuleKey(key)))
+			r.problems.add(rule.problem(key, spell(raw), "unknown key", suggestRuleKey(key)))
 			continue
 		}
 		value, faults := o.Kind.read(raw)
 		for _, f := range faults {
-			r.mistakes.add(rule.mistake(key, spell(raw), f.what, f.mend))
+			r.problems.add(rule.problem(key, spell(raw), f.detail, f.fix))
 		}
 		if len(faults) == 0 {
 			rule.set(key, value)
@@ -48,14 +48,14 @@ func (r *fileReader) readRule(path []string, table map[string]any) Rule {
 	return rule
 }
 
-// mistake is one in what a key of the rule says.
-func (r *Rule) mistake(key, value, what, mend string) Mistake {
+// problem is one in what a key of the rule says.
+func (r *Rule) problem(key, value, what, fix string) Problem {
 	at, ok := r.from[key]
 	if !ok {
 		at = r.at
 	}
-	return Mistake{at.String(), r.key(key), value, what, mend}
+	return Problem{at.String(), r.key(key), value, what, fix}
 }
 
-// key is what a key of the rule is called in mistakes.
+// key is what a key of the rule is called in problems.
 func (r *Rule) key(key string) string { return fmt.Sprintf("rule %q: %s", r.Name, key) }

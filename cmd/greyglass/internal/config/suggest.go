@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// suggestKey says how to mend a key that is not known.
+// suggestKey says how to fix a key that is not known.
 func suggestKey(section, name string) string {
 	var inSection, elsewhere []string
 	for _, s := range Sections {
@@ -31,7 +31,7 @@ func suggestKey(section, name string) string {
 	return "remove it"
 }
 
-// suggestSection says how to mend a section that is not known.
+// suggestSection says how to fix a section that is not known.
 func suggestSection(name string) string {
 	var names []string
 	for _, s := range Sections {
@@ -40,13 +40,13 @@ func suggestSection(name string) string {
 	if near, ok := nearest(name, names); ok {
 		return fmt.Sprintf("did you mean [%s]?", near)
 	}
-	if mend := suggestKey("", name); mend != "remove it" { // a key outside of its section
-		return mend
+	if fix := suggestKey("", name); fix != "remove it" { // a key outside of its section
+		return fix
 	}
 	return "remove it; the sections are " + strings.Join(names, ", ")
 }
 
-// nearest returns the candidate that a typing mistake could have made of s.
+// nearest returns the candidate that a typing problem could have made of s.
 func nearest(s string, candidates []string) (string, bool) {
 	best, least := "", max(1, len(s)/3)+1
 	for _, c := range candidates {

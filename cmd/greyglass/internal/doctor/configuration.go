@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"os"
-	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
 )
@@ -13,13 +12,13 @@ import (
 // nothing else can be looked at.
 func checkConfiguration(v *exam) bool {
 	if v.Loaded == nil {
-		mistakes := new(config.Mistakes)
-		if !errors.As(v.LoadError, &mistakes) {
+		problems := new(config.Problems)
+		if !errors.As(v.LoadError, &problems) {
 			v.wrong("see what 'greyglass config' says", "cannot be read: %v", v.LoadError)
 		}
-		for _, m := range mistakes.List {
-			fix := cmp.Or(m.Mend, "correct it; 'greyglass config' shows where each value comes from")
-			m.Mend = ""
+		for _, m := range problems.List {
+			fix := cmp.Or(m.Fix, "correct it; 'greyglass config' shows where each value comes from")
+			m.Fix = ""
 			v.wrong(fix, "%s", m)
 		}
 		v.warn("fix the configuration, then run this again", "nothing else was looked at, because all rests on the configuration")
@@ -30,12 +29,8 @@ func checkConfiguration(v *exam) bool {
 	} else {
 		v.ok("the defaults hold (there is no %s)", v.ConfigFile)
 	}
-	for _, warning := range v.Loaded.Warnings {
-		fix := "remove it or change it, unless it is meant; 'greyglass config' shows where it comes from"
-		if strings.Contains(warning, "no such file") {
-			fix = `create the file (it may be empty), or set the key to "" if you want no such list`
-		}
-		v.warn(fix, "%s", warning)
+	for _, w := range v.Loaded.Warnings {
+		v.warn(w.Fix, "%s", w.Detail)
 	}
 	if v.Loaded.Policy.Observe {
 		v.warn(`set greylist.mode = "enforce" when you have seen enough, and reload Greyglass`,

@@ -15,6 +15,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/problem"
 	"greyglass/sqlstore"
 	"greyglass/sqlstore/sqlite"
 )
@@ -40,7 +41,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
 		return
 	case err != nil:
-		v.wrong(databaseFix(err), "%s", withoutPackage(err))
+		v.wrong(databaseFix(err), "%s", problem.Text(err))
 		return
 	}
 	v.newestTime = x.NewestTime
@@ -97,14 +98,6 @@ func databaseFix(err error) string {
 	return "see whether its folder and disk are there and readable, and what the daemon's log says"
 }
 
-func withoutPackage(err error) string {
-	text := err.Error()
-	for _, name := range []string{"sqlstore: ", "greylist: "} {
-		text = strings.TrimPrefix(text, name)
-	}
-	return text
-}
-
 // checkServer looks at a database that is no file here.
 func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
@@ -125,7 +118,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 		if errors.As(err, &fault) {
 			err, fix = fault, fault.Advice
 		}
-		v.wrong(fix, "%s: %s", name, withoutPackage(err))
+		v.wrong(fix, "%s: %s", name, problem.Text(err))
 		return
 	}
 	ahead, _ := sqlstore.ClockAhead(store)

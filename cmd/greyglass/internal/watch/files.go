@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// The names of what is read anew while the daemon runs.
+// The names of what is reloaded while the daemon runs.
 const (
 	Configuration = "configuration"
 	Blocked       = "blocked"
 	Exceptions    = "exceptions"
 )
 
-// File is what became of one file that is read anew while the daemon runs.
+// File is what became of one file that is reloaded while the daemon runs.
 type File struct {
 	Name     string
 	Read     time.Time // when what is in force was read

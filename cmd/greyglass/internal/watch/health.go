@@ -24,7 +24,7 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	case d == nil:
 		notReady(w, "starting")
 	case len(d.Listening) == 0:
-		notReady(w, "listening nowhere, because listen.milter and listen.policy are empty")
+		notReady(w, "no listeners configured: listen.milter and listen.policy are empty")
 	default:
 		_, _ = io.WriteString(w, "ready\n"+d.report())
 	}

@@ -238,7 +238,7 @@ func TestReady(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	deferring.Listening = nil
-	if status, body := get(t, at2, "/readyz"); status != 503 || !strings.Contains(body, "listening nowhere") {
+	if status, body := get(t, at2, "/readyz"); status != 503 || !strings.Contains(body, "no listeners configured") {
 		t.Errorf("%d %s", status, body)
 	}
 }

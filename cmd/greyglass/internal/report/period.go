@@ -1,6 +1,6 @@
-// Package digest makes of what the store has counted and remembers what an
+// Package report makes of what the store has counted and remembers what an
 // administrator wants to know: what greylisting did in a period, and to whom.
-package digest
+package report
 
 import (
 	"slices"

@@ -24,7 +24,7 @@ func TestNoClockHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := strings.Fields(strings.Trim(strings.TrimSpace(string(files)), "[]"))
-	if !slices.Contains(names, "skew.go") || slices.Contains(names, "skew_chaos.go") {
+	if !slices.Contains(names, "clock_offset.go") || slices.Contains(names, "clock_offset_chaos.go") {
 		t.Errorf("the program is built of %v", names)
 	}
 }

@@ -20,7 +20,7 @@ type supervisor struct {
 
 func (s supervisor) tell(state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
-		s.log.Warn("systemd could not be told", "error", err)
+		s.log.Warn("sd_notify failed", "error", err)
 	}
 }
 
@@ -50,7 +50,7 @@ func healthChecks(fronts []*front) (all []healthCheck) {
 func (s supervisor) watch(ctx context.Context, checks []healthCheck) {
 	within, err := sd.SdWatchdogEnabled(false)
 	if err != nil {
-		s.log.Warn("systemd's watchdog is not fed", "error", err)
+		s.log.Warn("the watchdog gets no keep-alive: WATCHDOG_USEC cannot be read", "error", err)
 	}
 	if within == 0 {
 		return
@@ -74,7 +74,7 @@ func (s supervisor) feed(ctx context.Context, checks []healthCheck, timeout time
 	for _, c := range checks {
 		if err := c.check(bounded, c.at); err != nil {
 			if ctx.Err() == nil {
-				s.log.Error("a socket of this daemon does not answer; if that lasts, systemd starts it anew", "address", c.at.String(), "error", err)
+				s.log.Error("a socket does not answer; if that lasts, systemd restarts the daemon", "address", c.at.String(), "error", err)
 			}
 			return
 		}

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// skew is how many seconds, written into the file that CHAOS_CLOCK names, the
+// clockOffset is how many seconds, written into the file that CHAOS_CLOCK names, the
 // wall clock is ahead, so that the chaos test can set the clock of a program that
 // is running, and of no other. Without the variable it is zero. No release has
 // this: it stands under a build tag, and a test holds that.
-func skew() time.Duration {
+func clockOffset() time.Duration {
 	file := os.Getenv("CHAOS_CLOCK")
 	if file == "" {
 		return 0

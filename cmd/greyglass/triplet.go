@@ -73,9 +73,9 @@ func clientOf(s string) (greylist.Client, error) {
 	return client, nil
 }
 
-// changePatience is how long a command waits for another program that holds the
+// changeTimeout is how long a command waits for another program that holds the
 // database.
-const changePatience = 10 * time.Second
+const changeTimeout = 10 * time.Second
 
 // changeTriplet makes a triplet of a command's arguments, opens the database and
 // hands both to do.
@@ -92,11 +92,11 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 		return clientError(cmd, err)
 	}
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-		ctx, cancel := context.WithTimeout(ctx, changePatience)
+		ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
 		err := do(ctx, store, t)
 		if _, isFile := loaded.Config.Store.SQLite(); isFile && errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("nothing changed within %v: another program holds the database; end it, or try again", changePatience)
+			return fmt.Errorf("nothing changed within %v: another program holds a lock on the database; terminate it, or try again", changeTimeout)
 		}
 		return err
 	})
