@@ -15,6 +15,7 @@ import (
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
+	"greyglass/milter/deferred"
 	"greyglass/milter/listen"
 	"greyglass/milter/mtatest"
 )
@@ -37,9 +38,9 @@ func BenchmarkFrames(b *testing.B) {
 		}
 	}
 	b.Run("conn", func(b *testing.B) {
-		g := listen.NewLimiter(listen.Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
+		g := listen.NewLimiter("milter", listen.Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
 		peer := &mtatest.Endless{Octets: mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0, 0)))}
-		c := &frames{Conn: mtatest.Admit(g, peer, "milter")}
+		c := &frames{Conn: g.Admit(peer)}
 		if _, err := io.ReadFull(c, make([]byte, len(peer.Octets))); err != nil {
 			b.Fatal(err)
 		}
@@ -71,11 +72,13 @@ func BenchmarkTransaction(b *testing.B) {
 		name  string
 		serve func(net.Listener)
 	}{
-		{"greyglass", func(l net.Listener) { _ = NewServer(newJudge(), listen.NewLimiter(limits, log), log).Serve(l) }},
+		{"greyglass", func(l net.Listener) {
+			_ = NewServer(newJudge(), listen.NewLimiter("milter", limits, log), log).Serve(l)
+		}},
 		{"library with our session", func(l net.Listener) {
 			judge := newJudge()
 			_ = milter.NewServer(milter.WithNegotiationCallback(negotiate), milter.WithMilter(func() milter.Milter {
-				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter(limits, log)}
+				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter("milter", limits, log), room: new(deferred.Room)}
 			})).Serve(l)
 		}},
 		{"library alone", func(l net.Listener) {

@@ -20,7 +20,7 @@ func onPipes(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 
 func build(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 	t.Helper()
-	return mtatest.New(t, func(f *mtatest.Fixture) mtatest.Server {
+	return mtatest.New(t, "milter", func(f *mtatest.Fixture) mtatest.Server {
 		return NewServer(f.Judge, f.Limiter, slog.New(f.Log))
 	}, changes...)
 }

@@ -38,11 +38,13 @@ func (f *frames) Read(p []byte) (int, error) {
 		growStack()
 	}
 	if len(f.ready) == 0 {
-		frame, err := f.next()
-		if err != nil {
-			return 0, err
+		for f.ready == nil { // until a frame comes that the library is to see
+			frame, err := f.next()
+			if err != nil {
+				return 0, err
+			}
+			f.ready = frame
 		}
-		f.ready = frame
 	}
 	n := copy(p, f.ready)
 	if f.ready = f.ready[n:]; len(f.ready) == 0 {
@@ -52,7 +54,8 @@ func (f *frames) Read(p []byte) (int, error) {
 }
 
 // next returns the next frame, header and all, once it has come as a whole
-// and was checked. The error is io.EOF where a session ends in good order.
+// and was checked; nil if the library need not see it. The error is io.EOF where a
+// session ends in good order.
 func (f *frames) next() ([]byte, error) {
 	if err := f.Fill(frameHeader); err != nil {
 		return nil, err
@@ -84,7 +87,14 @@ func (f *frames) next() ([]byte, error) {
 		return nil, f.ProtocolError(err)
 	}
 	frame := f.Take(whole)
-	if command == cmdConnect {
+	switch command {
+	case cmdMail:
+		f.InMessage(true)
+	case cmdAbort, cmdBodyEnd, cmdQuitNC:
+		f.InMessage(false)
+	case cmdMacro:
+		return keepMacros(frame), nil
+	case cmdConnect:
 		if normal := normalizeConnect(data); &normal[0] != &data[0] {
 			frame = appendFrame(nil, command, normal)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"greyglass/greylist/judge"
+	"greyglass/milter/deferred"
 	"greyglass/milter/listen"
 )
 
@@ -26,35 +27,17 @@ type Server struct {
 func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server {
 	adoptLibraryLog(log)
 	ctx, cancel := context.WithCancel(context.Background())
-	replies := newReplies()
+	replies, room := newReplies(), new(deferred.Room)
 	options := []milter.Option{
 		milter.WithNegotiationCallback(negotiate),
 		milter.WithMilter(func() milter.Milter {
-			return &session{ctx: ctx, judge: judge, log: log, replies: replies, limiter: limiter}
+			return &session{ctx: ctx, judge: judge, log: log, replies: replies, limiter: limiter, room: room}
 		}),
 	}
 	for stage, macros := range macrosRead {
 		options = append(options, milter.WithMacroRequest(stage, macros))
 	}
 	return &Server{limiter: limiter, server: milter.NewServer(options...), cancel: cancel}
-}
-
-// macroVerify is "OK" for a verified certificate. Only Sendmail has it.
-const macroVerify milter.MacroName = "{verify}"
-
-// macroClientResolve is "OK" for a client whose name leads back to its address. Only
-// Sendmail has it.
-const macroClientResolve milter.MacroName = "{client_resolve}"
-
-// macrosRead are the macros that sessions read. An MTA that lets a milter choose
-// sends those that it asks for and no others.
-var macrosRead = map[milter.MacroStage][]milter.MacroName{
-	milter.StageConnect: {milter.MacroMTAVersion, macroClientResolve},
-	milter.StageHelo:    {macroVerify, milter.MacroCertSubject},
-	milter.StageMail:    {milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject},
-	milter.StageRcpt:    {milter.MacroQueueId},
-	milter.StageData:    {milter.MacroQueueId},
-	milter.StageEOM:     {milter.MacroQueueId},
 }
 
 // wanted are the steps that are of no use here, and the commands whose answer
@@ -75,7 +58,7 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 // Serve accepts connections until the server is shut down; it then returns nil.
 // It may be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	listener := frameListener{s.limiter.Listener(l, "milter")}
+	listener := frameListener{s.limiter.Listener(l)}
 	defer listener.Close()
 	if !s.set.Add(listener) {
 		return nil

@@ -24,6 +24,7 @@ type session struct {
 	log     *slog.Logger
 	replies *replies
 	limiter *listen.Limiter // for its limits
+	room    *deferred.Room
 
 	// Of the SMTP session; NewConnection clears it.
 	client      greylist.Client
@@ -42,10 +43,8 @@ type message struct {
 	sender        string
 	authenticated bool
 	certificate   bool
-	facts         *judge.Message   // shared by its recipients
-	waiting       []*judge.Pending // to be judged at DATA
-	full          bool             // as many as are kept, and said so
-	refusal       judge.Answer     // what DATA was answered, if that was no Accept
+	facts         *judge.Message // shared by its recipients
+	deferred      deferred.Message
 }
 
 // NewConnection begins an SMTP session: the first of the connection, or another
@@ -53,7 +52,7 @@ type message struct {
 func (s *session) NewConnection(milter.Modifier) error {
 	s.client = greylist.ParseClient("no address, the MTA sent none")
 	s.clientName, s.helo, s.postfix, s.certificate = "", "", false, false
-	s.message, s.aborted = message{}, false
+	s.begin(message{})
 	return nil
 }
 
@@ -99,13 +98,12 @@ func (s *session) Helo(name string, m milter.Modifier) (resp *milter.Response, e
 // MailFrom begins a message.
 func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
-	s.aborted = false
-	s.message = message{
+	s.begin(message{
 		sender:        from,
 		facts:         new(judge.Message),
 		authenticated: m.Get(milter.MacroAuthAuthen) != "",
 		certificate:   s.certificate || s.verifiedTLS(m),
-	}
+	})
 	return milter.RespContinue, nil
 }
 
@@ -125,19 +123,7 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 		QueueID:       m.Get(milter.MacroQueueId),
 		Via:           "milter",
 	}
-	answer, pending := s.judge.Recipient(s.ctx, s.message.facts, attempt)
-	if pending == nil {
-		return s.replies.respond(answer)
-	}
-	if len(s.message.waiting) >= s.limiter.Limits().Recipients {
-		if !s.message.full {
-			s.message.full = true
-			deferred.WarnTooMany(s.log, s.limiter.Limits().Recipients, attempt, s.judge.Policy())
-		}
-		return s.replies.respond(deferred.TooManyRecipients(s.judge.Policy()))
-	}
-	s.message.waiting = append(s.message.waiting, pending)
-	return milter.RespContinue, nil
+	return s.replies.respond(s.message.deferred.Recipient(s.ctx, s.judge, s.message.facts, attempt, s.room, s.limiter.Limits().Recipients, s.log))
 }
 
 // Data judges the recipients that were deferred to it.
@@ -152,22 +138,25 @@ func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err er
 	return s.judgeDeferred(m)
 }
 
-// judgeDeferred judges the recipients that are deferred to DATA. A client that is refused may ask again without
-// a new message (Postfix keeps the one it has), and gets the same answer.
 func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {
 	if s.aborted {
-		s.message = message{}
+		s.begin(message{})
 	}
-	waiting := s.message.waiting
-	s.message.waiting = nil
-	if len(waiting) > 0 {
-		s.message.refusal = deferred.Worse(s.message.refusal, s.judge.Data(s.ctx, m.Get(milter.MacroQueueId), waiting))
-	}
-	if deferred.Refuses(s.message.refusal) {
-		return s.replies.respond(s.message.refusal)
+	answer := s.message.deferred.Data(s.ctx, s.judge, m.Get(milter.MacroQueueId), s.room)
+	if deferred.Refuses(answer) {
+		return s.replies.respond(answer)
 	}
 	return milter.RespContinue, nil
 }
+
+// begin forgets the message before, and begins another.
+func (s *session) begin(m message) {
+	s.message.deferred.Release(s.room)
+	s.message, s.aborted = m, false
+}
+
+// Cleanup ends the session.
+func (s *session) Cleanup(milter.Modifier) { s.begin(message{}) }
 
 // Abort ends a message, not the session. The library calls it also where a RCPT
 // follows DATA, which another filter or the MTA itself has refused, or we have.
@@ -191,7 +180,7 @@ func (s *session) verifiedTLS(m milter.Modifier) bool {
 // rescue turns a panic of a callback into the end of its session alone.
 func (s *session) rescue(err *error) {
 	if r := recover(); r != nil {
-		s.limiter.Panicked("milter")
+		s.limiter.Panicked()
 		s.log.Error("panic in a milter session; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("milter: panic: %v", r)
 	}

@@ -78,15 +78,17 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 
 	clock := newClock(d.log)
 	judge := judge.New(store, loaded.Policy, d.log, clock)
-	limiter := listen.NewLimiter(limitsOf(c.Limits), d.log)
+	setMemoryLimit(c.Limits.Memory)
+	milters, policies := listen.NewLimiter("milter", limitsOf(c.Limits), d.log), listen.NewLimiter("policy", limitsOf(c.Limits), d.log)
+	limiters := []*listen.Limiter{milters, policies}
 	fronts := []*front{
-		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, limiter, d.log)},
-		{via: "policy", addresses: c.Listen.Policy, server: policyd.New(judge, limiter, d.log)},
+		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, milters, d.log)},
+		{via: "policy", addresses: c.Listen.Policy, server: policyd.New(judge, policies, d.log)},
 	}
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
 	}
-	reloader := newReloader(d, loaded, judge, limiter, store)
+	reloader := newReloader(d, loaded, judge, limiters, store)
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
 	sweeper := &upkeep.Expirer{
 		Store:   store,
@@ -114,19 +116,20 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		<-ctx.Done()
 		web.Stopping()
 		d.supervisor.stopping()
-		d.log.Info("stopping", "connections", limiter.Connections())
+		d.log.Info("stopping", "connections", milters.Connections()+policies.Connections())
 		return nil
 	})
 	if c.Listen.HTTP != "" {
 		rows := new(watch.Rows)
 		work.Go(func() error { rows.Run(ctx, store); return nil })
 		web.Watch(&watch.Daemon{
-			Judge: judge, Limiter: limiter, Store: store, Rows: rows, MaxRows: reloader.maxRows,
+			Judge: judge, Limiters: limiters, Store: store, Rows: rows, MaxRows: reloader.maxRows,
 			LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
 		})
 	}
 	work.Go(func() error { judge.LookAtMemory(ctx); return nil })
 	work.Go(func() error { follow(ctx, clock, store); return nil })
+	work.Go(func() error { returnMemory(ctx); return nil })
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
 	err = work.Wait()

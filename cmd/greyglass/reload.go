@@ -27,9 +27,9 @@ const pollEvery = 500 * time.Millisecond
 // effect. What cannot be read leaves in force what was.
 type reloader struct {
 	*daemon
-	judge   *judge.Judge
-	limiter *listen.Limiter
-	store   greylist.Store
+	judge    *judge.Judge
+	limiters []*listen.Limiter
+	store    greylist.Store
 
 	loaded *config.Loaded
 	lists  config.Lists
@@ -38,8 +38,8 @@ type reloader struct {
 	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
 }
 
-func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiter *listen.Limiter, store greylist.Store) *reloader {
-	r := &reloader{daemon: d, judge: judge, limiter: limiter, store: store}
+func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters []*listen.Limiter, store greylist.Store) *reloader {
+	r := &reloader{daemon: d, judge: judge, limiters: limiters, store: store}
 	r.watch(loaded)
 	r.noteAll()
 	return r
@@ -139,7 +139,9 @@ func (r *reloader) reload() {
 		r.log.Warn(warning.Detail)
 	}
 	r.handler.adopt(loaded.Config.Log)
-	r.limiter.SetLimits(limitsOf(loaded.Config.Limits))
+	for _, limiter := range r.limiters {
+		limiter.SetLimits(limitsOf(loaded.Config.Limits))
+	}
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
 			r.log.Warn("cannot change store.synchronous", "error", err)

@@ -100,29 +100,35 @@ func TestReloadOfLimits(t *testing.T) {
 	s := newSite(t, conf{"limits.connections": "2"})
 	daemon := s.serve()
 	const full = "connection limit reached"
-	first, second := s.mta(), s.mta()
+	inMessage := func() *milter.ClientSession { // such a connection does not give way
+		session := s.mta()
+		mail(t, session)
+		if _, err := session.Rcpt("bob@example.org", ""); err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	first, second := inMessage(), inMessage()
 	if _, err := s.tryMTA(); err == nil {
 		t.Error("a third connection is let in")
 	}
 	daemon.wait(full)
 	s.configure(conf{"limits.connections": "3", "limits.line_length": "1024"})
 	daemon.reload()
-	third := s.mta()
+	third := inMessage()
 	if _, err := s.tryMTA(); err == nil {
 		t.Error("a fourth connection is let in")
 	}
 	for _, session := range []*milter.ClientSession{first, third} {
-		mail(t, session)
 		if _, err := session.Rcpt(strings.Repeat("b", 1024)+"@example.org", ""); err == nil {
 			t.Error("a line that is too long is answered")
 		}
 		daemon.wait("connection closed", `octets for command 'R', at most 1024 are taken`)
 	}
-	// Fewer than there are: nobody is thrown out who has introduced itself.
+	// Fewer than there are: no connection in a message is closed.
 	s.configure(conf{"limits.connections": "1", "limits.recipients": "1"})
 	daemon.reload()
-	mail(t, second)
-	if _, err := second.Rcpt("bob@example.org", ""); err != nil {
+	if _, err := second.Rcpt("eve@example.org", ""); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.tryMTA(); err == nil {

@@ -122,10 +122,14 @@ func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 	return a
 }
 
-// failed is the answer when a rule could not be asked.
+// failed is the answer when a rule could not be asked. If the greylist only
+// observes, that defers no mail either.
 func (p *Policy) failed(err error) Answer {
-	a := Answer{Verdict: p.OnError, Reason: greylist.ReasonError, Err: err}
-	if a.Verdict == greylist.Defer {
+	a := Answer{Verdict: p.OnError, Reason: greylist.ReasonError, Err: err, Observed: p.Observe}
+	switch {
+	case p.Observe:
+		a.Verdict = greylist.Accept
+	case a.Verdict == greylist.Defer:
 		a.Reply = p.ErrorReply
 	}
 	return a

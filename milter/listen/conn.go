@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,15 +16,16 @@ import (
 // peer has sent is still read.
 type Conn struct {
 	net.Conn
-	limiter  *Limiter
-	via      string // the front end: "milter" or "policy"
-	counters *counters
-	source   source
+	limiter *Limiter
+	source  source
+
+	active  atomic.Int64 // when it was admitted, or last sent a request; Unix nanoseconds
+	asked   atomic.Bool  // the peer has sent a first request
+	message atomic.Bool  // see InMessage
 
 	// Reading, by the session's goroutine alone.
 	buf      []byte
 	pos, end int       // buf[pos:end] is read and not taken yet
-	asked    bool      // the peer has sent a first request
 	due      time.Time // when the request that has begun must be whole; zero if none has begun
 	drained  bool      // nothing was there to read after the drain began
 
@@ -62,15 +64,51 @@ func (c *Conn) Take(n int) []byte {
 	taken := c.buf[c.pos : c.pos+n]
 	c.pos += n
 	c.due = time.Time{}
-	if !c.asked {
-		c.asked = true
-		c.limiter.hasAsked(c)
+	c.active.Store(time.Now().UnixNano())
+	if !c.asked.Load() {
+		c.asked.Store(true)
 	}
 	return taken
 }
 
 // Asked reports whether the peer has sent a first request.
-func (c *Conn) Asked() bool { return c.asked }
+func (c *Conn) Asked() bool { return c.asked.Load() }
+
+// InMessage notes whether the connection is in a message: what it was told of the
+// message's recipients would be lost with it.
+func (c *Conn) InMessage(in bool) {
+	if c.message.Load() != in {
+		c.message.Store(in)
+	}
+}
+
+// precedence says which connections give way first at a limit; of equal ones, that
+// which has been idle longest.
+type precedence int
+
+const (
+	busy        precedence = iota // does not give way
+	longIdle                      // is in a message, and idle for longer than clients take for a command
+	idle                          // has no message
+	withoutWord                   // has sent no request
+)
+
+// longIdleAfter is how long a client may take for a command, and some more (RFC
+// 5321, section 4.5.3.2: 5 minutes). After DATA it may take longer, but by then the
+// message is judged.
+const longIdleAfter = 10 * time.Minute
+
+func (c *Conn) precedence(now time.Time) precedence {
+	switch {
+	case !c.asked.Load():
+		return withoutWord
+	case !c.message.Load():
+		return idle
+	case now.UnixNano()-c.active.Load() > int64(longIdleAfter):
+		return longIdle
+	}
+	return busy
+}
 
 // Fill reads until n octets are buffered. Its error is io.EOF where the
 // connection ends in good order, or was closed with a line in the log.
@@ -113,7 +151,7 @@ func (c *Conn) setReadDeadline() bool {
 	defer c.mu.Unlock()
 	now := time.Now()
 	var until time.Time
-	if c.asked && c.end == c.pos {
+	if c.asked.Load() && c.end == c.pos {
 		slack := min(IdleSlack, limits.Idle/2)
 		until = c.readDeadline
 		if left := until.Sub(now); left < limits.Idle || left > limits.Idle+slack {
@@ -122,7 +160,7 @@ func (c *Conn) setReadDeadline() bool {
 	} else {
 		if c.due.IsZero() { // one deadline for the whole request, however slowly its octets drip
 			c.due = now.Add(limits.Command)
-			if !c.asked {
+			if !c.asked.Load() {
 				c.due = now.Add(limits.Negotiation)
 			}
 		}
@@ -168,7 +206,7 @@ func (c *Conn) readError(err error) error {
 		draining := !c.drainAt.IsZero()
 		c.mu.Unlock()
 		if !draining {
-			c.counters.timedOut.Add(1)
+			c.limiter.counters.timedOut.Add(1)
 			c.limiter.log.timeout(c)
 		}
 		return io.EOF
@@ -180,7 +218,7 @@ func (c *Conn) readError(err error) error {
 
 // ProtocolError logs why the peer is not served any longer, and returns io.EOF.
 func (c *Conn) ProtocolError(err error) error {
-	c.counters.malformed.Add(1)
+	c.limiter.counters.malformed.Add(1)
 	c.limiter.log.protocolError(c, err)
 	return io.EOF
 }

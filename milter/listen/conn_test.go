@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-func newLimiter(limits Limits) *Limiter { return NewLimiter(limits, slog.New(slog.DiscardHandler)) }
+func newLimiter(limits Limits) *Limiter {
+	return NewLimiter("milter", limits, slog.New(slog.DiscardHandler))
+}
 
 // script is a connection that reads what a test tells it to, call by call.
 type script struct {
@@ -34,7 +36,7 @@ func (s *script) SetReadDeadline(time.Time) error { return nil }
 func TestDrainReadsOnceMore(t *testing.T) {
 	l := newLimiter(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour})
 	peer := new(script)
-	c := l.admit(peer, "milter")
+	c := l.Admit(peer)
 	peer.reads = []func([]byte) (int, error){
 		func([]byte) (int, error) {
 			l.Drain(time.Now())
@@ -58,7 +60,7 @@ func TestDrainOfNewConnections(t *testing.T) {
 		l.Drain(time.Now().Add(time.Minute))
 		ours, theirs := net.Pipe()
 		defer ours.Close()
-		c := l.admit(theirs, "milter")
+		c := l.Admit(theirs)
 		defer c.Close()
 		began := time.Now()
 		if err := c.Fill(1); err != io.EOF {
@@ -74,7 +76,7 @@ func TestDrainOfNewConnections(t *testing.T) {
 func TestLongRequestIsForgotten(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
-	c := newLimiter(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}).admit(theirs, "milter")
+	c := newLimiter(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}).Admit(theirs)
 	defer c.Close()
 	go func() {
 		_, _ = io.WriteString(ours, strings.Repeat("x", DefaultRequest))

@@ -1,44 +1,41 @@
 package listen
 
 import (
-	"container/list"
 	"context"
 	"log/slog"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Limiter bounds the connections of all listeners. At the limit, the oldest
-// connection that has sent no request makes room, so that peers who send nothing
-// cannot lock an MTA out; if there is none, the new connection is refused.
+// Limiter bounds the connections of one front end, over all of its listeners. At a
+// limit, another connection gives way (see [Conn.precedence]), so that peers who
+// only hold connections cannot lock an MTA out; if none does, the new one is refused.
 type Limiter struct {
+	via    string // the front end: "milter" or "policy"
 	limits atomic.Pointer[Limits]
 	log    events
 
 	mu       sync.Mutex
-	conns    map[*Conn]*list.Element // its place in silent; nil once it has asked
-	from     map[source]int          // how many there are, by where they come from
-	silent   *list.List              // of *Conn that have sent no request, the oldest first
+	conns    map[*Conn]bool
+	from     map[source]int // how many there are, by where they come from
 	drainAt  time.Time
-	warned   bool                 // that the limit is reached
-	counters map[string]*counters // by front end
+	warned   bool // that a limit is reached
+	counters counters
 }
 
-// source is where connections come from: a network address, which is invalid for
-// a unix socket.
-type source = netip.Addr
-
-// NewLimiter makes a limiter.
-func NewLimiter(limits Limits, log *slog.Logger) *Limiter {
-	l := &Limiter{log: events{log}, conns: make(map[*Conn]*list.Element), from: make(map[source]int), silent: list.New(), counters: make(map[string]*counters)}
+// NewLimiter makes the limiter of a front end.
+func NewLimiter(via string, limits Limits, log *slog.Logger) *Limiter {
+	l := &Limiter{via: via, log: events{log, slog.String("via", via)}, conns: make(map[*Conn]bool), from: make(map[source]int)}
 	l.SetLimits(limits)
 	return l
 }
+
+// Via returns the name of the front end.
+func (l *Limiter) Via() string { return l.via }
 
 // SetLimits makes the limits hold from now on, for present connections too.
 func (l *Limiter) SetLimits(limits Limits) {
@@ -49,74 +46,68 @@ func (l *Limiter) SetLimits(limits Limits) {
 // Limits returns the limits that hold. They must not be changed.
 func (l *Limiter) Limits() *Limits { return l.limits.Load() }
 
-// admit lets a connection in, or returns nil if there is no room for it.
-func (l *Limiter) admit(nc net.Conn, via string) *Conn {
-	c := &Conn{Conn: nc, limiter: l, via: via, source: sourceOf(nc), buf: make([]byte, readBuffer)}
+// Admit lets a connection in, or returns nil if there is no room for it.
+func (l *Limiter) Admit(nc net.Conn) *Conn {
+	c := &Conn{Conn: nc, limiter: l, source: sourceOf(nc), buf: make([]byte, readBuffer)}
+	c.active.Store(time.Now().UnixNano())
 	l.mu.Lock()
-	c.counters = l.countersOf(via)
-	if limit := l.full(c.source); limit != "" {
+	if key := l.reached(c.source); key != "" {
 		if !l.warned {
 			l.warned = true
-			l.log.limitReached(limit, len(l.conns), c)
+			l.log.limitReached(key, len(l.conns), c)
 		}
-		oldest := l.oldestSilent(c.source, limit)
-		if oldest == nil {
+		giving := l.givesWay(c.source, key)
+		if giving == nil {
 			l.mu.Unlock()
-			c.counters.refused.Add(1)
+			l.counters.refused.Add(1)
 			return nil
 		}
-		l.forget(oldest)
-		oldest.counters.displaced.Add(1)
-		defer oldest.Close()
+		l.forget(giving)
+		l.counters.displaced.Add(1)
+		defer giving.Close()
 	}
-	l.conns[c] = l.silent.PushBack(c)
+	l.conns[c] = true
 	l.from[c.source]++
 	drainAt := l.drainAt
 	l.mu.Unlock()
-	c.counters.admitted.Add(1)
+	l.counters.admitted.Add(1)
 	if !drainAt.IsZero() {
 		c.drain(drainAt)
 	}
 	return c
 }
 
-// full returns the limit that another connection from there would exceed, or "".
-func (l *Limiter) full(from source) string {
+// reached returns the key of the limit that another connection from there would
+// exceed, or "".
+func (l *Limiter) reached(from source) string {
 	switch limits := l.Limits(); {
 	case len(l.conns) >= limits.Connections:
-		return "limits.connections"
-	case from.IsValid() && l.from[from] >= limits.PerAddress:
-		return "limits.connections_per_address"
+		return keyConnections
+	case l.from[from] >= limits.PerAddress:
+		return keyPerAddress
 	}
 	return ""
 }
 
-// oldestSilent returns the connection that is to make room, or nil: under the
-// limit of an address, one from there.
-func (l *Limiter) oldestSilent(from source, limit string) *Conn {
-	for place := l.silent.Front(); place != nil; place = place.Next() {
-		if c := place.Value.(*Conn); limit == "limits.connections" || c.source == from {
-			return c
+const (
+	keyConnections = "limits.connections"
+	keyPerAddress  = "limits.connections_per_address"
+)
+
+// givesWay returns the connection that is to give way, or nil: at the limit of a
+// source, one from there.
+func (l *Limiter) givesWay(from source, key string) (first *Conn) {
+	now, best := time.Now(), busy
+	for c := range l.conns {
+		if key == keyPerAddress && c.source != from {
+			continue
+		}
+		switch p := c.precedence(now); {
+		case p > best, p == best && p != busy && c.active.Load() < first.active.Load():
+			first, best = c, p
 		}
 	}
-	return nil
-}
-
-func sourceOf(nc net.Conn) source {
-	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
-	}
-	return source{}
-}
-
-// hasAsked notes that the connection has sent a request.
-func (l *Limiter) hasAsked(c *Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if place := l.conns[c]; place != nil {
-		l.silent.Remove(place)
-		l.conns[c] = nil
-	}
+	return first
 }
 
 // leave notes that the connection has ended.
@@ -131,12 +122,8 @@ func (l *Limiter) leave(c *Conn) {
 }
 
 func (l *Limiter) forget(c *Conn) {
-	place, there := l.conns[c]
-	if !there {
+	if !l.conns[c] {
 		return
-	}
-	if place != nil {
-		l.silent.Remove(place)
 	}
 	delete(l.conns, c)
 	if l.from[c.source]--; l.from[c.source] <= 0 {

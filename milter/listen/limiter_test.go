@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,13 +17,13 @@ import (
 
 // The limiter counts over all listeners.
 func TestLimiterOfSeveralListeners(t *testing.T) {
-	g := NewLimiter(Limits{Connections: 2}, slog.New(slog.DiscardHandler))
+	g := NewLimiter("milter", Limits{Connections: 2}, slog.New(slog.DiscardHandler))
 	var conns []net.Conn
 	for range 2 {
 		listener := newPipes()
 		_, theirs := net.Pipe()
 		listener.conns <- theirs
-		c, err := g.Listener(listener, "milter").AcceptConn()
+		c, err := g.Listener(listener).AcceptConn()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,10 +60,10 @@ func (l *failing) Accept() (net.Conn, error) {
 func TestAcceptGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(lines)
-		g := NewLimiter(Limits{Connections: 10}, slog.New(slog.NewTextHandler(log, nil)))
+		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.NewTextHandler(log, nil)))
 		listener := newPipes()
 		emfile := &net.OpError{Op: "accept", Err: syscall.EMFILE}
-		l := g.Listener(&failing{Listener: listener, err: emfile, times: 12}, "milter")
+		l := g.Listener(&failing{Listener: listener, err: emfile, times: 12})
 		for range 2 {
 			_, theirs := net.Pipe()
 			listener.conns <- theirs
@@ -84,10 +86,10 @@ func TestAcceptGoesOn(t *testing.T) {
 // A listener that is closed while it waits to try again does not keep anybody waiting.
 func TestAcceptEndsAtClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewLimiter(Limits{Connections: 10}, slog.New(slog.DiscardHandler))
+		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.DiscardHandler))
 		listener := newPipes()
 		broken := &failing{Listener: listener, err: errors.New("broken"), times: 9}
-		l := g.Listener(broken, "milter")
+		l := g.Listener(broken)
 		done := make(chan error)
 		go func() {
 			_, err := l.AcceptConn()
@@ -118,40 +120,118 @@ func (f from) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(f.address, 4321))
 }
 
-// One address cannot take all there is, and under its limit its own strangers make
-// room, not those of others.
+// At a limit the connection gives way that does least harm: one that has sent no
+// request, then the one that has been idle longest without a message, then one that
+// has been idle in its message for longer than clients take; never another. At the
+// limit of an address it is one from there.
+func TestConnectionsGiveWay(t *testing.T) {
+	const here, there = "192.0.2.7", "192.0.2.9"
+	type conn struct {
+		from    string
+		asked   bool
+		message bool
+		idle    time.Duration
+	}
+	silent := func(idle time.Duration) conn { return conn{here, false, false, idle} }
+	between := func(idle time.Duration) conn { return conn{here, true, false, idle} }
+	inMessage := func(idle time.Duration) conn { return conn{here, true, true, idle} }
+	for _, c := range []struct {
+		name  string
+		conns []conn
+		gives int // which gives way; none: the new one is refused
+	}{
+		{"the oldest that has sent nothing", []conn{silent(1 * time.Second), silent(3 * time.Second), silent(2 * time.Second)}, 1},
+		{"one that has sent nothing, before an idle one", []conn{between(time.Hour), silent(time.Second), inMessage(time.Hour)}, 1},
+		{"the one that has been idle longest", []conn{between(time.Minute), between(time.Hour), inMessage(2 * time.Hour)}, 1},
+		{"one that is long idle in its message", []conn{inMessage(9 * time.Minute), inMessage(11 * time.Minute), inMessage(12 * time.Minute)}, 2},
+		{"none", []conn{inMessage(time.Minute), inMessage(9 * time.Minute), inMessage(0)}, -1},
+		{"one of the same address", []conn{{there, false, false, time.Hour}, between(time.Second), inMessage(0), inMessage(time.Minute)}, 1},
+		{"none of the same address", []conn{{there, false, false, time.Hour}, inMessage(0), inMessage(0), inMessage(0)}, -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := new(lines)
+				l := NewLimiter("milter", Limits{Connections: 10, PerAddress: 3}, slog.New(slog.NewTextHandler(log, nil)))
+				admit := func(address string) *Conn {
+					ours, theirs := net.Pipe()
+					t.Cleanup(func() { _ = ours.Close() })
+					return l.Admit(from{theirs, netip.MustParseAddr(address)})
+				}
+				began := time.Now()
+				var conns []*Conn
+				for _, is := range c.conns {
+					conn := admit(is.from)
+					conn.asked.Store(is.asked)
+					conn.InMessage(is.message)
+					conn.active.Store(began.Add(-is.idle).UnixNano())
+					conns = append(conns, conn)
+				}
+				if newcomer := admit("::ffff:" + here); (newcomer == nil) != (c.gives < 0) {
+					t.Errorf("admitted: %t", newcomer != nil)
+				}
+				for i, conn := range conns {
+					if conn.closed != (i == c.gives) {
+						t.Errorf("connection %d closed: %t", i, conn.closed)
+					}
+				}
+				if n := log.count(keyPerAddress); n != 1 {
+					t.Errorf("said %d times: %s", n, log.text.String())
+				}
+			})
+		})
+	}
+}
+
+// One address cannot take all there is, and each connection that ends makes room.
 func TestLimitByAddress(t *testing.T) {
-	log := new(lines)
-	g := NewLimiter(Limits{Connections: 10, PerAddress: 2, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}, slog.New(slog.NewTextHandler(log, nil)))
+	l := newLimiter(Limits{Connections: 10, PerAddress: 1})
 	admit := func(address string) *Conn {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _ = ours.Close() })
-		return g.admit(from{theirs, netip.MustParseAddr(address)}, "milter")
+		c := l.Admit(from{theirs, netip.MustParseAddr(address)})
+		if c != nil {
+			c.asked.Store(true)
+			c.InMessage(true)
+		}
+		return c
 	}
-	other := admit("192.0.2.9") // a stranger too, and older
-	first, second := admit("192.0.2.7"), admit("192.0.2.7")
-	g.hasAsked(second)
-	third := admit("::ffff:192.0.2.7")
-	if third == nil || !first.closed || second.closed || other.closed {
-		t.Errorf("the oldest stranger of the address does not make room: %v %v %v", first.closed, second.closed, other.closed)
+	first := admit("192.0.2.7")
+	if admit("192.0.2.7") != nil || admit("192.0.2.8") == nil {
+		t.Error("an address takes more than its share, or another is refused")
 	}
-	g.hasAsked(third)
-	if admit("192.0.2.7") != nil {
-		t.Error("let in beyond the limit, where nobody is a stranger")
-	}
-	if admit("192.0.2.8") == nil {
-		t.Error("another address is kept out")
-	}
-	_ = third.Close()
+	_ = first.Close()
 	if admit("192.0.2.7") == nil {
-		t.Error("kept out although one has left")
+		t.Error("refused although there is room")
 	}
-	if got, want := g.Counters()["milter"], (Counters{Open: 4, Admitted: 6, Refused: 1, Displaced: 1}); got != want {
+	if got, want := l.Counters(), (Counters{Open: 2, Admitted: 3, Refused: 1}); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
-	if n := log.count("limits.connections_per_address"); n != 1 {
-		t.Errorf("said %d times", n)
+}
+
+// Connections by unix socket count by the user who made them.
+func TestLimitByUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	listener := listen(t, Address{"unix", path}, private)
+	there, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer there.Close()
+	here, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	if got, want := sourceOf(here), (source{uid: uint32(os.Getuid())}); got != want {
+		t.Errorf("source %+v, want %+v", got, want)
+	}
+	l := newLimiter(Limits{Connections: 10, PerAddress: 2})
+	l.from[source{uid: 12345}] = 2
+	c := l.Admit(here)
+	if c == nil {
+		t.Fatal("another user's connections count")
+	}
+	_ = c.Close()
 }
 
 // pipes is a listener that takes connections from a channel.

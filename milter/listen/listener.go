@@ -11,17 +11,13 @@ import (
 type Listener struct {
 	inner   net.Listener
 	limiter *Limiter
-	via     string
 	once    sync.Once
 	closed  chan struct{}
 }
 
-// Listener returns a listener of a front end ("milter" or "policy").
-func (l *Limiter) Listener(of net.Listener, via string) *Listener {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.countersOf(via)
-	return &Listener{inner: of, limiter: l, via: via, closed: make(chan struct{})}
+// Listener returns a listener whose connections pass the limiter.
+func (l *Limiter) Listener(inner net.Listener) *Listener {
+	return &Listener{inner: inner, limiter: l, closed: make(chan struct{})}
 }
 
 // Close closes the listener. It may be called again.
@@ -44,7 +40,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 		case errors.Is(err, net.ErrClosed):
 			return nil, err
 		case err != nil:
-			l.limiter.log.acceptFailed(l.via, l.Addr().String(), err)
+			l.limiter.log.acceptFailed(l.Addr().String(), err)
 			select {
 			case <-time.After(pause):
 			case <-l.closed:
@@ -52,7 +48,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 			pause = min(2*pause, longest)
 		default:
 			pause = first
-			if c := l.limiter.admit(nc, l.via); c != nil {
+			if c := l.limiter.Admit(nc); c != nil {
 				return c, nil
 			}
 			_ = nc.Close()

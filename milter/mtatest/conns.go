@@ -4,32 +4,7 @@ import (
 	"bytes"
 	"net"
 	"time"
-
-	"greyglass/milter/listen"
 )
-
-// Admit lets a connection in, or returns nil.
-func Admit(limiter *listen.Limiter, nc net.Conn, via string) *listen.Conn {
-	l := limiter.Listener(&once{conn: nc}, via)
-	c, err := l.AcceptConn()
-	if err != nil {
-		return nil
-	}
-	return c
-}
-
-// once is a listener that accepts one connection.
-type once struct{ conn net.Conn }
-
-func (o *once) Accept() (net.Conn, error) {
-	c := o.conn
-	if o.conn = nil; c == nil {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-func (o *once) Close() error   { return nil }
-func (o *once) Addr() net.Addr { return &net.UnixAddr{Name: "once", Net: "unix"} }
 
 // Recorded is a peer that sends what it has to send, whatever it hears, and then
 // has ended.

@@ -47,7 +47,7 @@ type Setup struct {
 }
 
 // New makes a fixture, whose server listens nowhere yet.
-func New(t testing.TB, server func(*Fixture) Server, changes ...func(*Setup)) *Fixture {
+func New(t testing.TB, via string, server func(*Fixture) Server, changes ...func(*Setup)) *Fixture {
 	t.Helper()
 	s := &Setup{
 		Rules: rules.Config{
@@ -85,7 +85,7 @@ func New(t testing.TB, server func(*Fixture) Server, changes ...func(*Setup)) *F
 	}
 	log := slog.New(f.Log)
 	f.Judge = judge.New(f.Memory, &s.Policy, log, clock.New(f.Clock.Now, log))
-	f.Limiter = listen.NewLimiter(s.Limits, log)
+	f.Limiter = listen.NewLimiter(via, s.Limits, log)
 	f.Server = server(f)
 	return f
 }

@@ -19,7 +19,7 @@ func policyServer(f *mtatest.Fixture) mtatest.Server {
 
 func newMilter(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 	t.Helper()
-	return mtatest.New(t, milterServer, changes...).OnSocket(t)
+	return mtatest.New(t, "milter", milterServer, changes...).OnSocket(t)
 }
 
 func newPolicy(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
@@ -29,5 +29,5 @@ func newPolicy(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 
 func buildPolicy(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 	t.Helper()
-	return mtatest.New(t, policyServer, changes...)
+	return mtatest.New(t, "policy", policyServer, changes...)
 }

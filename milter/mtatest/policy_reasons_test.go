@@ -197,7 +197,7 @@ func TestPolicyEnvelopeAsLogged(t *testing.T) {
 	line := h.Log.Last("decision")
 	for key, want := range map[string]string{
 		"verdict": "defer", "reason": "not-seen-before", "client": "2001:db8::7", "helo": `evil\x0dname\x1b`,
-		"sender": `"a b$c"@sender.test`, "recipient": "jürgen@bücher.example",
+		"sender": `"a b$c"@sender.test`, "recipient": "jürgen@xn--bcher-kva.example",
 		"wait": "3600", "queue_id": "4bXyZ1", "via": "policy", "level": "INFO",
 	} {
 		if line[key] != want {

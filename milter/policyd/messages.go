@@ -7,130 +7,111 @@ import (
 	"time"
 
 	"greyglass/greylist/judge"
+	"greyglass/milter/deferred"
 )
 
-const (
-	// maxKept bounds how many recipients wait for DATA, of all messages together:
-	// some 500 octets each. The oldest messages make room: their mail is then let
-	// in without having been judged, which is said once until there is room again.
-	maxKept = 50_000
+// messageLife is how long a message is kept whose DATA does not come. A client may
+// take 5 minutes for each command (RFC 5321, section 4.5.3.2), and Postfix lets it
+// say NOOP a hundred times (smtpd_junk_command_limit).
+const messageLife = 12 * time.Hour
 
-	// messageLife is how long a message is kept whose DATA does not come. A
-	// client may take 5 minutes for each command (RFC 5321, section 4.5.3.2), and
-	// have more recipients to name.
-	messageLife = 30 * time.Minute
-)
+// perMessage is about how many octets a message takes, beside its recipients.
+const perMessage = 400
 
-// messages holds what is to be known of a message from one request to the next,
-// by its instance. A policy client may ask about each on another connection.
+// messages holds what is to be known of a message from one request to the next, by
+// its instance. A policy client may ask about each on another connection. They are
+// those of null senders and probers, with all their recipients or with those that
+// were judged at RCPT: so DATA can tell a message of which nothing waits from one
+// that is not known, because the daemon has been restarted or had no room.
 type messages struct {
 	now func() time.Time
 	log *slog.Logger
 
 	mu         sync.Mutex
 	byInstance map[string]*list.Element
-	byAge      *list.List // of *keptMessage, the oldest first
-	kept       int        // the sum of their weights
-	warned     bool       // that there is no room
+	byAge      *list.List // of *message, the oldest first
+	room       deferred.Room
+	octets     int64 // of all, without their recipients
+	warned     bool  // that there is no room
 }
 
-type keptMessage struct {
-	instance string
-	since    time.Time
-	weight   int              // how many recipients it counts for, at least one
-	waiting  []*judge.Pending // deferred to DATA
-	full     bool             // as many as are kept, and more were offered
-	refusal  refusal          // if there was one
-}
+// message is one message. The sender and the client are its, so that a policy client
+// which uses an instance again does not take it for the next message's.
+type message struct {
+	instance, client, sender string
 
-// refusal is what a message was answered at DATA, if that was no Accept. The
-// sender and the client are its, so that a policy client which uses an instance
-// again does not take it for the next message's.
-type refusal struct {
-	client, sender string
-	answer         judge.Answer
+	since  time.Time
+	mu     sync.Mutex
+	facts  judge.Message
+	waits  deferred.Message
+	octets int64 // see perMessage
 }
 
 func newMessages(now func() time.Time, log *slog.Logger) *messages {
 	return &messages{now: now, log: log, byInstance: make(map[string]*list.Element), byAge: list.New()}
 }
 
-// keep notes a recipient, unless the message has as many as the limit says.
-// first says that this is the first for which there is no room.
-func (m *messages) keep(instance string, p *judge.Pending, limit int) (kept, first bool) {
+// find returns the message that a request is about, or nil.
+func (m *messages) find(r *request) *message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	message := m.message(instance)
-	if len(message.waiting) >= limit {
-		first = !message.full
-		message.full = true
-		return false, first
+	m.makeRoom()
+	if place, known := m.byInstance[r.instance]; known {
+		if found := place.Value.(*message); found.client == r.clientAddress && found.sender == r.sender {
+			return found
+		}
 	}
-	message.waiting = append(message.waiting, p)
-	if len(message.waiting) > message.weight {
-		message.weight++
-		m.kept++
-	}
-	return true, false
+	return nil
 }
 
-// refused notes what a message was answered at DATA.
-func (m *messages) refused(instance string, r refusal) {
+// findOrAdd returns the message that a request is about, a new one if need be.
+func (m *messages) findOrAdd(r *request) *message {
+	if found := m.find(r); found != nil {
+		return found
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.message(instance).refusal = r
-}
-
-// take returns a message's recipients, and what it was answered at an earlier
-// DATA, and forgets both.
-func (m *messages) take(instance string) ([]*judge.Pending, refusal) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.makeRoom(0)
-	place, known := m.byInstance[instance]
-	if !known {
-		return nil, refusal{}
+	if place, other := m.byInstance[r.instance]; other {
+		m.drop(place)
 	}
-	m.drop(place)
-	message := place.Value.(*keptMessage)
-	return message.waiting, message.refusal
+	added := &message{instance: r.instance, client: r.clientAddress, sender: r.sender, since: m.now(),
+		octets: int64(perMessage + len(r.instance) + len(r.clientAddress) + len(r.sender))}
+	m.byInstance[r.instance] = m.byAge.PushBack(added)
+	m.octets += added.octets
+	return added
 }
 
-// message returns what is known of a message, for which there is room then.
-func (m *messages) message(instance string) *keptMessage {
-	m.makeRoom(1)
-	place, known := m.byInstance[instance]
-	if !known {
-		place = m.byAge.PushBack(&keptMessage{instance: instance, since: m.now(), weight: 1})
-		m.byInstance[instance] = place
-		m.kept++
-	}
-	return place.Value.(*keptMessage)
-}
-
-// makeRoom forgets what is too old, and the oldest where there is no room for
-// so many more.
-func (m *messages) makeRoom(more int) {
+// makeRoom forgets what is too old, and the oldest where there is no room.
+func (m *messages) makeRoom() {
 	now := m.now()
 	for oldest := m.byAge.Front(); oldest != nil; oldest = m.byAge.Front() {
-		live := now.Sub(oldest.Value.(*keptMessage).since) < messageLife
-		if live && m.kept+more <= maxKept {
+		live := now.Sub(oldest.Value.(*message).since) < messageLife
+		if used := m.octets + m.room.Used(); live && used <= deferred.MaxRoom/2 {
 			break
 		}
-		if live && !m.warned {
+		if live && !m.warned && oldest.Value.(*message).waiting() {
 			m.warned = true
-			m.log.Warn("too many recipients wait for DATA; the oldest messages are let in without having been judged", "via", "policy", "recipients", m.kept)
+			m.log.Warn("too many messages wait for DATA; forgetting the oldest, which are answered by on_error", "via", "policy", "messages", m.byAge.Len())
 		}
 		m.drop(oldest)
 	}
-	if m.kept*10 <= maxKept*9 {
+	if (m.octets+m.room.Used())*10 <= deferred.MaxRoom/2*9 {
 		m.warned = false
 	}
 }
 
 func (m *messages) drop(place *list.Element) {
-	message := place.Value.(*keptMessage)
-	delete(m.byInstance, message.instance)
+	dropped := place.Value.(*message)
+	delete(m.byInstance, dropped.instance)
 	m.byAge.Remove(place)
-	m.kept -= message.weight
+	m.octets -= dropped.octets
+	dropped.mu.Lock()
+	defer dropped.mu.Unlock()
+	dropped.waits.Release(&m.room)
+}
+
+func (m *message) waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waits.Octets() > 0
 }

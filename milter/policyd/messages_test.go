@@ -2,167 +2,101 @@ package policyd
 
 import (
 	"fmt"
-	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"greyglass/greylist"
-	"greyglass/greylist/judge"
+	"greyglass/milter/deferred"
 	"greyglass/milter/mtatest"
 )
 
-// recipientsOf takes a message's recipients.
-func (m *messages) recipientsOf(instance string) (all []string) {
-	waiting, _ := m.take(instance)
-	for _, a := range waiting {
-		all = append(all, a.Attempt.Recipient)
-	}
-	return all
-}
-
-func to(recipient string) *judge.Pending {
-	return &judge.Pending{Attempt: greylist.Attempt{Recipient: recipient}}
-}
-
-// holds fails the test unless so many recipients are counted, and the books agree.
-func (m *messages) holds(t *testing.T, want int) {
-	t.Helper()
-	weights := 0
-	for e := m.byAge.Front(); e != nil; e = e.Next() {
-		weights += e.Value.(*keptMessage).weight
-	}
-	if m.kept != want || weights != want || m.byAge.Len() != len(m.byInstance) {
-		t.Errorf("%d recipients are counted, %d there, of %d and %d messages; want %d", m.kept, weights, m.byAge.Len(), len(m.byInstance), want)
-	}
-}
-
-// What is kept is bounded in number, over all messages; the oldest make room,
-// and that is said once.
-func TestMessagesBoundedInNumber(t *testing.T) {
-	now, book := mtatest.NewClock(1), new(mtatest.Log)
-	m := newMessages(now.Now, slog.New(book))
-	said := func(want int) {
-		t.Helper()
-		if n := len(book.All("let in without having been judged")); n != want {
-			t.Errorf("said %d times, want %d", n, want)
-		}
-	}
-	const each = 10
-	for i := range maxKept/each + 2 {
-		for r := range each {
-			if kept, _ := m.keep(fmt.Sprint(i), to(fmt.Sprint(r)), each); !kept {
-				t.Fatalf("recipient %d of message %d is not kept", r, i)
+// A message whose recipients are not known any more is never let in unjudged
+// without a line: it is judged by the recipient that DATA names or, where it names
+// none, answered by on_error.
+func TestForgottenMessages(t *testing.T) {
+	for name, forget := range map[string]func(*Server, *mtatest.Clock){
+		"too old":   func(_ *Server, clock *mtatest.Clock) { clock.Advance(int64(messageLife / time.Second)) },
+		"restarted": func(s *Server, _ *mtatest.Clock) { *s.messages = *newMessages(s.messages.now, s.messages.log) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newFixture(t, func(s *mtatest.Setup) { s.Policy.OnError = greylist.Defer })
+			client := h.Policy(t)
+			for _, c := range []struct {
+				recipients       []string
+				named, want, why string
+			}{
+				{[]string{"me@example.org"}, "me@example.org", mtatest.Greylisted, "not-seen-before"},
+				{[]string{"a@example.org", "b@example.org"}, "", "451 4.3.0 Temporary error, please try again later", "error"},
+			} {
+				instance := c.why
+				for _, r := range c.recipients {
+					if got := client.Ask(mtatest.Bounce("RCPT", instance, r)...); got != dunno {
+						t.Errorf("action %q at RCPT", got)
+					}
+				}
+				forget(h.Server.(*Server), h.Clock)
+				if got := client.Ask(mtatest.Bounce("DATA", instance, c.named)...); got != c.want {
+					t.Errorf("action %q, want %q", got, c.want)
+				}
+				if line := h.Log.Last("decision"); line["reason"] != c.why || line["via"] != "policy" {
+					t.Errorf("logged %v", line)
+				}
 			}
-		}
-		if m.kept > maxKept {
-			t.Fatalf("%d recipients are kept", m.kept)
-		}
-	}
-	m.holds(t, maxKept)
-	said(1)
-	for i, want := range map[string]int{"0": 0, "1": 0, "2": each, fmt.Sprint(maxKept/each + 1): each} {
-		if got := m.recipientsOf(i); len(got) != want {
-			t.Errorf("message %s has %v", i, got)
-		}
-	}
-	m.holds(t, maxKept-2*each)
-
-	// Refusals count too.
-	for i := range maxKept + 10 {
-		m.refused(fmt.Sprint("r", i), refusal{answer: judge.Answer{Verdict: greylist.Defer}})
-	}
-	m.holds(t, maxKept)
-	said(1)
-
-	// What makes room because it is too old was not to be judged any more.
-	now.Advance(int64(messageLife / time.Second))
-	m.keep("young", to("0"), each)
-	m.holds(t, 1)
-	said(1)
-	for i := range maxKept {
-		m.keep(fmt.Sprint("again", i), to("0"), each)
-	}
-	said(2)
-
-	// A single message that is longer than all that is kept loses its beginning.
-	long := newMessages(now.Now, slog.New(new(mtatest.Log)))
-	for i := range maxKept + 1 {
-		long.keep("long", to(fmt.Sprint(i)), 1_000_000)
-	}
-	long.holds(t, 1)
-	if got := long.recipientsOf("long"); len(got) != 1 || got[0] != fmt.Sprint(maxKept) {
-		t.Errorf("the message has %d recipients", len(got))
-	}
-	long.holds(t, 0)
-}
-
-// What is kept is bounded in time, from a message's first recipient on.
-func TestMessagesBoundedInTime(t *testing.T) {
-	now := mtatest.NewClock(1)
-	m := newMessages(now.Now, slog.New(new(mtatest.Log)))
-	life := int64(messageLife / time.Second)
-	m.keep("a", to("1"), 10)
-	now.Advance(life - 1)
-	m.keep("a", to("2"), 10)
-	m.keep("b", to("3"), 10)
-	m.holds(t, 3)
-	now.Advance(1)
-	m.keep("c", to("4"), 10)
-	m.holds(t, 2)
-	now.Advance(life - 2)
-	m.refused("d", refusal{answer: judge.Answer{Verdict: greylist.Defer}})
-	m.holds(t, 3)
-	now.Advance(1)
-	m.keep("d", to("5"), 10)
-	m.holds(t, 2)
-	now.Advance(-life) // the clock was set back
-	m.keep("e", to("6"), 10)
-	m.holds(t, 3)
-	for instance, want := range map[string]string{"a": "[]", "b": "[]", "c": "[4]", "d": "[5]", "e": "[6]"} {
-		if got := fmt.Sprint(m.recipientsOf(instance)); got != want {
-			t.Errorf("message %s has %s, want %s", instance, got, want)
-		}
-	}
-	m.holds(t, 0)
-
-	m.keep("f", to("7"), 10)
-	now.Advance(life)
-	if got := m.recipientsOf("f"); got != nil { // also if nothing has come since
-		t.Errorf("message f has %v", got)
+			if n := len(h.Log.All("decision")); n != 2 {
+				t.Errorf("%d decisions are logged", n)
+			}
+			client.Ask("protocol_state=DATA", "instance=unknown", "recipient=") // of a sender who is judged at RCPT
+			if n := len(h.Log.All("decision")); n != 2 {
+				t.Errorf("%d decisions are logged", n)
+			}
+		})
 	}
 }
 
-func TestMessagesOverTheLimit(t *testing.T) {
-	m := newMessages(mtatest.NewClock(1).Now, slog.New(new(mtatest.Log)))
-	for i, want := range []struct{ kept, first bool }{{true, false}, {true, false}, {false, true}, {false, false}} {
-		if kept, first := m.keep("a", to(fmt.Sprint(i)), 2); kept != want.kept || first != want.first {
-			t.Errorf("recipient %d: kept %t, first %t", i, kept, first)
-		}
-	}
-	m.holds(t, 2)
-	if got := fmt.Sprint(m.recipientsOf("a")); got != "[0 1]" {
-		t.Errorf("kept %s", got)
-	}
-	if kept, first := m.keep("a", to("again"), 2); !kept || first {
-		t.Errorf("kept %t, first %t", kept, first)
-	}
-}
-
-// The way over the wire: a DATA that comes too late, or after too many others,
-// lets the message in.
-func TestForgetsOldMessages(t *testing.T) {
+// A message is kept for hours, as long as a client can keep its session.
+func TestMessagesAreKept(t *testing.T) {
 	h := newFixture(t)
 	client := h.Policy(t)
-	client.Ask(mtatest.Bounce("RCPT", "old", "me@example.org")...)
-	h.Clock.Advance(int64(messageLife / time.Second))
-	client.Ask(mtatest.Bounce("RCPT", "new", "you@example.org")...)
-	if got := client.Ask(mtatest.Bounce("DATA", "old", "")...); got != dunno {
+	client.Ask(mtatest.Bounce("RCPT", "slow", "me@example.org")...)
+	client.Ask(mtatest.Bounce("RCPT", "slow", "you@example.org")...)
+	h.Clock.Advance(11 * 3600)
+	if got := client.Ask(mtatest.Bounce("DATA", "slow", "")...); got != mtatest.Greylisted {
 		t.Errorf("action %q", got)
 	}
-	if got := client.Ask(mtatest.Bounce("DATA", "new", "")...); got != mtatest.Greylisted {
-		t.Errorf("action %q", got)
-	}
-	if n := len(h.Log.All("decision")); n != 1 {
+	if n := len(h.Log.All("decision")); n != 2 {
 		t.Errorf("%d decisions are logged", n)
+	}
+}
+
+// What is kept is bounded, over all messages; the oldest make room, and that is said
+// once until there is room again.
+func TestMessagesAreBounded(t *testing.T) {
+	h := build(t)
+	s := h.Server.(*Server)
+	long := strings.Repeat("r", 5000)
+	for i := range 5000 {
+		s.recipient(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", recipient: fmt.Sprint(i, long, "@example.org")})
+	}
+	if used := s.messages.octets + s.messages.room.Used(); used > deferred.MaxRoom {
+		t.Errorf("%d octets are kept", used)
+	}
+	if n := s.messages.byAge.Len(); n < 1000 || n != len(s.messages.byInstance) {
+		t.Errorf("%d messages are kept", n)
+	}
+	const full = "too many messages wait for DATA"
+	if n := len(h.Log.All(full)); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	for _, c := range []struct{ instance, reason string }{{"0", "error"}, {"4999", "not-seen-before"}} {
+		s.message(&request{instance: c.instance, clientAddress: "192.0.2.7"})
+		if line := h.Log.Last("decision"); line["reason"] != c.reason {
+			t.Errorf("message %s: logged %v", c.instance, line)
+		}
+	}
+	h.Clock.Advance(int64(messageLife / time.Second))
+	s.messages.find(&request{})
+	if n, used := s.messages.byAge.Len(), s.messages.octets+s.messages.room.Used(); n != 0 || used != 0 {
+		t.Errorf("%d messages of %d octets are kept after their time", n, used)
 	}
 }

@@ -179,7 +179,7 @@ func TestLongestRequest(t *testing.T) {
 // one long request does not cost memory for as long as the connection lives.
 func TestMemoryOfAConnection(t *testing.T) {
 	h := build(t)
-	flood := mtatest.Admit(h.Limiter, &mtatest.Endless{Octets: []byte("a=b\n")}, "policy")
+	flood := h.Limiter.Admit(&mtatest.Endless{Octets: []byte("a=b\n")})
 	if _, err := nextRequest(flood); err == nil {
 		t.Error("a request without end is taken")
 	}
@@ -187,7 +187,7 @@ func TestMemoryOfAConnection(t *testing.T) {
 		t.Errorf("%d octets are buffered", n)
 	}
 	long := strings.Repeat("a=b\n", 10_000) + "\n"
-	c := mtatest.Admit(h.Limiter, &mtatest.Endless{Octets: []byte(long)}, "policy")
+	c := h.Limiter.Admit(&mtatest.Endless{Octets: []byte(long)})
 	if text, err := nextRequest(c); err != nil || string(text) != long {
 		t.Fatalf("%d octets, %v", len(text), err)
 	}
@@ -215,7 +215,7 @@ func TestPanics(t *testing.T) {
 	if h.Log.Last("panic in a policy session") == nil {
 		t.Error("nothing is logged")
 	}
-	if judging, n := h.Judge.Counters().Panics(), h.Limiter.Counters()["policy"].Panicked; judging != 2 || n != 1 {
+	if judging, n := h.Judge.Counters().Panics(), h.Limiter.Counters().Panicked; judging != 2 || n != 1 {
 		t.Errorf("%d panics are counted of judging, and %d of the front end; want 2 and 1", judging, n)
 	}
 	h.Judge.Adopt(sound)

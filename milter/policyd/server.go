@@ -38,7 +38,7 @@ func New(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server 
 // Serve accepts connections until the server is shut down; it then returns nil.
 // It may be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	listener := s.limiter.Listener(l, "policy")
+	listener := s.limiter.Listener(l)
 	defer listener.Close()
 	if !s.set.Add(listener) {
 		return nil
@@ -82,7 +82,7 @@ func (s *Server) converse(c *listen.Conn) {
 	defer c.Close()
 	defer func() {
 		if p := recover(); p != nil {
-			s.limiter.Panicked("policy")
+			s.limiter.Panicked()
 			s.log.Error("panic in a policy session; this is a bug, please report it", "panic", p, "stack", string(debug.Stack()))
 			_ = c.Send(replyOf(dunno))
 		}
@@ -130,46 +130,50 @@ func (s *Server) action(r *request) string {
 	return dunno
 }
 
+// recipient answers at RCPT. Of senders whose recipients may be deferred to DATA the
+// message is kept.
 func (s *Server) recipient(r *request) judge.Answer {
-	attempt := r.attempt()
-	answer, pending := s.judge.Recipient(s.ctx, nil, attempt)
-	if pending == nil || r.instance == "" {
+	if r.instance == "" || !s.judge.Policy().MayWait(r.sender) {
+		answer, _ := s.judge.Recipient(s.ctx, nil, r.attempt())
 		return answer
 	}
-	limit := s.limiter.Limits().Recipients
-	kept, first := s.messages.keep(r.instance, pending, limit)
-	if first {
-		deferred.WarnTooMany(s.log, limit, attempt, s.judge.Policy())
-	}
-	if !kept {
-		return deferred.TooManyRecipients(s.judge.Policy())
-	}
-	return answer
+	m := s.messages.findOrAdd(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &s.messages.room, s.limiter.Limits().Recipients, s.log)
 }
 
-// message judges, at the first of DATA and END-OF-MESSAGE, the recipients that
-// RCPT has deferred to it. A client that is refused there may ask again without a new
-// message (Postfix keeps the one it has), and gets the same answer.
-// Without an instance nobody knows the recipients but the request itself, which
-// names the recipient if there is only one.
-func (s *Server) message(r *request) (answer judge.Answer) {
-	var waiting []*judge.Pending
+var errUnknownMessage = errors.New("policy: the message is not known, and the request at DATA names no recipient")
+
+// message answers, at the first of DATA and END-OF-MESSAGE, for the recipients that
+// RCPT has deferred to it. A message that is not known, because it has no instance,
+// the daemon has been restarted or had no room, is judged by the recipient that the
+// request names; Postfix names none if there are several, which is answered by on_error.
+func (s *Server) message(r *request) judge.Answer {
+	if !s.judge.Policy().MayWait(r.sender) {
+		return judge.Answer{} // all were judged at RCPT
+	}
 	if r.instance != "" {
-		var before refusal
-		waiting, before = s.messages.take(r.instance)
-		if before.client == r.clientAddress && before.sender == r.sender {
-			answer = before.answer
-		}
-	} else if r.recipient != "" {
-		if pending := s.judge.Recall(s.ctx, nil, r.attempt()); pending != nil {
-			waiting = append(waiting, pending)
+		if m := s.messages.find(r); m != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.waits.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
 		}
 	}
-	if len(waiting) > 0 {
-		answer = deferred.Worse(answer, s.judge.Data(s.ctx, r.queueID, waiting))
+	attempt := r.attempt()
+	if r.recipient == "" {
+		return s.judge.Fail(s.ctx, attempt, errUnknownMessage)
 	}
-	if r.instance != "" && deferred.Refuses(answer) {
-		s.messages.refused(r.instance, refusal{r.clientAddress, r.sender, answer})
+	pending := s.judge.Recall(s.ctx, nil, attempt)
+	if pending == nil {
+		return judge.Answer{} // a rule has answered at RCPT
+	}
+	answer := s.judge.Data(s.ctx, r.queueID, []*judge.Pending{pending})
+	if r.instance != "" {
+		m := s.messages.findOrAdd(r)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.waits.Answered(answer)
 	}
 	return answer
 }

@@ -123,4 +123,5 @@ type Limits struct {
 	LineLength       int           `koanf:"line_length"`  // octets
 	RequestSize      int           `koanf:"request_size"` // octets
 	Attributes       int           `koanf:"attributes"`
+	Memory           int           `koanf:"memory"` // octets; 0: by the control group
 }

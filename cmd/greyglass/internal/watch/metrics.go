@@ -33,7 +33,7 @@ var (
 	sessionsOpen  = newMetric("sessions_open", "Connections of mail servers that there are now.", "via")
 	sessions      = newMetric("sessions_total", "Connections of mail servers that were let in.", "via")
 	refused       = newMetric("connections_refused_total", "Connections that were refused because of [limits].", "via")
-	displaced     = newMetric("connections_displaced_total", "Connections that had sent no request and were closed to make room for others.", "via")
+	displaced     = newMetric("connections_displaced_total", "Connections that gave way to others at a limit.", "via")
 	timedOut      = newMetric("connections_timed_out_total", "Connections that were closed because nothing more came in time.", "via")
 	framesRefused = newMetric("frames_refused_total", "Milter frames and policy requests that were refused as malformed, with their connection.", "via")
 
@@ -102,7 +102,8 @@ func (s series) judge(t *judge.Counters) {
 }
 
 func (s series) connections(d *Daemon) {
-	for via, t := range d.Limiter.Counters() {
+	for _, limiter := range d.Limiters {
+		via, t := limiter.Via(), limiter.Counters()
 		s.gauge(sessionsOpen, float64(t.Open), via)
 		s.counter(sessions, t.Admitted, via)
 		s.counter(refused, t.Refused, via)

@@ -28,12 +28,11 @@ func TestPanics(t *testing.T) {
 	}
 	defer store.Close()
 	d.Store = store
-	d.Limiter = listen.NewLimiter(listen.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}, discard)
-	mail := serve(t, milter.NewServer(d.Judge, d.Limiter, discard))
-	policy := serve(t, policyd.New(d.Judge, d.Limiter, discard))
-	for len(d.Limiter.Counters()) < 2 { // until both serve
-		time.Sleep(time.Millisecond)
-	}
+	limits := listen.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}
+	milters, policies := listen.NewLimiter("milter", limits, discard), listen.NewLimiter("policy", limits, discard)
+	d.Limiters = []*listen.Limiter{milters, policies}
+	mail := serve(t, milter.NewServer(d.Judge, milters, discard))
+	policy := serve(t, policyd.New(d.Judge, policies, discard))
 	s.Watch(d)
 
 	counted := map[string]int{"judge": 0, "milter": 0, "policy": 0, "store": 0}

@@ -74,7 +74,7 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 		OnError: onError, Timeout: time.Second}
 	d := &Daemon{
 		Judge:     judge.New(m, policy, discard, clock.New(time.Now, discard)),
-		Limiter:   listen.NewLimiter(listen.Limits{Connections: 1}, discard),
+		Limiters:  []*listen.Limiter{listen.NewLimiter("milter", listen.Limits{Connections: 1}, discard)},
 		Store:     m,
 		Rows:      new(Rows),
 		Files:     new(Files),

@@ -15,7 +15,7 @@ import (
 // Daemon is what is watched of a daemon that serves.
 type Daemon struct {
 	Judge     *judge.Judge
-	Limiter   *listen.Limiter
+	Limiters  []*listen.Limiter
 	Store     greylist.Store
 	Rows      *Rows
 	Files     *Files

@@ -1,0 +1,60 @@
+package milter
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/d--j/go-milter"
+)
+
+// macroVerify is "OK" for a verified certificate. Only Sendmail has it.
+const macroVerify milter.MacroName = "{verify}"
+
+// macroClientResolve is "OK" for a client whose name leads back to its address. Only
+// Sendmail has it.
+const macroClientResolve milter.MacroName = "{client_resolve}"
+
+// macrosRead are the macros that sessions read. An MTA that lets a milter choose
+// sends those that it asks for and no others.
+var macrosRead = map[milter.MacroStage][]milter.MacroName{
+	milter.StageConnect: {milter.MacroMTAVersion, macroClientResolve},
+	milter.StageHelo:    {macroVerify, milter.MacroCertSubject},
+	milter.StageMail:    {milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject},
+	milter.StageRcpt:    {milter.MacroQueueId},
+	milter.StageData:    {milter.MacroQueueId},
+	milter.StageEOM:     {milter.MacroQueueId},
+}
+
+// macroNames are the names of all of these.
+var macroNames = []milter.MacroName{milter.MacroMTAVersion, macroClientResolve, milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject}
+
+// maxMacro is how many octets of a macro's value are kept. A queue ID has fewer
+// than 64; of the others only the beginning matters, or whether they are empty.
+const maxMacro = 255
+
+// keepMacros makes of a frame of macros one of those that sessions read, each once
+// and not too long: the library keeps all that it gets until the stage comes again. It returns nil at a stage at which no session reads any.
+func keepMacros(frame []byte) []byte {
+	data := frame[frameHeader+1:]
+	switch data[0] {
+	case cmdConnect, cmdHelo, cmdMail, cmdRcpt, cmdData, cmdBodyEnd:
+	default:
+		return nil
+	}
+	var kept [8][]byte // by index of macroNames; nil: was not sent
+	for rest := data[1:]; len(rest) > 0; {
+		var name, value []byte
+		name, rest, _ = bytes.Cut(rest, []byte{0})
+		value, rest, _ = bytes.Cut(rest, []byte{0})
+		if i := slices.Index(macroNames, milter.MacroName(name)); i >= 0 {
+			kept[i] = append([]byte{}, value[:min(len(value), maxMacro)]...)
+		}
+	}
+	out := []byte{data[0]}
+	for i, name := range macroNames {
+		if kept[i] != nil {
+			out = append(append(append(append(out, name...), 0), kept[i]...), 0)
+		}
+	}
+	return appendFrame(nil, cmdMacro, out)
+}
