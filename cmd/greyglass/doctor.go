@@ -15,6 +15,7 @@ import (
 func (p *program) doctorCommand() *cobra.Command {
 	var asJSON bool
 	subject := doctor.Subject{Machine: doctor.ThisMachine()}
+	subject.Machine.Now = machineClock
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "say what is right on this machine and what is not",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"greyglass/cmd/greyglass/internal/config"
 )
@@ -22,18 +23,21 @@ func TestJournalPriorities(t *testing.T) {
 		"json": `^({"time":.*}\n){4}$`,
 	} {
 		var text strings.Builder
-		log, _ := newLog(&text, true, config.Log{Level: "debug", Format: format})
+		log, handler := newLog(&text, true, config.Log{Level: "debug", Format: format})
 		log.Debug("a")
 		log.Info("b")
 		log.Warn("c")
 		log.Error("d", "k", "v")
+		if !handler.w.flush(time.Minute) {
+			t.Fatal("the log was not written")
+		}
 		if !regexp.MustCompile(want).MatchString(text.String()) {
 			t.Errorf("%s: %s", format, text.String())
 		}
 	}
 	var text strings.Builder
-	log, _ := newLog(&text, true, config.Log{Level: "warn", Format: "text"})
-	if log.Info("b"); log.Enabled(context.Background(), slog.LevelInfo) || text.Len() > 0 {
+	log, handler := newLog(&text, true, config.Log{Level: "warn", Format: "text"})
+	if log.Info("b"); log.Enabled(context.Background(), slog.LevelInfo) || !handler.w.flush(time.Minute) || text.Len() > 0 {
 		t.Errorf("logged below the level: %s", text.String())
 	}
 }

@@ -212,10 +212,10 @@ func TestHalfWrittenList(t *testing.T) {
 		}
 		file := &listFile{ListFile: config.ListFile{Key: "blocked.senders_file", ListFile: rules.ListFile{Kind: rules.SenderList, File: path}}}
 		file.begin()
+		written := time.Now().Add(-10 * time.Millisecond) // the kernel's clock of files is coarse
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		written := time.Now()
 		edited := false
 		for !edited {
 			time.Sleep(20 * time.Millisecond)

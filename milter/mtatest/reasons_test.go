@@ -129,13 +129,6 @@ func TestReasonsOfRules(t *testing.T) {
 	}
 }
 
-func optional(change func(*mtatest.Setup)) []func(*mtatest.Setup) {
-	if change == nil {
-		return nil
-	}
-	return []func(*mtatest.Setup){change}
-}
-
 // Rule 5: its seven reasons, as one triplet meets them on its way.
 func TestReasonsOfGreylist(t *testing.T) {
 	h := newMilter(t)

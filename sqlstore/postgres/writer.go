@@ -113,7 +113,6 @@ type row struct {
 	locked  bool            // by this transaction
 	entry   *greylist.Entry // as the decisions so far leave it; nil: nothing
 	changed bool
-	waiting []*decision // those that rest on it
 	written bool
 }
 

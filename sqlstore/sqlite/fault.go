@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -40,9 +41,9 @@ func isFault(err error) bool {
 }
 
 // mayPass reports whether a database that can't be opened may be opened later, without
-// anybody changing the configuration or the program.
+// a change of the configuration, of permissions or of the program.
 func mayPass(err error) bool {
-	if errors.Is(err, greylist.ErrNotOurs) || errors.Is(err, greylist.ErrNewer) {
+	if errors.Is(err, greylist.ErrNotOurs) || errors.Is(err, greylist.ErrNewer) || errors.Is(err, fs.ErrPermission) {
 		return false
 	}
 	return isFault(err) || errors.As(err, new(syscall.Errno)) || errors.Is(err, greylist.ErrDamaged) || errors.Is(err, greylist.ErrNoDatabase)

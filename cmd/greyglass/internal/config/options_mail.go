@@ -61,7 +61,7 @@ var greylistSection = Section{
 			Default: "451 4.7.1 Greylisted, please try again in {wait}",
 			Kind:    reply(greylist.Defer, "{wait}"),
 			Comment: "The reply; {wait} stands for the time to wait, in words.",
-			Doc:     "The reply to who must wait. `{wait}` stands for the time until a retry can pass, in words and rounded up, such as `58 minutes`.",
+			Doc:     "The reply to greylisted recipients. `{wait}` stands for the time until a retry can pass, in words and rounded up, such as `58 minutes`.",
 		}, {
 			Key:     "greylist.probe_senders",
 			Default: []string{"double-bounce", "postmaster"},
