@@ -1,0 +1,136 @@
+package lookup
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// Dynamic reports whether a client's forward-confirmed name looks like one that
+// a provider gives to the lines of its customers, dynamically or by a pattern,
+// and not like one that somebody chose for a mail server. No name looks so too.
+func (r *Resolver) Dynamic(name string, client netip.Addr) bool { return looksDynamic(name, client) }
+
+func looksDynamic(name string, client netip.Addr) bool {
+	name, ok := canonicalName(name)
+	if !ok || !strings.Contains(name, ".") {
+		return true
+	}
+	if containsAddress(name, client.Unmap()) {
+		return true
+	}
+	// What a provider is called says nothing of its customers' lines.
+	host := strings.TrimSuffix(strings.TrimSuffix(name, providerOf(name)), ".")
+	words := strings.FieldsFunc(host, func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.ContainsFunc(words, isLineWord) && !slices.ContainsFunc(words, isMailWord)
+}
+
+// providerOf returns the domain that is registered at a registry, also of a name
+// below a domain in which a provider's customers have names of their own, such
+// as compute-1.amazonaws.com.
+func providerOf(name string) string {
+	suffix, official := publicsuffix.PublicSuffix(name)
+	for !official && strings.Contains(suffix, ".") {
+		_, parent, _ := strings.Cut(suffix, ".")
+		suffix, official = publicsuffix.PublicSuffix(parent)
+	}
+	before := strings.TrimSuffix(strings.TrimSuffix(name, suffix), ".")
+	return before[strings.LastIndexByte(before, '.')+1:] + "." + suffix
+}
+
+// containsAddress reports whether the client's address stands in the name, as
+// far as it can be told from a coincidence.
+func containsAddress(name string, client netip.Addr) bool {
+	if !client.Is4() {
+		return containsIPv6(name, client)
+	}
+	octets := client.As4()
+	backward := octets
+	slices.Reverse(backward[:])
+	numbers := strings.FieldsFunc(name, func(r rune) bool { return r < '0' || r > '9' })
+	for _, o := range [][4]byte{octets, backward} {
+		// Three of the four are enough: many providers leave one out.
+		if inOrder(numbers, o[:3]) || inOrder(numbers, o[1:]) {
+			return true
+		}
+	}
+	if len(slices.MaxFunc(strings.FieldsFunc(name, notHex), byLength)) < 2*len(octets) {
+		return false
+	}
+	for _, o := range [][4]byte{octets, backward} {
+		if strings.Contains(name, hex.EncodeToString(o[:])) || strings.Contains(name, fmt.Sprintf("%03d%03d%03d%03d", o[0], o[1], o[2], o[3])) {
+			return true
+		}
+	}
+	return false
+}
+
+func notHex(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }
+
+func byLength(a, b string) int { return len(a) - len(b) }
+
+// inOrder reports whether the octets stand in the numbers, one after the other,
+// with zeros before them or without.
+func inOrder(numbers []string, octets []byte) bool {
+	for i := 0; i+len(octets) <= len(numbers); i++ {
+		same := 0
+		for same < len(octets) && isOctet(numbers[i+same], octets[same]) {
+			same++
+		}
+		if same == len(octets) {
+			return true
+		}
+	}
+	return false
+}
+
+func isOctet(number string, octet byte) bool {
+	n, err := strconv.ParseUint(number, 10, 8)
+	return err == nil && byte(n) == octet
+}
+
+// containsIPv6 looks for the second half of the address, or for its short form.
+func containsIPv6(name string, client netip.Addr) bool {
+	if !client.Is6() {
+		return false
+	}
+	joined := strings.NewReplacer("-", "", ".", "").Replace(name)
+	octets := client.As16()
+	if strings.Contains(joined, hex.EncodeToString(octets[8:])) {
+		return true
+	}
+	short := strings.ReplaceAll(client.String(), ":", "-")
+	nibbles := reversed(client) // as in ip6.arpa
+	return strings.Contains(name, short) || strings.Contains(name+".", nibbles[:len(nibbles)/2])
+}
+
+// isLineWord reports whether a word says what kind of line a host is on, or
+// that it is a customer's.
+func isLineWord(word string) bool {
+	return lineWords[word] || strings.HasPrefix(word, "dyn") || strings.HasSuffix(word, "dsl") || strings.HasPrefix(word, "dial")
+}
+
+var lineWords = wordSet(`
+	abo broadband cable cablemodem catv cpe cust customer customers client clients dhcp dip
+	fiber fibre ftth fttb generic gprs lte mobile modem nat pool pools ppp pppoe res
+	residential reverse static subs subscriber subscribers umts unassigned user users wifi wimax wireless wlan`)
+
+// isMailWord reports whether a word is what people call their mail servers.
+func isMailWord(word string) bool { return mailWords[strings.TrimRight(word, "s")] }
+
+var mailWords = wordSet(`mail mailer mailgate mailhost mailhub mailout mailserver mailrelay
+	mx mta smtp smtpout relay outbound out bounce list newsletter email mailing mout`)
+
+func wordSet(words string) map[string]bool {
+	set := make(map[string]bool)
+	for _, word := range strings.Fields(words) {
+		set[word] = true
+	}
+	return set
+}

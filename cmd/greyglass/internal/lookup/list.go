@@ -1,0 +1,133 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"greyglass/greylist/rules"
+)
+
+// Listed asks all lists at one time whether they have the client (RFC 5782).
+// The first that has it decides. If none is known to have it, but not all could
+// be asked, the status is rules.Unknown.
+func (r *Resolver) Listed(ctx context.Context, client netip.Addr, zones ...string) rules.Listing {
+	all := rules.Listing{Status: rules.NotInList}
+	address := reversed(client.Unmap().WithZone(""))
+	var unknown []string // the zones whose answers are not in the cache
+	for _, zone := range zones {
+		a, ok := r.cached(address+zone, dns.TypeA)
+		if !ok {
+			unknown = append(unknown, zone)
+		} else if all = either(all, listing(zone, a)); all.Status == rules.InList {
+			return all
+		}
+	}
+	if unknown == nil {
+		return all
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	answers := make(chan rules.Listing, len(unknown))
+	for _, zone := range unknown {
+		go func() { answers <- listing(zone, r.ask(ctx, address+zone, dns.TypeA)) }()
+	}
+	for range unknown {
+		if all = either(all, <-answers); all.Status == rules.InList {
+			return all
+		}
+	}
+	return all
+}
+
+// either is what two lists say together.
+func either(a, b rules.Listing) rules.Listing {
+	if b.Status == rules.InList || b.Status == rules.Unknown && a.Status == rules.NotInList {
+		return b
+	}
+	return a
+}
+
+// listing is what the answer of a list means.
+func listing(zone string, a answer) rules.Listing {
+	if isNotFound(a.err) {
+		return rules.Listing{Status: rules.NotInList}
+	}
+	if a.err != nil {
+		return rules.Listing{Status: rules.Unknown, Zone: zone, Why: a.err.Error()}
+	}
+	codes, err := listCodes(a.addrs)
+	if err != nil {
+		return rules.Listing{Status: rules.Unknown, Zone: zone, Why: err.Error()}
+	}
+	return rules.Listing{Status: rules.InList, Zone: zone, Why: codes}
+}
+
+// refusals are answers by which lists say that they do not answer: to resolvers
+// that ask too often, or for too many.
+var refusals = []netip.Prefix{netip.MustParsePrefix("127.0.0.255/32"), netip.MustParsePrefix("127.255.255.0/24")}
+
+var loopback = netip.MustParsePrefix("127.0.0.0/8")
+
+// listCodes reads the answer of a list that has an address. One outside of
+// 127.0.0.0/8 comes from a name server that answers everything, or from whoever
+// has taken over the zone.
+func listCodes(addrs []netip.Addr) (string, error) {
+	var codes []string
+	for _, addr := range addrs {
+		if !loopback.Contains(addr) {
+			return "", fmt.Errorf("answers %v, which is no answer of a list", addr)
+		}
+		for _, refusal := range refusals {
+			if refusal.Contains(addr) {
+				return "", fmt.Errorf("answers %v: the list refuses to answer this resolver", addr)
+			}
+		}
+		codes = append(codes, addr.String())
+	}
+	if codes == nil {
+		return "", errors.New("answers without an address")
+	}
+	return strings.Join(codes, " "), nil
+}
+
+// reversed is an address as the beginning of a name, its octets or nibbles in
+// reverse order, with a dot at its end (RFC 1035, section 3.5; RFC 3596, section
+// 2.5).
+func reversed(addr netip.Addr) string {
+	const hex = "0123456789abcdef"
+	octets := addr.AsSlice()
+	var b strings.Builder
+	for i := len(octets) - 1; i >= 0; i-- {
+		if addr.Is4() {
+			b.WriteString(strconv.Itoa(int(octets[i])))
+			b.WriteByte('.')
+			continue
+		}
+		b.Write([]byte{hex[octets[i]&15], '.', hex[octets[i]>>4], '.'})
+	}
+	return b.String()
+}
+
+// CheckZone returns what is wrong with the name of a list's zone, in the form
+// "what; what to write instead".
+func CheckZone(zone string) error {
+	const example = "write the name of a DNS list, such as zen.example.org"
+	const longestAddress = 64 // of an IPv6 address before it, with its dots
+	name, ok := canonicalName(zone)
+	switch {
+	case !ok || strings.ContainsAny(zone, ":/@[]*") || !strings.Contains(name, "."):
+		return errors.New("not the name of a zone; " + example)
+	case len(name)+longestAddress > maxName:
+		return errors.New("too long for the name of a list; " + example)
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return errors.New("an address and not the name of a zone; " + example)
+	}
+	return nil
+}

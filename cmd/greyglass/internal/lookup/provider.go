@@ -1,0 +1,178 @@
+package lookup
+
+import (
+	"context"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"blitiri.com.ar/go/spf"
+)
+
+// provider finds the record whose mechanism matched, after the check has passed.
+// The last record that was asked for which lets the client in by itself is it:
+// those that come after a match are not asked for, and an include that did not
+// match is left before the next is asked for.
+func (c *spfCheck) provider(ctx context.Context) (domain, why string) {
+	for _, r := range slices.Backward(c.records) {
+		passes, by := c.passesAlone(ctx, c.client, r)
+		if !passes {
+			continue
+		}
+		domain, why = RegisteredDomain(r.name), c.reachedBy(ctx, r)
+		if by == spf.ErrMatchedAll || c.catchesAll(domain) {
+			return "", why
+		}
+		if by == spf.ErrMatchedExists {
+			if all, _ := c.passesAlone(ctx, elsewhere(c.client), r); all {
+				return "", why
+			}
+		}
+		return domain, why
+	}
+	return "", "a record that could not be asked for again"
+}
+
+// passesAlone evaluates the mechanisms of a record without those of others.
+func (c *spfCheck) passesAlone(ctx context.Context, client netip.Addr, r record) (bool, error) {
+	result, by := c.evaluate(ctx, client, alone{c, record{r.name, "v=spf1 " + strings.Join(ownTerms(r.text), " ")}})
+	return result == spf.Pass, by
+}
+
+// alone is a resolver for which there is one SPF record, whoever the sender is.
+type alone struct {
+	*spfCheck
+	record record
+}
+
+// LookupTXT implements spf.DNSResolver.
+func (a alone) LookupTXT(_ context.Context, name string) ([]string, error) {
+	switch name {
+	case a.record.name:
+		return []string{a.record.text}, nil
+	case a.domain:
+		return []string{"v=spf1 redirect=" + a.record.name}, nil
+	}
+	return nil, notFound(name)
+}
+
+// ownTerms returns the mechanisms of a record but "include", without modifiers.
+func ownTerms(text string) []string {
+	return slices.DeleteFunc(strings.Fields(text), func(term string) bool {
+		lower := strings.ToLower(strings.TrimLeft(term, "+-~?"))
+		return strings.HasPrefix(lower, "include:") || isModifier(lower)
+	})
+}
+
+// isModifier reports whether the "=" of a modifier comes before whatever a
+// mechanism has after its name (RFC 7208, section 4.6.1).
+func isModifier(term string) bool {
+	i := strings.IndexAny(term, "=:/")
+	return i >= 0 && term[i] == '='
+}
+
+// reachedBy says how the record is reached: the sender's own by the mechanism
+// that matched.
+func (c *spfCheck) reachedBy(ctx context.Context, r record) string {
+	if r.name != c.domain {
+		for _, other := range c.records {
+			if strings.Contains(strings.ToLower(other.text)+" ", " redirect="+r.name+" ") {
+				return printable("redirect=" + r.name)
+			}
+		}
+		return printable("include:" + r.name)
+	}
+	for _, term := range ownTerms(r.text) {
+		if passes, _ := c.passesAlone(ctx, c.client, record{r.name, "v=spf1 " + term}); passes {
+			return printable(term)
+		}
+	}
+	return "its record"
+}
+
+// catchesAll reports whether the records of a registered domain, those that were
+// asked for, cover so much that they name no provider: more than a /8 of IPv4,
+// or more than a /8 of the IPv6 addresses in use (2000::/3).
+func (c *spfCheck) catchesAll(domain string) bool {
+	var four, six []netip.Prefix
+	size4, size6 := 0.0, 0.0 // of what is added to addresses that DNS names
+	for _, r := range c.records {
+		if RegisteredDomain(r.name) != domain {
+			continue
+		}
+		for _, term := range ownTerms(r.text) {
+			if strings.ContainsAny(term[:1], "-~?") {
+				continue
+			}
+			name, value, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(term, "+")), ":")
+			switch mechanism, lengths, _ := strings.Cut(name, "/"); mechanism {
+			case "all":
+				return true
+			case "ip4", "ip6":
+				if p, ok := parsePrefix(value); ok && p.Addr().Is4() {
+					four = append(four, p)
+				} else if ok {
+					six = append(six, p)
+				}
+			case "a", "mx":
+				if value != "" {
+					_, lengths, _ = strings.Cut(value, "/")
+				}
+				v4, v6, _ := strings.Cut(lengths, "/")
+				size4 += addresses(v4, 32)
+				size6 += addresses(strings.TrimPrefix(v6, "/"), 128)
+			}
+		}
+	}
+	return size4+covered(four) > math.Exp2(32-8) || size6+covered(six) > math.Exp2(128-3-8)
+}
+
+func parsePrefix(s string) (netip.Prefix, bool) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err == nil
+}
+
+// addresses is how many one address with a prefix length stands for.
+func addresses(length string, bits int) float64 {
+	n, err := strconv.Atoi(length)
+	if err != nil {
+		return 1
+	}
+	return math.Exp2(float64(bits - n))
+}
+
+// covered is how many addresses are in any of the prefixes, of one family.
+func covered(prefixes []netip.Prefix) (n float64) {
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	var last netip.Prefix
+	for _, p := range prefixes {
+		if last.IsValid() && last.Overlaps(p) {
+			continue // of two that overlap, the first holds the other
+		}
+		last = p
+		n += math.Exp2(float64(p.Addr().BitLen() - p.Bits()))
+	}
+	return n
+}
+
+// elsewhere returns a public address far from the client's. A record whose
+// "exists" matches for both matches for everybody.
+func elsewhere(client netip.Addr) netip.Addr {
+	b := client.AsSlice()
+	for {
+		for i := range b {
+			b[i] += byte(97 + 14*i)
+		}
+		if client.Is6() {
+			b[0] = 0x20 | b[0]&0x1f
+		}
+		if addr, _ := netip.AddrFromSlice(b); addr.IsGlobalUnicast() && !addr.IsPrivate() {
+			return addr
+		}
+	}
+}

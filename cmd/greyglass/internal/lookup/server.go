@@ -1,0 +1,85 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const dnsPort = 53
+
+// ParseServer reads the address of a DNS server: an IP address, with a port or
+// without. Its error is in the form "what; what to write instead".
+func ParseServer(s string) (string, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(addr, dnsPort).String(), nil
+	}
+	if addr, err := netip.ParseAddrPort(s); err == nil && addr.Port() != 0 {
+		return addr.String(), nil
+	}
+	return "", errors.New("not the address of a DNS server; write an IP address such as 192.0.2.53, with a port 192.0.2.53:5353 or [2001:db8::53]:5353")
+}
+
+const resolvConf = "/etc/resolv.conf"
+
+// rereadAfter is how soon a change of resolv.conf takes effect.
+const rereadAfter = 5 * time.Second
+
+// systemServers are the name servers of a resolv.conf(5), which is read again
+// when it has changed.
+type systemServers struct {
+	file string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	looked  time.Time // when the file was last looked at
+	changed time.Time // the file's time then
+	servers []string
+}
+
+// list returns the servers: the machine's own if the file names none or cannot
+// be read, as resolv.conf(5) says.
+func (s *systemServers) list() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if s.servers != nil && now.Sub(s.looked).Abs() < rereadAfter {
+		return s.servers
+	}
+	s.looked = now
+	var changed time.Time
+	if info, err := os.Stat(s.file); err == nil {
+		changed = info.ModTime()
+	}
+	if s.servers != nil && changed.Equal(s.changed) {
+		return s.servers
+	}
+	s.changed, s.servers = changed, nil
+	if c, err := dns.ClientConfigFromFile(s.file); err == nil {
+		for _, spelled := range c.Servers {
+			if server, err := ParseServer(spelled); err == nil {
+				s.servers = append(s.servers, server)
+			}
+		}
+	}
+	if s.servers == nil {
+		s.servers = []string{"127.0.0.1:53"}
+	}
+	return s.servers
+}
+
+// Servers returns the servers that are asked now, each with its port.
+func (r *Resolver) Servers() []string { return r.servers() }
+
+// Answers asks the servers for a name that exists, and returns what goes wrong.
+func (r *Resolver) Answers(ctx context.Context) error {
+	if a := r.ask(ctx, "example.org", dns.TypeTXT); a.err != nil && !isNotFound(a.err) {
+		return a.err
+	}
+	return nil
+}
