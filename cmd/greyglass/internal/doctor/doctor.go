@@ -57,6 +57,7 @@ var checks = []struct {
 	{"sendmail", checkSendmail},
 	{"exim", checkExim},
 	{"mail server", checkAttachment},
+	{"dns", checkDNS},
 	{"database", checkDatabase},
 	{"disk", checkDisk},
 	{"clock", checkClock},

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"greyglass/cmd/greyglass/internal/lookup"
+)
+
+var dnsSection = Section{
+	Name: "dns",
+	Doc:  "How DNS is asked. It is asked only for what a rule, an identity or a profile wants to know.",
+	Options: []Option{
+		{
+			Key:     "dns.servers",
+			Default: []string{},
+			Kind:    list{checkServers, "IP addresses, each with a port such as `192.0.2.53:5353` or without"},
+			Comment: "The DNS servers to ask, such as [\"127.0.0.1\"]; empty: those of\n/etc/resolv.conf.",
+			Doc:     "The recursive DNS servers that are asked, at most 8. Empty means those of `/etc/resolv.conf`, also after that file has changed. DNS lists often refuse to answer the servers of large providers, so a resolver on this machine is best; the systemd unit lets the daemon reach no other (`IPAddressDeny`).",
+		}, {
+			Key:     "dns.timeout",
+			Default: 2 * time.Second,
+			Kind:    duration{50 * time.Millisecond, 20 * time.Second, time.Millisecond},
+			Comment: "How long all look-ups for one message may take together.",
+			Doc:     "How long all look-ups for one message may take together. What is not known by then is unknown: rules that ask for it do not match, and SPF is `temperror`. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
+		}, {
+			Key:     "dns.cache_entries",
+			Default: 100_000,
+			Kind:    number{100, 10_000_000},
+			Comment: "How many answers are remembered at most.",
+			Doc:     fmt.Sprintf("How many answers are remembered at most, including those that there is no such record. They take at most %d octets each on average; those that were not used for the longest time are forgotten first.", lookup.OctetsPerEntry),
+		}, {
+			Key:     "dns.blocklists",
+			Default: []string{},
+			Kind:    list{each(lookup.CheckZone), zones},
+			Comment: "The DNS lists that dnsbl() asks, such as [\"zen.spamhaus.org\"].",
+			Doc:     "The zones of the DNS lists that `dnsbl()` asks. Read their terms of use first. An answer of `127.0.0.255` or in `127.255.255.0/24` means that a list refuses to answer, and counts as unknown.",
+		}, {
+			Key:     "dns.allowlists",
+			Default: []string{},
+			Kind:    list{each(lookup.CheckZone), zones},
+			Comment: "The DNS lists that dnswl() asks, such as [\"list.dnswl.org\"].",
+			Doc:     "The zones of the DNS lists that `dnswl()` asks; see `dns.blocklists`.",
+		},
+	},
+}
+
+const zones = "names of zones, such as `zen.spamhaus.org`"
+
+// maxServers is how many DNS servers can be asked.
+const maxServers = 8
+
+func checkServers(servers []string) []fault {
+	faults := each(func(s string) error {
+		_, err := lookup.ParseServer(s)
+		return err
+	})(servers)
+	if len(servers) > maxServers {
+		faults = append(faults, fault{maxServers, "one server too many", fmt.Sprintf("write at most %d", maxServers)})
+	}
+	return faults
+}
+
+// DNS is how DNS is asked.
+type DNS struct {
+	Servers      []string      `koanf:"servers"` // see lookup.ParseServer; none: the system's
+	Timeout      time.Duration `koanf:"timeout"` // of all look-ups for a message
+	CacheEntries int           `koanf:"cache_entries"`
+	Blocklists   []string      `koanf:"blocklists"` // zones
+	Allowlists   []string      `koanf:"allowlists"`
+}
+
+// Options are those of the resolver.
+func (d DNS) Options() lookup.Options {
+	return lookup.Options{Servers: d.Servers, Timeout: d.Timeout, CacheEntries: d.CacheEntries}
+}
