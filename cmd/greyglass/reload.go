@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -130,6 +131,9 @@ func (r *reloader) reload() {
 	}
 	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
+	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // what it remembers stays
+		loaded.Lookup = r.loaded.Lookup
+	}
 	files, lists := r.files, r.lists
 	r.watch(loaded)
 	r.dropUnused(files)
@@ -194,7 +198,7 @@ func (r *reloader) keepGone(lists config.Lists) {
 
 // adoptLists makes the configuration hold, with the lists as they are now.
 func (r *reloader) adoptLists() {
-	policy, err := r.loaded.Config.Policy(r.lists)
+	policy, err := r.loaded.Config.Policy(r.lists, r.loaded.Lookup)
 	if err != nil {
 		r.log.Error("cannot apply the lists; keeping the previous ones", "error", err)
 		return

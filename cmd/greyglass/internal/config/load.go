@@ -9,7 +9,9 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
+	"greyglass/cmd/greyglass/internal/lookup"
 	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 // DefaultFile is the configuration file of an installed Greyglass.
@@ -28,7 +30,8 @@ type Source struct {
 type Loaded struct {
 	Config   *Config
 	Lists    Lists
-	Policy   *judge.Policy     // made of Config and Lists
+	Lookup   rules.Lookup      // asks DNS as Config says
+	Policy   *judge.Policy     // made of Config, Lists and Lookup
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
 	Warnings []Warning         // for the log, a line each
 
@@ -61,11 +64,15 @@ func Load(src Source) (*Loaded, error) {
 	if err := problems.orNil(); err != nil {
 		return nil, err
 	}
-	policy, err := merged.config.Policy(lists)
+	look, err := lookup.New(merged.config.DNS.Options())
 	if err != nil {
 		return nil, err
 	}
-	loaded := &Loaded{Config: merged.config, Lists: lists, Policy: policy, Origins: map[string]string{}}
+	policy, err := merged.config.Policy(lists, look)
+	if err != nil {
+		return nil, err
+	}
+	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}}
 	if fileLayer.empty {
 		loaded.EmptyFile = src.File
 	}

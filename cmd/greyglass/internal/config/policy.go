@@ -13,9 +13,10 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Policy makes the policy of the configuration and the contents of its lists.
-// It cannot fail for a configuration that comes from [Load].
-func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
+// Policy makes the policy of the configuration, the contents of its lists, and what
+// finds out the facts that rules ask others for. It cannot fail for a configuration
+// that comes from [Load].
+func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	var errs []error
 	parse := func(key, s string, verdict greylist.Verdict) greylist.Reply {
 		r, err := greylist.ParseReply(s, verdict)
@@ -48,7 +49,9 @@ func (c *Config) Policy(lists Lists) (*judge.Policy, error) {
 		WhitelistedTriples:            c.Rules.WhitelistedTriples,
 		WhitelistedNonstandardTriples: c.Rules.WhitelistedNonstandardTriples,
 		Ordered:                       c.orderedRules(parse),
-		Scope:                         rules.Scope{List: lists.rule},
+		Scope:                         rules.Scope{List: lists.rule, Blocklists: c.DNS.Blocklists, Allowlists: c.DNS.Allowlists},
+		Lookup:                        look,
+		LookupTimeout:                 c.DNS.Timeout,
 	}.Compile()
 	if err != nil {
 		errs = append(errs, fmt.Errorf("config: %w", err))

@@ -117,7 +117,7 @@ func TestPolicyUnchecked(t *testing.T) {
 	} {
 		c := *mustLoad(t, Source{}).Config
 		spoil(&c)
-		if p, err := c.Policy(Lists{}); err == nil || p != nil {
+		if p, err := c.Policy(Lists{}, nil); err == nil || p != nil {
 			t.Errorf("%s: got %v, %v", name, p, err)
 		}
 	}
