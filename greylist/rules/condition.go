@@ -35,6 +35,16 @@ type Scope struct {
 	List       func(ListFile) *List // a list file
 	Blocklists []string             // the zones of dnsbl()
 	Allowlists []string             // the zones of dnswl()
+
+	// DNS, if set, is told of what a condition asks of DNS: the zones of lists, or
+	// none for SPF.
+	DNS func(zones ...string)
+}
+
+func (s Scope) asksDNS(zones ...string) {
+	if s.DNS != nil {
+		s.DNS(zones...)
+	}
 }
 
 // Compile makes a condition of its text. Its error is a [*Mistake].

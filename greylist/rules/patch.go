@@ -57,6 +57,9 @@ func (p *patcher) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		if _, ok := facts[n.Value]; ok {
+			if n.Value == "spf" || n.Value == "spf_provider" {
+				p.scope.asksDNS()
+			}
 			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: called(n.Value)}})
 		} else if n.Value == "$env" {
 			p.mistake(n, unknownName+"$env", expectedNames)
@@ -110,6 +113,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 	}
 	if isDNS := callee.Value == "dnsbl" || callee.Value == "dnswl"; isDNS && len(n.Arguments) == 0 {
 		zones := map[string][]string{"dnsbl": p.scope.Blocklists, "dnswl": p.scope.Allowlists}
+		p.scope.asksDNS(zones[callee.Value]...)
 		return &inDNSLists{callee.Value, zones[callee.Value]}
 	}
 	if len(n.Arguments) != 1 {
@@ -138,6 +142,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 		p.mistake(text, fmt.Sprintf("%q is not the name of a DNS list", text.Value), "write one, such as zen.spamhaus.org")
 		return nil
 	}
+	p.scope.asksDNS(zone)
 	return &inDNSLists{callee.Value, []string{zone}}
 }
 

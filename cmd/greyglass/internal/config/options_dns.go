@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"greyglass/cmd/greyglass/internal/lookup"
@@ -68,6 +69,18 @@ type DNS struct {
 	CacheEntries int           `koanf:"cache_entries"`
 	Blocklists   []string      `koanf:"blocklists"` // zones
 	Allowlists   []string      `koanf:"allowlists"`
+}
+
+// AsksDNS reports whether a rule asks for anything in DNS. The zones are those of
+// all lists that are configured or that rules name.
+func (c *Config) AsksDNS() (zones []string, asks bool) {
+	zones = slices.Concat(c.DNS.Blocklists, c.DNS.Allowlists)
+	for i := range c.Rule {
+		asks = asks || c.Rule[i].asksDNS
+		zones = append(zones, c.Rule[i].zones...)
+	}
+	slices.Sort(zones)
+	return slices.Compact(zones), asks
 }
 
 // Options are those of the resolver.

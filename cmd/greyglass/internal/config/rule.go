@@ -16,7 +16,9 @@ type Rule struct {
 
 	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
 
-	lists []rules.ListFile // that the condition asks for
+	lists   []rules.ListFile // that the condition asks for
+	asksDNS bool
+	zones   []string // of DNS lists that the condition names
 
 	at   origin            // of the rule itself
 	from map[string]origin // of what it says, by key: "when"

@@ -34,10 +34,15 @@ func (m merged) checkRules(problems *Problems) {
 
 // checkWhen compiles the condition. The lists that it asks for are read later.
 func (r *Rule) checkWhen(problems *Problems) {
-	_, err := rules.Compile(r.When, rules.Scope{List: func(file rules.ListFile) *rules.List {
-		r.lists = append(r.lists, file)
-		return new(rules.List)
-	}})
+	_, err := rules.Compile(r.When, rules.Scope{
+		List: func(file rules.ListFile) *rules.List {
+			r.lists = append(r.lists, file)
+			return new(rules.List)
+		},
+		DNS: func(zones ...string) {
+			r.asksDNS, r.zones = true, append(r.zones, zones...)
+		},
+	})
 	wrong := new(rules.Mistake)
 	if !errors.As(err, &wrong) {
 		return

@@ -18,17 +18,16 @@ func checkDNS(ctx context.Context, v *exam) {
 		v.wrong("correct dns.servers", "%v", err)
 		return
 	}
-	zones := slices.Concat(v.config.DNS.Blocklists, v.config.DNS.Allowlists)
-	if len(zones) == 0 && len(v.config.DNS.Servers) == 0 {
-		v.ok("not asked for anything")
+	zones, asks := v.config.AsksDNS()
+	if !asks && len(zones) == 0 {
+		v.ok("no rule asks for anything")
 		return
 	}
 	v.checkFirewall(ctx, resolver.Servers())
 	if !v.checkServers(ctx, resolver.Servers()) {
 		return
 	}
-	slices.Sort(zones)
-	for _, zone := range slices.Compact(zones) {
+	for _, zone := range zones {
 		v.checkZone(ctx, resolver, zone)
 	}
 }

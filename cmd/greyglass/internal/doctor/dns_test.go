@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,16 +38,20 @@ func TestDNS(t *testing.T) {
 		name     string
 		servers  []*nameserver.Server
 		lists    string
+		when     string // the condition of a rule
 		programs map[string]string
 		want     []string
 		right    []string
 	}{
-		{name: "not used", right: []string{"not asked for anything"}},
+		{name: "not used", right: []string{"no rule asks for anything"}},
 		{name: "right", servers: []*nameserver.Server{server}, lists: `"right.example.net"`, programs: show("127.0.0.0/8 ::1/128", everything),
 			right: []string{server.Address() + " answers in ", "right.example.net answers as a list should"}},
-		{name: "blocked by systemd", servers: []*nameserver.Server{server}, programs: show("::1/128", everything),
+		{name: "a rule's list", servers: []*nameserver.Server{server}, when: `dnsbl("gone.example.net") || dnswl("right.example.net")`,
+			want:  []string{"wrong: gone.example.net is no list"},
+			right: []string{"right.example.net answers as a list should"}},
+		{name: "blocked by systemd", servers: []*nameserver.Server{server}, when: `spf == "fail"`, programs: show("::1/128", everything),
 			want: []string{"wrong: the daemon cannot reach " + server.Address() + ": its unit has IPAddressDeny"}},
-		{name: "no unit", servers: []*nameserver.Server{server}, programs: show("", "")},
+		{name: "no unit", servers: []*nameserver.Server{server}, when: `spf == "fail"`, programs: show("", "")},
 		{name: "lists that are none", servers: []*nameserver.Server{server},
 			lists: `"everything.example.net", "gone.example.net", "parked.example.net", "refuses.example.net", "right.example.net"`,
 			want: []string{
@@ -65,7 +71,15 @@ func TestDNS(t *testing.T) {
 			for _, server := range c.servers {
 				servers = append(servers, strconv.Quote(server.Address()))
 			}
-			loaded, err := config.Load(config.Source{Set: []string{"dns.servers=[" + strings.Join(servers, ",") + "]", "dns.blocklists=[" + c.lists + "]"}})
+			file := filepath.Join(t.TempDir(), "greyglass.toml")
+			text := ""
+			if c.when != "" {
+				text = "[[rule]]\nname = \"one\"\nwhen = '" + c.when + "'\nthen = \"defer\"\n"
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			loaded, err := config.Load(config.Source{File: file, Set: []string{"dns.servers=[" + strings.Join(servers, ",") + "]", "dns.blocklists=[" + c.lists + "]"}})
 			if err != nil {
 				t.Fatal(err)
 			}

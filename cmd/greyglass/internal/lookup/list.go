@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
 )
 
@@ -114,20 +115,19 @@ func reversed(addr netip.Addr) string {
 	return b.String()
 }
 
-// CheckZone returns what is wrong with the name of a list's zone, in the form
-// "what; what to write instead".
+// CheckZone returns what is wrong with the name of a list's zone, a [*problem.Error].
 func CheckZone(zone string) error {
-	const example = "write the name of a DNS list, such as zen.example.org"
+	const fix = "write the name of a DNS list, such as zen.example.org"
 	const longestAddress = 64 // of an IPv6 address before it, with its dots
 	name, ok := canonicalName(zone)
 	switch {
 	case !ok || strings.ContainsAny(zone, ":/@[]*") || !strings.Contains(name, "."):
-		return errors.New("not the name of a zone; " + example)
+		return problem.Of(zone, fix, "is not the name of a zone")
 	case len(name)+longestAddress > maxName:
-		return errors.New("too long for the name of a list; " + example)
+		return problem.Of(zone, fix, "is too long for the name of a list")
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
-		return errors.New("an address and not the name of a zone; " + example)
+		return problem.Of(zone, fix, "is an address and not the name of a zone")
 	}
 	return nil
 }

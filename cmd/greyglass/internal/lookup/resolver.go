@@ -65,7 +65,7 @@ func New(o Options) (*Resolver, error) {
 	for _, s := range o.Servers {
 		server, err := ParseServer(s)
 		if err != nil {
-			return nil, fmt.Errorf("lookup: %q is %w", s, err)
+			return nil, fmt.Errorf("lookup: %w", err)
 		}
 		servers = append(servers, server)
 	}

@@ -2,19 +2,20 @@ package lookup
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"greyglass/greylist/problem"
 )
 
 const dnsPort = 53
 
 // ParseServer reads the address of a DNS server: an IP address, with a port or
-// without. Its error is in the form "what; what to write instead".
+// without. Its error is a [*problem.Error].
 func ParseServer(s string) (string, error) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(addr, dnsPort).String(), nil
@@ -22,7 +23,7 @@ func ParseServer(s string) (string, error) {
 	if addr, err := netip.ParseAddrPort(s); err == nil && addr.Port() != 0 {
 		return addr.String(), nil
 	}
-	return "", errors.New("not the address of a DNS server; write an IP address such as 192.0.2.53, with a port 192.0.2.53:5353 or [2001:db8::53]:5353")
+	return "", problem.Of(s, "write an IP address such as 192.0.2.53, with a port 192.0.2.53:5353 or [2001:db8::53]:5353", "is not the address of a DNS server")
 }
 
 const resolvConf = "/etc/resolv.conf"
