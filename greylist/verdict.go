@@ -38,3 +38,12 @@ const (
 
 // ReasonError stands for everything that kept a rule from answering.
 const ReasonError Reason = "error"
+
+// Greylist reports whether the reason is one of the greylist's.
+func (r Reason) Greylist() bool {
+	switch r {
+	case ReasonGreyTooLong, ReasonAlreadyGrey, ReasonNotSeenBefore, ReasonWayTooSoon, ReasonTooSoon, ReasonTooLate, ReasonNowGrey:
+		return true
+	}
+	return false
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -11,10 +13,12 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
 )
 
 func (p *program) explainCommand() *cobra.Command {
-	var helo string
+	var helo, name, spf string
+	var dnsbl []string
 	cmd := &cobra.Command{
 		Use:   "explain CLIENT SENDER RECIPIENT",
 		Short: "say what would be answered now, and why, rule by rule",
@@ -22,7 +26,11 @@ func (p *program) explainCommand() *cobra.Command {
 that answers the mail server. Nothing is remembered or changed.
 
 ` + envelopeHelp + `
-CLIENT may also be 'local', for mail that comes by no network.`,
+CLIENT may also be 'local', for mail that comes by no network.
+
+What rules ask DNS for is asked now. --spf and --dnsbl say instead what it would answer, and
+--client-name what the mail server would have found, to ask "what if". Of DNS lists, those
+that --dnsbl names have the client, and no others.`,
 		Example: `  greyglass explain 203.0.113.7 ann@example.net bob@example.org
   greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net`,
 		Args: envelopeArguments,
@@ -31,15 +39,27 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 			if err != nil {
 				return err
 			}
+			if spf != "" && !slices.Contains(rules.SPFResults, spf) {
+				return &usageError{fmt.Errorf("--spf %q is no result of SPF; write one of %s", spf, strings.Join(rules.SPFResults, ", ")), cmd.CommandPath()}
+			}
+			attempt.ClientName = name
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 				now := timeOf(store).Unix()
-				x, err := loaded.Policy.Explain(ctx, store, attempt, now)
-				printExplanation(p.stdout, x, loaded.Policy, now)
+				given := &givenFacts{given: &replayed{SPF: spf, DNSBL: dnsbl}, others: loaded.Lookup, dynamic: loaded.Lookup.Dynamic}
+				policy, err := loaded.Config.Policy(loaded.Lists, given)
+				if err != nil {
+					return err
+				}
+				x, err := policy.Explain(ctx, store, attempt, now)
+				printExplanation(p.stdout, x, policy, now)
 				return err
 			})
 		},
 	}
 	cmd.Flags().StringVar(&helo, "helo", "", "`NAME` that the client gives with HELO or EHLO")
+	cmd.Flags().StringVar(&name, "client-name", "", "`NAME` of the client that the mail server has confirmed")
+	cmd.Flags().StringVar(&spf, "spf", "", "`RESULT` of SPF, such as pass or fail")
+	cmd.Flags().StringSliceVar(&dnsbl, "dnsbl", nil, "`ZONE` of a DNS list that has the client; may be repeated")
 	return cmd
 }
 

@@ -37,8 +37,8 @@ var mayImport = map[string][]string{
 	"internal/manual":   nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer": {"greylist"},
 	"internal/watch":    {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
-	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore",
-		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
+	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
+		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch", "internal/lookup"},
 
 	"contrib/deb": nil,
 }

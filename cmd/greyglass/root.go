@@ -67,7 +67,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	completesFiles(root, "config")
 	root.AddCommand(
 		p.serveCommand(), p.configCommand(),
-		p.explainCommand(), p.probeCommand(),
+		p.explainCommand(), p.probeCommand(), p.replayCommand(),
 		p.listCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expireCommand(),
 		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),

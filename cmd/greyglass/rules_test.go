@@ -92,3 +92,32 @@ func TestExplainRules(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainWhatIf: facts that are given take the place of those that are looked up.
+func TestExplainWhatIf(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"dns.blocklists": `["bl.example.org"]`})
+	s.write("greyglass.toml", s.read("greyglass.toml")+`
+[[rule]]
+name = "listed"
+when = 'dnsbl()'
+then = "defer"
+
+[[rule]]
+name = "ours"
+when = 'client_name endsWith ".example.net" && spf == "pass"'
+then = "accept"
+`)
+	s.create()
+	for _, c := range []struct{ flags, want string }{
+		{"--client-name mx.example.net --spf pass --dnsbl other.example", "> rule ours"},
+		{"--client-name mx.example.net --spf fail --dnsbl other.example", "spf=fail by as given"},
+		{"--dnsbl bl.example.org", "> rule listed"},
+	} {
+		out := s.output(append([]string{"explain", "192.0.2.7", "ann@example.net", "bob@example.org"}, strings.Fields(c.flags)...)...)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("%s lacks %q:\n%s", c.flags, c.want, out)
+		}
+	}
+	s.run("explain", "192.0.2.7", "ann@example.net", "bob@example.org", "--spf", "yes").fails(t, 64, "--spf")
+}

@@ -114,21 +114,40 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	for _, recipient := range pending {
-		began := time.Now()
-		f := j.facts(&recipient.Attempt, recipient.message)
-		if queueID != "" {
-			f.QueueID = queueID
-		}
-		answer := j.guarded(p, func() Answer {
-			p.Rules.Bind(f)
-			return j.greylist(ctx, p, f, recipient.ruling)
-		})
-		j.record(ctx, p, f, answer, time.Since(began))
+		answer := j.pending(ctx, p, queueID, recipient)
 		if answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait) {
 			worst = answer
 		}
 	}
 	return worst
+}
+
+// pending judges a recipient that is pending, by the greylist.
+func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipient *Pending) Answer {
+	began := time.Now()
+	f := j.facts(&recipient.Attempt, recipient.message)
+	if queueID != "" {
+		f.QueueID = queueID
+	}
+	answer := j.guarded(p, func() Answer {
+		p.Rules.Bind(f)
+		return j.greylist(ctx, p, f, recipient.ruling)
+	})
+	j.record(ctx, p, f, answer, time.Since(began))
+	return answer
+}
+
+// AtOnce judges an attempt as if DATA came right after RCPT, for a caller that has no
+// MTA: each recipient gets the answer that the log would have of it.
+func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answer {
+	answer, pending := j.Recipient(ctx, m, a)
+	if pending == nil {
+		return answer
+	}
+	p := j.Policy()
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	return j.pending(ctx, p, "", pending)
 }
 
 func (j *Judge) facts(a *greylist.Attempt, m *Message) *rules.Facts {
@@ -197,6 +216,9 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	}
 	if answer.Rule != "" {
 		attrs = append(attrs, slog.String("rule", answer.Rule))
+	}
+	if spf, ok := f.KnownSPF(); ok {
+		attrs = append(attrs, slog.String("spf", spf.Result))
 	}
 	if f.QueueID != "" {
 		attrs = append(attrs, slog.String("queue_id", address.Printable(f.QueueID)))

@@ -57,6 +57,19 @@ func (f *Facts) SPF(ctx context.Context) SPF {
 	return *m.spf
 }
 
+// KnownSPF is what SPF has found out, if a rule has asked for it.
+func (f *Facts) KnownSPF() (SPF, bool) {
+	if f.message == nil {
+		return SPF{}, false
+	}
+	f.message.mu.Lock()
+	defer f.message.mu.Unlock()
+	if f.message.spf == nil {
+		return SPF{}, false
+	}
+	return *f.message.spf, true
+}
+
 // Listed says whether one of the DNS lists has the client.
 func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 	client, ok := f.Client.Addr()

@@ -84,12 +84,13 @@ func foldName(s string) (string, error) { return foldHost(s), nil }
 
 func foldAddress(s string) (string, error) { return address.Fold(s), nil }
 
-var spfResults = []string{SPFPass, SPFFail, SPFSoftFail, SPFNeutral, SPFNone, SPFTempError, SPFPermError}
+// SPFResults are all results of SPF.
+var SPFResults = []string{SPFPass, SPFFail, SPFSoftFail, SPFNeutral, SPFNone, SPFTempError, SPFPermError}
 
 func foldSPF(s string) (string, error) {
 	s = strings.ToLower(s)
-	if !slices.Contains(spfResults, s) {
-		return "", fmt.Errorf("spf is never %q; write one of %s", s, strings.Join(spfResults, ", "))
+	if !slices.Contains(SPFResults, s) {
+		return "", fmt.Errorf("spf is never %q; write one of %s", s, strings.Join(SPFResults, ", "))
 	}
 	return s, nil
 }

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/upkeep"
+	"greyglass/sqlstore"
+	"greyglass/sqlstore/memstore"
+)
+
+// errExpected ends the command where an answer was not the expected one.
+var errExpected = errors.New("not every answer is the expected one")
+
+func (p *program) replayCommand() *cobra.Command {
+	var from string
+	var summary, dns bool
+	cmd := &cobra.Command{
+		Use:   "replay [FILE|-]",
+		Short: "judge attempts in virtual time",
+		Long: `Judge attempts as the daemon would, in virtual time and with a memory of its own, which
+is empty at the start. Each line of FILE, or of standard input, is an attempt, as a
+JSON object with these keys:
+
+  time            Unix seconds, never less than in the line before
+  client_address, sender, recipient
+  client_name     that the mail server has confirmed; 'unknown' is none
+  helo_name
+  instance        the same for all recipients of a message
+  sasl_username   if not empty, the client has authenticated
+  client_tls      true: with a verified TLS certificate
+  spf, spf_provider, dnsbl, dnswl
+                  what would be looked up: the result of SPF and its provider, and
+                  arrays of the DNS lists that have the client
+  expect          a verdict or a reason
+
+What is not given is not looked up: SPF is then none, and no list has the client; with
+--dns it is looked up. Each line is answered at once by one with time, verdict, reason,
+wait (seconds until a retry can pass), and the client and sender as they are
+remembered, unless a rule answered. Where an answer is not the expected one, standard
+error says so, and the exit status is 1.`,
+		Example: `  greyglass replay attempts.jsonl
+  greyglass replay --summary --store sqlite:/var/lib/greyglass/greyglass.db attempts.jsonl`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			name, in := "-", cmd.InOrStdin()
+			if len(args) > 0 && args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				name, in = args[0], f
+			}
+			r, err := newReplay(loaded, dns)
+			if err != nil {
+				return err
+			}
+			if from != "" {
+				if err := r.copyFrom(cmd.Context(), from, p.storeOptions(loaded.Config)); err != nil {
+					return err
+				}
+			}
+			return r.run(cmd.Context(), name, in, p.stdout, p.stderr, summary)
+		},
+	}
+	cmd.Flags().StringVar(&from, "store", "", "begin with what the database `URL` remembers, which is only read")
+	cmd.Flags().BoolVar(&summary, "summary", false, "print totals in the place of answers")
+	cmd.Flags().BoolVar(&dns, "dns", false, "look up what is not given")
+	return cmd
+}
+
+// replay judges attempts in virtual time.
+type replay struct {
+	policy  *judge.Policy
+	judge   *judge.Judge
+	store   greylist.Store
+	expirer *upkeep.Expirer
+	facts   *givenFacts
+
+	now      int64 // of the attempt, in Unix seconds
+	expired  int64 // when the last expiry was
+	instance string
+	message  *judge.Message
+}
+
+func newReplay(loaded *config.Loaded, dns bool) (*replay, error) {
+	r := &replay{store: memstore.New(), facts: &givenFacts{dynamic: loaded.Lookup.Dynamic}, message: new(judge.Message)}
+	if dns {
+		r.facts.others = loaded.Lookup
+	}
+	var err error
+	if r.policy, err = loaded.Config.Policy(loaded.Lists, r.facts); err != nil {
+		return nil, err
+	}
+	silent := slog.New(slog.DiscardHandler)
+	c := clock.New(func() time.Time { return time.Unix(r.now, 0) }, silent)
+	r.judge = judge.New(r.store, r.policy, silent, c)
+	r.expirer = &upkeep.Expirer{Store: r.store, Windows: r.policy.Longest, Log: silent, Clock: c}
+	return r, nil
+}
+
+// copyFrom begins with what another database remembers.
+func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Options) error {
+	from, err := sqlstore.Open(ctx, url, options)
+	if err != nil {
+		return &databaseError{err}
+	}
+	for record, err := range from.List(ctx, greylist.Filter{}) {
+		if err != nil {
+			return errors.Join(err, from.Close())
+		}
+		_, err := r.store.Update(ctx, []greylist.Triplet{record.Triplet}, func([]*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Remember: record.Entry}
+		})
+		if err != nil {
+			return errors.Join(err, from.Close())
+		}
+	}
+	return from.Close()
+}
+
+// run judges each line.
+func (r *replay) run(ctx context.Context, name string, in io.Reader, out, complaints io.Writer, summary bool) error {
+	lines := bufio.NewReaderSize(in, 1<<16)
+	totals := make(map[string]int)
+	count, unexpected := 0, 0
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if len(strings.TrimSpace(string(line))) > 0 {
+			a, failed := parseAttempt(line)
+			if failed == nil && a.Time < r.now {
+				failed = fmt.Errorf("time %d comes after %d", a.Time, r.now)
+			}
+			if failed != nil {
+				return fmt.Errorf("%s:%d: %w", name, n, failed)
+			}
+			answer, judged := r.answer(ctx, a)
+			if judged != nil {
+				return judged
+			}
+			count++
+			totals[string(answer.Verdict)+"\t"+string(answer.Reason)]++
+			if a.Expect != "" && a.Expect != string(answer.Verdict) && a.Expect != string(answer.Reason) {
+				unexpected++
+				fmt.Fprintf(complaints, "%s:%d: %s (%s) where %s was expected\n", name, n, answer.Verdict, answer.Reason, a.Expect)
+			}
+			if !summary {
+				if err := answer.write(out); err != nil {
+					return err
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if summary {
+		fmt.Fprintf(out, "attempts\t\t%d\n", count)
+		for _, kind := range slices.Sorted(maps.Keys(totals)) {
+			fmt.Fprintf(out, "%s\t%d\n", kind, totals[kind])
+		}
+	}
+	if unexpected > 0 {
+		return errExpected
+	}
+	return nil
+}
+
+// answer judges an attempt, after what has expired until then is removed.
+func (r *replay) answer(ctx context.Context, a *replayed) (*replayAnswer, error) {
+	r.now = a.Time
+	if every := int64(sweepEvery / time.Second); r.now-r.expired >= every {
+		r.expired = r.now
+		if _, err := r.expirer.Sweep(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if a.Instance == "" || a.Instance != r.instance {
+		r.instance, r.message = a.Instance, new(judge.Message)
+	}
+	r.facts.given = a
+	attempt := a.attempt()
+	answer := r.judge.AtOnce(ctx, r.message, attempt)
+	said := &replayAnswer{Time: a.Time, Verdict: answer.Verdict, Reason: answer.Reason, Wait: answer.Wait}
+	if answer.Reason.Greylist() {
+		if t, err := r.policy.Identity.Triplet(attempt.Client, attempt.Sender, attempt.Recipient); err == nil {
+			said.Client, said.Sender = t.Client, t.Sender
+		}
+	}
+	return said, nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// replay runs 'greyglass replay' of lines.
+func (s *site) replay(input string, args ...string) result {
+	s.t.Helper()
+	cmd := s.command(s.t.Context(), append([]string{"replay"}, args...)...)
+	cmd.Stdin = strings.NewReader(input)
+	return finish(s.t, cmd)
+}
+
+// TestReplayExample: the example that is shipped gets the answers that it expects.
+func TestReplayExample(t *testing.T) {
+	t.Parallel()
+	try := filepath.Join("..", "..", "contrib", "try")
+	cmd := exec.CommandContext(t.Context(), binary, "replay", "--config", filepath.Join(try, "replay.toml"), filepath.Join(try, "replay.jsonl"))
+	if r := finish(t, cmd); r.status != 0 || r.stderr != "" {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	const first = `{"time":1000,"client_address":"2001:db8::7","sender":"<Ann@Example.net>","recipient":"bob@example.org"}` + "\n"
+	r := s.replay(first + strings.Replace(first, "1000", "4600", 1) +
+		`{"time":4700,"client_address":"192.0.2.7","sender":"<>","recipient":"bob@example.org","sasl_username":"bob"}` + "\n")
+	want := `{"time":1000,"verdict":"defer","reason":"not-seen-before","wait":3600,"client":"2001:db8::/64","sender":"ann@example.net"}
+{"time":4600,"verdict":"accept","reason":"now-grey","wait":0,"client":"2001:db8::/64","sender":"ann@example.net"}
+{"time":4700,"verdict":"accept","reason":"authenticated","wait":0}
+`
+	if r.stdout != want || r.stderr != "" || r.status != 0 {
+		t.Errorf("status %d, %s, got\n%swant\n%s", r.status, r.stderr, r.stdout, want)
+	}
+	expecting := strings.Replace(first, `"time"`, `"expect":"accept","time"`, 1)
+	if r := s.replay("\n" + expecting); r.status != 1 || !strings.HasPrefix(r.stderr, "-:2: defer (not-seen-before) where accept was expected\n") {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+	s.replay(strings.Replace(first, "1000", "2000", 1)+first).fails(t, 1, "-:2: time 1000 comes after 2000")
+	s.replay("{").fails(t, 1, "-:1: not an attempt in JSON")
+	if r := s.replay(first+first, "--summary"); r.stdout != "attempts\t\t2\ndefer\tnot-seen-before\t1\ndefer\tway-too-soon\t1\n" {
+		t.Errorf("the summary is %q", r.stdout)
+	}
+}
+
+// TestReplayAnswersAtOnce: a program that waits for each answer is not kept waiting.
+func TestReplayAnswersAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	cmd := s.command(t.Context(), "replay")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	answers := json.NewDecoder(out)
+	for i := range 20 {
+		fmt.Fprintf(in, `{"time":%d,"instance":"one","client_address":"192.0.2.7","sender":"","recipient":"bob%d@example.org"}`+"\n", 1000+i, i)
+		var answer replayAnswer
+		if err := answers.Decode(&answer); err != nil || answer.Time != int64(1000+i) || answer.Verdict != "defer" {
+			t.Fatalf("%+v, %v", answer, err)
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplayStore begins with what a database remembers, and does not write it.
+func TestReplayStore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	s.output("pass", "192.0.2.7", "ann@example.net", "bob@example.org")
+	before := s.records()
+	line := fmt.Sprintf(`{"time":%d,"client_address":"192.0.2.7","sender":"ann@example.net","recipient":"bob@example.org","expect":"already-grey"}`, wallClock().Unix()+7200)
+	if r := s.replay(line, "--store", "sqlite:"+s.db); r.status != 0 || r.stderr != "" {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+	if after := s.records(); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("the database was written: %v, before %v", after, before)
+	}
+}
