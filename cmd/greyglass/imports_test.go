@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/transfer": {"greylist"},
 	"internal/watch":    {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch", "internal/lookup"},
+		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
 
 	"contrib/deb": nil,
 }
