@@ -259,7 +259,7 @@ func TestQueriesAreBounded(t *testing.T) {
 		})
 	}
 	asking.Wait()
-	if n := s.Asked("", ""); n > 4*2*tries(1) {
+	if n := s.Asked("", ""); n > 100 { // without a bound, each name is asked for several times
 		t.Errorf("%d queries were sent", n)
 	}
 }
