@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 // long. Only what the row limit and expiry use is there.
 type flooded struct {
 	greylist.Store
+	mu      sync.Mutex
 	rate    float64 // rows added a second
 	rows    float64
 	most    float64 // that there were at one time
@@ -22,34 +24,44 @@ type flooded struct {
 	counted error
 }
 
-// flow adds what was added since the last look.
-func (f *flooded) flow() {
+// flow adds what was added since the last look, and removes so many.
+func (f *flooded) flow(removed float64) (rows float64, counted error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	now := time.Now()
 	f.rows += f.rate * now.Sub(f.last).Seconds()
 	f.last, f.most = now, max(f.most, f.rows)
+	f.rows -= removed
+	return f.rows, f.counted
+}
+
+func (f *flooded) change(err error, rate float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counted, f.rate = err, rate
 }
 
 func (f *flooded) Count(context.Context) (int64, error) {
-	f.flow()
-	return int64(f.rows), f.counted
+	rows, err := f.flow(0)
+	return int64(rows), err
 }
 
 // Trim takes a tenth of a second to look, and then 8 ms for each batch of 200 rows.
 func (f *flooded) Trim(_ context.Context, left int64) (removed int64, err error) {
-	f.flow()
-	excess := int64(f.rows) - left
+	rows, _ := f.flow(0)
+	excess := int64(rows) - left
 	time.Sleep(100 * time.Millisecond)
 	for ; removed < excess; removed += 200 {
 		time.Sleep(8 * time.Millisecond)
-		f.flow()
-		f.rows -= 200
+		f.flow(200)
 	}
 	return removed, nil
 }
 
 // Expire finds nothing, in batches of which there are more the more rows there are.
 func (f *flooded) Expire(_ context.Context, _ greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
-	if next = cursor + 200; float64(next) >= f.rows {
+	rows, _ := f.flow(0)
+	if next = cursor + 200; float64(next) >= rows {
 		next = 0
 	}
 	return 0, next, nil
@@ -96,9 +108,9 @@ func TestRowLimitFailure(t *testing.T) {
 			defer cancel()
 			go func() {
 				time.Sleep(2 * time.Second)
-				store.counted, store.rate = errors.New("the server restarts"), 9_000
+				store.change(errors.New("the server restarts"), 9_000)
 				time.Sleep(3 * time.Second)
-				store.counted = nil
+				store.change(nil, 9_000)
 			}()
 			s.Run(ctx)
 			if store.rows > 55_000 {

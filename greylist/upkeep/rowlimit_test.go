@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 // to it is noted.
 type bounded struct {
 	expiry
+	mu      sync.Mutex
 	rows    int64
 	expired int64 // of them
 	waiting int64 // of the others
@@ -26,9 +28,15 @@ type bounded struct {
 	done    []string
 }
 
-func (b *bounded) Count(context.Context) (int64, error) { return b.rows, b.err }
+func (b *bounded) Count(context.Context) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rows, b.err
+}
 
 func (b *bounded) Trim(_ context.Context, left int64) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	excess := b.rows - left
 	removed := min(excess, b.waiting)
 	b.done = append(b.done, fmt.Sprintf("trim %d", excess))
@@ -41,6 +49,8 @@ func (b *bounded) Trim(_ context.Context, left int64) (int64, error) {
 }
 
 func (b *bounded) Expire(context.Context, greylist.Cutoffs, int64) (removed int, next int64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.done = append(b.done, "sweep")
 	removed = int(b.expired)
 	b.rows -= b.expired
