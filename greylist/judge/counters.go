@@ -9,7 +9,7 @@ import (
 	"greyglass/greylist"
 )
 
-// Tally counts what a [Judge] answers, from its beginning on. To count takes
+// Counters count what a [Judge] answers, from its beginning on. To count takes
 // neither memory nor a lock, but the first time that an answer is of a new kind.
 type Counters struct {
 	kinds atomic.Pointer[map[Kind]*atomic.Int64] // replaced whole when there is a new kind

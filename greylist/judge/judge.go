@@ -30,7 +30,7 @@ type Judge struct {
 	outage   outage
 }
 
-// NewJudge makes a judge.
+// New makes a judge.
 func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.Clock) *Judge {
 	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, counters: NewCounters()}
 	j.Adopt(policy)
@@ -43,7 +43,7 @@ func (j *Judge) Adopt(p *Policy) { j.policy.Store(p) }
 // Policy returns the policy that holds.
 func (j *Judge) Policy() *Policy { return j.policy.Load() }
 
-// Tally counts what the judge answers.
+// Counters counts what the judge answers.
 func (j *Judge) Counters() *Counters { return j.counters }
 
 // Message is what the recipients of one message share. A front end makes one when

@@ -13,7 +13,7 @@ import (
 	"greyglass/greylist/address"
 )
 
-// Rules are rules 0 to 4: what the administrator's lists say, before anything
+// Set is rules 0 to 4: what the administrator's lists say, before anything
 // is remembered. A Rules value never changes once it is made by [Config.Compile];
 // a reload makes a new one.
 type Set struct {
@@ -45,7 +45,7 @@ type rule struct {
 	ask  func(ctx context.Context, f *Facts) (ruling *Ruling, says string, err error)
 }
 
-// RuleSet is what rules are made of, as the configuration has it.
+// Config is what rules are made of, as the configuration has it.
 type Config struct {
 	AcceptLoopback    bool
 	AcceptVerifiedTLS bool
