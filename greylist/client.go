@@ -6,12 +6,11 @@ import (
 	"greyglass/greylist/address"
 )
 
-// Client is who is connected to the MTA. Its zero value is a client whose
-// address nobody could read.
+// Client is the client of the MTA. The zero value is one whose address is unknown.
 type Client struct {
 	addr  netip.Addr // invalid if there is none
 	local bool
-	raw   string // for the log, if addr is invalid
+	raw   string // for the log if addr is invalid
 }
 
 // LocalClient is a client without a network address: a unix socket, or mail

@@ -2,7 +2,7 @@ package greylist
 
 import "iter"
 
-// Decision is the greylist's answer to one attempt, and what to remember of it.
+// Decision is the greylist's answer to one attempt, and the rows to write.
 type Decision struct {
 	Verdict Verdict // Accept or Defer
 	Reason  Reason
@@ -11,20 +11,19 @@ type Decision struct {
 	// zero when the verdict is Accept.
 	Wait int64
 
-	// Remember is the triplet's entry from now on; of several triplets handed to
-	// [Memory.Update], the first one's.
+	// Remember is the new entry of the triplet; if [Memory.Update] was called with
+	// several triplets, of the first.
 	Remember Entry
 
-	// Keep says that the remembered entry may stay as it is, because Remember
-	// differs from it only by what is allowed to lag (see [Entry]).
+	// Keep says that no write is needed: Remember differs from the stored entry only
+	// in values that may lag (see [Entry]).
 	Keep bool
 
-	// Others are rows to write in the same transaction: of the other triplets.
+	// Others are rows of the other triplets, to be written in the same transaction.
 	Others []Write
 }
 
-// Write is a row to be written: the entry, from now on, of the triplet with this
-// index.
+// Write is a row to be written: the new entry of the triplet with this index.
 type Write struct {
 	Triplet int
 	Entry   Entry
@@ -44,13 +43,12 @@ func (d *Decision) Writes() iter.Seq2[int, Entry] {
 	}
 }
 
-// Decide is the greylist: a pure function of the windows, of what is
-// remembered of the triplet (nil if nothing is), and of the time.
+// Decide is the greylist: a pure function of the windows, the remembered entry
+// (nil if the triplet is unknown) and the time.
 //
-// The comparisons are strict, so that at an age of exactly one of the windows
-// that window's condition does not hold. A remembered time that lies in the
-// future, because the clock was set back, counts as now and is rewritten to
-// now: a wrong clock may cost a sender another wait, but never locks one out.
+// The comparisons are strict: at an age of exactly a window, its condition does
+// not hold. A remembered time in the future, because the clock was set back, counts
+// as now and is rewritten to now, so that a wrong clock locks no sender out.
 func (w Windows) Decide(remembered *Entry, now int64) Decision {
 	if remembered == nil {
 		return w.wait(Entry{}, ReasonNotSeenBefore, now)
@@ -75,7 +73,7 @@ func (w Windows) Decide(remembered *Entry, now int64) Decision {
 	}
 }
 
-// wait defers and starts the triplet's wait anew.
+// wait defers and restarts the triplet's wait.
 func (w Windows) wait(e Entry, reason Reason, now int64) Decision {
 	e.FirstSeen, e.PassedAt = now, 0
 	return w.deferred(e, reason, now)
@@ -99,8 +97,8 @@ func (w Windows) pass(e Entry, reason Reason, now int64) Decision {
 	return Decision{Verdict: Accept, Reason: reason, Remember: e, Keep: keep}
 }
 
-// PassNow is the entry of a triplet that is let through by hand, given what is
-// remembered of it (nil if nothing is) and the time.
+// PassNow returns the entry of a triplet that an administrator passes by hand,
+// given the remembered entry (nil if there is none) and the time.
 func PassNow(remembered *Entry, now int64) Entry {
 	e := Entry{FirstSeen: now, LastSeen: now}
 	if remembered != nil {

@@ -1,7 +1,7 @@
 package greylist
 
-// Fault is the error of a [Store] whose database fails: one line that says what
-// is wrong, and beside it what an administrator needs in order to mend it.
+// Fault is the error of a [Store] whose database fails: one line that says what is
+// wrong, and what the administrator can do about it.
 type Fault struct {
 	Database string // which; for SQLite the file
 	Err      error

@@ -2,7 +2,7 @@ package greylist
 
 import "sync/atomic"
 
-// Histogram counts values by their size, without ever holding up who counts.
+// Histogram counts values by their size, without locks.
 type Histogram struct {
 	bounds []int64
 	counts []atomic.Int64 // of the values up to each bound, and of all beyond the last
@@ -32,8 +32,8 @@ type Distribution struct {
 	Sum    int64   // of the values
 }
 
-// Read returns what was counted so far. What is being counted meanwhile may be
-// in it in part.
+// Read returns the counts so far. It is not atomic: a concurrent [Histogram.Observe]
+// may show in Counts and not yet in Sum.
 func (h *Histogram) Read() Distribution {
 	d := Distribution{Bounds: h.bounds, Counts: make([]int64, len(h.counts)), Sum: h.sum.Load()}
 	for i := range h.counts {

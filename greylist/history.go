@@ -12,22 +12,20 @@ const Hour = 3600
 // HourOf returns the beginning of the hour that a time, in Unix seconds, is in.
 func HourOf(unix int64) int64 { return unix - ((unix%Hour)+Hour)%Hour }
 
-// History is what happened, counted by the hour: for people, who want to know
-// what greylisting does for them when the log of it is long gone. No verdict
-// rests on it.
+// History counts what happened in each hour, for reports. No verdict depends on it.
 type History struct {
 	Answered []Answered
 	Returned []Returned
 
-	// Batch is of one that is to be recorded.
+	// Batch is set in a history that is to be recorded.
 	Batch Batch
 }
 
-// Batch numbers what a daemon records, so that a batch of which it is not known whether it
-// was recorded can be recorded again: a store ignores one whose number is not greater than
-// the last that it has recorded of the daemon. The zero Batch is always recorded.
+// Batch numbers the batches that a daemon records, so that one can be sent again if it is
+// not known whether it was recorded: a store ignores a batch whose number is not greater
+// than the last one of that daemon. The zero Batch is always recorded.
 type Batch struct {
-	Daemon string // another one at each start
+	Daemon string // different at each start
 	Number int64
 }
 
@@ -40,34 +38,33 @@ type Answered struct {
 	Count   int64
 }
 
-// Returned counts those who came back and were let through ([ReasonNowGrey]), by
-// the hour in which their wait began. So it can be said of each hour, once it is
-// old enough, who of those who were first deferred then never came back.
+// Returned counts triplets that were retried and passed ([ReasonNowGrey]), by the
+// hour in which their wait began. The others deferred in that hour never came back,
+// or may still do.
 type Returned struct {
 	Hour   int64 // the beginning of that hour, in Unix seconds
-	Within int64 // seconds: the least of [Delays] that the wait did not exceed
+	Within int64 // seconds: the smallest of [Delays] that the wait did not exceed
 	Count  int64
 }
 
-// Delays are the steps, in seconds, by which it is remembered how long a wait
-// was: fine where mail servers try again for the first time after the usual
-// minimal times. The last is longer than any time that can be configured.
+// Delays are the buckets of waiting times, in seconds. They are fine where mail
+// servers usually retry. The last is longer than any time that can be configured.
 var Delays = []int64{
 	5, 10, 20, 30, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1500, 1800, 2400, 3000,
 	3600, 3900, 4200, 4500, 4800, 5400, 6300, 7200, 9000, 10800, 14400, 18000, 21600, 25200, 28800,
 	43200, 86400, 172800, 345600, 864000, 2592000, 4_000_000_000,
 }
 
-// DelayWithin returns the index of the least of [Delays] that is not exceeded.
+// DelayWithin returns the index of the smallest of [Delays] that is not exceeded.
 func DelayWithin(seconds int64) int {
 	i, _ := slices.BinarySearch(Delays, seconds)
 	return min(i, len(Delays)-1)
 }
 
-// Empty reports whether nothing happened.
+// Empty reports whether there are no counts.
 func (h History) Empty() bool { return len(h.Answered) == 0 && len(h.Returned) == 0 }
 
-// Sort puts the counts in order: by hour, and within it by name.
+// Sort sorts the counts by hour, then by name.
 func (h History) Sort() {
 	slices.SortFunc(h.Answered, func(a, b Answered) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Via, b.Via),

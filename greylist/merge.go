@@ -1,12 +1,12 @@
 package greylist
 
-// Merge returns which of two entries of one triplet, from two stores, is to be kept: the
-// one that is accepted now rather than the one that is not; of two that are accepted the
-// passed one, then the one that stays so for longer; of two that are deferred the one whose
-// wait ends first. Else it is the one of the later event, and then the first.
+// Merge returns which of two entries of one triplet, from two stores, to keep: the one
+// that would be accepted now; of two accepted ones the passed one, then the one that stays
+// accepted for longer; of two deferred ones the one whose wait ends first; else the one
+// with the later event, else the first.
 func (w Windows) Merge(a, b Entry, now int64) Entry {
 	da, db := w.Decide(&a, now), w.Decide(&b, now)
-	older := int64(-1) // is better for a wait that goes on, and worse for one that can end
+	older := int64(-1) // an older FirstSeen is better for a wait that goes on, worse for one that can end
 	if da.Verdict == Accept {
 		older = 1
 	}
@@ -42,5 +42,5 @@ func passed(e Entry) int64 {
 	return 0
 }
 
-// Latest is the latest event that the entry tells of, in Unix seconds.
+// Latest returns the latest time in the entry.
 func (e Entry) Latest() int64 { return max(e.FirstSeen, e.LastSeen, e.PassedAt) }

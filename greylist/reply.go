@@ -29,7 +29,7 @@ func (r Reply) String() string {
 // section 4.5.3.1.5), less what MTAs put before the text.
 const maxReply = 400
 
-// waitPlaceholder in the greylist's reply stands for the time to wait.
+// waitPlaceholder stands in the greylist's reply for the time to wait.
 const waitPlaceholder = "{wait}"
 
 // ParseReply reads a reply that defers, "451 4.7.1 text", or one that denies,
@@ -56,7 +56,7 @@ func ParseReply(s string, verdict Verdict) (Reply, error) {
 	}
 	for _, c := range []byte(s) {
 		if c < ' ' || c > '~' {
-			return fail("it holds something else than printable ASCII")
+			return fail("it holds something other than printable ASCII")
 		}
 	}
 	r := Reply{Code: code, Text: strings.TrimSpace(text)}
@@ -87,7 +87,7 @@ func looksEnhanced(s string) bool {
 	return true
 }
 
-// withWait fills in the time to wait, in seconds.
+// WithWait replaces {wait} by the time to wait, in seconds.
 func (r Reply) WithWait(seconds int64) Reply {
 	if strings.Contains(r.Text, waitPlaceholder) {
 		r.Text = strings.ReplaceAll(r.Text, waitPlaceholder, WaitInWords(seconds))
@@ -95,7 +95,7 @@ func (r Reply) WithWait(seconds int64) Reply {
 	return r
 }
 
-// WaitInWords says how long to wait, rounded up: to minutes from one minute on.
+// WaitInWords writes a wait in words, rounded up to minutes from one minute on.
 func WaitInWords(seconds int64) string {
 	d := time.Duration(max(seconds, 1)) * time.Second
 	if d < time.Minute {

@@ -37,7 +37,7 @@ func TestBadReply(t *testing.T) {
 		deferExample = `; write a reply such as "451 4.7.1 Try again later"`
 		denyExample  = `; write a reply such as "550 5.7.1 Not wanted here"`
 		noCode       = "it does not begin with a three-digit code"
-		notASCII     = "it holds something else than printable ASCII"
+		notASCII     = "it holds something other than printable ASCII"
 		noText       = "it has no text"
 	)
 	for _, c := range []struct {

@@ -9,9 +9,9 @@ import (
 	"greyglass/greylist/address"
 )
 
-// Triplet is what the greylist remembers by: a client, an envelope sender and
-// an envelope recipient. Make it with [Identity.Triplet], so that its fields
-// have the one form in which they are compared.
+// Triplet is the key of the greylist: a client, an envelope sender and an envelope
+// recipient. [Identity.Triplet] makes it, with its fields in the form in which they
+// are compared.
 type Triplet struct {
 	Client    string // the address cut to the configured prefix: "192.0.2.7", "2001:db8:1::/64"
 	Sender    string // folded, see FoldAddress; NullSender for bounces
@@ -30,7 +30,7 @@ type Identity struct {
 // section 2.5.1).
 var DefaultIdentity = Identity{IPv4: 32, IPv6: 64}
 
-// errNoAddress: the log has the client beside it, which may be private.
+// errNoAddress does not name the client: the log line does, or hides it.
 var errNoAddress = errors.New("greylist: the client has no address that can be understood")
 
 // Triplet returns the triplet of a client at an address; it fails for a client
@@ -39,7 +39,7 @@ func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) 
 	return id.FoldedTriplet(c, address.Fold(sender), address.Fold(recipient))
 }
 
-// triplet is Triplet of addresses that are folded.
+// FoldedTriplet is [Identity.Triplet] with addresses that are folded already.
 func (id Identity) FoldedTriplet(c Client, sender, recipient string) (Triplet, error) {
 	addr, ok := c.Addr()
 	if !ok {
@@ -48,8 +48,8 @@ func (id Identity) FoldedTriplet(c Client, sender, recipient string) (Triplet, e
 	return Triplet{Client: id.client(addr), Sender: sender, Recipient: recipient}, nil
 }
 
-// ParseTriplet reads a triplet as people write it: the client as an address,
-// or as it is shown once it is cut to its prefix.
+// ParseTriplet reads a triplet as people write it: the client as an address, or cut
+// to its prefix as `greyglass list` shows it.
 func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, error) {
 	key, err := id.ParseClientKey(client)
 	if err != nil {
@@ -58,8 +58,8 @@ func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, erro
 	return Triplet{Client: key, Sender: address.Fold(sender), Recipient: address.Fold(recipient)}, nil
 }
 
-// ParseClientKey reads the client of a triplet as people write it, and returns
-// it as it is remembered.
+// ParseClientKey reads the client of a triplet as people write it, and returns it as
+// it is stored.
 func (id Identity) ParseClientKey(s string) (string, error) {
 	text, _, isPrefix := strings.Cut(s, "/")
 	addr, err := address.ParseIP(text)

@@ -9,11 +9,11 @@ const (
 	Deny   Verdict = "deny"   // a 5xx reply: do not try again
 )
 
-// Reason says which rule a verdict comes from. The words are part of the log
-// format and of the command's output, on which others' scripts rely.
+// Reason says which rule a verdict comes from. Scripts rely on the words: they are
+// part of the log format and of the commands' output.
 type Reason string
 
-// The reasons of rules 0 to 4, which the lists decide.
+// The reasons of the lists.
 const (
 	ReasonLocal                  Reason = "local"
 	ReasonException              Reason = "exception"
@@ -25,7 +25,7 @@ const (
 	ReasonWhitelistedNonstandard Reason = "whitelisted-nonstandard"
 )
 
-// The reasons of rule 5, which the memory decides; see [Windows.Decide].
+// The reasons of the greylist; see [Windows.Decide].
 const (
 	ReasonGreyTooLong   Reason = "grey-too-long"
 	ReasonAlreadyGrey   Reason = "already-grey"
@@ -36,7 +36,7 @@ const (
 	ReasonNowGrey       Reason = "now-grey"
 )
 
-// ReasonError stands for everything that kept a rule from answering.
+// ReasonError: a rule or the greylist failed.
 const ReasonError Reason = "error"
 
 // Greylist reports whether the reason is one of the greylist's.

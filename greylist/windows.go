@@ -2,12 +2,12 @@ package greylist
 
 import "time"
 
-// Windows are the four times, in whole seconds, that the greylist is made of.
+// Windows are the four times of the greylist, in whole seconds.
 type Windows struct {
 	TooSoon      int64 // a retry before this restarts the wait: a spam engine hammering
 	MinDeferTime int64 // a retry before this is deferred, and the wait goes on
-	MaxDeferTime int64 // a retry after this is a stranger again
-	MaxGrey      int64 // a passed triplet that was silent for longer is a stranger again
+	MaxDeferTime int64 // a retry after this is deferred, and the wait restarts
+	MaxGrey      int64 // a passed triplet that was not seen for longer is deferred, and waits again
 }
 
 // DefaultWindows are three minutes, an hour, seven hours and five weeks or so.
@@ -16,10 +16,9 @@ var DefaultWindows = Windows{TooSoon: 180, MinDeferTime: 3600, MaxDeferTime: 250
 // maxRefreshStep bounds [Windows.RefreshStep], in seconds.
 const maxRefreshStep = int64(time.Hour / time.Second)
 
-// RefreshStep is how stale, in seconds, the remembered time of a passed triplet
-// may become before it is written again: an hour or a hundredth of MaxGrey,
-// whichever is less. MaxGrey may therefore end up to one step early. It makes
-// a known triplet, most of a server's mail, free of writes.
+// RefreshStep is how stale, in seconds, the stored time of a passed triplet may
+// become before it is written again: an hour or a hundredth of MaxGrey, whichever is
+// less. It saves most writes for known triplets, and MaxGrey may end one step early.
 func (w Windows) RefreshStep() int64 { return min(maxRefreshStep, w.MaxGrey/100) }
 
 // Cutoffs say which entries expire. Times are Unix seconds.
@@ -28,12 +27,11 @@ type Cutoffs struct {
 	PassedBefore  int64 // a passed entry expires if its PassedAt is less
 }
 
-// Cutoffs returns what expires at the given time. [Windows.Decide] gives an
-// entry that is older than its window (MaxDeferTime or MaxGrey) the verdict,
-// and leaves the times, that no entry would; so expiry never changes a
-// verdict. Entries stay for one more of their window, for the sake of the
-// reason in the log of those who come late, and so that a clock that is set
-// back by no more than a window finds every entry that it asks for.
+// Cutoffs returns what expires at the given time. An entry that is older than its
+// window (MaxDeferTime or MaxGrey) gets the same verdict and the same new times from
+// [Windows.Decide] as no entry, so expiry never changes a verdict. Entries stay for
+// one more window: so the log has the right reason for late retries, and a clock that
+// is set back by up to a window still finds its entries.
 func (w Windows) Cutoffs(now int64) Cutoffs {
 	return Cutoffs{
 		WaitingBefore: now - 2*w.MaxDeferTime,

@@ -27,8 +27,8 @@ func Domain(s string) string {
 // unconverted is a domain in lower case and printable characters.
 func unconverted(s string) string { return clean(strings.TrimRight(s, ".")) }
 
-// FoldUnconverted is [Fold] but for internationalized domains, which stay as they
-// are. The first versions remembered by it, and a database may still do.
+// FoldUnconverted is [Fold] without the conversion of internationalized domains.
+// Databases of the first versions have addresses in this form.
 func FoldUnconverted(s string) string { return fold(s, unconverted) }
 
 // IsASCII reports whether a text has ASCII characters only.

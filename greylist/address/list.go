@@ -7,14 +7,15 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"greyglass/greylist/problem"
 )
 
 const (
 	// maxListLine is the longest line of a list file, in octets.
 	maxListLine = 4096
 
-	// maxListErrors bounds how many bad lines are told of: a file that is no list
-	// at all has as many as it has lines.
+	// maxListErrors bounds how many bad lines are reported.
 	maxListErrors = 20
 )
 
@@ -27,17 +28,18 @@ func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 	return p, nil
 }
 
-// ParseLines reads a list file: one entry a line, which is handed to add; empty
-// lines, and lines that begin with "#", mean nothing. Its error joins a
-// [*LineError] for each bad line.
+// ParseLines reads a list file and calls add with each entry, one a line. It
+// ignores empty lines and lines that begin with "#". Its error joins a
+// [*problem.Error] for each bad line, with its file and line.
 func ParseLines(r io.Reader, name string, add func(line string) error) error {
 	var errs []error
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 1024), maxListLine)
 	n := 0
+	bad := func(line int, err error) { errs = append(errs, problem.At(fmt.Sprintf("%s:%d", name, line), err)) }
 	for lines.Scan() {
 		if len(errs) == maxListErrors {
-			errs = append(errs, &LineError{name, n + 1, errors.New("further lines were not looked at")})
+			bad(n+1, errors.New("further lines were not read"))
 			break
 		}
 		n++
@@ -50,27 +52,15 @@ func ParseLines(r io.Reader, name string, add func(line string) error) error {
 			continue
 		}
 		if !utf8.ValidString(line) {
-			errs = append(errs, &LineError{name, n, errors.New("not UTF-8 text")})
+			bad(n, errors.New("not UTF-8 text"))
 		} else if err := add(line); err != nil {
-			errs = append(errs, &LineError{name, n, err})
+			bad(n, err)
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		errs = append(errs, &LineError{name, n + 1, fmt.Errorf("longer than %d octets", maxListLine)})
+		bad(n+1, fmt.Errorf("longer than %d octets", maxListLine))
 	} else if err != nil {
 		errs = append(errs, fmt.Errorf("%s: %w", name, err))
 	}
 	return errors.Join(errs...)
 }
-
-// LineError is the error of a line of a file.
-type LineError struct {
-	File string
-	Line int // from one
-	Err  error
-}
-
-// Where is the place, as compilers write it.
-func (e *LineError) Where() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
-func (e *LineError) Error() string { return e.Where() + ": " + e.Err.Error() }
-func (e *LineError) Unwrap() error { return e.Err }

@@ -173,11 +173,11 @@ func (p *Patterns) Empty() bool {
 	return !p.any && len(p.addresses)+len(p.domains)+len(p.subdomains)+len(p.locals) == 0
 }
 
-// Add adds a pattern to the set, before anybody looks anything up in it.
+// Add adds a pattern to the set. It must not be called once the set is in use.
 func (p *Patterns) Add(pattern string, whose Whose) error { return p.add(pattern, whose) }
 
-// Unconverted returns the domains of the set that are internationalized and do not
-// convert to their form for the DNS, in order.
+// Unconverted returns, sorted, the internationalized domains of the set that do
+// not convert to their form for the DNS.
 func (p *Patterns) Unconverted() []string {
 	var all []string
 	for a := range p.addresses {

@@ -1,7 +1,6 @@
-// Package clock is the wall clock, and what its steps do to remembered times. It
-// stands below judge and upkeep because both need it: one moves what is remembered
-// along with a step, the other must not expire what a step made look old. So upkeep
-// imports judge, for its counters, and judge imports nothing of upkeep.
+// Package clock reads the wall clock and compensates its steps: a jump of the
+// clock must neither count as waiting time (package judge) nor expire entries
+// (package upkeep).
 package clock
 
 import (
@@ -14,41 +13,46 @@ import (
 	"greyglass/greylist"
 )
 
+// eventStepped is logged once a step, by the next reader of the clock.
+const eventStepped = "clock stepped; compensating, expiry paused"
+
 const (
-	// maxDrift is how far wall clock and monotonic clock may part, by however many
-	// small corrections, before that counts as a step of the wall clock.
+	// maxDrift is how far the wall clock may drift from the monotonic clock before
+	// the difference counts as a step.
 	maxDrift = time.Minute
 
-	// maxSteps bounds how many steps are remembered, the newest of them.
+	// maxSteps bounds how many steps are kept: the newest.
 	maxSteps = 16
 )
 
-// Clock is the wall clock, as far as it can be believed while the daemon runs.
-// It watches it against the monotonic clock. When somebody, or an unsteady
-// machine, sets it forward by an hour, nobody has waited for an hour: what was
-// remembered before the step is moved along with it, so that the step neither
-// lets a flood of strangers in nor makes strangers of everybody. A step back
-// needs nothing of the kind, see [greylist.Windows.Decide]; of several steps, there and
-// back, it is the sum that counts. Across a restart the wall clock is believed.
+// Clock is the wall clock, compared with the monotonic clock to detect steps.
+// After a step forward, the times remembered before it are shifted by the same
+// amount, so that a wait of five minutes stays one of five minutes. After a step
+// back, [greylist.Windows.Decide] treats times in the future as now. Steps forward
+// and back add up. Steps while the daemon is down are not detected.
+//
+// The list of steps keeps the promise of contrib/faults.md that a step does not
+// count as waiting time, for entries from before, between and after several steps
+// (TestStepsOfTheClock, TestStepForwardCountsOnce). One sum would shift an entry that was
+// written between two steps by both.
 type Clock struct {
 	read func() (wall time.Time, monotonic time.Duration)
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	ahead   func() time.Duration // of this machine's clock, before the server's; nil: there is no server
-	drift   time.Duration        // of the wall clock against the monotonic one, as of the last step
-	steps   []step               // the oldest first
-	stepped time.Duration        // monotonic time of the last step, either way; zero if none
+	ahead   func() time.Duration // how far this machine's clock is ahead of the database server's; nil: no server
+	drift   time.Duration        // wall clock minus monotonic clock, as of the last step
+	steps   []step               // oldest first
+	stepped time.Duration        // monotonic time of the last step; zero if none
 }
 
-// step is a step of the wall clock, forward or back: when it was, by the old time
-// and by the new one, in Unix seconds.
+// step is a step of the wall clock, in Unix seconds before and after it.
 type step struct{ from, to int64 }
 
 func (s step) by() int64 { return s.to - s.from }
 
-// NewClock makes a clock that reads the time by now: [time.Now], but in tests.
-// Without a monotonic reading in its times, as in tests, every step is believed.
+// New makes a clock that reads now, which is [time.Now] outside tests. If its
+// times have no monotonic reading, no step is detected.
 func New(now func() time.Time, log *slog.Logger) *Clock {
 	start := now()
 	return NewOf(func() (time.Time, time.Duration) {
@@ -57,7 +61,7 @@ func New(now func() time.Time, log *slog.Logger) *Clock {
 	}, log)
 }
 
-// NewClockOf makes a clock of two that are read together.
+// NewOf makes a clock of a wall clock and a monotonic clock that are read together.
 func NewOf(read func() (wall time.Time, monotonic time.Duration), log *slog.Logger) *Clock {
 	c := &Clock{read: read, log: log}
 	wall, monotonic := read()
@@ -68,8 +72,8 @@ func NewOf(read func() (wall time.Time, monotonic time.Duration), log *slog.Logg
 // sinceEpoch is exact for the years 1678 to 2262.
 func sinceEpoch(wall time.Time) time.Duration { return time.Duration(wall.UnixNano()) }
 
-// Follow makes the clock that of a server, of which this machine's is ahead by so much. To
-// change from one clock to the other is no step.
+// Follow switches to the clock of a database server, given how far this machine's
+// clock is ahead of it. The switch does not count as a step.
 func (c *Clock) Follow(ahead func() time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +82,7 @@ func (c *Clock) Follow(ahead func() time.Duration) {
 	c.drift = sinceEpoch(wall) - monotonic
 }
 
-// reading is what the clocks say. The caller holds the lock.
+// reading reads the clocks. The caller holds the lock.
 func (c *Clock) reading() (wall time.Time, monotonic time.Duration) {
 	wall, monotonic = c.read()
 	if c.ahead != nil {
@@ -87,8 +91,7 @@ func (c *Clock) reading() (wall time.Time, monotonic time.Duration) {
 	return wall, monotonic
 }
 
-// Now returns the time in Unix seconds. It notes a step of the wall clock when
-// it is first read after it.
+// Now returns the time in Unix seconds, and detects steps of the wall clock.
 func (c *Clock) Now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,9 +104,9 @@ func (c *Clock) Now() int64 {
 	return wall.Unix()
 }
 
-// step notes a step of the wall clock, which now says wall.
+// step notes a step of the wall clock to wall.
 func (c *Clock) step(wall time.Time, monotonic time.Duration, by time.Duration) {
-	c.log.Warn("the clock was set; what is remembered is judged as if it had not been, and expiry pauses",
+	c.log.Warn(eventStepped,
 		"by", by.Round(time.Second).String(), "from", wall.Add(-by).UTC().Format(time.RFC3339), "to", wall.UTC().Format(time.RFC3339))
 	c.stepped = max(monotonic, 1)
 	c.steps = append(c.steps, step{from: wall.Add(-by).Unix(), to: wall.Unix()})
@@ -112,8 +115,8 @@ func (c *Clock) step(wall time.Time, monotonic time.Duration, by time.Duration) 
 	}
 }
 
-// Present returns an entry's times as they would be had the clock always stood
-// as it stands now, and whether that changes them. The entry is not changed.
+// Present returns the entry with its times shifted by the steps since then, and
+// whether that changes them. The entry itself stays as it is.
 func (c *Clock) Present(e *greylist.Entry) (present *greylist.Entry, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +132,7 @@ func (c *Clock) Present(e *greylist.Entry) (present *greylist.Entry, changed boo
 	return &moved, moved != *e
 }
 
-// Decide is [greylist.Windows.Decide] with the entry as [Clock.Present] shows it.
+// Decide calls [greylist.Windows.Decide] with the entry as [Clock.Present] returns it.
 func (c *Clock) Decide(w greylist.Windows, remembered *greylist.Entry) greylist.Decision {
 	now := c.Now()
 	present, moved := c.Present(remembered)
@@ -137,8 +140,7 @@ func (c *Clock) Decide(w greylist.Windows, remembered *greylist.Entry) greylist.
 	if !moved {
 		return d
 	}
-	// A wait that goes on is remembered as it stands: what Present showed would be
-	// moved once more the next time.
+	// A wait that goes on is stored unshifted: the next Present shifts it again.
 	if e := &d.Remember; !e.Passed() && e.FirstSeen == present.FirstSeen && e.FirstSeen < e.LastSeen {
 		e.FirstSeen = remembered.FirstSeen
 	}
@@ -146,11 +148,10 @@ func (c *Clock) Decide(w greylist.Windows, remembered *greylist.Entry) greylist.
 	return d
 }
 
-// setSince is by how much the clock has been set forward, all in all, since it
-// said t: since the last time, if it did so more than once, and since the first
-// step, if it never did.
+// setSince returns by how much steps have moved the clock forward in total since
+// it last read t; if it never read t, since the first step.
 func (c *Clock) setSince(t int64) (by int64) {
-	until := int64(math.MaxInt64) // the end of the time after the step that is looked at
+	until := int64(math.MaxInt64) // the end of the period after the step
 	for _, s := range slices.Backward(c.steps) {
 		if s.to <= t && t <= until {
 			break
@@ -161,8 +162,8 @@ func (c *Clock) setSince(t int64) (by int64) {
 	return max(by, 0)
 }
 
-// Past returns a time, as early as it must be, so that all that was remembered
-// before it is, as [Clock.Present] shows it, earlier than t.
+// Past returns the latest time such that every entry from before it is, as
+// [Clock.Present] returns it, from before t.
 func (c *Clock) Past(t int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,7 +178,7 @@ func (c *Clock) Past(t int64) int64 {
 	return t - most
 }
 
-// SinceStep returns how long ago the clock was last set, and whether it was.
+// SinceStep returns how long ago the clock last stepped, and whether it did.
 func (c *Clock) SinceStep() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -159,7 +159,7 @@ func TestStepIsLoggedOnce(t *testing.T) {
 		clocks.pass(time.Second)
 		clock.Now()
 	}
-	if n := strings.Count(log.String(), "the clock was set"); n != 1 || !strings.Contains(log.String(), "by=1h0m0s") {
+	if n := strings.Count(log.String(), "clock stepped"); n != 1 || !strings.Contains(log.String(), "by=1h0m0s") {
 		t.Errorf("logged %d times: %s", n, &log)
 	}
 	if since, stepped := clock.SinceStep(); !stepped || since != 2*time.Second {

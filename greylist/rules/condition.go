@@ -1,14 +1,13 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
+
+	"greyglass/greylist/problem"
 )
 
 const (
@@ -47,7 +46,8 @@ func (s Scope) asksDNS(zones ...string) {
 	}
 }
 
-// Compile makes a condition of its text. Its error is a [*Mistake].
+// Compile makes a condition of its text. Its error is a [*problem.Error] with the
+// line and column.
 func Compile(text string, scope Scope) (*Condition, error) {
 	program, err := program(text, scope)
 	if err != nil {
@@ -63,7 +63,7 @@ func Compile(text string, scope Scope) (*Condition, error) {
 // program makes a program of a text for the machine of the expression language.
 func program(text string, scope Scope) (*vm.Program, error) {
 	if len(text) > maxCondition {
-		return nil, &Mistake{Line: 1, Column: 1, What: fmt.Sprintf("longer than %d octets", maxCondition), Expected: "write several rules, or a list file"}
+		return nil, problem.At(place(1, 1), problem.New(fixSplit, "longer than %d octets", maxCondition))
 	}
 	p := &patcher{scope: scope}
 	options := []expr.Option{expr.Env(environment(nil)), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxNodes), expr.Patch(p), expr.DisableAllBuiltins()}
@@ -71,11 +71,11 @@ func program(text string, scope Scope) (*vm.Program, error) {
 		options = append(options, expr.EnableBuiltin(name))
 	}
 	program, err := expr.Compile(text, options...)
-	if len(p.mistakes) > 0 {
+	if len(p.problems) > 0 {
 		return nil, p.first(text)
 	}
 	if err != nil {
-		return nil, mistakeOf(err)
+		return nil, explainError(err)
 	}
 	return program, nil
 }
@@ -138,12 +138,3 @@ func environment(f **Facts) map[string]any {
 
 // called is the name of the function that stands for a fact. Nobody can write it.
 func called(name string) string { return name + "()" }
-
-// mistakeOf is what an error of the compiler says, in the words of this language.
-func mistakeOf(err error) *Mistake {
-	at := new(file.Error)
-	if !errors.As(err, &at) {
-		at.Message = err.Error()
-	}
-	return explainError(at)
-}

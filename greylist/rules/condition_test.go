@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/problem"
 )
 
 // testLists are the list files of these tests.
@@ -165,7 +166,7 @@ func TestBoundedConditions(t *testing.T) {
 	} {
 		began := time.Now()
 		_, err := Compile(when, testScope(t))
-		if m := new(Mistake); !errors.As(err, &m) {
+		if wrong := new(problem.Error); !errors.As(err, &wrong) {
 			t.Errorf("%.60s: %v", when, err)
 		}
 		if took := time.Since(began); took > time.Second {
@@ -188,8 +189,8 @@ func FuzzCompile(f *testing.F) {
 		empty := Scope{List: func(file ListFile) *List { return &List{File: file} }}
 		c, err := Compile(when, empty)
 		if err != nil {
-			m := new(Mistake)
-			if !errors.As(err, &m) || m.Line < 1 || m.Column < 1 || m.What == "" {
+			wrong := new(problem.Error)
+			if !errors.As(err, &wrong) || !strings.Contains(wrong.Where, "column ") || wrong.Detail == "" {
 				t.Fatalf("%q: %v", when, err)
 			}
 			return

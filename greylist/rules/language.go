@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 )
 
 // fact is a value that a condition can name, such as sender or hour. One of text,
@@ -90,7 +91,7 @@ var SPFResults = []string{SPFPass, SPFFail, SPFSoftFail, SPFNeutral, SPFNone, SP
 func foldSPF(s string) (string, error) {
 	s = strings.ToLower(s)
 	if !slices.Contains(SPFResults, s) {
-		return "", fmt.Errorf("spf is never %q; write one of %s", s, strings.Join(SPFResults, ", "))
+		return "", problem.New("write one of "+strings.Join(SPFResults, ", "), "spf is never %q", s)
 	}
 	return s, nil
 }
@@ -98,7 +99,7 @@ func foldSPF(s string) (string, error) {
 func foldClientAddress(s string) (string, error) {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {
-		return "", fmt.Errorf("no client has the address %q; write a full IPv4 or IPv6 address, or client_in(%q) for a network", s, s)
+		return "", problem.New(fmt.Sprintf("write a full IPv4 or IPv6 address, or client_in(%q) for a network", s), "no client has the address %q", s)
 	}
 	return addr.Unmap().String(), nil
 }

@@ -2,8 +2,10 @@ package rules
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/expr-lang/expr/file"
 
 	"greyglass/greylist/address"
+	"greyglass/greylist/problem"
 )
 
 // The functions that questions are put to, in the place of calls such as
@@ -33,23 +36,27 @@ type textQuestion interface {
 // questions, and what is compared with a fact gets the form of the fact.
 type patcher struct {
 	scope    Scope
-	mistakes []located
+	problems []located
 }
 
 type located struct {
-	at             file.Location
-	what, expected string
+	at  file.Location
+	err error
 }
 
-func (p *patcher) mistake(at ast.Node, what, expected string) {
-	p.mistakes = append(p.mistakes, located{at.Location(), what, expected})
+func (p *patcher) problem(at ast.Node, detail, fix string) {
+	p.report(at, problem.New(fix, "%s", detail))
 }
 
-// first is the mistake that stands first.
-func (p *patcher) first(text string) *Mistake {
-	m := slices.MinFunc(p.mistakes, func(a, b located) int { return cmp.Compare(a.at.From, b.at.From) })
+func (p *patcher) report(at ast.Node, err error) {
+	p.problems = append(p.problems, located{at.Location(), err})
+}
+
+// first returns the problem that stands first in the text.
+func (p *patcher) first(text string) *problem.Error {
+	m := slices.MinFunc(p.problems, func(a, b located) int { return cmp.Compare(a.at.From, b.at.From) })
 	e := (&file.Error{Location: m.at}).Bind(file.NewSource(text))
-	return &Mistake{Line: e.Line, Column: e.Column + 1, What: m.what, Expected: m.expected}
+	return problem.At(place(e.Line, e.Column+1), m.err)
 }
 
 // Visit implements ast.Visitor. The parts of a node were visited before it.
@@ -62,12 +69,12 @@ func (p *patcher) Visit(node *ast.Node) {
 			}
 			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: called(n.Value)}})
 		} else if n.Value == "$env" {
-			p.mistake(n, unknownName+"$env", expectedNames)
+			p.problem(n, unknownName+"$env", fixNames)
 		}
 	case *ast.NilNode:
-		p.mistake(n, "no fact is nil", `write "" for what is not there, and "<>" for the null sender`)
+		p.problem(n, "no fact is nil", `write "" for what is not there, and "<>" for the null sender`)
 	case *ast.VariableDeclaratorNode:
-		p.mistake(n, "let declares nothing here", "write the condition without it")
+		p.problem(n, "let declares nothing here", "write the condition without it")
 	case *ast.BuiltinNode:
 		p.builtin(n)
 	case *ast.CallNode:
@@ -88,12 +95,12 @@ func (p *patcher) replace(node *ast.Node, function string, arguments ...ast.Node
 // within loops, and what builds new values.
 func (p *patcher) builtin(n *ast.BuiltinNode) {
 	if !slices.Contains(allowedBuiltins, n.Name) {
-		p.mistake(n, unknownName+n.Name, expectedNames)
+		p.problem(n, unknownName+n.Name, fixNames)
 	}
 	isLoop := func(node ast.Node) bool { _, ok := node.(*ast.PredicateNode); return ok }
 	for _, argument := range n.Arguments {
 		if predicate, ok := argument.(*ast.PredicateNode); ok && ast.Find(predicate.Node, isLoop) != nil {
-			p.mistake(n, "a loop within a loop", "write several rules, or a list file")
+			p.problem(n, "a loop within a loop", fixSplit)
 		}
 	}
 }
@@ -104,7 +111,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok {
 		if name, isFact := factOf(n.Callee); isFact {
-			p.mistake(n, name+" is a fact and takes no brackets", "write "+name)
+			p.problem(n, name+" is a fact and takes no brackets", "write "+name)
 		}
 		return nil
 	}
@@ -117,20 +124,19 @@ func (p *patcher) question(n *ast.CallNode) question {
 		return &inDNSLists{callee.Value, zones[callee.Value]}
 	}
 	if len(n.Arguments) != 1 {
-		p.mistake(n, fmt.Sprintf("%s has %d values in brackets", callee.Value, len(n.Arguments)), "write one, in quotes")
+		p.problem(n, fmt.Sprintf("%s has %d values in brackets", callee.Value, len(n.Arguments)), "write one, in quotes")
 		return nil
 	}
 	text, ok := n.Arguments[0].(*ast.StringNode)
 	if !ok {
-		p.mistake(n.Arguments[0], "what stands in the brackets of "+callee.Value+" must be known beforehand", "write it in quotes")
+		p.problem(n.Arguments[0], "what stands in the brackets of "+callee.Value+" must be known beforehand", "write it in quotes")
 		return nil
 	}
 	switch callee.Value {
 	case "client_in":
 		prefix, err := address.ParsePrefix(text.Value)
 		if err != nil {
-			what, expected := halves(err)
-			p.mistake(text, what, expected)
+			p.report(text, err)
 			return nil
 		}
 		return &inPrefix{prefix}
@@ -139,7 +145,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 	}
 	zone := foldHost(text.Value)
 	if !isHostName(zone) || !strings.Contains(zone, ".") || strings.Trim(zone, "0123456789.") == "" {
-		p.mistake(text, fmt.Sprintf("%q is not the name of a DNS list", text.Value), "write one, such as zen.spamhaus.org")
+		p.problem(text, fmt.Sprintf("%q is not the name of a DNS list", text.Value), "write one, such as zen.spamhaus.org")
 		return nil
 	}
 	p.scope.asksDNS(zone)
@@ -149,7 +155,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 // list opens a list file.
 func (p *patcher) list(file *ast.StringNode, kind ListKind) *List {
 	if file.Value == "" || strings.ContainsRune(file.Value, 0) {
-		p.mistake(file, fmt.Sprintf("%q is not the name of a file", file.Value), `write it in full, as in list("/etc/greyglass/no-greylisting.list")`)
+		p.problem(file, fmt.Sprintf("%q is not the name of a file", file.Value), `write it in full, as in list("/etc/greyglass/no-greylisting.list")`)
 		return new(List)
 	}
 	return p.scope.List(ListFile{kind, file.Value})
@@ -186,8 +192,9 @@ func (p *patcher) compare(node *ast.Node, n *ast.BinaryNode) {
 		p.fold(constant, name, func(s string) (string, error) { return strings.ToLower(s), nil })
 	case "matches":
 		if s, ok := n.Right.(*ast.StringNode); ok {
-			if _, err := regexp.Compile(s.Value); err != nil {
-				p.mistake(s, "not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "write one as Go's package regexp reads it")
+			_, err := regexp.Compile(s.Value)
+			if wrong := new(syntax.Error); errors.As(err, &wrong) {
+				p.problem(s, fmt.Sprintf("not a regular expression: %s: `%s`", wrong.Code, wrong.Expr), "write one as Go's package regexp reads it")
 				return
 			}
 			set(&n.Right, "(?i)"+s.Value)
@@ -204,14 +211,13 @@ func (p *patcher) fold(constant *ast.Node, name string, fold func(string) (strin
 		}
 		folded, err := fold(n.Value)
 		if err != nil {
-			what, expected := halves(err)
-			p.mistake(n, what, expected)
+			p.report(n, err)
 			return
 		}
 		set(constant, folded)
 	case *ast.IntegerNode:
 		if most := facts[name].most; most > 0 && (n.Value < 0 || n.Value > most) {
-			p.mistake(n, fmt.Sprintf("%s is never %d", name, n.Value), fmt.Sprintf("write a number from 0 to %d", most))
+			p.problem(n, fmt.Sprintf("%s is never %d", name, n.Value), fmt.Sprintf("write a number from 0 to %d", most))
 		}
 	}
 }
@@ -223,7 +229,7 @@ func (p *patcher) inList(node *ast.Node, n *ast.BinaryNode, call *ast.CallNode) 
 	name, ok := factOf(n.Left)
 	kind := facts[name].lists
 	if !ok || kind == NoList {
-		p.mistake(n.Left, "only sender, recipient and client_name can be looked up in a list", "write one of these before in list(FILE), or client_in_list(FILE) for addresses and networks")
+		p.problem(n.Left, "only sender, recipient and client_name can be looked up in a list", "write one of these before in list(FILE), or client_in_list(FILE) for addresses and networks")
 		return
 	}
 	file, ok := (ast.Node)(nil), false
@@ -232,7 +238,7 @@ func (p *patcher) inList(node *ast.Node, n *ast.BinaryNode, call *ast.CallNode) 
 	}
 	text, ok := file.(*ast.StringNode)
 	if !ok {
-		p.mistake(call, "list needs the name of one file", `write it in quotes, as in list("/etc/greyglass/no-greylisting.list")`)
+		p.problem(call, "list needs the name of one file", `write it in quotes, as in list("/etc/greyglass/no-greylisting.list")`)
 		return
 	}
 	p.replace(node, askedOf, n.Left, &ast.ConstantNode{Value: textQuestion(&inList{name, p.list(text, kind)})})
@@ -251,10 +257,4 @@ func factOf(node ast.Node) (name string, ok bool) {
 	name, ok = strings.CutSuffix(callee.Value, "()")
 	_, known := facts[name]
 	return name, ok && known
-}
-
-// halves splits an error in the form "what; expected".
-func halves(err error) (what, expected string) {
-	what, expected, _ = strings.Cut(err.Error(), "; ")
-	return what, expected
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -168,12 +169,8 @@ func openList(file string, parse func(io.Reader) error) error {
 func badLines(file string, err error) *Problems {
 	problems := new(Problems)
 	for _, err := range unjoin(err) {
-		where, bad := file, new(address.LineError)
-		if errors.As(err, &bad) {
-			where, err = bad.Where(), bad.Err
-		}
 		detail, fix := problem.Split("", err)
-		problems.add(Problem{Where: where, Detail: detail, Fix: fix})
+		problems.add(Problem{Where: cmp.Or(problem.Find(err).Where, file), Detail: detail, Fix: fix})
 	}
 	return problems
 }

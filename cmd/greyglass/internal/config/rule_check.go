@@ -1,11 +1,11 @@
 package config
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
 )
 
@@ -43,15 +43,15 @@ func (r *Rule) checkWhen(problems *Problems) {
 			r.asksDNS, r.zones = true, append(r.zones, zones...)
 		},
 	})
-	wrong := new(rules.Mistake)
-	if !errors.As(err, &wrong) {
+	if err == nil {
 		return
 	}
-	expected := wrong.Expected
+	wrong := problem.Find(err)
+	detail, fix := problem.Split("", err)
 	if near, ok := nearest(wrong.Unknown, rules.Names()); ok && wrong.Unknown != "" {
-		expected = "did you mean " + near + "?"
+		fix = "did you mean " + near + "?"
 	}
-	problems.add(r.problem("when", literal(r.When), wrong.Where()+": "+wrong.What, expected))
+	problems.add(r.problem("when", literal(r.When), wrong.Where+": "+detail, fix))
 }
 
 // checkThen finds what does not go with what the rule answers.
