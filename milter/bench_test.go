@@ -18,6 +18,7 @@ import (
 	"greyglass/milter/deferred"
 	"greyglass/milter/listen"
 	"greyglass/milter/mtatest"
+	"greyglass/sqlstore/memstore"
 )
 
 // BenchmarkFrames is the cost of conn alone: of one frame, read as the protocol
@@ -65,7 +66,7 @@ func BenchmarkTransaction(b *testing.B) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	newJudge := func() *judge.Judge {
-		return judge.New(mtatest.NewMemory(), policy, log, clock.New(time.Now, log))
+		return judge.New(memstore.New(), policy, log, clock.New(time.Now, log))
 	}
 	limits := listen.Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	for _, server := range []struct {

@@ -75,7 +75,7 @@ func TestEachCommandHasItsTime(t *testing.T) {
 func TestSlowJudge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := onPipes(t, limits(time.Hour, 10*time.Second, time.Hour))
-		arrived, release := h.Memory.Hold()
+		arrived, release := h.Store.Hold()
 		m := h.MTA(t).Greet()
 		m.Mail("a@example.net")
 		rcpt := mtatest.Frame(cmdRcpt, "<me@example.org>\x00")

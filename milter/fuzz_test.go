@@ -78,7 +78,7 @@ func FuzzFrames(f *testing.F) {
 			t.Fatal(panics)
 		}
 		h.Log.Clear()
-		h.Memory.Clear()
+		h.Store.Clear(t)
 	})
 }
 

@@ -55,8 +55,8 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%s %s: logged %v", c.client, c.sender, line)
 		}
 	}
-	if n := h.Memory.Size(); n != 4 {
-		t.Errorf("%d triplets are remembered, want 4: %v", n, h.Memory.Triplets())
+	if rows := h.Remembered(t); len(rows) != 4 {
+		t.Errorf("remembered %v, want 4 triplets", rows)
 	}
 	h.Clock.Advance(3600)
 	got, err := Probe(t.Context(), h.Address, attempt("192.0.2.7", "a@example.net"))
@@ -89,7 +89,7 @@ func TestProbeGivesUp(t *testing.T) {
 	}
 	defer l.Close()
 	h := newFixture(t)
-	_, release := h.Memory.Hold()
+	_, release := h.Store.Hold()
 	defer close(release)
 	for _, a := range []listen.Address{silent, h.Address} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

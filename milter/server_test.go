@@ -30,7 +30,7 @@ func TestShutdownAnswersWhatWasReceived(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newFixture(t)
-			arrived, release := h.Memory.Hold()
+			arrived, release := h.Store.Hold()
 			m := h.MTA(t)
 			m.Hold()
 			m.Greet()
@@ -189,7 +189,7 @@ func TestShutdownServesPresentConnections(t *testing.T) {
 func TestShutdownHard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := onPipes(t, func(s *mtatest.Setup) { s.Policy.Timeout = time.Hour })
-		arrived, _ := h.Memory.Hold()
+		arrived, _ := h.Store.Hold()
 		judged, idle := h.MTA(t).Greet(), h.MTA(t).Greet()
 		judged.Mail("a@example.net")
 		judged.Send(cmdRcpt, mtatest.Strings("<me@example.org>")...)

@@ -144,7 +144,7 @@ func TestAbortAndNewConnection(t *testing.T) {
 		t.Errorf("logged %v", line)
 	}
 	m.Quit()
-	if got := h.Memory.Size(); got != 2 {
+	if got := len(h.Remembered(t)); got != 2 {
 		t.Errorf("%d triplets are remembered, want 2", got)
 	}
 
@@ -184,7 +184,7 @@ func TestCallouts(t *testing.T) {
 
 				offer("me@example.org") // a callout: it leaves nothing
 				m.Abort()
-				if lines, rows := h.Log.All("decision"), h.Memory.Size(); len(lines) != 0 || rows != 0 {
+				if lines, rows := h.Log.All("decision"), len(h.Remembered(t)); len(lines) != 0 || rows != 0 {
 					t.Errorf("a callout leaves %v in the log and %d triplets", lines, rows)
 				}
 
@@ -248,7 +248,7 @@ func TestTooManyRecipientsLeft(t *testing.T) {
 	if n := len(h.Log.All("limits.recipients")); n != 2 {
 		t.Errorf("%d warnings, want one a message", n)
 	}
-	if n := h.Memory.Size(); n != 2 {
+	if n := len(h.Remembered(t)); n != 2 {
 		t.Errorf("%d triplets are remembered", n)
 	}
 	m.Quit()

@@ -23,12 +23,14 @@ var mayImport = map[string][]string{
 	"milter/deferred": {"greylist", "greylist/judge"},
 	"milter":          {"greylist", "greylist/address", "greylist/judge", "milter/deferred", "milter/listen"},
 	"milter/policyd":  {"greylist", "greylist/judge", "milter/deferred", "milter/listen"},
-	"milter/mtatest":  {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "milter/listen"}, // only for tests
+	"milter/mtatest":  {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "milter/listen", "sqlstore/storetest/faulty"}, // only for tests
 
 	"sqlstore/backend":  {"greylist"},
 	"sqlstore/memstore": {"greylist", "sqlstore/backend"},
 	"sqlstore/postgres": {"greylist", "sqlstore/backend"},
 	"sqlstore/sqlite":   {"greylist", "sqlstore/backend"},
+
+	"sqlstore/storetest/faulty": {"greylist", "sqlstore/memstore"}, // only for tests
 
 	"internal/config":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup"},
 	"internal/report":   {"greylist"},

@@ -9,6 +9,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 // BenchmarkRecipient is the most frequent answer of a server: to a triplet that has
@@ -20,10 +21,10 @@ func BenchmarkRecipient(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			now := time.Now()
-			m := &memory{entries: map[greylist.Triplet]greylist.Entry{
-				{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"}: {FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix()},
-			}}
-			j := New(m, newPolicy(b), log, clock.New(func() time.Time { return now }, log))
+			store := faulty.New()
+			store.Put(b, greylist.Triplet{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"},
+				greylist.Entry{FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix()})
+			j := New(store.Store, newPolicy(b), log, clock.New(func() time.Time { return now }, log))
 			b.ReportAllocs()
 			for b.Loop() {
 				if got, _ := j.Recipient(context.Background(), nil, stranger); got.Reason != greylist.ReasonAlreadyGrey {

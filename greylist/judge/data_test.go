@@ -26,8 +26,8 @@ func TestProbesAreLeftToData(t *testing.T) {
 		if pending == nil || got != (Answer{Verdict: greylist.Accept}) {
 			t.Fatalf("%q: pending %v, %+v", sender, pending, got)
 		}
-		if c.memory.updates != 0 || c.log.Len() != 0 {
-			t.Errorf("%q: %d updates, logged %q", sender, c.memory.updates, &c.log)
+		if updates, _ := c.store.Updates(); updates != 0 || c.log.Len() != 0 {
+			t.Errorf("%q: %d updates, logged %q", sender, updates, &c.log)
 		}
 		if got := c.Data(t.Context(), "", []*Pending{pending}); got.Reason != greylist.ReasonNotSeenBefore || got.Verdict != greylist.Defer {
 			t.Errorf("%q at DATA: %+v", sender, got)
@@ -78,10 +78,12 @@ func TestMessage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			court := newCourt(newPolicy(t))
 			now := court.clock
-			court.memory.entries = map[greylist.Triplet]greylist.Entry{
-				{Client: "192.0.2.7", Sender: "<>", Recipient: "half@example.org"}:   {FirstSeen: now - 1800, LastSeen: now - 1800, Deferred: 1},
-				{Client: "192.0.2.7", Sender: "<>", Recipient: "ready@example.org"}:  {FirstSeen: now - 3600, LastSeen: now - 3600, Deferred: 1},
-				{Client: "192.0.2.7", Sender: "<>", Recipient: "passed@example.org"}: {FirstSeen: now - 9000, LastSeen: now - 1, PassedAt: now - 1, Accepted: 1},
+			for name, e := range map[string]greylist.Entry{
+				"half":   {FirstSeen: now - 1800, LastSeen: now - 1800, Deferred: 1},
+				"ready":  {FirstSeen: now - 3600, LastSeen: now - 3600, Deferred: 1},
+				"passed": {FirstSeen: now - 9000, LastSeen: now - 1, PassedAt: now - 1, Accepted: 1},
+			} {
+				court.store.Put(t, greylist.Triplet{Client: "192.0.2.7", Sender: "<>", Recipient: name + "@example.org"}, e)
 			}
 			var attempts []greylist.Attempt
 			for _, name := range strings.Fields(c.recipients) {

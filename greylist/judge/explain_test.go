@@ -1,12 +1,12 @@
 package judge
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 // TestExplainAgreesWithJudge puts the same attempts, at the same time and with
@@ -52,11 +52,10 @@ func TestExplainAgreesWithJudge(t *testing.T) {
 			attempts = append(attempts, greylist.Attempt{Client: greylist.ParseClient("192.0.2.7"), Sender: sender, Recipient: recipient})
 		}
 	}
-	fill := func(m *memory) {
-		m.entries = make(map[greylist.Triplet]greylist.Entry)
+	fill := func(s *faulty.Store) {
 		for recipient, e := range remembered {
 			for _, sender := range []string{"a@example.com", "<>"} { // verify@example.net is unseen
-				m.entries[greylist.Triplet{Client: "192.0.2.7", Sender: sender, Recipient: recipient}] = e
+				s.Put(t, greylist.Triplet{Client: "192.0.2.7", Sender: sender, Recipient: recipient}, e)
 			}
 		}
 	}
@@ -67,11 +66,11 @@ func TestExplainAgreesWithJudge(t *testing.T) {
 			for _, a := range attempts {
 				c := newCourt(p)
 				c.clock = now
-				fill(&c.memory)
-				before := maps.Clone(c.memory.entries)
+				fill(c.store)
+				before := c.store.Rows(t)
 
-				x, err := p.Explain(t.Context(), &c.memory, a, now)
-				if !maps.Equal(c.memory.entries, before) || c.memory.updates != 0 || c.log.Len() != 0 {
+				x, err := p.Explain(t.Context(), c.store, a, now)
+				if updates, _ := c.store.Updates(); !maps.Equal(c.store.Rows(t), before) || updates != 0 || c.log.Len() != 0 {
 					t.Errorf("%+v: the explanation left something behind", a)
 				}
 				if (err != nil) != (x.Answer.Reason == greylist.ReasonError) {
@@ -108,9 +107,10 @@ func TestExplanation(t *testing.T) {
 	p := newPolicy(t)
 	entry := greylist.Entry{FirstSeen: 9_999_000, LastSeen: 9_999_000, Deferred: 1}
 	triplet := greylist.Triplet{Client: "2001:db8::/64", Sender: "<>", Recipient: "john@example.org"}
-	m := &memory{entries: map[greylist.Triplet]greylist.Entry{triplet: entry}}
+	s := faulty.New()
+	s.Put(t, triplet, entry)
 
-	x, err := p.Explain(t.Context(), m, greylist.Attempt{Client: greylist.ParseClient("2001:db8::7"), Recipient: "<John@example.org>"}, 10_000_000)
+	x, err := p.Explain(t.Context(), s, greylist.Attempt{Client: greylist.ParseClient("2001:db8::7"), Recipient: "<John@example.org>"}, 10_000_000)
 	switch {
 	case err != nil:
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestExplanation(t *testing.T) {
 		t.Errorf("answer %+v", x.Answer)
 	}
 
-	x, err = p.Explain(t.Context(), m, greylist.Attempt{Client: greylist.ParseClient("192.0.2.7"), Sender: "a@blocked.example"}, 10_000_000)
+	x, err = p.Explain(t.Context(), s, greylist.Attempt{Client: greylist.ParseClient("192.0.2.7"), Sender: "a@blocked.example"}, 10_000_000)
 	if last := x.Steps[len(x.Steps)-1]; err != nil || x.Greylisted || len(x.Steps) != 2 ||
 		last.Rule != "blocked sender" || last.Says != `sender is blocked by "@blocked.example", recipient is not excepted` {
 		t.Errorf("blocked sender: %+v, %v", x, err)
@@ -134,8 +134,9 @@ func TestExplainFailingMemory(t *testing.T) {
 	p := newPolicy(t)
 	p.OnError = greylist.Defer
 	broken := errors.New("disk full")
-	m := &memory{fail: func(context.Context) error { return broken }}
-	x, err := p.Explain(t.Context(), m, stranger, 10_000_000)
+	s := faulty.New()
+	s.Fail(broken)
+	x, err := p.Explain(t.Context(), s, stranger, 10_000_000)
 	if !errors.Is(err, broken) || !errors.Is(x.Answer.Err, broken) || x.Answer.Verdict != greylist.Defer || x.Answer.Reply != errorReply || !x.Greylisted {
 		t.Errorf("%+v, %v", x, err)
 	}
@@ -149,8 +150,8 @@ func TestUnconvertedRows(t *testing.T) {
 	a.Sender = "Ann@Bücher.example"
 	old := greylist.Triplet{Client: "192.0.2.7", Sender: "ann@bücher.example", Recipient: "john@example.org"}
 	now := c.clock
-	c.memory.entries = map[greylist.Triplet]greylist.Entry{old: {FirstSeen: now - 9000, LastSeen: now - 5, PassedAt: now - 5, Accepted: 1}}
-	x, err := c.Policy().Explain(t.Context(), &c.memory, a, now)
+	c.store.Put(t, old, greylist.Entry{FirstSeen: now - 9000, LastSeen: now - 5, PassedAt: now - 5, Accepted: 1})
+	x, err := c.Policy().Explain(t.Context(), c.store, a, now)
 	if err != nil || x.Answer.Reason != greylist.ReasonAlreadyGrey {
 		t.Errorf("explained %+v, %v", x.Answer, err)
 	}
@@ -160,7 +161,8 @@ func TestUnconvertedRows(t *testing.T) {
 			t.Errorf("%s: %+v", sender, got)
 		}
 	}
-	if _, ok := c.memory.entries[greylist.Triplet{Client: "192.0.2.7", Sender: "ann@xn--bcher-kva.example", Recipient: "john@example.org"}]; !ok {
-		t.Errorf("remembered: %v", c.memory.entries)
+	rows := c.store.Rows(t)
+	if _, ok := rows[greylist.Triplet{Client: "192.0.2.7", Sender: "ann@xn--bcher-kva.example", Recipient: "john@example.org"}]; !ok {
+		t.Errorf("remembered: %v", rows)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"greyglass/greylist/address"
 	"greyglass/greylist/clock"
 	"greyglass/greylist/rules"
+	"greyglass/sqlstore/memstore"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 var errorReply = greylist.Reply{Code: 451, Enhanced: "4.3.0", Text: "Temporary error, please try again later"}
@@ -61,15 +63,15 @@ func newPolicy(t testing.TB) *Policy {
 // court is a judge with all that it rests on.
 type court struct {
 	*Judge
-	memory memory
-	clock  int64 // what the judge takes for now; Unix seconds
-	log    logbook
+	store *faulty.Store
+	clock int64 // what the judge takes for now; Unix seconds
+	log   logbook
 }
 
 func newCourt(p *Policy) *court {
-	c := &court{clock: 10_000_000}
+	c := &court{store: faulty.New(), clock: 10_000_000}
 	log := slog.New(slog.NewTextHandler(&c.log, nil))
-	c.Judge = New(&c.memory, p, log, clock.New(func() time.Time { return time.Unix(c.clock, 0) }, log))
+	c.Judge = New(c.store, p, log, clock.New(func() time.Time { return time.Unix(c.clock, 0) }, log))
 	return c
 }
 
@@ -123,15 +125,16 @@ func TestRecipient(t *testing.T) {
 		if reply := answerReply(got); reply != step.reply {
 			t.Errorf("at %d: reply %q, want %q", step.at, reply, step.reply)
 		}
-		if c.memory.writes != step.writes {
-			t.Errorf("at %d: %d writes, want %d", step.at, c.memory.writes, step.writes)
+		if _, writes := c.store.Updates(); writes != step.writes {
+			t.Errorf("at %d: %d writes, want %d", step.at, writes, step.writes)
 		}
 	}
 	if n := len(c.decisions()); n != 8 {
 		t.Errorf("%d lines in the log, want 8", n)
 	}
-	if want := (greylist.Triplet{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"}); c.memory.find(want) == nil || len(c.memory.entries) != 1 {
-		t.Errorf("remembered %v", c.memory.entries)
+	rows := c.store.Rows(t)
+	if _, ok := rows[greylist.Triplet{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"}]; !ok || len(rows) != 1 {
+		t.Errorf("remembered %v", rows)
 	}
 }
 
@@ -164,8 +167,8 @@ func TestRulesComeFirst(t *testing.T) {
 			t.Errorf("%s %s: %s, pending %v; want %s", step.client, step.sender, got, left, step.want)
 		}
 	}
-	if c.memory.updates != 0 {
-		t.Errorf("the memory was asked %d times", c.memory.updates)
+	if n, _ := c.store.Updates(); n != 0 {
+		t.Errorf("the store was asked %d times", n)
 	}
 	if n := len(c.decisions()); n != 6 {
 		t.Errorf("%d lines in the log, want 6", n)
@@ -230,7 +233,7 @@ func TestOnError(t *testing.T) {
 					p := newPolicy(t)
 					p.OnError = onError
 					court := newCourt(p)
-					court.memory.fail = c.fail
+					court.store.Before(c.fail)
 					check := func(got Answer) {
 						t.Helper()
 						if got.Verdict != onError || got.Reason != greylist.ReasonError || got.Err == nil || got.Err.Error() != c.error || got.Wait != 0 {
@@ -296,7 +299,7 @@ func TestPanicInRule(t *testing.T) {
 // TestClientThatLeaves: the MTA's own context ends the wait too.
 func TestClientThatLeaves(t *testing.T) {
 	c := newCourt(newPolicy(t))
-	c.memory.fail = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	c.store.Before(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got, _ := c.Recipient(ctx, nil, stranger); !errors.Is(got.Err, context.Canceled) {
@@ -315,7 +318,7 @@ func TestAdopt(t *testing.T) {
 			BlockedReply:   []greylist.Reply{{Code: 451, Enhanced: "4.2.2", Text: "First"}, {Code: 550, Enhanced: "5.7.1", Text: "Second"}}[i],
 		})
 	}
-	j := New(&memory{}, policies[0], slog.New(slog.DiscardHandler), clock.New(time.Now, slog.New(slog.DiscardHandler)))
+	j := New(memstore.New(), policies[0], slog.New(slog.DiscardHandler), clock.New(time.Now, slog.New(slog.DiscardHandler)))
 	var judges sync.WaitGroup
 	for range 4 {
 		judges.Go(func() {

@@ -15,6 +15,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
+	"greyglass/sqlstore/memstore"
 )
 
 // TestDecisionLog fixes the log line that scripts rely on: keys and order, in both formats.
@@ -49,7 +50,7 @@ func TestDecisionLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // so that nothing takes any time
 				judge := func(handler slog.Handler) {
-					j := New(&memory{}, newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler)))
+					j := New(memstore.New(), newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler)))
 					if _, left := j.Recipient(t.Context(), nil, c.a); left != nil {
 						j.Data(t.Context(), "", []*Pending{left})
 					}
@@ -98,7 +99,7 @@ func TestLogCannotBeForged(t *testing.T) {
 		}
 		var text, asJSON bytes.Buffer
 		for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&asJSON, nil)} {
-			New(&memory{}, newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler))).Recipient(t.Context(), nil, a)
+			New(memstore.New(), newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler))).Recipient(t.Context(), nil, a)
 		}
 		for _, out := range []string{text.String(), asJSON.String()} {
 			line := strings.TrimSuffix(out, "\n")
@@ -146,7 +147,7 @@ func keysOfLine(line string) (keys []string, err error) {
 func TestNoLogBelowInfo(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	New(&memory{}, newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), nil, stranger)
+	New(memstore.New(), newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), nil, stranger)
 	if out.Len() > 0 {
 		t.Errorf("logged %s", &out)
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 // TestOutage: an outage is told of when it begins, when its cause has changed, and when
@@ -20,15 +20,9 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged logbook
 		log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
-		var down atomic.Pointer[error]
-		state := func() error {
-			if err := down.Load(); err != nil {
-				return *err
-			}
-			return nil
-		}
-		m := &memory{fail: func(context.Context) error { return state() }, ping: state}
-		judge := New(m, newPolicy(t), log, clock.New(time.Now, log))
+		store := faulty.New()
+		set := store.Fail
+		judge := New(store, newPolicy(t), log, clock.New(time.Now, log))
 		ask := func(want greylist.Reason) {
 			t.Helper()
 			if answer, _ := judge.Recipient(t.Context(), nil, stranger); answer.Reason != want {
@@ -47,13 +41,6 @@ func TestOutage(t *testing.T) {
 			logged.Reset()
 			if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
 				t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
-			}
-		}
-		set := func(err error) {
-			if err == nil {
-				down.Store(nil)
-			} else {
-				down.Store(&err)
 			}
 		}
 
@@ -80,7 +67,7 @@ func TestOutage(t *testing.T) {
 		if got := judge.Cause(); got != "context deadline exceeded" {
 			t.Errorf("the present cause is %q", got)
 		}
-		readOnly := error(&greylist.Fault{Database: "/x.db", Err: errors.New("read-only"), Advice: "promote"})
+		readOnly := &greylist.Fault{Database: "/x.db", Err: errors.New("read-only"), Advice: "promote"}
 		set(readOnly) // found by the look at the memory, without any mail
 		time.Sleep(2 * time.Second)
 		told(`level=WARN msg="database still failing, for another reason" on_error=accept error=read-only database=/x.db advice=promote`)

@@ -9,6 +9,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
+	"greyglass/sqlstore/memstore"
 )
 
 // With PrivateLog, no address reaches the log, and lines about the same one
@@ -18,7 +19,7 @@ func TestPrivateLog(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	p := newPolicy(t)
 	p.PrivateLog = true
-	judge := New(&memory{}, p, logger, clock.New(time.Now, logger))
+	judge := New(memstore.New(), p, logger, clock.New(time.Now, logger))
 	for range 2 {
 		judge.Recipient(t.Context(), nil, greylist.Attempt{
 			Client: greylist.ParseClient("203.0.113.7"), Helo: "mx.example.net", Sender: "Ann@example.net", Recipient: "bob@example.org", Via: "milter",

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
 	"greyglass/milter/listen"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 // Server is a front end.
@@ -30,7 +32,7 @@ type Fixture struct {
 	Server  Server
 	Judge   *judge.Judge
 	Limiter *listen.Limiter
-	Memory  *Memory
+	Store   *faulty.Store
 	Clock   *Clock
 	Log     *Log
 	Address listen.Address // unless it is on pipes
@@ -78,13 +80,13 @@ func New(t testing.TB, via string, server func(*Fixture) Server, changes ...func
 	}
 	s.Policy.Rules = rules
 	f := &Fixture{
-		Memory: NewMemory(),
+		Store:  faulty.New(),
 		Clock:  &Clock{unix: 1_800_000_000},
 		Log:    new(Log),
 		Served: make(chan error, 1),
 	}
 	log := slog.New(f.Log)
-	f.Judge = judge.New(f.Memory, &s.Policy, log, clock.New(f.Clock.Now, log))
+	f.Judge = judge.New(f.Store, &s.Policy, log, clock.New(f.Clock.Now, log))
 	f.Limiter = listen.NewLimiter(via, s.Limits, log)
 	f.Server = server(f)
 	return f
@@ -239,6 +241,17 @@ func (f *Fixture) Judged(t testing.TB, reason greylist.Reason, verdict greylist.
 	if line["reason"] != string(reason) || line["verdict"] != string(verdict) {
 		t.Errorf("logged %v, want %s and %s", line, reason, verdict)
 	}
+}
+
+// Remembered returns the triplets that are remembered, in order.
+func (f *Fixture) Remembered(t testing.TB) []string {
+	t.Helper()
+	var all []string
+	for tr := range f.Store.Rows(t) {
+		all = append(all, tr.String())
+	}
+	slices.Sort(all)
+	return all
 }
 
 // ParseReply is a reply.

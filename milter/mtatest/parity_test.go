@@ -189,12 +189,12 @@ func TestMilterAndPolicyAgree(t *testing.T) {
 			if !maps.Equal(lines[0][0], lines[1][0]) {
 				t.Errorf("%+v, visit %d: logged\n%v\n%v", e, visit, lines[0][0], lines[1][0])
 			}
-			if by := [2]map[greylist.Triplet]greylist.Entry{milter.Memory.Rows(), policy.Memory.Rows()}; !maps.Equal(by[0], by[1]) {
+			if by := [2]map[greylist.Triplet]greylist.Entry{milter.Store.Rows(t), policy.Store.Rows(t)}; !maps.Equal(by[0], by[1]) {
 				t.Errorf("%+v, visit %d: remembered\n%v\n%v", e, visit, by[0], by[1])
 			}
 		}
 	}
-	if n := milter.Memory.Size(); n < 25 {
+	if n := len(milter.Remembered(t)); n < 25 {
 		t.Errorf("only %d triplets are remembered", n)
 	}
 }

@@ -94,7 +94,7 @@ func TestPolicyReasonsOfRules(t *testing.T) {
 				t.Errorf("action %q, want %q", got, c.action)
 			}
 			h.Judged(t, c.reason, c.verdict)
-			if remembered := h.Memory.Size(); remembered != 0 && c.reason != greylist.ReasonNotSeenBefore {
+			if remembered := len(h.Remembered(t)); remembered != 0 && c.reason != greylist.ReasonNotSeenBefore {
 				t.Errorf("%d triplets are remembered", remembered)
 			}
 		})
@@ -136,7 +136,7 @@ func TestPolicyReasonsOfGreylist(t *testing.T) {
 				}
 				h.Judged(t, step.reason, verdict)
 			}
-			if got := h.Memory.Triplets(); len(got) != 1 || got[0] != "192.0.2.7 friend@example.net me@example.org" {
+			if got := h.Remembered(t); len(got) != 1 || got[0] != "192.0.2.7 friend@example.net me@example.org" {
 				t.Errorf("remembered %v", got)
 			}
 		})
@@ -176,12 +176,12 @@ func TestPolicyReasonError(t *testing.T) {
 				failed(absent.attribute, absent.client, "greylist: the client has no address that can be understood")
 			}
 
-			h.Memory.Fail(errors.New("disk on fire"))
+			h.Store.Fail(errors.New("disk on fire"))
 			if got := client.Ask(); got != c.action {
 				t.Errorf("action %q, want %q", got, c.action)
 			}
 			failed("broken memory", "192.0.2.7", "disk on fire")
-			h.Memory.Fail(nil)
+			h.Store.Fail(nil)
 			if got := client.Ask(); got != mtatest.Greylisted {
 				t.Errorf("action %q, want %q", got, mtatest.Greylisted)
 			}

@@ -122,7 +122,7 @@ func TestReasonsOfRules(t *testing.T) {
 				t.Errorf("answer %q, want %q", got, c.reply)
 			}
 			h.Judged(t, c.reason, c.verdict)
-			if remembered := h.Memory.Size(); remembered != 0 && c.reason != greylist.ReasonNotSeenBefore {
+			if remembered := len(h.Remembered(t)); remembered != 0 && c.reason != greylist.ReasonNotSeenBefore {
 				t.Errorf("%d triplets are remembered", remembered)
 			}
 		})
@@ -159,7 +159,7 @@ func TestReasonsOfGreylist(t *testing.T) {
 		}
 		h.Judged(t, step.reason, verdict)
 	}
-	if got := h.Memory.Triplets(); len(got) != 1 || got[0] != "192.0.2.7 friend@example.net me@example.org" {
+	if got := h.Remembered(t); len(got) != 1 || got[0] != "192.0.2.7 friend@example.net me@example.org" {
 		t.Errorf("remembered %v", got)
 	}
 }
@@ -178,7 +178,7 @@ func TestReasonError(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newMilter(t, c.change)
-			h.Memory.Fail(errors.New("disk on fire"))
+			h.Store.Fail(errors.New("disk on fire"))
 			if got := askMilter(t, h, knock{sender: "a@example.net"}); got != c.reply {
 				t.Errorf("answer %q, want %q", got, c.reply)
 			}
@@ -187,7 +187,7 @@ func TestReasonError(t *testing.T) {
 				t.Errorf("logged %v", line)
 			}
 
-			h.Memory.Fail(nil)
+			h.Store.Fail(nil)
 			if got := askMilter(t, h, knock{client: "what?", sender: "a@example.net"}); got != c.reply {
 				t.Errorf("a client without an address is answered %q, want %q", got, c.reply)
 			}

@@ -68,7 +68,7 @@ func TestRcptAfterRefusedData(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := h.Clock.Now().Unix()
-		h.Memory.Set(known, greylist.Entry{FirstSeen: now - 9999, LastSeen: now, PassedAt: now})
+		h.Store.Put(t, known, greylist.Entry{FirstSeen: now - 9999, LastSeen: now, PassedAt: now})
 		rcpt("me@example.org")
 		if got := data(); got != mtatest.Greylisted {
 			t.Errorf("DATA: %q", got)

@@ -13,6 +13,7 @@ import (
 	"greyglass/greylist/rules"
 	"greyglass/milter/listen"
 	"greyglass/milter/mtatest"
+	"greyglass/sqlstore/memstore"
 )
 
 func BenchmarkParse(b *testing.B) {
@@ -42,7 +43,7 @@ func BenchmarkPolicy(b *testing.B) {
 		Reply: mtatest.ParseReply(b, "451 4.7.1 Greylisted, please try again in {wait}"), Timeout: time.Minute,
 	}
 	log := slog.New(slog.DiscardHandler)
-	judge := judge.New(mtatest.NewMemory(), policy, log, clock.New(time.Now, log))
+	judge := judge.New(memstore.New(), policy, log, clock.New(time.Now, log))
 	limits := listen.Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	server := New(judge, listen.NewLimiter("milter", limits, log), log)
 	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "policy.sock"))

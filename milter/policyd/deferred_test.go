@@ -39,7 +39,7 @@ func TestCallouts(t *testing.T) {
 				}
 
 				offer("1", "me@example.org") // a callout: it leaves nothing
-				if lines, rows := h.Log.All("decision"), h.Memory.Size(); len(lines) != 0 || rows != 0 {
+				if lines, rows := h.Log.All("decision"), len(h.Remembered(t)); len(lines) != 0 || rows != 0 {
 					t.Errorf("a callout leaves %v in the log and %d triplets", lines, rows)
 				}
 				offer("2", "me@example.org")
@@ -78,7 +78,7 @@ func TestCallouts(t *testing.T) {
 				if sender == "double-bounce@example.net" {
 					want = []string{"192.0.2.7 double-bounce@example.net me@example.org", "192.0.2.7 double-bounce@example.net you@example.org"}
 				}
-				if got := h.Memory.Triplets(); !slices.Equal(got, want) {
+				if got := h.Remembered(t); !slices.Equal(got, want) {
 					t.Errorf("remembered %v", got)
 				}
 			})
@@ -126,7 +126,7 @@ func TestInstancesOnManyConnections(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	if lines, rows := len(h.Log.All("decision")), h.Memory.Size(); lines != 60 || rows != 60 {
+	if lines, rows := len(h.Log.All("decision")), len(h.Remembered(t)); lines != 60 || rows != 60 {
 		t.Errorf("%d decisions are logged, %d triplets remembered; want 60", lines, rows)
 	}
 }
@@ -136,7 +136,7 @@ func TestWithoutInstance(t *testing.T) {
 	h := newFixture(t)
 	client := h.Policy(t)
 	for _, without := range []string{"-instance", "instance="} {
-		h.Memory.Clear()
+		h.Store.Clear(t)
 		h.Log.Clear()
 		request := func(state, recipient string) []string {
 			return append(mtatest.Bounce(state, "", recipient), without)
@@ -205,7 +205,7 @@ func TestTooManyRecipientsLeft(t *testing.T) {
 	if got := warnings[1]; got["client"] != "192.0.2.7" || got["queue_id"] != "Q2" {
 		t.Errorf("the warning says %v", got)
 	}
-	if n := h.Memory.Size(); n != 2 {
+	if n := len(h.Remembered(t)); n != 2 {
 		t.Errorf("%d triplets are remembered", n)
 	}
 }

@@ -102,7 +102,7 @@ func FuzzSession(f *testing.F) {
 			t.Fatal(panics)
 		}
 		h.Log.Clear()
-		h.Memory.Clear()
+		h.Store.Clear(t)
 	})
 }
 

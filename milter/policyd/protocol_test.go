@@ -1,6 +1,7 @@
 package policyd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -146,8 +147,8 @@ func TestGarbage(t *testing.T) {
 				if len(lines) != 1 || !strings.Contains(lines[0]["error"], c.because) || lines[0]["via"] != "policy" {
 					t.Errorf("logged %v, want %q", lines, c.because)
 				}
-				if n := h.Memory.Size(); n != 0 {
-					t.Errorf("%d triplets are remembered", n)
+				if rows := h.Remembered(t); rows != nil {
+					t.Errorf("remembered %v", rows)
 				}
 			})
 		}
@@ -197,7 +198,7 @@ func TestMemoryOfAConnection(t *testing.T) {
 // what on_error says, and anywhere else DUNNO. It is counted where it is caught.
 func TestPanics(t *testing.T) {
 	h := newFixture(t, func(s *mtatest.Setup) { s.Policy.OnError = greylist.Defer })
-	h.Memory.BeforeUpdates(func() { panic("a bug in the memory") })
+	h.Store.Before(func(context.Context) error { panic("a bug in the store") })
 	client := h.Policy(t)
 	for range 2 {
 		if got := client.Ask(); got != "451 4.3.0 Temporary error, please try again later" {
@@ -205,7 +206,7 @@ func TestPanics(t *testing.T) {
 		}
 		h.Judged(t, greylist.ReasonError, greylist.Defer)
 	}
-	h.Memory.BeforeUpdates(nil)
+	h.Store.Before(nil)
 	sound := h.Judge.Policy()
 	h.Judge.Adopt(nil) // which no program does
 	if got := client.Ask(); got != dunno {

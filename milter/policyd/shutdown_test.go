@@ -31,7 +31,7 @@ func TestShutdownAnswersWhatWasReceived(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newFixture(t)
-			arrived, release := h.Memory.Hold()
+			arrived, release := h.Store.Hold()
 			client := h.Policy(t)
 			var all strings.Builder
 			for i := range c.requests {
@@ -134,7 +134,7 @@ func TestShutdownGrace(t *testing.T) {
 func TestShutdownHard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := onPipes(t, func(s *mtatest.Setup) { s.Policy.Timeout = time.Hour })
-		arrived, _ := h.Memory.Hold()
+		arrived, _ := h.Store.Hold()
 		judged, idle := h.Policy(t), h.Policy(t)
 		idle.Ask("protocol_state=MAIL")
 		judged.Write(mtatest.PostfixRequest())

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,17 +10,8 @@ import (
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
+	"greyglass/sqlstore/memstore"
 )
-
-// empty is a memory that remembers nothing.
-type empty struct{}
-
-func (empty) Update(_ context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
-	return change(make([]*greylist.Entry, len(triplets))), nil
-}
-
-func (empty) Ping(context.Context) error                                     { return nil }
-func (empty) Get(context.Context, greylist.Triplet) (*greylist.Entry, error) { return nil, nil }
 
 // TestPolicy asks a policy that differs from the default in every part.
 func TestPolicy(t *testing.T) {
@@ -70,7 +60,7 @@ deny_reply = "554 5.7.1 Blocked"
 	wantEqual(t, "error reply", p.ErrorReply.String(), "451 4.3.0 Not now")
 	wantEqual(t, "timeout", p.Timeout, 250*time.Millisecond)
 
-	judge := judge.New(empty{}, p, slog.New(slog.DiscardHandler),
+	judge := judge.New(memstore.New(), p, slog.New(slog.DiscardHandler),
 		clock.New(func() time.Time { return time.Unix(1e9, 0) }, slog.New(slog.DiscardHandler)))
 	for _, c := range []struct {
 		client, helo, sender, recipient string

@@ -6,69 +6,28 @@ import (
 	"iter"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/memstore"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
-// listed is a Store of which only Update and List are used.
-type listed struct {
-	greylist.Store
-	entries map[greylist.Triplet]greylist.Entry
-	mu      sync.Mutex
-	memory  map[greylist.Triplet]greylist.Entry // what Update knows
-	fail    func(context.Context) error
-	writes  int
-	after   func() // called when the list has been read
-}
+// growing is a store that learns one more triplet once it has been listed.
+type growing struct{ *memstore.Store }
 
-func (l *listed) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
-	if l.fail != nil {
-		if err := l.fail(ctx); err != nil {
-			return greylist.Decision{}, err
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	remembered := make([]*greylist.Entry, len(triplets))
-	for i, t := range triplets {
-		if e, ok := l.memory[t]; ok {
-			remembered[i] = &e
-		}
-	}
-	d := change(remembered)
-	for i, e := range d.Writes() {
-		l.memory[triplets[i]] = e
-		l.writes++
-	}
-	return d, nil
-}
-
-func (l *listed) List(context.Context, greylist.Filter) iter.Seq2[greylist.Record, error] {
+func (g growing) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
-		for t, e := range l.entries {
-			if !yield(greylist.Record{Triplet: t, Entry: e}, nil) {
+		for r, err := range g.Store.List(ctx, f) {
+			if !yield(r, err) {
 				return
 			}
 		}
-		if l.after != nil {
-			l.after()
-		}
+		remember(ctx, g, -1, greylist.Entry{FirstSeen: 5000})
 	}
 }
 
 func TestTransfer(t *testing.T) {
-	of := func(entries map[int]greylist.Entry) *listed {
-		l := new(listed)
-		l.entries = map[greylist.Triplet]greylist.Entry{}
-		l.memory = l.entries
-		for n, e := range entries {
-			l.entries[named(n)] = e
-		}
-		return l
-	}
 	waiting, passed := greylist.Entry{FirstSeen: 10, LastSeen: 20}, greylist.Entry{FirstSeen: 10, LastSeen: 20, PassedAt: 30}
 	for _, c := range []struct {
 		name           string
@@ -81,28 +40,25 @@ func TestTransfer(t *testing.T) {
 		{"earlier there", &waiting, passed, passed},
 		{"another of the same time", &greylist.Entry{LastSeen: 20, Deferred: 9}, waiting, greylist.Entry{LastSeen: 20, Deferred: 9}},
 	} {
-		from, to := of(map[int]greylist.Entry{1: c.brought}), of(nil)
-		if c.there != nil {
-			to = of(map[int]greylist.Entry{1: *c.there})
-		}
+		from, to := storeOf(t, []*greylist.Entry{&c.brought}), storeOf(t, []*greylist.Entry{c.there})
 		sum, err := transferOf(from, to).Copy(t.Context(), func(int64) {})
 		written := int64(0)
 		if c.there == nil || *c.there != c.after {
 			written = 1
 		}
-		if err != nil || sum != (Transferred{1, written}) || to.entries[named(1)] != c.after {
-			t.Errorf("%s: %+v, %v; there is %+v, want %+v", c.name, sum, err, to.entries[named(1)], c.after)
+		there, getErr := to.Get(t.Context(), named(0))
+		if err != nil || getErr != nil || sum != (Transferred{1, written}) || *there != c.after {
+			t.Errorf("%s: %+v, %v, %v; there is %+v, want %+v", c.name, sum, err, getErr, there, c.after)
 		}
 	}
 
 	// More than are under way at a time, while the source learns more.
-	entries := map[int]greylist.Entry{}
+	var entries []*greylist.Entry
 	for n := range 3*together + 7 {
-		entries[n] = greylist.Entry{FirstSeen: int64(n)}
+		entries = append(entries, &greylist.Entry{FirstSeen: int64(n)})
 	}
-	from, to := of(entries), of(nil)
-	from.after = func() { from.entries[named(-1)] = greylist.Entry{FirstSeen: 5000} }
-	transfer := transferOf(from, to)
+	to := faulty.New()
+	transfer := transferOf(growing{storeOf(t, entries)}, to)
 	transfer.Now = 5000
 	var told []int64
 	sum, err := transfer.Copy(t.Context(), func(done int64) { told = append(told, done) })
@@ -113,11 +69,13 @@ func TestTransfer(t *testing.T) {
 	if err != nil || sum != (Transferred{3*together + 8, 1}) {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	delete(to.entries, named(4))
+	if _, err := to.Forget(t.Context(), named(4)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := transfer.Check(t.Context(), func(int64) {}); err == nil || !strings.Contains(err.Error(), "is not there") {
 		t.Errorf("%v", err)
 	}
-	to.fail = func(context.Context) error { return greylist.ErrClosed }
+	to.Fail(greylist.ErrClosed)
 	if _, err := transfer.Copy(t.Context(), func(int64) {}); err != greylist.ErrClosed {
 		t.Errorf("%v", err)
 	}
@@ -213,10 +171,14 @@ func storeOf(t *testing.T, entries []*greylist.Entry) *memstore.Store {
 		if e == nil {
 			continue
 		}
-		_, err := s.Update(t.Context(), []greylist.Triplet{named(n)}, func([]*greylist.Entry) greylist.Decision { return greylist.Decision{Remember: *e} })
-		if err != nil {
-			t.Fatal(err)
-		}
+		remember(t.Context(), s, n, *e)
 	}
 	return s
+}
+
+func remember(ctx context.Context, s greylist.Store, n int, e greylist.Entry) {
+	_, err := s.Update(ctx, []greylist.Triplet{named(n)}, func([]*greylist.Entry) greylist.Decision { return greylist.Decision{Remember: e} })
+	if err != nil {
+		panic(err)
+	}
 }

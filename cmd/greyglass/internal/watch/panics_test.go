@@ -15,12 +15,13 @@ import (
 	"greyglass/milter/policyd"
 	"greyglass/sqlstore"
 	"greyglass/sqlstore/storetest"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 // TestPanics: a bug is counted once, by the part of the daemon that survived it.
 func TestPanics(t *testing.T) {
 	s, at := start(t, "127.0.0.1:8896")
-	m := new(memory)
+	m := faulty.New()
 	d := newDaemon(m, greylist.Accept)
 	store, err := sqlstore.Open(t.Context(), "sqlite:"+t.TempDir()+"/greyglass.db", sqlstore.Options{Create: true})
 	if err != nil {
@@ -41,9 +42,9 @@ func TestPanics(t *testing.T) {
 		meet func()
 	}{
 		{"judge", func() {
-			m.bug = true
+			m.Before(func(context.Context) error { panic("a bug") })
 			d.knock()
-			m.bug = false
+			m.Before(nil)
 		}},
 		{"store", func() {
 			_ = storetest.Update(t.Context(), store, greylist.Triplet{Client: "192.0.2.7"}, func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,49 +22,13 @@ import (
 	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
 	"greyglass/milter/listen"
+	"greyglass/sqlstore/storetest"
+	"greyglass/sqlstore/storetest/faulty"
 )
-
-// memory is a store that remembers nothing, and fails when it is told to.
-type memory struct {
-	greylist.Store
-	mu   sync.Mutex
-	fail error
-	bug  bool // panic
-}
-
-func (m *memory) Update(_ context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.bug {
-		panic("a bug")
-	}
-	if m.fail != nil {
-		return greylist.Decision{}, m.fail
-	}
-	return change(make([]*greylist.Entry, len(triplets))), nil
-}
-
-func (m *memory) Ping(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fail
-}
-
-func (m *memory) Stats(context.Context) (greylist.Stats, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return greylist.Stats{Waiting: 3, Passed: 4}, m.fail
-}
-
-func (m *memory) set(err error) {
-	m.mu.Lock()
-	m.fail = err
-	m.mu.Unlock()
-}
 
 var discard = slog.New(slog.DiscardHandler)
 
-func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
+func newDaemon(store *faulty.Store, onError greylist.Verdict) *Daemon {
 	rules, err := rules.Config{}.Compile()
 	if err != nil {
 		panic(err)
@@ -73,9 +36,9 @@ func newDaemon(m *memory, onError greylist.Verdict) *Daemon {
 	policy := &judge.Policy{Rules: rules, Windows: greylist.DefaultWindows, Identity: greylist.DefaultIdentity,
 		OnError: onError, Timeout: time.Second}
 	d := &Daemon{
-		Judge:     judge.New(m, policy, discard, clock.New(time.Now, discard)),
+		Judge:     judge.New(store, policy, discard, clock.New(time.Now, discard)),
 		Limiters:  []*listen.Limiter{listen.NewLimiter("milter", listen.Limits{Connections: 1}, discard)},
-		Store:     m,
+		Store:     store,
 		Rows:      new(Rows),
 		Files:     new(Files),
 		MaxRows:   func() int64 { return 5000 },
@@ -144,7 +107,7 @@ func get(t *testing.T, at, path string) (status int, body string) {
 // TestOnlyWhatItMust: what may be asked, by what method and under which name.
 func TestOnlyWhatItMust(t *testing.T) {
 	s, at := start(t, "watch.example.org:8896")
-	s.Watch(newDaemon(new(memory), greylist.Accept))
+	s.Watch(newDaemon(faulty.New(), greylist.Accept))
 	for _, c := range []struct {
 		request string
 		status  int
@@ -216,11 +179,11 @@ func TestReady(t *testing.T) {
 		t.Errorf("while it starts: %d\n%s", status, body)
 	}
 
-	m := new(memory)
+	m := faulty.New()
 	d := newDaemon(m, greylist.Accept)
 	s.Watch(d)
 	says(200, "ready\n", "listening: milter 127.0.0.1:8895\n", "configuration: read 20", "list blocked: 2 entries, read 20", "database: works\n")
-	m.set(errors.New("disk full"))
+	m.Fail(errors.New("disk full"))
 	d.knock()
 	d.Files.Failed(Blocked)
 	says(200, "ready\n", "database: failing open since 20", "list blocked: 2 entries, read ")
@@ -246,17 +209,18 @@ func TestReady(t *testing.T) {
 // TestMetrics: what is counted is what is served, in the form that Prometheus wants.
 func TestMetrics(t *testing.T) {
 	s, at := start(t, "127.0.0.1:8896")
-	m := new(memory)
+	m := faulty.New()
 	d := newDaemon(m, greylist.Accept)
 	s.Watch(d)
 	d.knock()
 	d.knock()
-	m.set(errors.New("disk full"))
+	m.Fail(errors.New("disk full"))
 	d.knock()
 	d.Files.Failed(Blocked)
 	_, body := get(t, at, "/metrics")
 	for _, want := range []string{
-		`greyglass_decisions_total{reason="not-seen-before",verdict="defer",via="milter"} 2`,
+		`greyglass_decisions_total{reason="not-seen-before",verdict="defer",via="milter"} 1`,
+		`greyglass_decisions_total{reason="way-too-soon",verdict="defer",via="milter"} 1`,
 		`greyglass_decisions_total{reason="error",verdict="accept",via="milter"} 1`,
 		`greyglass_answer_seconds_count 3`,
 		`greyglass_answer_seconds_bucket{le="+Inf"} 3`,
@@ -290,8 +254,11 @@ func TestMetrics(t *testing.T) {
 // TestRows: counting is slow where there is much, and never done twice at once.
 func TestRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := new(memory)
-		slow := &counting{memory: m}
+		m := faulty.New()
+		for n, e := range []greylist.Entry{{}, {}, {}, {PassedAt: 1}, {PassedAt: 1}, {PassedAt: 1}, {PassedAt: 1}} {
+			m.Put(t, storetest.Numbered(int64(n)), e)
+		}
+		slow := &counting{Store: m}
 		slow.takes.Store(int64(10 * time.Second))
 		rows := new(Rows)
 		if _, at := rows.Last(); !at.IsZero() {
@@ -305,7 +272,7 @@ func TestRows(t *testing.T) {
 		if is, at := rows.Last(); is.Waiting != 3 || is.Passed != 4 || !at.Equal(began) {
 			t.Errorf("%+v at %s", is, at)
 		}
-		m.set(errors.New("disk")) // the last count stands
+		m.Fail(errors.New("disk")) // the last count stands
 		time.Sleep(100 * time.Minute)
 		if is, at := rows.Last(); is.Waiting != 3 || !at.Equal(began) {
 			t.Errorf("%+v at %s", is, at)
@@ -313,7 +280,7 @@ func TestRows(t *testing.T) {
 		if n := slow.asked.Load(); n > 7 {
 			t.Errorf("counted %d times in 100 minutes, at 10 s each", n)
 		}
-		m.set(nil)
+		m.Fail(nil)
 		slow.takes.Store(0)
 		before := slow.asked.Load()
 		time.Sleep(60 * time.Minute)
@@ -324,7 +291,7 @@ func TestRows(t *testing.T) {
 }
 
 type counting struct {
-	*memory
+	*faulty.Store
 	takes atomic.Int64 // nanoseconds
 	asked atomic.Int64
 }
@@ -332,7 +299,7 @@ type counting struct {
 func (c *counting) Stats(ctx context.Context) (greylist.Stats, error) {
 	c.asked.Add(1)
 	time.Sleep(time.Duration(c.takes.Load()))
-	return c.memory.Stats(ctx)
+	return c.Store.Stats(ctx)
 }
 
 // pipes is a listener whose connections need no network.
