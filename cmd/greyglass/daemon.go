@@ -127,7 +127,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 			LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
 		})
 	}
-	work.Go(func() error { judge.LookAtMemory(ctx); return nil })
+	work.Go(func() error { judge.CheckMemory(ctx); return nil })
 	work.Go(func() error { follow(ctx, clock, store); return nil })
 	work.Go(func() error { returnMemory(ctx); return nil })
 	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)

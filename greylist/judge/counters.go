@@ -9,28 +9,28 @@ import (
 	"greyglass/greylist"
 )
 
-// Counters count what a [Judge] answers, from its beginning on. To count takes
-// neither memory nor a lock, but the first time that an answer is of a new kind.
+// Counters count the answers of a [Judge]. Counting takes no lock, except for the
+// first answer of a new kind.
 type Counters struct {
-	kinds atomic.Pointer[map[Kind]*atomic.Int64] // replaced whole when there is a new kind
+	kinds atomic.Pointer[map[Kind]*atomic.Int64] // replaced as a whole for a new kind
 	took  *greylist.Histogram                    // nanoseconds
 	delay *greylist.Histogram                    // seconds
 
 	panics atomic.Int64
 
-	mu       sync.Mutex                  // of those who add a kind, or come back
-	returned map[greylist.Returned]int64 // whose Count is zero; since they were last taken
+	mu       sync.Mutex                  // for adding a kind, and for returned
+	returned map[greylist.Returned]int64 // since [Counters.TakeReturned]; Count is zero in the key
 }
 
-// Kind tells answers apart.
+// Kind is what answers are counted by.
 type Kind struct {
 	Via     string // the front end
 	Verdict greylist.Verdict
 	Reason  greylist.Reason
 }
 
-// answerTimes are the steps by which times to answer are counted, up to the
-// 30 s that Postfix waits for a milter.
+// answerTimes are the buckets of the times to answer, up to the 30 s that Postfix
+// waits for a milter.
 var answerTimes = []int64{
 	int64(50 * time.Microsecond), int64(100 * time.Microsecond), int64(250 * time.Microsecond), int64(500 * time.Microsecond),
 	int64(time.Millisecond), int64(2500 * time.Microsecond), int64(5 * time.Millisecond), int64(10 * time.Millisecond),
@@ -59,7 +59,7 @@ func (t *Counters) Answer(k Kind, took time.Duration) {
 	t.took.Observe(int64(took))
 }
 
-// add adds a kind, unless somebody else has.
+// add adds a kind, unless another goroutine has.
 func (t *Counters) add(k Kind) *atomic.Int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (t *Counters) add(k Kind) *atomic.Int64 {
 	return kinds[k]
 }
 
-// Passed counts an entry that was let through after its wait.
+// Passed counts an entry that has just passed.
 func (t *Counters) Passed(e greylist.Entry) {
 	waited := max(e.PassedAt-e.FirstSeen, 0)
 	t.delay.Observe(waited)
@@ -96,13 +96,13 @@ func (t *Counters) Answers() map[Kind]int64 {
 // Took returns the times to answer, in nanoseconds.
 func (t *Counters) Took() greylist.Distribution { return t.took.Read() }
 
-// Delay returns how long those had waited who were let through, in seconds.
+// Delay returns how long the entries that passed had waited, in seconds.
 func (t *Counters) Delay() greylist.Distribution { return t.delay.Read() }
 
 // Panics returns how many panics were caught while judging.
 func (t *Counters) Panics() int64 { return t.panics.Load() }
 
-// takeReturned moves what it counted of those who came back into counts.
+// TakeReturned moves the counts of entries that passed into counts.
 func (t *Counters) TakeReturned(counts map[greylist.Returned]int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,19 +8,18 @@ import (
 
 // Explanation is how an answer comes about.
 type Explanation struct {
-	Steps  []rules.Step // rules 0 to 4, as far as they were asked
+	Steps  []rules.Step // the rules that were asked
 	Answer Answer
 
-	// The greylist's part, if the rules had no answer.
+	// Set if no rule had an answer.
 	Greylisted bool
 	Triplet    greylist.Triplet
 	Remembered *greylist.Entry // nil: unseen
-	AtData     bool            // it is asked at DATA, because the sender may be a callout's
+	AtData     bool            // the greylist answers at DATA, because the mail may be a callout
 }
 
-// Explain says what the attempt would be answered at the given time (Unix
-// seconds), by the same code that answers, and remembers nothing. Its error is
-// the memory's, with which the answer would be as OnError says.
+// Explain returns the answer that the attempt would get at the given time (Unix
+// seconds), and writes nothing. If it returns an error, the answer is that of OnError.
 func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (Explanation, error) {
 	var x Explanation
 	f := rules.NewFacts(&a, nil)

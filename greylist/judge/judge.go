@@ -1,6 +1,6 @@
-// Package judge answers attempts: the rules first, then the greylist. It writes the
-// decision log, counts, and answers by on_error where something fails. The milter
-// and the policy protocol both ask it; neither has a rule of its own.
+// Package judge answers attempts: by the rules, then by the greylist, and by on_error
+// where something fails. It writes the decision log and counts. The milter and the
+// policy protocol both ask it; neither has a rule of its own.
 package judge
 
 import (
@@ -18,8 +18,7 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Judge answers attempts: it asks the rules, then the greylist, and writes one
-// line a recipient to the log. Both front ends ask it; neither has a rule of its own.
+// Judge answers attempts.
 type Judge struct {
 	memory   greylist.Memory
 	log      *slog.Logger
@@ -37,32 +36,33 @@ func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.
 	return j
 }
 
-// Adopt makes the policy hold from the next attempt on.
+// Adopt sets the policy, from the next attempt on.
 func (j *Judge) Adopt(p *Policy) { j.policy.Store(p) }
 
-// Policy returns the policy that holds.
+// Policy returns the current policy.
 func (j *Judge) Policy() *Policy { return j.policy.Load() }
 
-// Counters counts what the judge answers.
+// Counters returns the judge's counters.
 func (j *Judge) Counters() *Counters { return j.counters }
 
-// Message is what the recipients of one message share. A front end makes one when
-// a message begins, and hands it over with each recipient.
+// Message is what the recipients of one message share. A front end makes one for
+// each message, and passes it with each recipient.
 type Message = rules.Message
 
-// Pending is a recipient that is judged at DATA: rules 0 to 7 were asked at RCPT,
-// and left it to the greylist.
+// Pending is a recipient that the greylist judges at DATA; no rule had an answer at
+// RCPT.
 type Pending struct {
 	Attempt greylist.Attempt
 
 	message *Message
-	ruling  *rules.Ruling // nil, or one that says by which windows
+	ruling  *rules.Ruling // nil, or a rule's windows and reply
 }
 
-// Recipient judges an attempt at RCPT. If it returns a recipient that is pending,
-// that is accepted for now, nothing is logged, and [Judge.Data] judges it: mail from
-// the null sender or a prober is often a callout of another server, which stops
-// after RCPT, and would take a deferral for our recipient's not existing.
+// Recipient judges an attempt at RCPT. If it returns a pending recipient, the
+// recipient is accepted for now and not logged, and the caller passes it to
+// [Judge.Data]: mail from the null sender or a prober is often a callout of another
+// server, which stops after RCPT. A deferral there would make that server refuse our
+// user's mail.
 func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (answer Answer, pending *Pending) {
 	began := time.Now()
 	p := j.Policy()
@@ -88,8 +88,8 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 	return answer, pending
 }
 
-// Recall returns what [Judge.Recipient] left pending, for a front end that is asked
-// at DATA about a recipient that it has not kept; nil if a rule answered at RCPT.
+// Recall makes the pending recipient again for a front end that has not kept it from
+// RCPT to DATA; nil if a rule answered at RCPT.
 func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
 	p := j.Policy()
 	f := j.facts(&a, m)
@@ -103,11 +103,10 @@ func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pen
 	return pending
 }
 
-// Data judges, at DATA, the recipients of one message that are pending: by the
-// greylist alone. The one reply that is possible there covers all recipients of the
-// message: it is deferred if any of them is, with the reply of the longest wait. The
-// policy's Timeout is for all of them together, since one command waits for it. The
-// queue ID, if there is one, is what the MTA calls the message by now.
+// Data judges, at DATA, the pending recipients of one message by the greylist. The
+// reply at DATA is for the whole message: it is deferred if any recipient is, with
+// the reply of the longest wait. The policy's Timeout is for all recipients together.
+// The queue ID may be empty.
 func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) Answer {
 	worst := Answer{Verdict: greylist.Accept}
 	p := j.Policy()
@@ -122,7 +121,7 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 	return worst
 }
 
-// pending judges a recipient that is pending, by the greylist.
+// pending judges one pending recipient.
 func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipient *Pending) Answer {
 	began := time.Now()
 	f := j.facts(&recipient.Attempt, recipient.message)
@@ -137,8 +136,7 @@ func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipien
 	return answer
 }
 
-// AtOnce judges an attempt as if DATA came right after RCPT, for a caller that has no
-// MTA: each recipient gets the answer that the log would have of it.
+// AtOnce judges an attempt as if DATA followed at once, for a caller without an MTA.
 func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answer {
 	answer, pending := j.Recipient(ctx, m, a)
 	if pending == nil {
@@ -156,12 +154,11 @@ func (j *Judge) facts(a *greylist.Attempt, m *Message) *rules.Facts {
 	return f
 }
 
-// guarded answers as the policy's OnError says if judge panics: a bug in a rule
-// must cost nobody their mail.
+// guarded answers by on_error if judge panics, so that a bug loses no mail.
 func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 	defer func() {
 		if r := recover(); r != nil {
-			j.log.Error("panic while judging; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
+			j.log.Error(eventPanic, "panic", r, "stack", string(debug.Stack()))
 			answer = p.failed(fmt.Errorf("greylist: panic: %v", r))
 			j.counters.panics.Add(1)
 		}
@@ -169,7 +166,7 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 	return judge()
 }
 
-// greylist is rule 8. The ruling, which may be nil, says by which windows.
+// greylist answers by the greylist. The ruling, which may be nil, has the windows.
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
 	triplets, err := p.triplets(f)
 	if err != nil {
@@ -195,8 +192,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	return answer
 }
 
-// record counts the answer and writes the decision log: one line a recipient,
-// with stable keys.
+// record counts the answer and writes its line of the decision log.
 func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer Answer, took time.Duration) {
 	j.counters.Answer(Kind{Via: f.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
@@ -230,7 +226,7 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	if answer.Err != nil {
 		attrs = append(attrs, slog.String("error", answer.Err.Error()))
 	}
-	j.log.LogAttrs(ctx, slog.LevelInfo, "decision", attrs...)
+	j.log.LogAttrs(ctx, slog.LevelInfo, eventDecision, attrs...)
 }
 
 // inMilliseconds is a duration as the log has it: "0.512ms".

@@ -10,30 +10,28 @@ import (
 	"greyglass/greylist"
 )
 
-// outageLook is how often a memory that fails is tried.
-const outageLook = time.Second
+// checkInterval is how often a failing memory is pinged.
+const checkInterval = time.Second
 
 // maxCauses bounds how many causes of one outage are logged.
 const maxCauses = 8
 
-// outage tells the log when the memory begins to fail and when it works again:
-// one line each, however many answers fail in between, and one for each other cause
-// that comes up meanwhile. It is over once the
-// memory can be written to and no answer has failed for [outageLook], whether
-// or not there is mail. The zero value has none.
+// outage logs when the memory begins to fail, each further cause, and when it works
+// again: one line each, however many answers fail. It ends once a ping succeeds and no
+// answer has failed for [checkInterval]. The zero value is no outage.
 type outage struct {
 	mu     sync.Mutex
 	began  time.Time // zero: there is none
 	failed int       // answers, since it began
-	seen   int       // of them, at the last look
-	before int64     // answers that failed in those that are over
+	seen   int       // of them, at the last check
+	before int64     // answers that failed in earlier outages
 
 	cause  string          // of the last failure
 	logged map[string]bool // causes
 }
 
-// Outage returns since when the memory has been failing, zero if it is not, and
-// how many answers have failed by it from the judge's beginning on.
+// Outage returns since when the memory has been failing, zero if it is not, and how
+// many answers have failed since the start.
 func (j *Judge) Outage() (since time.Time, failed int64) {
 	o := &j.outage
 	o.mu.Lock()
@@ -41,7 +39,7 @@ func (j *Judge) Outage() (since time.Time, failed int64) {
 	return o.began, o.before + int64(o.failed)
 }
 
-// Cause returns why the memory fails at present; empty if it does not.
+// Cause returns why the memory fails; empty if it does not.
 func (j *Judge) Cause() string {
 	o := &j.outage
 	o.mu.Lock()
@@ -52,7 +50,7 @@ func (j *Judge) Cause() string {
 // note counts an answer that failed.
 func (o *outage) note(j *Judge, onError greylist.Verdict, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, greylist.ErrClosed) {
-		return // who asked has gone, or the daemon is going: the memory does not fail
+		return // the peer has disconnected, or the daemon stops: no failure
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,13 +58,13 @@ func (o *outage) note(j *Judge, onError greylist.Verdict, err error) {
 	o.begin(j, onError, err)
 }
 
-// begin begins an outage, unless there is one, and logs its cause if that is new.
+// begin begins an outage, unless there is one, and logs the cause if it is new.
 func (o *outage) begin(j *Judge, onError greylist.Verdict, err error) {
-	message := "database still failing, for another reason"
+	message := eventOtherCause
 	if o.began.IsZero() {
-		message = "database failing, answering by on_error"
+		message = eventFailing
 		o.began, o.logged = time.Now(), make(map[string]bool)
-		time.AfterFunc(outageLook, func() { o.look(j) })
+		time.AfterFunc(checkInterval, func() { o.check(j) })
 	}
 	o.cause = err.Error()
 	if o.logged[o.cause] || len(o.logged) == maxCauses {
@@ -81,9 +79,9 @@ func (o *outage) begin(j *Judge, onError greylist.Verdict, err error) {
 	j.log.LogAttrs(context.Background(), slog.LevelWarn, message, attrs...)
 }
 
-// LookAtMemory finds an outage that is there already, as when the daemon starts,
-// before any answer fails.
-func (j *Judge) LookAtMemory(ctx context.Context) {
+// CheckMemory pings the memory, so that an outage at the start of the daemon is
+// logged before any answer fails.
+func (j *Judge) CheckMemory(ctx context.Context) {
 	p := j.Policy()
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
@@ -96,8 +94,8 @@ func (j *Judge) LookAtMemory(ctx context.Context) {
 	j.outage.begin(j, p.OnError, err)
 }
 
-// look ends the outage, or comes again.
-func (o *outage) look(j *Judge) {
+// check ends the outage, or checks again later.
+func (o *outage) check(j *Judge) {
 	p := j.Policy()
 	ctx, cancel := context.WithTimeout(context.Background(), p.Timeout)
 	defer cancel()
@@ -112,10 +110,10 @@ func (o *outage) look(j *Judge) {
 	}
 	if err != nil || o.failed != o.seen {
 		o.seen = o.failed
-		time.AfterFunc(outageLook, func() { o.look(j) })
+		time.AfterFunc(checkInterval, func() { o.check(j) })
 		return
 	}
-	j.log.Info("database works again", "after", time.Since(o.began).Round(time.Millisecond).String(), "failed_answers", o.failed)
+	j.log.Info(eventRecovered, "after", time.Since(o.began).Round(time.Millisecond).String(), "failed_answers", o.failed)
 	o.before += int64(o.failed)
 	o.began, o.cause, o.failed, o.seen = time.Time{}, "", 0, 0
 }

@@ -85,7 +85,7 @@ func TestOutage(t *testing.T) {
 			set(nil)
 		}
 		told()
-		time.Sleep(2 * outageLook)
+		time.Sleep(2 * checkInterval)
 		told(`level=INFO msg="database works again" after=1m6s failed_answers=109`)
 		ask(greylist.ReasonWayTooSoon)
 		time.Sleep(time.Hour)
@@ -99,14 +99,14 @@ func TestOutage(t *testing.T) {
 		logged.Reset()
 
 		// It may be there from the beginning, before anybody asks.
-		judge.LookAtMemory(t.Context())
+		judge.CheckMemory(t.Context())
 		told()
 		set(full)
-		judge.LookAtMemory(t.Context())
-		judge.LookAtMemory(t.Context())
+		judge.CheckMemory(t.Context())
+		judge.CheckMemory(t.Context())
 		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
 		set(nil)
-		time.Sleep(2 * outageLook)
+		time.Sleep(2 * checkInterval)
 		told(`level=INFO msg="database works again" after=1s failed_answers=0`)
 
 		set(full)

@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// Policy is all that the administrator has said about whom to let in. A Policy
-// never changes; a reload makes a new one, and [Judge.Adopt] swaps it in whole.
+// Policy is the configuration by which a [Judge] answers. It is immutable; a reload
+// makes a new one, and [Judge.Adopt] swaps it in.
 type Policy struct {
 	Rules    *rules.Set
 	Windows  greylist.Windows
 	Identity greylist.Identity
-	Reply    greylist.Reply // of the greylist, a Defer; {wait} in it stands for the time to wait
-	Observe  bool           // the greylist decides, remembers and logs, but accepts
+	Reply    greylist.Reply // of the greylist; {wait} in it stands for the time to wait
+	Observe  bool           // the greylist decides, stores and logs, but accepts
 
-	// Probes are the senders, beside the null sender, from which other servers
-	// try whether an address exists (a callout). They are not deferred at RCPT.
+	// Probes are the senders of callouts, beside the null sender. They are not
+	// deferred at RCPT.
 	Probes address.Patterns
 
-	PrivateLog bool // the log has pseudonyms in the place of addresses
+	PrivateLog bool // the log has hashes in place of addresses
 
-	OnError    greylist.Verdict // Accept or Defer, when a rule cannot be asked
-	ErrorReply greylist.Reply   // that goes with Defer
-	Timeout    time.Duration    // for the memory's answer
+	OnError    greylist.Verdict // Accept or Defer, when a rule or the memory fails
+	ErrorReply greylist.Reply   // if OnError is Defer
+	Timeout    time.Duration    // of the memory
 }
 
-// isProbe reports whether mail from the sender, which is folded, is often a
-// callout, which stops after RCPT.
+// isProbe reports whether mail from the folded sender may be a callout.
 func (p *Policy) isProbe(sender string) bool {
 	if sender == address.NullSender {
 		return true
@@ -37,33 +36,32 @@ func (p *Policy) isProbe(sender string) bool {
 	return ok
 }
 
-// Answer is what a recipient is answered.
+// Answer is the answer to a recipient.
 type Answer struct {
 	Verdict greylist.Verdict
 	Reason  greylist.Reason
 	Reply   greylist.Reply // unless the verdict is Accept
 
-	// Wait is how many seconds must pass until a retry can be let through; zero
-	// if the reason is not the greylist's or nothing needs to wait.
+	// Wait is how many seconds must pass until a retry can pass; zero if the verdict
+	// is not the greylist's Defer.
 	Wait int64
 
-	// Observed says that the greylist decided, but only observes: the reason is
-	// what it decided, the verdict Accept.
+	// Observed says that the greylist only observes: the reason is the greylist's,
+	// the verdict is Accept.
 	Observed bool
 
-	// Rule is the [[rule]] by which the greylist decided.
+	// Rule is the [[rule]] that chose greylisting, if one did.
 	Rule string
 
 	// Err is why the reason is [greylist.ReasonError].
 	Err error
 }
 
-// decides reports whether a ruling is an answer, and does not leave it to the
-// greylist.
+// decides reports whether a ruling is an answer; else the greylist is asked.
 func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
 
-// triplets are those by which an attempt may be remembered. The first is by which it
-// is remembered from now on; another has only what came before.
+// triplets returns the keys under which an attempt may be stored: first the present
+// one, then that of an earlier version if it differs.
 func (p *Policy) triplets(f *rules.Facts) ([]greylist.Triplet, error) {
 	t, err := p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
 	if err != nil {
@@ -79,7 +77,7 @@ func (p *Policy) triplets(f *rules.Facts) ([]greylist.Triplet, error) {
 	return all, nil
 }
 
-// first is what is remembered of the first triplet of which anything is.
+// first returns the first entry that there is.
 func first(remembered []*greylist.Entry) *greylist.Entry {
 	for _, e := range remembered {
 		if e != nil {
@@ -89,7 +87,7 @@ func first(remembered []*greylist.Entry) *greylist.Entry {
 	return nil
 }
 
-// terms are the windows and the reply of the greylist for an attempt.
+// terms returns the greylist's windows and reply for a ruling, which may be nil.
 func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 	windows, reply := p.Windows, p.Reply
 	if r != nil && r.Windows != nil {
@@ -101,8 +99,8 @@ func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 	return windows, reply
 }
 
-// Longest are windows of which those after which a triplet is forgotten are the
-// longest of the greylist's and those of rules.
+// Longest returns the windows by which entries expire: MaxDeferTime and MaxGrey are
+// the longest of the greylist's and all rules'.
 func (p *Policy) Longest() greylist.Windows { return p.Rules.Longest(p.Windows) }
 
 func ruled(r *rules.Ruling) Answer {
@@ -122,8 +120,7 @@ func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 	return a
 }
 
-// failed is the answer when a rule could not be asked. If the greylist only
-// observes, that defers no mail either.
+// failed is the answer to an error. In observe mode it defers nothing either.
 func (p *Policy) failed(err error) Answer {
 	a := Answer{Verdict: p.OnError, Reason: greylist.ReasonError, Err: err, Observed: p.Observe}
 	switch {

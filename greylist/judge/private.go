@@ -7,10 +7,9 @@ import (
 	"greyglass/greylist/address"
 )
 
-// LogName is how the log names an address, a client or a HELO name: as it is,
-// or, with PrivateLog, by the first 16 digits of its SHA-256 sum in hexadecimal.
-// So lines about the same address can still be told to belong together, and
-// whoever knows an address can find its lines:
+// LogName is how the log names an address, a client or a HELO name: as it is, or, with
+// PrivateLog, by the first 16 hexadecimal digits of its SHA-256 sum. Lines about one
+// address still have the same name, and can be found by the address:
 //
 //	printf %s ann@example.net | sha256sum | cut -c1-16
 func (p *Policy) LogName(s string) string {

@@ -9,12 +9,12 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// MayWait reports whether [Judge.Recipient] may leave recipients of mail from the
-// sender pending until DATA.
+// MayWait reports whether [Judge.Recipient] may return pending recipients for mail
+// from the sender.
 func (p *Policy) MayWait(sender string) bool { return p.isProbe(address.Fold(sender)) }
 
-// Fail answers, and logs, an attempt of which too little is known to judge it, as
-// the policy's OnError says.
+// Fail answers by on_error, and logs, an attempt that cannot be judged because too
+// little of it is known.
 func (j *Judge) Fail(ctx context.Context, a greylist.Attempt, err error) Answer {
 	p := j.Policy()
 	answer := p.failed(err)

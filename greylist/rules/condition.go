@@ -11,22 +11,20 @@ import (
 )
 
 const (
-	// maxCondition is the longest condition, in octets, and maxNodes the greatest,
-	// in names, values and operators. Together they bound what compiling takes.
+	// maxCondition bounds the length of a condition, in octets, and maxNodes its
+	// names, values and operators. Together they bound the time to compile it.
 	maxCondition = 16 << 10
 	maxNodes     = 4000
 
-	// memoryBudget bounds what a condition may build while it is asked, in elements
-	// of lists.
+	// memoryBudget bounds the elements of the lists that a condition may build.
 	memoryBudget = 10_000
 )
 
-// Condition is the `when` of a rule. It never changes, and may be asked by any
-// number of goroutines.
+// Condition is the `when` of a rule. It is immutable, and safe for concurrent use.
 type Condition struct {
 	holds func(*Facts) bool
 
-	temperror bool // it speaks of SPF's temporary error, which then is a fact as any other
+	temperror bool // it names "temperror", so that this result does not make it unknown
 }
 
 // Scope is what conditions refer to.
@@ -35,8 +33,8 @@ type Scope struct {
 	Blocklists []string             // the zones of dnsbl()
 	Allowlists []string             // the zones of dnswl()
 
-	// DNS, if set, is told of what a condition asks of DNS: the zones of lists, or
-	// none for SPF.
+	// DNS, if set, is called with the zones that a condition asks; without zones for
+	// SPF.
 	DNS func(zones ...string)
 }
 
@@ -60,7 +58,7 @@ func Compile(text string, scope Scope) (*Condition, error) {
 	return c, nil
 }
 
-// program makes a program of a text for the machine of the expression language.
+// program compiles a text for expr's virtual machine.
 func program(text string, scope Scope) (*vm.Program, error) {
 	if len(text) > maxCondition {
 		return nil, problem.At(place(1, 1), problem.New(fixSplit, "longer than %d octets", maxCondition))
@@ -80,14 +78,14 @@ func program(text string, scope Scope) (*vm.Program, error) {
 	return program, nil
 }
 
-// Holds reports whether the condition holds. One that asks for what can't be found
-// out does not.
+// Holds reports whether the condition holds. It does not if it asks for a fact that
+// is unknown.
 func (c *Condition) Holds(f *Facts) bool {
 	f.unknown, f.temperror = false, false
 	return c.holds(f) && !f.unknown && (!f.temperror || c.temperror)
 }
 
-// machine runs programs of the expression language, with an environment of its own.
+// machine is expr's virtual machine with its environment.
 type machine struct {
 	vm.VM
 	facts       *Facts
@@ -100,8 +98,7 @@ var machines = sync.Pool{New: func() any {
 	return m
 }}
 
-// onMachine is how conditions are asked that use more of the expression language
-// than closures know.
+// onMachine runs conditions for which closureOf has no function.
 func onMachine(program *vm.Program) func(*Facts) bool {
 	return func(f *Facts) bool {
 		m := machines.Get().(*machine)
@@ -114,8 +111,8 @@ func onMachine(program *vm.Program) func(*Facts) bool {
 	}
 }
 
-// environment is what a program finds by its names: the facts, each under its name
-// for the checker of types, and as a function that the patcher calls in its place.
+// environment has each fact twice: under its name for the type checker, and as a
+// function that the patcher calls in its place.
 func environment(f **Facts) map[string]any {
 	e := make(map[string]any)
 	for name, function := range functions {
@@ -136,5 +133,6 @@ func environment(f **Facts) map[string]any {
 	return e
 }
 
-// called is the name of the function that stands for a fact. Nobody can write it.
+// called is the name of the function that stands for a fact. No condition can contain
+// it.
 func called(name string) string { return name + "()" }

@@ -10,33 +10,33 @@ import (
 	"greyglass/greylist/address"
 )
 
-// Facts are what is known of one recipient of a message, or can be found out.
+// Facts are what conditions can ask about one recipient of a message.
 type Facts struct {
 	*greylist.Attempt
 	Sender, Recipient string // folded; they hide those of the attempt
 
-	// Now is what time it is, in Unix seconds, for rules that ask for the local time.
+	// Now returns the time, in Unix seconds, for conditions on the local time.
 	Now       func() int64
-	localTime time.Time // once it was asked for
+	localTime time.Time // cached
 
-	told      func(name, value string) // is told of each fact that a condition asks for; may be nil
-	unknown   bool                     // the condition asked for what can't be found out, and so does not hold
-	temperror bool                     // the condition asked for SPF, which could not be found out
-	traced    bool                     // what conditions ask for is to be told
-	ctx       context.Context          // of look-ups, while a condition is asked
+	told      func(name, value string) // called with each fact that a condition asks for; may be nil
+	unknown   bool                     // the condition asked for a fact that is unknown, and so does not hold
+	temperror bool                     // the condition asked for SPF, whose result is temperror
+	traced    bool                     // the facts that conditions ask for are wanted
+	ctx       context.Context          // of look-ups, while a condition is evaluated
 
 	message *Message
-	look    Lookup // nil before [Set.Bind], and where nothing is looked up
+	look    Lookup // nil before [Set.Bind], or if nothing is looked up
 	timeout time.Duration
 }
 
-// NewFacts makes facts of an attempt. What is looked up is shared by the recipients
-// of the message, which may be nil if there are no others.
+// NewFacts makes facts of an attempt. The recipients of a message share look-ups; the
+// message may be nil if there are no others.
 func NewFacts(a *greylist.Attempt, m *Message) *Facts {
 	return &Facts{Attempt: a, Sender: address.Fold(a.Sender), Recipient: address.Fold(a.Recipient), message: m}
 }
 
-// SPF is what the sender's domain says about the client.
+// SPF looks up SPF for the sender and the client.
 func (f *Facts) SPF(ctx context.Context) SPF {
 	client, ok := f.Client.Addr()
 	if !ok || f.look == nil {
@@ -57,7 +57,7 @@ func (f *Facts) SPF(ctx context.Context) SPF {
 	return *m.spf
 }
 
-// KnownSPF is what SPF has found out, if a rule has asked for it.
+// KnownSPF returns the result of SPF if a rule has asked for it.
 func (f *Facts) KnownSPF() (SPF, bool) {
 	if f.message == nil {
 		return SPF{}, false
@@ -70,7 +70,7 @@ func (f *Facts) KnownSPF() (SPF, bool) {
 	return *f.message.spf, true
 }
 
-// Listed says whether one of the DNS lists has the client.
+// Listed looks up whether one of the DNS lists has the client.
 func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 	client, ok := f.Client.Addr()
 	if !ok || f.look == nil {
@@ -95,8 +95,8 @@ func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 	return listing
 }
 
-// Dynamic reports whether the client has no forward-confirmed name, or one that
-// looks like those that a provider gives to the lines of its customers.
+// Dynamic reports whether the client has no forward-confirmed name, or one that looks
+// like the name of a customer's line.
 func (f *Facts) Dynamic() bool {
 	client, _ := f.Client.Addr()
 	return f.ClientName == "" || f.look != nil && f.look.Dynamic(f.ClientName, client)
@@ -135,17 +135,16 @@ func (f *Facts) local() time.Time {
 	return f.localTime
 }
 
-// Message is what the recipients of one message share: each thing is looked up once
-// for all of them, and all look-ups together have one timeout. A front end makes one
-// when a message begins; its zero value is ready for use.
+// Message is what the recipients of one message share: each fact is looked up once,
+// and all look-ups together have one timeout. The zero value is ready for use.
 type Message struct {
-	mu       sync.Mutex // held during a look-up, so that it is not begun twice
+	mu       sync.Mutex // held during a look-up, so that there is only one
 	deadline time.Time  // of all look-ups; zero before the first
 	spf      *SPF
 	listings map[string]Listing
 }
 
-// within bounds a look-up by what is left of the message's timeout.
+// within bounds a look-up by the rest of the message's timeout.
 func (m *Message) within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if m.deadline.IsZero() {
 		m.deadline = time.Now().Add(timeout)

@@ -12,21 +12,20 @@ import (
 )
 
 // fact is a value that a condition can name, such as sender or hour. One of text,
-// number and yes is set: it is the fact's type. A fact is asked for each time that
-// a condition comes to its name, and no sooner.
+// number and yes is set: the fact's type. It is called only when a condition needs it.
 type fact struct {
 	text   func(*Facts) string
 	number func(*Facts) int
 	yes    func(*Facts) bool
 
-	// fold brings a text that is compared with the fact into the form of the fact,
-	// or says why no fact can be equal to it.
+	// fold brings a text that is compared with the fact into the fact's form. Its error
+	// says why the fact can never be equal to the text.
 	fold func(string) (string, error)
 
 	// most is the greatest number that the fact can be; the least is zero.
 	most int
 
-	// lists is how `in list(FILE)` reads the file, if the fact can stand before it.
+	// lists is the kind of file for `FACT in list(FILE)`.
 	lists ListKind
 }
 
@@ -49,8 +48,7 @@ var facts = map[string]fact{
 	"weekday":          {number: func(f *Facts) int { return int(f.local().Weekday()) }, most: 6},
 }
 
-// functions are what a condition can call, with the type that the checker of
-// expressions sees.
+// functions are what a condition can call, with their types for the type checker.
 var functions = map[string]any{
 	"client_in":      func(prefix string) bool { return false },
 	"client_in_list": func(file string) bool { return false },
@@ -62,7 +60,7 @@ var functions = map[string]any{
 // listFile is the type of list(FILE), which stands behind `in` only.
 type listFile struct{}
 
-// Names returns what a condition can say, in order.
+// Names returns the names of all facts and functions, sorted.
 func Names() []string {
 	return slices.Sorted(maps.Keys(merge(maps.Clone(functions))))
 }
@@ -74,8 +72,7 @@ func merge(all map[string]any) map[string]any {
 	return all
 }
 
-// allowedBuiltins are those of the expression language that bounded time and
-// memory can be promised for.
+// allowedBuiltins are the builtins of expr that take bounded time and memory.
 var allowedBuiltins = []string{"all", "any", "none", "one", "count", "len", "lower", "upper", "trim", "trimPrefix", "trimSuffix",
 	"split", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "abs", "int", "string", "min", "max", "first", "last"}
 

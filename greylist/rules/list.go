@@ -11,7 +11,7 @@ import (
 	"greyglass/greylist/problem"
 )
 
-// ListKind says whose list a file is: what stands before `in list(FILE)`.
+// ListKind is what a list file holds: senders, recipients or clients.
 type ListKind int
 
 const (
@@ -21,14 +21,14 @@ const (
 	ClientList // names and addresses
 )
 
-// ListFile is a list file that a condition asks for.
+// ListFile is a list file that a condition names.
 type ListFile struct {
 	Kind ListKind
 	File string
 }
 
-// List is what a list file holds. Its zero value is empty. It takes address
-// patterns as the other lists do, and whatever postgrey's whitelists hold:
+// List is the content of a list file. The zero value is empty. It takes the address
+// patterns of the other lists, and the entries of postgrey's whitelists:
 //
 //	a line of senders or recipients    as package address reads it; of recipients also
 //	                                   abuse@ for a mailbox of any domain, and
@@ -38,7 +38,7 @@ type ListFile struct {
 //	                                   dot before it for those below it alone
 //	/expression/                       what the regular expression matches somewhere
 //
-// What follows a space and "#" is a comment.
+// A space and "#" begin a comment.
 type List struct {
 	File ListFile
 
@@ -119,7 +119,7 @@ func isHostName(s string) bool {
 
 func foldHost(s string) string { return address.Domain(s) }
 
-// Len is how many entries there are.
+// Len returns the number of entries.
 func (l *List) Len() int { return l.entries }
 
 // match returns the entry that matches a sender, a recipient or a name; a name is

@@ -5,21 +5,20 @@ import (
 	"net/netip"
 )
 
-// Lookup finds out facts that others have to be asked for. The daemon's is
-// internal/lookup, which asks DNS and remembers the answers; replay and explain
-// have others, which say what they were told. Its methods are safe for concurrent
-// use, and return once the context ends: what is not known then is unknown.
+// Lookup looks facts up. The daemon's is internal/lookup, which asks DNS and caches
+// the answers; replay and explain take the facts from their input. Its methods are safe
+// for concurrent use, and return when the context ends: the fact is then unknown.
 type Lookup interface {
-	// SPF is what the sender's domain says about the client (RFC 7208). The null
-	// sender, empty or "<>", is checked by the HELO name (section 2.4).
+	// SPF checks the client by the SPF record of the sender's domain (RFC 7208); for the
+	// null sender, empty or "<>", by that of the HELO name (section 2.4).
 	SPF(ctx context.Context, client netip.Addr, helo, sender string) SPF
 
-	// Listed says whether one of the DNS lists has the client (RFC 5782). The first
-	// that has it decides.
+	// Listed asks the DNS lists in order whether they have the client (RFC 5782), up to
+	// the first that has.
 	Listed(ctx context.Context, client netip.Addr, zones ...string) Listing
 
-	// Dynamic reports whether a client's forward-confirmed name is empty, or looks
-	// like one that a provider gives to the lines of its customers. It asks nobody.
+	// Dynamic reports whether a client's forward-confirmed name is empty, or looks like
+	// the name of a customer's line. It makes no queries.
 	Dynamic(name string, client netip.Addr) bool
 }
 
@@ -30,25 +29,25 @@ const (
 	SPFSoftFail  = "softfail"
 	SPFNeutral   = "neutral"
 	SPFNone      = "none"
-	SPFTempError = "temperror" // also whenever something could not be found out
+	SPFTempError = "temperror" // also if a query failed or the time was up
 	SPFPermError = "permerror"
 )
 
-// SPF is what a sender's domain says about a client.
+// SPF is the result of an SPF check.
 type SPF struct {
 	Result string
 
-	// Provider is, when SPF passes, the registered domain of the record whose
-	// mechanism matched the client's address, however deep it is included; empty
-	// if that record lets in all the world, or nearly.
+	// Provider is, if the result is pass, the registered domain of the (perhaps
+	// included) record whose mechanism matched; empty if that record matches nearly all
+	// addresses.
 	Provider string
 
-	// Why is the record or mechanism that matched, such as
-	// include:_spf.example.net, or what went wrong. It is printable.
+	// Why is the record or mechanism that matched, such as include:_spf.example.net, or
+	// the error. It is printable.
 	Why string
 }
 
-// String is the result and why, for people.
+// String is the result, with the reason.
 func (s SPF) String() string {
 	switch s.Result {
 	case SPFNone, SPFTempError, SPFPermError:
@@ -57,18 +56,18 @@ func (s SPF) String() string {
 	return s.Result + " by " + s.Why
 }
 
-// Listed says whether a DNS list has a client.
+// Listed is whether a DNS list has a client.
 type Listed string
 
 const (
 	InList    Listed = "listed"
 	NotInList Listed = "not listed"
-	Unknown   Listed = "unknown" // no answer, or none that a list gives
+	Unknown   Listed = "unknown" // no answer, or not one that DNS lists give
 )
 
-// Listing is what DNS lists say about a client.
+// Listing is the answer of DNS lists about a client.
 type Listing struct {
 	Status Listed
-	Zone   string // the list that has the client, or that could not be asked; else empty
-	Why    string // its answer, or what went wrong; printable
+	Zone   string // the list that has the client, or that failed; else empty
+	Why    string // its answer, or the error; printable
 }

@@ -17,7 +17,7 @@ type Rule struct {
 	Windows *greylist.Windows // see [Ruling]
 }
 
-// compile makes a rule that is ready to be asked.
+// compile compiles the condition of the rule.
 func (r Rule) compile(scope Scope) (rule, error) {
 	when, err := Compile(r.When, scope)
 	if err != nil {
@@ -40,7 +40,7 @@ func (r Rule) compile(scope Scope) (rule, error) {
 	return rule{"rule " + r.Name, ask}, nil
 }
 
-// explained asks a condition, and says by which facts it holds or not.
+// explained evaluates a condition, and returns the facts that it asked for, too.
 func explained(when *Condition, f *Facts, ruling Ruling) (*Ruling, string, error) {
 	var facts []string
 	f.told = func(name, value string) {
@@ -58,8 +58,8 @@ func explained(when *Condition, f *Facts, ruling Ruling) (*Ruling, string, error
 	return &ruling, "", nil
 }
 
-// Longest returns windows of which those after which a triplet is forgotten are the
-// longest of the given ones and those of the ordered rules.
+// Longest returns w with the longest MaxDeferTime and MaxGrey of w and all ordered
+// rules.
 func (s *Set) Longest(w greylist.Windows) greylist.Windows {
 	for _, own := range s.windows {
 		w.MaxDeferTime, w.MaxGrey = max(w.MaxDeferTime, own.MaxDeferTime), max(w.MaxGrey, own.MaxGrey)

@@ -16,24 +16,24 @@ import (
 	"greyglass/greylist/problem"
 )
 
-// The functions that questions are put to, in the place of calls such as
-// client_in("192.0.2.0/24") and of `sender in list("FILE")`. Nobody can write their
-// names.
+// The functions that the patcher puts in the place of calls such as
+// client_in("192.0.2.0/24") and of `sender in list("FILE")`. No condition can contain
+// their names.
 const (
 	asked   = "ask()"
 	askedOf = "ask of()"
 )
 
-// question is a call with all that is known of it when the condition is compiled.
+// question is a call whose argument is parsed when the condition is compiled.
 type question interface{ ask(*Facts) bool }
 
-// textQuestion is one about a text.
+// textQuestion is a question about a text.
 type textQuestion interface {
 	ask(f *Facts, text string) bool
 }
 
-// patcher gives an expression its meaning: names become facts, calls become
-// questions, and what is compared with a fact gets the form of the fact.
+// patcher rewrites an expression: names become facts, calls become questions, and
+// constants that are compared with a fact are folded to the fact's form.
 type patcher struct {
 	scope    Scope
 	problems []located
@@ -59,7 +59,7 @@ func (p *patcher) first(text string) *problem.Error {
 	return problem.At(place(e.Line, e.Column+1), m.err)
 }
 
-// Visit implements ast.Visitor. The parts of a node were visited before it.
+// Visit implements ast.Visitor, which visits the children of a node before the node.
 func (p *patcher) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
@@ -86,13 +86,13 @@ func (p *patcher) Visit(node *ast.Node) {
 	}
 }
 
-// replace puts a call of ours in the place of a node.
+// replace replaces a node by a call of one of our functions.
 func (p *patcher) replace(node *ast.Node, function string, arguments ...ast.Node) {
 	ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: function}, Arguments: arguments})
 }
 
-// builtin refuses what takes time or memory without a bound worth the name: loops
-// within loops, and what builds new values.
+// builtin refuses nested loops and builtins that are not allowed: they would take
+// too much time or memory.
 func (p *patcher) builtin(n *ast.BuiltinNode) {
 	if !slices.Contains(allowedBuiltins, n.Name) {
 		p.problem(n, unknownName+n.Name, fixNames)
@@ -105,8 +105,8 @@ func (p *patcher) builtin(n *ast.BuiltinNode) {
 	}
 }
 
-// question reads a call of one of our functions. It returns nil for any other, and
-// for one that is mistaken.
+// question parses a call of one of our functions. It returns nil for other calls, and
+// for calls with a problem, which it reports.
 func (p *patcher) question(n *ast.CallNode) question {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok {
@@ -129,7 +129,7 @@ func (p *patcher) question(n *ast.CallNode) question {
 	}
 	text, ok := n.Arguments[0].(*ast.StringNode)
 	if !ok {
-		p.problem(n.Arguments[0], "what stands in the brackets of "+callee.Value+" must be known beforehand", "write it in quotes")
+		p.problem(n.Arguments[0], "the value in the brackets of "+callee.Value+" must be a constant", "write it in quotes")
 		return nil
 	}
 	switch callee.Value {
@@ -161,7 +161,7 @@ func (p *patcher) list(file *ast.StringNode, kind ListKind) *List {
 	return p.scope.List(ListFile{kind, file.Value})
 }
 
-// compare gives what is compared with a fact the form of the fact.
+// compare folds the constants that are compared with a fact.
 func (p *patcher) compare(node *ast.Node, n *ast.BinaryNode) {
 	if call, ok := n.Right.(*ast.CallNode); ok && n.Operator == "in" {
 		if callee, ok := call.Callee.(*ast.IdentifierNode); ok && callee.Value == "list" {
@@ -202,7 +202,7 @@ func (p *patcher) compare(node *ast.Node, n *ast.BinaryNode) {
 	}
 }
 
-// fold brings a constant into the form of the fact that it is compared with.
+// fold folds a constant to the form of the fact that it is compared with.
 func (p *patcher) fold(constant *ast.Node, name string, fold func(string) (string, error)) {
 	switch n := (*constant).(type) {
 	case *ast.StringNode:
@@ -244,7 +244,7 @@ func (p *patcher) inList(node *ast.Node, n *ast.BinaryNode, call *ast.CallNode) 
 	p.replace(node, askedOf, n.Left, &ast.ConstantNode{Value: textQuestion(&inList{name, p.list(text, kind)})})
 }
 
-// factOf returns the fact that a node has become.
+// factOf returns the fact for which a node stands after Visit.
 func factOf(node ast.Node) (name string, ok bool) {
 	call, ok := node.(*ast.CallNode)
 	if !ok {

@@ -1,5 +1,5 @@
-// Package rules are rules 0 to 4: what the administrator's lists say of an attempt,
-// before anything is remembered.
+// Package rules has the rules that come before the greylist: the administrator's
+// lists, then the ordered rules.
 package rules
 
 import (
@@ -13,8 +13,7 @@ import (
 	"greyglass/greylist/address"
 )
 
-// Set is rules 0 to 4: what the administrator's lists say, before anything
-// is remembered. A Rules value never changes once it is made by [Config.Compile];
+// Set is all rules, in their order. It is immutable once [Config.Compile] has made it;
 // a reload makes a new one.
 type Set struct {
 	acceptLoopback    bool
@@ -38,28 +37,28 @@ type Set struct {
 	windows []greylist.Windows // of the ordered rules
 }
 
-// rule is one of the ordered rules. It returns a ruling, or says why it has none.
-// An error means that it could not be asked, and ends the asking.
+// rule is one rule. ask returns a ruling, or why there is none. An error ends the
+// evaluation of the set.
 type rule struct {
 	name string
 	ask  func(ctx context.Context, f *Facts) (ruling *Ruling, says string, err error)
 }
 
-// Config is what rules are made of, as the configuration has it.
+// Config is the configuration of a [Set].
 type Config struct {
 	AcceptLoopback    bool
 	AcceptVerifiedTLS bool
 
 	Blocked, Exceptions address.Patterns
 	BlockedVerdict      greylist.Verdict // Defer or Deny
-	BlockedReply        greylist.Reply   // that goes with the verdict
+	BlockedReply        greylist.Reply
 
 	AllowedSenders    []string // full client addresses
 	AllowedSenderNets []string // address prefixes, see ParsePrefix
 
 	AllowedDomains []string         // example.org, or *.example.org for its subdomains
 	ForeignVerdict greylist.Verdict // Defer, Deny or Accept
-	ForeignReply   greylist.Reply   // that goes with the verdict
+	ForeignReply   greylist.Reply
 
 	WhitelistedTriples            [][]string // address prefix, sender, recipient
 	WhitelistedNonstandardTriples [][]string // HELO name, address prefix, recipient
@@ -68,10 +67,10 @@ type Config struct {
 	Scope   Scope // of their conditions
 
 	Lookup        Lookup        // nil: nothing is looked up
-	LookupTimeout time.Duration // of all look-ups for a message together
+	LookupTimeout time.Duration // of all look-ups for one message together
 }
 
-// A ListError is a mistake in one entry of one of a [Config.Config]'s lists.
+// A ListError is the error of one entry of one of a [Config]'s lists.
 type ListError struct {
 	Key   string // as in the configuration: "allowed_senders"
 	Index int    // of the entry, from zero
@@ -81,8 +80,7 @@ type ListError struct {
 func (e *ListError) Error() string { return fmt.Sprintf("%s[%d]: %v", e.Key, e.Index, e.Err) }
 func (e *ListError) Unwrap() error { return e.Err }
 
-// Compile makes rules of the set. Its error joins a [*ListError] for each
-// mistake, not only for the first.
+// Compile makes a set. Its error joins a [*ListError] for each entry that is wrong.
 func (s Config) Compile() (*Set, error) {
 	r := &Set{
 		acceptLoopback:    s.AcceptLoopback,
@@ -149,42 +147,40 @@ func (s Config) Compile() (*Set, error) {
 	return r, nil
 }
 
-// outcome is what a rule answers that the administrator can choose.
+// outcome is an answer that the administrator can configure.
 type outcome struct {
 	verdict greylist.Verdict
 	reply   greylist.Reply
 }
 
-// Greylist is the verdict of a rule that leaves the answer to the greylist: no
-// further rule is asked.
+// Greylist is the verdict of a rule that sends the attempt to the greylist, past all
+// further rules.
 const Greylist greylist.Verdict = "greylist"
 
-// Ruling is the answer of a rule. It is not changed once it is made.
+// Ruling is the answer of a rule. It is immutable.
 type Ruling struct {
 	Verdict greylist.Verdict // Accept, Defer, Deny or [Greylist]
 	Reason  greylist.Reason  // unless the verdict is [Greylist]
-	Because string           // what matched, for people: "client is in 192.0.2.0/24"
+	Because string           // what matched: "client is in 192.0.2.0/24"
 
-	// Reply goes with the verdict, unless that is Accept. With [Greylist], a zero
-	// reply means the policy's.
+	// Reply is empty with Accept. With [Greylist], an empty reply means the policy's.
 	Reply greylist.Reply
 
-	// Windows go with [Greylist]; nil means the policy's.
+	// Windows are set with [Greylist] only; nil means the policy's.
 	Windows *greylist.Windows
 
 	Rule string // the name of the [[rule]]
 }
 
-// Step is one rule that was asked, and what it said, for people to follow.
+// Step is one rule that was asked, and its answer, for explain.
 type Step struct {
 	Rule   string // "allowed client"
-	Says   string // what matched, or why nothing did
+	Says   string // what matched, or why nothing matched
 	Ruling *Ruling
 }
 
-// Ask asks the rules in their order. The first that has an answer gives it; if none
-// has, the ruling is nil and the greylist is to be asked. trace, which may be nil,
-// is told of each rule that was asked.
+// Ask asks the rules in order, and returns the first ruling; nil means that the
+// greylist decides. It calls trace, which may be nil, for each rule that it asked.
 func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, error) {
 	s.Bind(f)
 	f.traced = trace != nil
@@ -207,10 +203,10 @@ func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, err
 	return nil, nil
 }
 
-// Bind has the facts be looked up as the configuration says; [Set.Ask] does so too.
+// Bind sets the lookup of the facts; [Set.Ask] calls it.
 func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.lookup, s.lookupTimeout }
 
-// fromLists is a rule that looks nothing up.
+// fromLists makes the ask function of a rule that needs no look-up.
 func fromLists(ask func(*Facts) (*Ruling, string)) func(context.Context, *Facts) (*Ruling, string, error) {
 	return func(_ context.Context, f *Facts) (*Ruling, string, error) {
 		ruling, says := ask(f)

@@ -5,12 +5,12 @@ import (
 	"strconv"
 )
 
-// told gets a fact, and tells of it whoever wants to know.
+// told wraps the function of a fact so that it calls f.told with each value.
 func told[T any](name string, get func(*Facts) T) func(*Facts) T {
 	return func(f *Facts) T {
 		value := get(f)
 		if f.told != nil && name == "spf" {
-			f.told(name, f.SPF(f.ctx).String()) // with the record that says so
+			f.told(name, f.SPF(f.ctx).String()) // with the record that matched
 		} else if f.told != nil {
 			f.tell(name, value)
 		}
@@ -25,7 +25,7 @@ func (f *Facts) tell(name string, value any) {
 	f.told(name, fmt.Sprint(value))
 }
 
-// tellMatch tells what of a list matched.
+// tellMatch calls f.told with the entry of a list that matched.
 func (f *Facts) tellMatch(what string, list *List, pattern string) {
 	if f.told == nil {
 		return

@@ -1,6 +1,6 @@
 package upkeep
 
-// What the log is told.
+// The logged events.
 const (
 	eventExpired       = "expired entries removed"
 	eventExpiryFailed  = "expiry failed; trying again soon"

@@ -1,4 +1,4 @@
-// Package upkeep is what runs beside the mail: expiry, the row limit, and the
+// Package upkeep is the background work on the store: expiry, the row limit, and the
 // recorder of the history.
 package upkeep
 
@@ -12,14 +12,14 @@ import (
 	"greyglass/greylist/clock"
 )
 
-// Expirer removes expired entries, and old history, in the background, a small
-// batch at a time, so slowly that mail never feels it; and it keeps the store below
-// its row limit.
+// Expirer removes expired entries and old history in the background, in small batches
+// with pauses, so that it does not delay mail; and it keeps the store below its row
+// limit. The functions return the present configuration.
 type Expirer struct {
 	Store   greylist.Store
-	Windows func() greylist.Windows // those that hold at the time
-	History func() time.Duration    // for how long history is kept, at the time; nil: for ever
-	MaxRows func() int64            // below which the store is kept, at the time, if it is [greylist.Bounded]; nil or zero: any number
+	Windows func() greylist.Windows
+	History func() time.Duration // how long history is kept; nil: for ever
+	MaxRows func() int64         // the row limit of a [greylist.Bounded]; nil or zero: none
 	Log     *slog.Logger
 	Clock   *clock.Clock
 
@@ -27,10 +27,10 @@ type Expirer struct {
 	Pause time.Duration // between two batches of a sweep
 
 	limit rowLimit
-	soon  chan struct{} // has one: the next sweep begins at once, and hurries
+	soon  chan struct{} // holds a value if the next sweep is to begin at once, with shorter pauses
 }
 
-// hurry is how much shorter the pauses are of a sweep that makes room.
+// hurry divides the pauses of a sweep that makes room.
 const hurry = 2
 
 // Run sweeps until the context ends.
@@ -70,16 +70,16 @@ func (e *Expirer) Run(ctx context.Context) {
 	}
 }
 
-// paused reports whether the clock was set so lately that it may be wrong: what
-// a wrong clock expires is gone, and what it keeps too long does no harm.
+// paused reports whether expiry pauses because the clock has stepped recently and may
+// be wrong: entries that it expired by a wrong clock would be lost.
 func (e *Expirer) paused() bool {
 	e.Clock.Now()
 	since, stepped := e.Clock.SinceStep()
 	return stepped && since < time.Duration(e.Windows().MaxDeferTime)*time.Second
 }
 
-// Sweep goes through all entries once and returns how many it removed; then it
-// removes history that is too old.
+// Sweep goes through all entries once, then removes old history. It returns how many
+// entries it removed.
 func (e *Expirer) Sweep(ctx context.Context) (removed int, err error) { return e.sweep(ctx, e.Pause) }
 
 func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
@@ -113,8 +113,8 @@ func (e *Expirer) sweepHistory(ctx context.Context) error {
 	return nil
 }
 
-// cutoffs are those of the present time, less what the clock was set forward: nobody
-// was silent for that.
+// cutoffs returns the cutoffs at the present time. Steps of the clock do not count as
+// time.
 func (e *Expirer) cutoffs() greylist.Cutoffs {
 	c := e.Windows().Cutoffs(e.Clock.Now())
 	c.WaitingBefore = e.Clock.Past(c.WaitingBefore)
@@ -122,7 +122,7 @@ func (e *Expirer) cutoffs() greylist.Cutoffs {
 	return c
 }
 
-// sleep waits, and reports whether the context is still alive.
+// sleep waits, and returns false if the context ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

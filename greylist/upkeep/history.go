@@ -11,14 +11,13 @@ import (
 	"greyglass/greylist/judge"
 )
 
-// recordTimeout bounds how long the store may take to record what was counted.
+// recordTimeout bounds how long the store may take for a batch.
 const recordTimeout = 10 * time.Second
 
-// Recorder writes what a [judge.Counters.Counters] counts into the store's [greylist.History], in the
-// background, a batch a minute. A batch that failed, or of which it is not known whether it
-// was written, is tried again as it was, before the next: an hour has some dozens of
-// counts, so that even a long outage takes little memory. It is used by one goroutine
-// at a time.
+// Recorder writes the counts of [judge.Counters] into the store's [greylist.History], in
+// the background, one batch a minute. It sends a batch again until it is known to be
+// written. Meanwhile it collects for the next batch, which stays small: an hour has some
+// dozens of counts. It is not safe for concurrent use.
 type Recorder struct {
 	store interface {
 		Record(ctx context.Context, h greylist.History) error
@@ -27,25 +26,25 @@ type Recorder struct {
 	clock    *clock.Clock
 	log      *slog.Logger
 
-	hour     int64                       // in which it was last looked; what was counted since belongs to it
-	known    map[judge.Kind]int64        // how many answers there were then
+	hour     int64                       // of the last gather; the next one counts for it
+	known    map[judge.Kind]int64        // the answers at the last gather
 	answered map[greylist.Answered]int64 // for the next batch; Count is zero in the key
 	returned map[greylist.Returned]int64 // for the next batch; Count is zero in the key
 	batch    greylist.History            // to be written; empty if there is none
 	failing  bool                        // the last attempt has failed
 }
 
-// NewRecorder makes a recorder of what the judge answers from now on.
-func NewRecorder(store greylist.Store, tally *judge.Counters, clock *clock.Clock, log *slog.Logger) *Recorder {
-	r := &Recorder{store: store, counters: tally, clock: clock, log: log,
+// NewRecorder makes a recorder of the answers from now on.
+func NewRecorder(store greylist.Store, counters *judge.Counters, clock *clock.Clock, log *slog.Logger) *Recorder {
+	r := &Recorder{store: store, counters: counters, clock: clock, log: log,
 		answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64),
 		batch: greylist.History{Batch: greylist.Batch{Daemon: rand.Text()}}}
 	r.hour, r.known = greylist.HourOf(r.clock.Now()), r.counters.Answers()
 	return r
 }
 
-// Run records once a minute, when a new one begins, so that what it counts
-// belongs to one hour. What comes after the context's end is left to [Recorder.Flush].
+// Run records at the beginning of each minute, so that a batch belongs to one hour,
+// until the context ends. Call [Recorder.Flush] after it for the rest.
 func (r *Recorder) Run(ctx context.Context) {
 	for sleep(ctx, untilNextMinute(r.clock.Now())) {
 		r.Flush(ctx)
@@ -54,8 +53,7 @@ func (r *Recorder) Run(ctx context.Context) {
 
 func untilNextMinute(unix int64) time.Duration { return time.Duration(60-unix%60) * time.Second }
 
-// Flush records what was counted since the last time. The log is told when that
-// begins to fail.
+// Flush records what was counted since the last time. It logs the first failure.
 func (r *Recorder) Flush(ctx context.Context) {
 	r.gather()
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
@@ -73,8 +71,8 @@ func (r *Recorder) Flush(ctx context.Context) {
 	}
 }
 
-// nextBatch makes a batch of what was counted, unless there is one that is not known to
-// be written, and reports whether there is one.
+// nextBatch makes a batch of what was gathered, unless the last one is still to be
+// written, and reports whether there is a batch.
 func (r *Recorder) nextBatch() bool {
 	if r.batch.Empty() {
 		r.batch = historyOf(r.batch.Batch, r.answered, r.returned)
@@ -85,7 +83,7 @@ func (r *Recorder) nextBatch() bool {
 	return !r.batch.Empty()
 }
 
-// gather adds what the tally has counted since the last time to what is to be written.
+// gather adds what was counted since the last gather to the next batch.
 func (r *Recorder) gather() {
 	now := r.counters.Answers()
 	for k, n := range now {
@@ -98,7 +96,7 @@ func (r *Recorder) gather() {
 	r.hour = greylist.HourOf(r.clock.Now())
 }
 
-// historyOf is the history of counts by what they count, whose Count is zero.
+// historyOf makes a batch of counts.
 func historyOf(batch greylist.Batch, answered map[greylist.Answered]int64, returned map[greylist.Returned]int64) (h greylist.History) {
 	for a, n := range answered {
 		a.Count = n

@@ -8,37 +8,35 @@ import (
 )
 
 const (
-	// From nearLimit hundredths of the limit on, the log warns, and what has expired
-	// is removed soon.
+	// nearLimit, in percent of the limit, is where a warning is logged and a sweep begins.
 	nearLimit = 90
 
-	// belowLimit, in hundredths of the limit, is how far the entries are trimmed, so
-	// that it is done now and then.
+	// belowLimit, in percent of the limit, is how far the entries are trimmed.
 	belowLimit = 98
 
-	// limitCheck is how often the entries are counted: so often that a flood adds
-	// little in between.
+	// limitCheck is the interval of counting. It is short, so that a flood adds little
+	// in between.
 	limitCheck = 100 * time.Millisecond
 
-	// retryAfter is when upkeep that has failed is tried again.
+	// retryAfter is the delay after a failure.
 	retryAfter = time.Second
 
-	// trimmedEvery is how often the log is told what was trimmed.
+	// trimmedEvery is the interval of log lines about trimming.
 	trimmedEvery = time.Minute
 )
 
-// rowLimit is what an [Expirer] knows of the row limit from one check to the next.
+// rowLimit is the state of an [Expirer] about the row limit.
 type rowLimit struct {
-	warned  bool      // that the limit is near
-	stuck   bool      // nothing was found to be trimmed, and the log says so
-	trimmed int64     // rows, of which the log was not told yet
-	told    time.Time // when it was
+	warned  bool      // logged that the limit is near
+	stuck   bool      // logged that nothing can be trimmed
+	trimmed int64     // rows that are not logged yet
+	told    time.Time // when they were last logged
 	failing time.Time // since when; zero: it is not
-	logged  bool      // that it fails
+	logged  bool      // logged that it fails
 }
 
-// limitAlarm is for how long the rows may be uncountable, far below the limit as they
-// were, before the log is told.
+// limitAlarm is how long counting may fail before that is logged, if the rows were far
+// below the limit.
 const limitAlarm = time.Minute
 
 // keepBelow makes room until the context ends.
@@ -55,8 +53,8 @@ func (e *Expirer) keepBelow(ctx context.Context) {
 	}
 }
 
-// limitFailed tells the log once that the limit can't be kept: at once where it is
-// near. Far below, a failing count does no harm for a while.
+// limitFailed logs once that the limit can't be kept: near the limit at once, far below
+// after limitAlarm.
 func (e *Expirer) limitFailed(err error) {
 	l := &e.limit
 	if l.failing.IsZero() {
@@ -68,12 +66,10 @@ func (e *Expirer) limitFailed(err error) {
 	}
 }
 
-// MakeRoom keeps the store below MaxRows: however many unknown triplets appear once
-// and never again, what is remembered does not grow without bound. Removed are the
-// newest waiting entries of the networks that hold most of them: those of the flood,
-// and not those that were there before it and will soon be retried. Passed entries
-// stay. It never waits for expiry, which is only told to hurry. It is not called twice
-// at a time.
+// MakeRoom keeps the store below MaxRows during a flood of unknown triplets. It removes
+// the newest waiting entries of the networks that hold most of them: the flood's, rather
+// than older ones that will soon be retried. Passed entries stay. Near the limit it also
+// starts a sweep, but does not wait for it. It is not safe for concurrent use.
 func (e *Expirer) MakeRoom(ctx context.Context) error {
 	store, ok := e.Store.(greylist.Bounded)
 	most, l := int64(0), &e.limit
@@ -98,7 +94,7 @@ func (e *Expirer) MakeRoom(ctx context.Context) error {
 		e.Log.Warn(eventNearLimit, "rows", rows, "max_rows", most)
 		select {
 		case e.soon <- struct{}{}:
-		default: // it hurries already
+		default: // a sweep is due already
 		}
 	}
 	if rows <= most {
@@ -107,7 +103,7 @@ func (e *Expirer) MakeRoom(ctx context.Context) error {
 	return e.trim(ctx, store, rows, most)
 }
 
-// trim trims until there are no more entries than most, as far as it can.
+// trim removes entries until there are no more than most, or nothing can be removed.
 func (e *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most int64) error {
 	l := &e.limit
 	for rows > most && ctx.Err() == nil {
@@ -134,8 +130,7 @@ func (e *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most i
 	return nil
 }
 
-// tellTrimmed tells the log what was trimmed, once a minute: during a flood there is
-// something to be trimmed all the time.
+// tellTrimmed logs, once a minute at most, how many entries were trimmed.
 func (e *Expirer) tellTrimmed(rows, most int64) {
 	l := &e.limit
 	if l.trimmed == 0 || time.Since(l.told) < trimmedEvery {
