@@ -32,6 +32,7 @@ type Set struct {
 
 	lookup        Lookup // nil: nothing is looked up
 	lookupTimeout time.Duration
+	asksDNS       bool // a condition does
 
 	inOrder []rule
 	windows []greylist.Windows // of the ordered rules
@@ -102,8 +103,10 @@ func (s Config) Compile() (*Set, error) {
 		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
 	}
 	var errs []error
+	scope := s.Scope
+	scope.DNS = func(...string) { r.asksDNS = true }
 	for _, rule := range s.Ordered {
-		compiled, err := rule.compile(s.Scope)
+		compiled, err := rule.compile(scope)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("rule %q: %w", rule.Name, err))
 			continue
@@ -202,6 +205,9 @@ func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, err
 	}
 	return nil, nil
 }
+
+// AsksDNS reports whether a rule asks for anything in DNS.
+func (s *Set) AsksDNS() bool { return s.asksDNS }
 
 // Bind sets the lookup of the facts; [Set.Ask] calls it.
 func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.lookup, s.lookupTimeout }

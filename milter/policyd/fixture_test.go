@@ -22,7 +22,7 @@ func build(t testing.TB, changes ...func(*mtatest.Setup)) *mtatest.Fixture {
 	t.Helper()
 	return mtatest.New(t, "policy", func(f *mtatest.Fixture) mtatest.Server {
 		s := New(f.Judge, f.Limiter, slog.New(f.Log))
-		s.messages.now = f.Clock.Now
+		s.messages.now, s.ordinary.now = f.Clock.Now, f.Clock.Now
 		return s
 	}, changes...)
 }

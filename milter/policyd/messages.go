@@ -15,14 +15,16 @@ import (
 // say NOOP a hundred times (smtpd_junk_command_limit).
 const messageLife = 12 * time.Hour
 
-// perMessage is about how many octets a message takes, beside its recipients.
-const perMessage = 400
+// perMessage is about how many octets a message takes with what was looked up for
+// it, beside its recipients.
+const perMessage = 1200
 
 // messages holds what is to be known of a message from one request to the next, by
-// its instance. A policy client may ask about each on another connection. They are
-// those of null senders and probers, with all their recipients or with those that
-// were judged at RCPT: so DATA can tell a message of which nothing waits from one
-// that is not known, because the daemon has been restarted or had no room.
+// its instance: what was looked up, and the recipients that wait for DATA. A policy
+// client may ask about each on another connection. Those of null senders and probers
+// are kept also where all their recipients were judged at RCPT: so DATA can tell a
+// message of which nothing waits from one that is not known, because the daemon has
+// been restarted or had no room.
 type messages struct {
 	now func() time.Time
 	log *slog.Logger

@@ -20,7 +20,8 @@ type Server struct {
 	judge    *judge.Judge
 	limiter  *listen.Limiter
 	log      *slog.Logger
-	messages *messages
+	messages *messages // of senders whose recipients may be deferred to DATA
+	ordinary *messages // of others, where their recipients share anything
 
 	ctx    context.Context // of what requests wait for
 	cancel context.CancelFunc
@@ -31,8 +32,8 @@ type Server struct {
 // New makes a server that asks the judge and lets connections in as the limiter does.
 func New(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{judge: judge, limiter: limiter, log: log, messages: newMessages(time.Now, log),
-		ctx: ctx, cancel: cancel}
+	return &Server{judge: judge, limiter: limiter, log: log, ctx: ctx, cancel: cancel,
+		messages: newMessages(time.Now, log), ordinary: newMessages(time.Now, log)}
 }
 
 // Serve accepts connections until the server is shut down; it then returns nil.
@@ -130,17 +131,33 @@ func (s *Server) action(r *request) string {
 	return dunno
 }
 
-// recipient answers at RCPT. Of senders whose recipients may be deferred to DATA the
-// message is kept.
+// recipient answers at RCPT.
 func (s *Server) recipient(r *request) judge.Answer {
-	if r.instance == "" || !s.judge.Policy().MayWait(r.sender) {
+	kept := s.keptIn(r)
+	if kept == nil {
 		answer, _ := s.judge.Recipient(s.ctx, nil, r.attempt())
 		return answer
 	}
-	m := s.messages.findOrAdd(r)
+	m := kept.findOrAdd(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &s.messages.room, s.limiter.Limits().Recipients, s.log)
+	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &kept.room, s.limiter.Limits().Recipients, s.log)
+}
+
+// keptIn returns where the message of a request is kept; nil if it is not. Messages
+// of which nothing waits for DATA have a room of their own, so that they push out none
+// of the others.
+func (s *Server) keptIn(r *request) *messages {
+	p := s.judge.Policy()
+	switch {
+	case r.instance == "":
+		return nil
+	case p.MayWait(r.sender):
+		return s.messages
+	case p.Rules.AsksDNS():
+		return s.ordinary
+	}
+	return nil
 }
 
 var errUnknownMessage = errors.New("policy: the message is not known, and the request at DATA names no recipient")
