@@ -76,6 +76,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
+	loaded.Lookup.LogTo(d.log)
 	clock := newClock(d.log)
 	judge := judge.New(store, loaded.Policy, d.log, clock)
 	setMemoryLimit(c.Limits.Memory)

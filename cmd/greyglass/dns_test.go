@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"greyglass/e2e/nameserver"
 )
 
@@ -68,10 +70,16 @@ func TestRulesByDNS(t *testing.T) {
 	if n := server.Asked("", ""); n != 0 {
 		t.Errorf("%d DNS queries for rules that ask nothing of DNS", n)
 	}
+	if lines := daemon.find(`"spf"`); len(lines) > 0 {
+		t.Errorf("logged %v, though SPF was not looked up", lines)
+	}
 
 	s.configureRules(more, dnsRules)
 	daemon.reload()
 	expect("192.0.2.1", "ann@example.net", "rule:forged")
+	if line := daemon.wait(`"msg":"decision"`, "rule:forged"); line.str("spf") != "fail" {
+		t.Errorf("logged %v", line)
+	}
 	expect("203.0.113.1", "ann@example.net", "rule:known-provider")
 	expect("203.0.113.7", "ann@example.net", "not-seen-before")
 	if wait := daemon.waitMore(0, `"client":"203.0.113.7"`).str("rule"); wait != "listed" {
@@ -93,6 +101,15 @@ func TestRulesByDNS(t *testing.T) {
 	expect("203.0.113.8", "ann@elsewhere.example", "not-seen-before")
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the answer took %v", took)
+	}
+
+	// That is one line of the log, however many messages wait for it.
+	server.Behave("*", nameserver.Code(dns.RcodeServerFailure))
+	for i := range 10 {
+		expect("203.0.113.8", fmt.Sprintf("ann@%d.example", i), "not-seen-before")
+	}
+	if n := len(daemon.find("DNS fails")); n != 1 {
+		t.Errorf("%d lines in the log say that DNS fails", n)
 	}
 }
 

@@ -134,6 +134,7 @@ func (r *reloader) reload() {
 	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // what it remembers stays
 		loaded.Lookup = r.loaded.Lookup
 	}
+	loaded.Lookup.LogTo(r.log)
 	files, lists := r.files, r.lists
 	r.watch(loaded)
 	r.dropUnused(files)

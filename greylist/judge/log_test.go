@@ -2,9 +2,11 @@ package judge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
+	"greyglass/greylist/rules"
 	"greyglass/sqlstore/memstore"
 )
 
@@ -29,11 +32,21 @@ func TestDecisionLog(t *testing.T) {
 	local.Client = greylist.LocalClient("local")
 	nowhere := stranger
 	nowhere.Client = greylist.ParseClient("unknown host")
+	listed := stranger
+	listed.Recipient = "<sales@example.org>"
+	forged := stranger
+	forged.Sender = "<jane@forged.example>"
 	for _, c := range []struct {
 		name       string
 		a          greylist.Attempt
 		text, json string
 	}{
+		{"greylisted by a rule, which has looked SPF up", listed,
+			"verdict=defer reason=not-seen-before client=192.0.2.7 helo=mx.example.com sender=jane@example.com recipient=sales@example.org wait=3600 rule=sales spf=softfail via=milter took=0.000ms",
+			`"verdict":"defer","reason":"not-seen-before","client":"192.0.2.7","helo":"mx.example.com","sender":"jane@example.com","recipient":"sales@example.org","wait":3600,"rule":"sales","spf":"softfail","via":"milter","took":"0.000ms"`},
+		{"accepted by a rule before SPF was looked up", forged,
+			"verdict=accept reason=rule:forged client=192.0.2.7 helo=mx.example.com sender=jane@forged.example recipient=john@example.org via=milter took=0.000ms",
+			`"verdict":"accept","reason":"rule:forged","client":"192.0.2.7","helo":"mx.example.com","sender":"jane@forged.example","recipient":"john@example.org","via":"milter","took":"0.000ms"`},
 		{"greylisted", full,
 			"verdict=defer reason=not-seen-before client=192.0.2.7 helo=mx.example.com sender=jane@example.com recipient=john@example.org wait=3600 queue_id=4XyZ0 via=milter took=0.000ms",
 			`"verdict":"defer","reason":"not-seen-before","client":"192.0.2.7","helo":"mx.example.com","sender":"jane@example.com","recipient":"john@example.org","wait":3600,"queue_id":"4XyZ0","via":"milter","took":"0.000ms"`},
@@ -50,7 +63,12 @@ func TestDecisionLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // so that nothing takes any time
 				judge := func(handler slog.Handler) {
-					j := New(memstore.New(), newPolicy(t), slog.New(handler), clock.New(time.Now, slog.New(handler)))
+					p := newPolicy(t)
+					p.Rules = mustCompile(t, rules.Config{AcceptLoopback: true, Lookup: softfail{}, LookupTimeout: time.Second, Ordered: []rules.Rule{
+						{Name: "forged", When: `sender_domain == "forged.example"`, Then: greylist.Accept},
+						{Name: "sales", When: `recipient_local == "sales" && spf != "pass"`, Then: rules.Greylist},
+					}})
+					j := New(memstore.New(), p, slog.New(handler), clock.New(time.Now, slog.New(handler)))
 					if _, left := j.Recipient(t.Context(), nil, c.a); left != nil {
 						j.Data(t.Context(), "", []*Pending{left})
 					}
@@ -68,6 +86,19 @@ func TestDecisionLog(t *testing.T) {
 		})
 	}
 }
+
+// softfail is what DNS says of every sender.
+type softfail struct{}
+
+func (softfail) SPF(context.Context, netip.Addr, string, string) rules.SPF {
+	return rules.SPF{Result: rules.SPFSoftFail, Why: "~all"}
+}
+
+func (softfail) Listed(context.Context, netip.Addr, ...string) rules.Listing {
+	return rules.Listing{Status: rules.NotInList}
+}
+
+func (softfail) Dynamic(string, netip.Addr) bool { return false }
 
 func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {

@@ -11,7 +11,6 @@ import (
 
 	"greyglass/cmd/greyglass/internal/lookup"
 	"greyglass/greylist/judge"
-	"greyglass/greylist/rules"
 )
 
 // DefaultFile is the configuration file of an installed Greyglass.
@@ -30,7 +29,7 @@ type Source struct {
 type Loaded struct {
 	Config   *Config
 	Lists    Lists
-	Lookup   rules.Lookup      // asks DNS as Config says
+	Lookup   *lookup.Resolver  // asks DNS as Config says
 	Policy   *judge.Policy     // made of Config, Lists and Lookup
 	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
 	Warnings []Warning         // for the log, a line each

@@ -43,6 +43,7 @@ type Resolver struct {
 	send    func(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error)
 	slots   chan struct{}          // as many as queries are on their way
 	last    atomic.Pointer[string] // the server that answered last
+	outage  outage
 }
 
 // New returns a resolver. Servers must be as [ParseServer] takes them.
@@ -123,6 +124,7 @@ func (r *Resolver) query(q question) (a answer) {
 		}
 		a.expires = r.now().Add(a.ttl)
 		r.cache.put(q.key(), a, a.size(), a.expires)
+		r.outage.note(q, a, r.now())
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
