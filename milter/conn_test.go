@@ -45,7 +45,7 @@ func TestCommandInTime(t *testing.T) {
 		m := h.MTA(t).Greet()
 		time.Sleep(59 * time.Minute)
 		within(t, mtatest.Drip(t, m.Conn, mtatest.Frame(cmdMail, "<"+strings.Repeat("a", 100)+">\x00")), 10*time.Second)
-		if h.Log.Last("a request was begun and not finished in time") == nil {
+		if h.Log.Last("timeout within a request") == nil {
 			t.Errorf("logged %v", h.Log.All(""))
 		}
 	})

@@ -1,9 +1,8 @@
-// Package milter is the milter protocol, by which Sendmail and Postfix ask: it
-// turns frames into attempts, asks the judge, and turns its answers into replies.
-// It has no rule of its own. The policy protocol, by which Postfix and Exim ask,
-// is in package policyd; what both share below the protocol is in package listen,
-// and what both do at DATA in package deferred.
+// Package milter serves the milter protocol of Sendmail and Postfix: it turns frames
+// into attempts, asks the judge, and turns its answers into replies. It has no rule of
+// its own. The policy protocol of Postfix and Exim is in package policyd; the listeners
+// of both are in package listen, and recipients deferred to DATA in package deferred.
 //
-// The path of one recipient is: [listen.Limiter] -> frames (which bytes may reach
-// the protocol library) -> session -> judge.Judge.
+// The path of one recipient is: [listen.Limiter] -> frames (checks what reaches the
+// protocol library) -> session -> judge.Judge.
 package milter

@@ -41,8 +41,8 @@ func badFrame(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))
 }
 
-// frameLimit is the longest frame of the command, in octets. It is checked
-// before memory is taken for the frame.
+// frameLimit returns the longest frame of the command, in octets. It is checked
+// before the frame is allocated.
 func frameLimit(l *listen.Limits, command byte) int {
 	switch command {
 	case cmdConnect, cmdHelo, cmdMail, cmdRcpt:
@@ -54,9 +54,8 @@ func frameLimit(l *listen.Limits, command byte) int {
 	}
 }
 
-// checkFrame refuses a command on which the protocol library would panic, or
-// that no MTA sends. The library reads strings up to a NUL that it takes to be
-// there.
+// checkFrame refuses a command on which the protocol library would panic, or that no
+// MTA sends. The library does not check that a string ends with a NUL.
 func checkFrame(command byte, data []byte) error {
 	switch command {
 	case cmdNegotiate:
@@ -94,15 +93,13 @@ const (
 	familyInet6   = '6'
 )
 
-// badAddress marks, in a connect command that [normalizeConnect] has rewritten,
-// an address for which the library would end the connection. No path of a unix
-// socket begins so.
+// badAddress begins an address that [normalizeConnect] has replaced. No path of a
+// unix socket begins with it.
 const badAddress = "\x01bad:"
 
-// normalizeConnect returns a connect command's data in a form that the library
-// takes: an address that the library cannot parse stands in the
-// place of a unix socket's path. Dropping the connection would leave a session, and
-// the administrator, without an answer.
+// normalizeConnect rewrites a connect command whose address the library cannot parse:
+// it makes it the path of a unix socket. Otherwise the library would close the
+// connection, and the session would have no answer and no line in the log.
 func normalizeConnect(data []byte) []byte {
 	host, rest, _ := bytes.Cut(data, []byte{0})
 	family := rest[0]

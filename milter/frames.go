@@ -19,26 +19,26 @@ func (l frameListener) Accept() (net.Conn, error) {
 	return &frames{Conn: c}, nil
 }
 
-// frames is a connection as the protocol library sees it. The library trusts
-// its peer: an empty frame or a string without an end panics in a goroutine of
-// its own, which ends the process, and a frame's length is allocated as
-// claimed. So frames hands on only whole frames that [checkFrame] has passed. On
-// the way it makes one read of the library's two, and one write of its two.
+// frames is a connection as the protocol library sees it. The library trusts its
+// peer: an empty frame or an unterminated string makes it panic in its own goroutine,
+// which ends the process, and it allocates whatever length a frame claims. So frames
+// passes on only whole frames that [checkFrame] accepts. It also turns the library's
+// two reads and two writes for each frame into one.
 type frames struct {
 	*listen.Conn
-	ready []byte // of the frame being handed on: aliases the buffer, or a normalized copy
-	begun bool   // a first frame was asked for
-	out   []byte // a reply that is not complete yet
+	ready []byte // the rest of the frame being passed on: aliases the buffer, or a normalized copy
+	begun bool   // the library has read
+	out   []byte // an incomplete reply
 }
 
-// Read hands on the bytes of checked frames.
+// Read returns the bytes of checked frames.
 func (f *frames) Read(p []byte) (int, error) {
 	if !f.begun {
 		f.begun = true
 		growStack()
 	}
 	if len(f.ready) == 0 {
-		for f.ready == nil { // until a frame comes that the library is to see
+		for f.ready == nil {
 			frame, err := f.next()
 			if err != nil {
 				return 0, err
@@ -48,14 +48,13 @@ func (f *frames) Read(p []byte) (int, error) {
 	}
 	n := copy(p, f.ready)
 	if f.ready = f.ready[n:]; len(f.ready) == 0 {
-		f.ready = nil // even empty it would keep a long frame's memory
+		f.ready = nil // do not retain a long frame
 	}
 	return n, nil
 }
 
-// next returns the next frame, header and all, once it has come as a whole
-// and was checked; nil if the library need not see it. The error is io.EOF where a
-// session ends in good order.
+// next returns the next checked frame with its header; nil if the library need not see
+// it. The error is io.EOF at the regular end of a session.
 func (f *frames) next() ([]byte, error) {
 	if err := f.Fill(frameHeader); err != nil {
 		return nil, err
@@ -102,8 +101,7 @@ func (f *frames) next() ([]byte, error) {
 	return frame, nil
 }
 
-// Write sends a frame once it is complete: the library writes its header and
-// its data apart, and a peer that waits would get them in two packets.
+// Write sends a frame once it is complete: the library writes header and data apart.
 func (f *frames) Write(p []byte) (int, error) {
 	f.out = append(f.out, p...)
 	if len(f.out) < frameHeader || uint64(len(f.out)) < frameHeader+uint64(binary.BigEndian.Uint32(f.out)) {
@@ -117,14 +115,13 @@ func (f *frames) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The library's deadlines are not wanted: one second to negotiate is too little
-// on a loaded machine, and one for each frame costs more than it gives.
+// The library's deadlines are ignored: its one second to negotiate is too short on a
+// loaded machine, and [listen.Conn] sets deadlines more cheaply.
 func (f *frames) SetReadDeadline(time.Time) error  { return nil }
 func (f *frames) SetWriteDeadline(time.Time) error { return nil }
 
-// growStack gives the goroutine, which is a session's, at once the stack that it
-// is going to need: growing it by and by, each time with more on it that must be
-// moved, takes as much as a twelfth of a connection's time.
+// growStack grows the goroutine's stack to what a session needs. Growing it step by
+// step, with a copy each time, takes up to a twelfth of a connection's time.
 //
 //go:noinline
 func growStack() {

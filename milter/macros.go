@@ -10,7 +10,7 @@ import (
 // macroVerify is "OK" for a verified certificate. Only Sendmail has it.
 const macroVerify milter.MacroName = "{verify}"
 
-// macroClientResolve is "OK" for a client whose name leads back to its address. Only
+// macroClientResolve is "OK" for a client whose name is forward-confirmed. Only
 // Sendmail has it.
 const macroClientResolve milter.MacroName = "{client_resolve}"
 
@@ -28,12 +28,13 @@ var macrosRead = map[milter.MacroStage][]milter.MacroName{
 // macroNames are the names of all of these.
 var macroNames = []milter.MacroName{milter.MacroMTAVersion, macroClientResolve, milter.MacroQueueId, milter.MacroAuthAuthen, macroVerify, milter.MacroCertSubject}
 
-// maxMacro is how many octets of a macro's value are kept. A queue ID has fewer
-// than 64; of the others only the beginning matters, or whether they are empty.
+// maxMacro is how many octets of a macro's value are kept. A queue ID has fewer than
+// 64; of the others only the beginning is read.
 const maxMacro = 255
 
-// keepMacros makes of a frame of macros one of those that sessions read, each once
-// and not too long: the library keeps all that it gets until the stage comes again. It returns nil at a stage at which no session reads any.
+// keepMacros reduces a frame of macros to those that sessions read, each once and cut to
+// maxMacro, because the library keeps all it gets. It returns nil for a stage at which no
+// session reads any.
 func keepMacros(frame []byte) []byte {
 	data := frame[frameHeader+1:]
 	switch data[0] {

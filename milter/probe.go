@@ -21,14 +21,14 @@ type ProbeAnswer struct {
 	Stage   string // the SMTP command that was answered: "RCPT" or "DATA"
 }
 
-// Probe asks the milter at an address about a recipient, as an MTA would. It is
-// a real attempt, and is remembered like any other. Only the client, the HELO
-// name and the envelope of the attempt are used.
+// Probe asks the milter at an address about a recipient, as an MTA does. It is a real
+// attempt, which the daemon stores. Only the client, the HELO name and the envelope of
+// the attempt are used.
 func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAnswer, error) {
-	const patience = 30 * time.Second // that of Postfix, milter_command_timeout
-	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > patience {
+	const timeout = 30 * time.Second // Postfix's milter_command_timeout
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > timeout {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	if to.Network == "systemd" {
@@ -38,7 +38,7 @@ func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAns
 	defer dialer.stop()
 	client := milter.NewClient(to.Network, to.Addr,
 		milter.WithDialer(dialer),
-		milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience),
+		milter.WithReadTimeout(timeout), milter.WithWriteTimeout(timeout),
 		milter.WithActions(milter.OptSetMacros), milter.WithoutDefaultMacros())
 	session, err := client.Session(milter.NewMacroBag())
 	if err != nil {
@@ -52,7 +52,7 @@ func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAns
 	return answer, nil
 }
 
-// because is the error, or why the connection was closed under it.
+// because returns the context's error if the context has ended, else err.
 func because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -60,7 +60,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// converse goes through one message up to the verdict, and takes it back.
+// converse sends the commands of one message up to the verdict, then ABORT.
 func converse(s *milter.ClientSession, a greylist.Attempt) (ProbeAnswer, error) {
 	family, text := milter.FamilyUnknown, ""
 	if addr, ok := a.Client.Addr(); ok {
@@ -99,12 +99,12 @@ func converse(s *milter.ClientSession, a greylist.Attempt) (ProbeAnswer, error) 
 			break
 		}
 	}
-	_ = s.Abort(nil) // the answer is there; what becomes of the session does not matter
+	_ = s.Abort(nil) // after the answer, an error does not matter
 	return answer, nil
 }
 
-// contextDialer dials under a context, whose end also closes the connection: the
-// library sets and clears deadlines of its own.
+// contextDialer closes the connection when the context ends, because the library sets
+// its own deadlines.
 type contextDialer struct {
 	ctx     context.Context
 	release func() bool
@@ -119,7 +119,7 @@ func (d *contextDialer) Dial(network, addr string) (net.Conn, error) {
 	return c, err
 }
 
-// stop lets go of the context.
+// stop detaches the connection from the context.
 func (d *contextDialer) stop() {
 	if d.release != nil {
 		d.release()

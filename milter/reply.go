@@ -10,20 +10,19 @@ import (
 	"greyglass/greylist/judge"
 )
 
-// replies turn answers into the protocol's words. The library takes a fifth of
-// a deferred transaction's time, and nine tenths of its memory, to put a reply
-// together; since the same few come again and again, they are kept.
+// replies turns answers into responses, and caches them: making one takes a fifth of a
+// deferred transaction's time, and nine tenths of its memory.
 type replies struct {
 	mu   sync.RWMutex
 	made map[greylist.Reply]*milter.Response
 }
 
-// maxReplies bounds how many are kept: {wait} alone makes some 120 of one reply.
+// maxReplies bounds the cache: {wait} makes some 120 responses of one reply.
 const maxReplies = 1000
 
 func newReplies() *replies { return &replies{made: make(map[greylist.Reply]*milter.Response)} }
 
-// respond never says "accept": see [session.RcptTo].
+// respond never answers "accept"; see [session.RcptTo].
 func (r *replies) respond(a judge.Answer) (*milter.Response, error) {
 	if a.Verdict == greylist.Accept {
 		return milter.RespContinue, nil

@@ -20,10 +20,10 @@ type Server struct {
 	limiter *listen.Limiter
 	set     listen.Set
 	server  *milter.Server
-	cancel  context.CancelFunc // of what sessions wait for
+	cancel  context.CancelFunc // of the sessions' context
 }
 
-// NewServer makes a server that asks the judge, and lets connections in as the limiter does.
+// NewServer makes a server.
 func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server {
 	adoptLibraryLog(log)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -40,13 +40,12 @@ func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *S
 	return &Server{limiter: limiter, server: milter.NewServer(options...), cancel: cancel}
 }
 
-// wanted are the steps that are of no use here, and the commands whose answer
-// is always "continue": an MTA that is told so does not wait for it.
+// wanted are the steps that are not used, and the commands that are always answered by
+// "continue", for which the MTA then does not wait.
 const wanted = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
 	milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoMailReply
 
-// negotiate takes what the MTA offers and asks for nothing else, so that old
-// ones are served too.
+// negotiate asks only for what the MTA offers, so that old MTAs are served, too.
 func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol, _ milter.OptProtocol, _ milter.DataSize) (uint32, milter.OptAction, milter.OptProtocol, milter.DataSize, error) {
 	if mtaVersion < 2 {
 		return 0, 0, 0, 0, fmt.Errorf("milter: protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
@@ -55,8 +54,8 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 	return version, mtaActions & milter.OptSetMacros, mtaProtocol & wanted, milter.DataSize64K, nil
 }
 
-// Serve accepts connections until the server is shut down; it then returns nil.
-// It may be called for several listeners at the same time, and closes them.
+// Serve accepts connections until the server is shut down, and then returns nil. It may
+// be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
 	listener := frameListener{s.limiter.Listener(l)}
 	defer listener.Close()
@@ -71,18 +70,18 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Shutdown closes the listeners, answers every command that was received, gives
-// sessions until grace to send more, and returns when all have ended. When the
-// context ends it closes those that remain, and returns its error.
+// Shutdown closes the listeners, serves the sessions for the grace period, answers every
+// command that was received by then, and returns when all have ended. When the context
+// ends it closes the rest, and returns the context's error.
 //
-// The library is told last: once it knows, it hangs up on a connection that was
-// accepted only now, and on one that begins another SMTP session.
+// The library's server is closed last, because it then closes connections that were
+// just accepted, and those that begin another SMTP session.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.server.Close()
 	defer s.cancel()
 	s.set.Close()
 	s.limiter.Drain(time.Now().Add(grace))
-	s.set.Serving.Wait() // afterwards all that were accepted are counted by the limiter
+	s.set.Serving.Wait() // then the limiter counts all accepted connections
 	if err := s.limiter.Wait(ctx); err != nil {
 		s.limiter.CloseAll()
 		return fmt.Errorf("milter: shutdown: %w", err)
@@ -92,13 +91,12 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 
 var libraryLog sync.Once
 
-// adoptLibraryLog sends what the library says, which is about single peers and
-// of use only to a developer, to the log at level debug. The library has one
-// place for all servers.
+// adoptLibraryLog sends the library's warnings to the log at level debug. They are of
+// use to developers only. The library has one log for all servers.
 func adoptLibraryLog(log *slog.Logger) {
 	libraryLog.Do(func() {
 		milter.LogWarning = func(format string, v ...any) {
-			log.Debug("milter library", "message", fmt.Sprintf(format, v...))
+			log.Debug(eventLibrary, "message", fmt.Sprintf(format, v...))
 		}
 	})
 }

@@ -28,17 +28,17 @@ type session struct {
 
 	// Of the SMTP session; NewConnection clears it.
 	client      greylist.Client
-	clientName  string // empty if the MTA has found none
+	clientName  string // forward-confirmed, or empty
 	helo        string
 	postfix     bool // the MTA is Postfix, see verifiedTLS
 	certificate bool // verified, as HELO had it
 
 	// Of the message; MailFrom clears it.
 	message message
-	aborted bool // by the MTA; or, if a RCPT follows, by a guess of the library's, and the message goes on
+	aborted bool // the library called Abort; if a RCPT follows, the message goes on
 }
 
-// message is what a session knows of the message that is being offered.
+// message is the state of the current message.
 type message struct {
 	sender        string
 	authenticated bool
@@ -56,7 +56,7 @@ func (s *session) NewConnection(milter.Modifier) error {
 	return nil
 }
 
-// Connect notes who is at the other end of the MTA.
+// Connect stores the client's address and name.
 func (s *session) Connect(host, family string, _ uint16, addr string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
 	switch family {
@@ -76,10 +76,9 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 	return milter.RespContinue, nil
 }
 
-// confirmed returns the client's name if the MTA has found that it leads back to the
-// client's address. Postfix says "unknown" of any other (its MILTER_README); Sendmail
-// gives the name of the reverse look-up in any case, and says by {client_resolve}
-// what it is worth (op.me, section 5.1.1.2).
+// confirmed returns the client's name if the MTA has forward-confirmed it. Postfix
+// passes "unknown" otherwise (MILTER_README); Sendmail passes the name of the reverse
+// look-up in any case, and the result in {client_resolve} (op.me, section 5.1.1.2).
 func (s *session) confirmed(host string, m milter.Modifier) string {
 	if s.postfix && host != "unknown" || !s.postfix && m.Get(macroClientResolve) == "OK" {
 		return host
@@ -87,7 +86,7 @@ func (s *session) confirmed(host string, m milter.Modifier) string {
 	return ""
 }
 
-// Helo notes the name; it comes again after STARTTLS.
+// Helo stores the name. It is called again after STARTTLS.
 func (s *session) Helo(name string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
 	s.helo = name
@@ -107,8 +106,8 @@ func (s *session) MailFrom(from, _ string, m milter.Modifier) (resp *milter.Resp
 	return milter.RespContinue, nil
 }
 
-// RcptTo judges a recipient. It never answers "accept", after which Postfix
-// would ask about no further recipient of the message.
+// RcptTo judges a recipient. It never answers "accept", after which Postfix would send
+// no further recipient of the message.
 func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
 	s.aborted = false
@@ -132,7 +131,7 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
 	return s.judgeDeferred(m)
 }
 
-// EndOfMessage judges them for an MTA whose protocol has no DATA step.
+// EndOfMessage judges them if the MTA's protocol version has no DATA step.
 func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
 	return s.judgeDeferred(m)
@@ -149,7 +148,7 @@ func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {
 	return milter.RespContinue, nil
 }
 
-// begin forgets the message before, and begins another.
+// begin replaces the current message.
 func (s *session) begin(m message) {
 	s.message.deferred.Release(s.room)
 	s.message, s.aborted = m, false
@@ -158,18 +157,17 @@ func (s *session) begin(m message) {
 // Cleanup ends the session.
 func (s *session) Cleanup(milter.Modifier) { s.begin(message{}) }
 
-// Abort ends a message, not the session. The library calls it also where a RCPT
-// follows DATA, which another filter or the MTA itself has refused, or we have.
+// Abort ends a message, not the session. The library also calls it when a RCPT follows
+// a DATA that was refused.
 func (s *session) Abort(milter.Modifier) error {
 	s.aborted = true
 	return nil
 }
 
-// verifiedTLS reports whether the macros of HELO or MAIL say that the client
-// showed a certificate which the MTA verified. Sendmail says so by {verify}=OK
-// alone, and sends the subject of any certificate; Postfix sends the subject of
-// a verified one only, and no {verify} (Sendmail's op.me, section 5.1.1.3;
-// Postfix's MILTER_README).
+// verifiedTLS reports whether the MTA has verified the client's certificate, by the
+// macros of HELO or MAIL. Sendmail sends {verify}=OK then, and the subject of any
+// certificate (op.me, section 5.1.1.3); Postfix sends no {verify}, and the subject only
+// of a verified certificate (MILTER_README).
 func (s *session) verifiedTLS(m milter.Modifier) bool {
 	if verify, ok := m.GetEx(macroVerify); ok {
 		return verify == "OK"
@@ -177,11 +175,11 @@ func (s *session) verifiedTLS(m milter.Modifier) bool {
 	return s.postfix && m.Get(milter.MacroCertSubject) != ""
 }
 
-// rescue turns a panic of a callback into the end of its session alone.
+// rescue turns a panic of a callback into an error, which ends the session.
 func (s *session) rescue(err *error) {
 	if r := recover(); r != nil {
 		s.limiter.Panicked()
-		s.log.Error("panic in a milter session; this is a bug, please report it", "panic", r, "stack", string(debug.Stack()))
+		s.log.Error(eventPanic, "panic", r, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("milter: panic: %v", r)
 	}
 }

@@ -1,5 +1,5 @@
-// Package deferred is what both front ends keep of a message between RCPT and DATA:
-// the recipients that are deferred to DATA, and what DATA was answered.
+// Package deferred keeps, for both front ends, the recipients of a message that are
+// deferred to DATA, and the answer at DATA.
 package deferred
 
 import (
@@ -11,16 +11,16 @@ import (
 	"greyglass/greylist/judge"
 )
 
-// Message is one message. Its zero value has no recipients yet.
+// Message is one message. The zero value has no recipients.
 type Message struct {
 	waiting []*judge.Pending
 	octets  int64
-	full    bool         // more recipients were offered than are kept
-	refusal judge.Answer // what DATA was answered, if it was refused
+	full    bool         // a recipient was refused at the limit
+	refusal judge.Answer // the answer at DATA, if it was a refusal
 }
 
-// Recipient answers a recipient at RCPT, and keeps it if it is deferred to DATA. Where
-// no more are kept it is refused for now or, if the greylist only observes, judged.
+// Recipient answers a recipient at RCPT, and keeps it if it is deferred to DATA. At the
+// limit the recipient is refused for now or, in observe mode, judged at once.
 func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Message, a greylist.Attempt, room *Room, limit int, log *slog.Logger) judge.Answer {
 	answer, pending := j.Recipient(ctx, facts, a)
 	if pending == nil {
@@ -41,8 +41,7 @@ func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Me
 }
 
 // Data judges, at DATA, the recipients that are kept. A client that was refused may
-// ask again without a new message (Postfix keeps the one it has), and gets the same
-// answer.
+// send DATA again for the same message, and gets the same answer.
 func (m *Message) Data(ctx context.Context, j *judge.Judge, queueID string, room *Room) judge.Answer {
 	if len(m.waiting) > 0 {
 		m.refusal = worse(m.refusal, j.Data(ctx, queueID, m.waiting))
@@ -51,7 +50,7 @@ func (m *Message) Data(ctx context.Context, j *judge.Judge, queueID string, room
 	return m.refusal
 }
 
-// Answered notes what DATA was answered for a message that was not kept.
+// Answered stores the answer at DATA for a message that was not kept.
 func (m *Message) Answered(a judge.Answer) { m.refusal = worse(m.refusal, a) }
 
 // Release forgets the recipients that are kept.
@@ -60,10 +59,10 @@ func (m *Message) Release(room *Room) {
 	m.waiting, m.octets = nil, 0
 }
 
-// Octets is about how much memory the recipients take that are kept.
+// Octets returns about how much memory the kept recipients take.
 func (m *Message) Octets() int64 { return m.octets }
 
-const perRecipient = 300 // octets, beside its strings
+const perRecipient = 300 // octets, without its strings
 
 func (m *Message) keep(p *judge.Pending, room *Room) {
 	octets := int64(perRecipient + len(p.Attempt.Recipient))
@@ -71,7 +70,7 @@ func (m *Message) keep(p *judge.Pending, room *Room) {
 	if len(m.waiting) > 0 {
 		first = m.waiting[0].Attempt
 	}
-	// Recipients of one message have the rest in common: it is kept once.
+	// Recipients of one message share these strings.
 	for _, s := range []struct {
 		own   *string
 		first string
@@ -87,17 +86,17 @@ func (m *Message) keep(p *judge.Pending, room *Room) {
 	room.used.Add(octets)
 }
 
-// Room bounds the memory of all messages of a front end together.
+// Room is the memory budget of all messages of a front end together.
 type Room struct{ used atomic.Int64 }
 
-// MaxRoom is how much there is, in octets.
+// MaxRoom is the budget, in octets.
 const MaxRoom = 16 << 20
 
-// Used is how much of it is taken.
+// Used returns how much of the budget is used.
 func (r *Room) Used() int64 { return r.used.Load() }
 
-// limit returns how many recipients a message may have, of the configured number.
-// The less room there is, the fewer: bounces and callouts have one.
+// limit returns how many recipients a message may have: the configured number, and
+// fewer when memory is short. Bounces and callouts usually have one.
 func (r *Room) limit(configured int) int {
 	switch used := r.Used(); {
 	case used < MaxRoom/2:
@@ -110,26 +109,27 @@ func (r *Room) limit(configured int) int {
 	return 0
 }
 
-// tooManyRecipients is the answer to recipients that are not kept; the reply is the
-// one that RFC 5321, section 4.5.3.1.10, has for it.
+// tooManyRecipients is the answer at the limit (RFC 5321, section 4.5.3.1.10).
 var tooManyRecipients = judge.Answer{
 	Verdict: greylist.Defer,
 	Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
 }
 
-// warnTooMany logs, once a message, the first recipient that is not kept.
+// eventTooMany is logged once a message.
+const eventTooMany = "recipient limit reached (limits.recipients): the message has more recipients that are deferred to DATA; refusing further ones for now"
+
 func warnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *judge.Policy) {
-	log.Warn("recipient limit reached (limits.recipients): the message has more recipients that are deferred to DATA; refusing further ones for now",
+	log.Warn(eventTooMany,
 		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)
 }
 
-// Refuses reports whether the answer is no Accept.
+// Refuses reports whether the answer is Defer or Deny.
 func Refuses(a judge.Answer) bool {
 	return a.Verdict == greylist.Defer || a.Verdict == greylist.Deny
 }
 
-// worse returns the answer that holds for a message which has got both: a refusal
-// rather than none, of two the one with the longer wait.
+// worse returns the refusal of two answers; of two refusals the one with the longer
+// wait.
 func worse(a, b judge.Answer) judge.Answer {
 	if Refuses(b) && (!Refuses(a) || b.Wait > a.Wait) {
 		return b

@@ -9,7 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// passed are the sockets that systemd passed to the process, by name
+// passed returns the sockets that systemd passed to the process, by name
 // (sd_listen_fds(3), FileDescriptorName= in systemd.socket(5)).
 var passed = sync.OnceValues(activation.ListenersWithNames)
 
@@ -42,8 +42,8 @@ func passedNamed(a Address) (net.Listener, error) {
 	}
 }
 
-// passedAt returns the socket that was passed and listens at an address, with
-// the permissions that are configured. It is nil if there is none.
+// passedAt returns the passed socket that listens at an address, with the configured
+// permissions; nil if there is none.
 func passedAt(a Address, owner SocketOwner) (net.Listener, error) {
 	byName, err := passed()
 	if err != nil {
@@ -76,8 +76,8 @@ func listensAt(l net.Listener, a Address) bool {
 	return err == nil && l.Addr().Network() == "tcp" && l.Addr().String() == wanted.String()
 }
 
-// Unused returns the addresses of the sockets that systemd passed and that are
-// not in use: a client that connects there gets no answer.
+// Unused returns the addresses of passed sockets that no listener uses: a client that
+// connects there gets no answer.
 func Unused() (addresses []string) {
 	byName, _ := passed() // Listen has returned its error
 	inUseMu.Lock()

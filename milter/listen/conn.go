@@ -10,56 +10,56 @@ import (
 	"time"
 )
 
-// Conn is a connection that the limiter let in. It reads into a buffer and keeps
-// the deadlines: a peer must send a first request, must finish what it has
-// begun, and must not be idle for ever. When the daemon shuts down, what the
-// peer has sent is still read.
+// Conn is a connection that the limiter has admitted. It buffers reads and sets the
+// deadlines: for the first request, for the rest of a request, and for idle time. In a
+// drain it still reads what the peer has sent.
 type Conn struct {
 	net.Conn
 	limiter *Limiter
 	source  source
 
-	active  atomic.Int64 // when it was admitted, or last sent a request; Unix nanoseconds
-	asked   atomic.Bool  // the peer has sent a first request
+	active  atomic.Int64 // time of the last request, or of the admission; Unix nanoseconds
+	asked   atomic.Bool  // the peer has sent a request
 	message atomic.Bool  // see InMessage
 
-	// Reading, by the session's goroutine alone.
+	// Used by the session's goroutine only.
 	buf      []byte
 	pos, end int       // buf[pos:end] is read and not taken yet
-	due      time.Time // when the request that has begun must be whole; zero if none has begun
-	drained  bool      // nothing was there to read after the drain began
+	due      time.Time // deadline of a request that has begun; zero if none has
+	drained  bool      // nothing was left to read after drainAt
 
-	writeDeadline time.Time // as set, by the session's goroutine alone
+	writeDeadline time.Time // used by the session's goroutine only
 
 	mu           sync.Mutex
-	readDeadline time.Time // as set
-	drainAt      time.Time // no read goes on beyond this, if set
+	readDeadline time.Time
+	drainAt      time.Time // the end of the grace period; zero if there is no drain
 	closed       bool
 }
 
 const (
 	readBuffer = 2048 // octets
 
-	// IdleSlack is how much longer an idle connection may live, so that its deadline is
-	// moved only now and then: moving it costs as much as a fifth of a read.
+	// IdleSlack is how much longer than its limit a connection may be idle. It saves
+	// setting the deadline before each read, which costs up to a fifth of a read.
 	IdleSlack = time.Minute
 
 	// WriteTimeout is how long a peer may take to read a reply.
 	WriteTimeout = 20 * time.Second
 
-	// DrainTime is how long after the beginning of a drain what a peer has sent
-	// is still read, so that no command that was received goes unanswered.
+	// DrainTime is how long requests that a peer has sent are still read after the
+	// grace period, so that each is answered.
 	DrainTime = time.Second
 	drainStep = DrainTime / 20
 )
 
-// Limits returns the limits that hold.
+// Limits returns the current limits.
 func (c *Conn) Limits() *Limits { return c.limiter.Limits() }
 
-// Buffered returns what is read and not taken yet. The next read overwrites it.
+// Buffered returns the octets that are read and not taken. The next read overwrites
+// them.
 func (c *Conn) Buffered() []byte { return c.buf[c.pos:c.end] }
 
-// Take returns the next n octets, which are buffered, and counts as a whole request.
+// Take takes n buffered octets, a whole request.
 func (c *Conn) Take(n int) []byte {
 	taken := c.buf[c.pos : c.pos+n]
 	c.pos += n
@@ -71,37 +71,37 @@ func (c *Conn) Take(n int) []byte {
 	return taken
 }
 
-// Asked reports whether the peer has sent a first request.
+// Asked reports whether the peer has sent a request.
 func (c *Conn) Asked() bool { return c.asked.Load() }
 
-// InMessage notes whether the connection is in a message: what it was told of the
-// message's recipients would be lost with it.
+// InMessage sets whether the connection is in a message, whose deferred recipients
+// would be lost with it.
 func (c *Conn) InMessage(in bool) {
 	if c.message.Load() != in {
 		c.message.Store(in)
 	}
 }
 
-// precedence says which connections give way first at a limit; of equal ones, that
-// which has been idle longest.
+// precedence says which connections are closed first at a limit; of equal ones, the
+// one that has been idle longest.
 type precedence int
 
 const (
-	busy        precedence = iota // does not give way
-	longIdle                      // is in a message, and idle for longer than clients take for a command
-	idle                          // has no message
-	withoutWord                   // has sent no request
+	busy      precedence = iota // is not closed
+	longIdle                    // is in a message, and idle for longer than clients take for a command
+	idle                        // is in no message
+	noRequest                   // has sent no request
 )
 
-// longIdleAfter is how long a client may take for a command, and some more (RFC
-// 5321, section 4.5.3.2: 5 minutes). After DATA it may take longer, but by then the
-// message is judged.
+// longIdleAfter is longer than the 5 minutes that a client may take for a command (RFC
+// 5321, section 4.5.3.2). After DATA it may take longer, but then the message is judged
+// already.
 const longIdleAfter = 10 * time.Minute
 
 func (c *Conn) precedence(now time.Time) precedence {
 	switch {
 	case !c.asked.Load():
-		return withoutWord
+		return noRequest
 	case !c.message.Load():
 		return idle
 	case now.UnixNano()-c.active.Load() > int64(longIdleAfter):
@@ -110,8 +110,8 @@ func (c *Conn) precedence(now time.Time) precedence {
 	return busy
 }
 
-// Fill reads until n octets are buffered. Its error is io.EOF where the
-// connection ends in good order, or was closed with a line in the log.
+// Fill reads until n octets are buffered. The error is io.EOF at the regular end of
+// the connection, and after an end that is logged.
 func (c *Conn) Fill(n int) error {
 	if c.end-c.pos >= n {
 		return nil
@@ -124,7 +124,7 @@ func (c *Conn) Fill(n int) error {
 		c.buf = append(make([]byte, 0, max(n, 2*len(c.buf))), c.buf[:c.end]...)
 		c.buf = c.buf[:cap(c.buf)]
 	} else if c.end == 0 && len(c.buf) > 2*readBuffer {
-		c.buf = make([]byte, readBuffer) // one long request must not cost memory for hours
+		c.buf = make([]byte, readBuffer) // do not retain the memory of one long request
 	}
 	for c.end < n {
 		if !c.setReadDeadline() {
@@ -143,8 +143,8 @@ func (c *Conn) Fill(n int) error {
 	return nil
 }
 
-// setReadDeadline sets the deadline of the next read. It returns false if the
-// daemon shuts down and the connection, on which nothing has begun, is to end.
+// setReadDeadline sets the deadline of the next read. It returns false if the drain is
+// over and no request has begun.
 func (c *Conn) setReadDeadline() bool {
 	limits := c.Limits()
 	c.mu.Lock()
@@ -158,7 +158,7 @@ func (c *Conn) setReadDeadline() bool {
 			until = now.Add(limits.Idle + slack)
 		}
 	} else {
-		if c.due.IsZero() { // one deadline for the whole request, however slowly its octets drip
+		if c.due.IsZero() { // one deadline for the whole request
 			c.due = now.Add(limits.Command)
 			if !c.asked.Load() {
 				c.due = now.Add(limits.Negotiation)
@@ -172,7 +172,7 @@ func (c *Conn) setReadDeadline() bool {
 			until = c.drainAt
 		case since >= DrainTime && c.end == c.pos && c.drained:
 			return false
-		default: // what has been sent by now is still read
+		default: // read what has been sent by now
 			c.drained = c.drained || since >= DrainTime
 			if until.Sub(now) > drainStep {
 				until = now.Add(drainStep)
@@ -186,8 +186,8 @@ func (c *Conn) setReadDeadline() bool {
 	return true
 }
 
-// readAgain reports, once, whether a read failed only because a drain began. One
-// more read finds what had come by then.
+// readAgain reports, once, whether a read failed only because of a drain. One more
+// read then gets what the peer had sent by then.
 func (c *Conn) readAgain(err error) bool {
 	if c.drained || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -198,7 +198,7 @@ func (c *Conn) readAgain(err error) bool {
 	return c.drained
 }
 
-// readError says what a failed read means.
+// readError logs and translates the error of a read.
 func (c *Conn) readError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -216,14 +216,14 @@ func (c *Conn) readError(err error) error {
 	return err
 }
 
-// ProtocolError logs why the peer is not served any longer, and returns io.EOF.
+// ProtocolError logs and counts a protocol error, and returns io.EOF.
 func (c *Conn) ProtocolError(err error) error {
 	c.limiter.counters.malformed.Add(1)
 	c.limiter.log.protocolError(c, err)
 	return io.EOF
 }
 
-// Peer names the other end, or where it has no name the socket that it came by.
+// Peer returns the peer's address or, if it has none, that of the listening socket.
 func (c *Conn) Peer() string {
 	if a := c.RemoteAddr(); a != nil && a.String() != "" && a.String() != "@" {
 		return a.String()
@@ -231,8 +231,8 @@ func (c *Conn) Peer() string {
 	return c.LocalAddr().String()
 }
 
-// drain lets what has been received be answered, and ends the connection at the
-// given time, or when the peer has nothing more to send.
+// drain ends the connection at the given time, or earlier if the peer closes it.
+// Requests that were received by then are answered.
 func (c *Conn) drain(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

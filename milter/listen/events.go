@@ -2,7 +2,7 @@ package listen
 
 import "log/slog"
 
-// events is the wording of what this package logs.
+// events logs the events of this package.
 type events struct {
 	*slog.Logger
 	via slog.Attr
@@ -13,7 +13,7 @@ func (l events) timeout(c *Conn) {
 	case !c.asked.Load():
 		l.Warn("connection closed: no request came in time; is this a mail server?", l.via, peer)
 	case c.end > c.pos:
-		l.Warn("connection closed: a request was begun and not finished in time", l.via, peer)
+		l.Warn("connection closed: timeout within a request", l.via, peer)
 	default:
 		l.Info("connection closed: idle for too long", l.via, peer)
 	}
@@ -24,7 +24,7 @@ func (l events) protocolError(c *Conn, err error) {
 }
 
 func (l events) limitReached(key string, connections int, c *Conn) {
-	l.Warn("connection limit reached; closing the connection that has been idle longest without a message, or refusing the new one",
+	l.Warn("connection limit reached; closing the oldest idle connection, or refusing the new one",
 		l.via, "limit", key, "connections", connections, "peer", c.Peer())
 }
 

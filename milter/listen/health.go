@@ -7,11 +7,9 @@ import (
 	"time"
 )
 
-// CheckHealth reports whether the server that listens at an address is alive:
-// that it answers the request, or closes the connection because it has too many.
-// The error says that it did not before the context ended, or that nothing
-// listens there. The request is one that is answered without judging, logging or
-// remembering anything.
+// CheckHealth reports whether the server at an address is alive: it must answer the
+// request or close the connection before the context ends. The request must be one that
+// is answered without judging or logging.
 func CheckHealth(ctx context.Context, at net.Addr, request, goodbye string) error {
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, at.Network(), at.String())
@@ -20,7 +18,7 @@ func CheckHealth(ctx context.Context, at net.Addr, request, goodbye string) erro
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
-	// An error of writing or reading is the other side's answer, unless the time is up.
+	// An error of writing or reading counts as an answer, unless the time is up.
 	_, _ = c.Write([]byte(request))
 	var answer [512]byte
 	_, _ = c.Read(answer[:])

@@ -12,8 +12,8 @@ import (
 )
 
 // Limiter bounds the connections of one front end, over all of its listeners. At a
-// limit, another connection gives way (see [Conn.precedence]), so that peers who
-// only hold connections cannot lock an MTA out; if none does, the new one is refused.
+// limit it closes another connection (see [Conn.precedence]), so that peers that only
+// hold connections open cannot lock an MTA out; if all are busy, it refuses the new one.
 type Limiter struct {
 	via    string // the front end: "milter" or "policy"
 	limits atomic.Pointer[Limits]
@@ -21,9 +21,9 @@ type Limiter struct {
 
 	mu       sync.Mutex
 	conns    map[*Conn]bool
-	from     map[source]int // how many there are, by where they come from
+	from     map[source]int // number of connections
 	drainAt  time.Time
-	warned   bool // that a limit is reached
+	warned   bool // logged that a limit is reached
 	counters counters
 }
 
@@ -37,16 +37,16 @@ func NewLimiter(via string, limits Limits, log *slog.Logger) *Limiter {
 // Via returns the name of the front end.
 func (l *Limiter) Via() string { return l.via }
 
-// SetLimits makes the limits hold from now on, for present connections too.
+// SetLimits sets the limits, also for present connections.
 func (l *Limiter) SetLimits(limits Limits) {
 	limits = limits.OrDefaults()
 	l.limits.Store(&limits)
 }
 
-// Limits returns the limits that hold. They must not be changed.
+// Limits returns the current limits. They must not be changed.
 func (l *Limiter) Limits() *Limits { return l.limits.Load() }
 
-// Admit lets a connection in, or returns nil if there is no room for it.
+// Admit admits a connection, or returns nil if it is refused at a limit.
 func (l *Limiter) Admit(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, limiter: l, source: sourceOf(nc), buf: make([]byte, readBuffer)}
 	c.active.Store(time.Now().UnixNano())
@@ -56,15 +56,15 @@ func (l *Limiter) Admit(nc net.Conn) *Conn {
 			l.warned = true
 			l.log.limitReached(key, len(l.conns), c)
 		}
-		giving := l.givesWay(c.source, key)
-		if giving == nil {
+		victim := l.victim(c.source, key)
+		if victim == nil {
 			l.mu.Unlock()
 			l.counters.refused.Add(1)
 			return nil
 		}
-		l.forget(giving)
+		l.forget(victim)
 		l.counters.displaced.Add(1)
-		defer giving.Close()
+		defer victim.Close()
 	}
 	l.conns[c] = true
 	l.from[c.source]++
@@ -77,7 +77,7 @@ func (l *Limiter) Admit(nc net.Conn) *Conn {
 	return c
 }
 
-// reached returns the key of the limit that another connection from there would
+// reached returns the key of the limit that another connection from the source would
 // exceed, or "".
 func (l *Limiter) reached(from source) string {
 	switch limits := l.Limits(); {
@@ -94,9 +94,9 @@ const (
 	keyPerAddress  = "limits.connections_per_address"
 )
 
-// givesWay returns the connection that is to give way, or nil: at the limit of a
-// source, one from there.
-func (l *Limiter) givesWay(from source, key string) (first *Conn) {
+// victim returns the connection to close at a limit, or nil; at the limit of a source,
+// one of that source.
+func (l *Limiter) victim(from source, key string) (first *Conn) {
 	now, best := time.Now(), busy
 	for c := range l.conns {
 		if key == keyPerAddress && c.source != from {
@@ -110,7 +110,7 @@ func (l *Limiter) givesWay(from source, key string) (first *Conn) {
 	return first
 }
 
-// leave notes that the connection has ended.
+// leave removes a connection that has ended.
 func (l *Limiter) leave(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +131,7 @@ func (l *Limiter) forget(c *Conn) {
 	}
 }
 
-// Connections returns how many there are.
+// Connections returns the number of connections.
 func (l *Limiter) Connections() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,8 +150,8 @@ func (l *Limiter) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Drain lets every connection be answered what it has sent, and ends it at the
-// given time, or when its peer has nothing more to send.
+// Drain ends every connection at the given time, or earlier if its peer closes it.
+// Requests that were received by then are answered.
 func (l *Limiter) Drain(at time.Time) {
 	l.mu.Lock()
 	l.drainAt = at

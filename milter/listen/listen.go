@@ -20,9 +20,8 @@ type SocketOwner struct {
 	Group string      // name or number; empty: the daemon's own
 }
 
-// Listen listens on an address, by the socket that systemd passed if it listens
-// there already. A socket that was left at its path by a crash is
-// replaced, that of a running program or any other file is not.
+// Listen listens on an address, or takes the socket for it that systemd passed. It
+// replaces a stale unix socket, but not that of a running program, nor any other file.
 func Listen(a Address, owner SocketOwner) (net.Listener, error) {
 	if a.Network == "systemd" {
 		return passedNamed(a)
@@ -64,7 +63,7 @@ func listenUnix(a Address, owner SocketOwner) (net.Listener, error) {
 	return ownedSocket(l, a.Addr)
 }
 
-// removeStale makes the path free, unless what is there is not ours to remove.
+// removeStale removes a stale unix socket, and refuses anything else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -101,7 +100,7 @@ func (o SocketOwner) apply(path string) error {
 	return os.Chmod(path, o.Mode.Perm())
 }
 
-// ErrNoGroup means that the group of the sockets is not known on this machine.
+// ErrNoGroup: the group of the sockets does not exist on this machine.
 var ErrNoGroup = errors.New("there is no such group")
 
 func groupID(name string) (int, error) {
@@ -115,13 +114,13 @@ func groupID(name string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// ownSocket removes its path when it is closed, but only while it is its own:
-// by then a new daemon may listen there.
+// ownSocket removes its path when it is closed, unless a new daemon has replaced the
+// socket meanwhile.
 type ownSocket struct {
 	net.Listener
 	path string
 	born fs.FileInfo
-	once sync.Once // afterwards its inode, by which it is known, may be another's
+	once sync.Once // the inode, which identifies the socket, may be reused after the first Close
 }
 
 func ownedSocket(l net.Listener, path string) (net.Listener, error) {

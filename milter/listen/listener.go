@@ -29,9 +29,8 @@ func (l *Listener) Close() error {
 // Addr returns the listener's address.
 func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
-// AcceptConn returns the next connection that is let in. It goes on where the
-// system is out of file descriptors or the like; its error means that the
-// listener was closed.
+// AcceptConn returns the next connection that the limiter admits. It retries errors
+// such as a lack of file descriptors; its error means that the listener was closed.
 func (l *Listener) AcceptConn() (*Conn, error) {
 	const first, longest = 5 * time.Millisecond, time.Second
 	for pause := first; ; {

@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// Set is the listeners from which a server accepts connections until it is shut
-// down.
+// Set is the set of a server's listeners.
 type Set struct {
 	Serving sync.WaitGroup // a listener each, and whatever else the server adds
 
@@ -15,8 +14,8 @@ type Set struct {
 	listeners []io.Closer
 }
 
-// Add notes that a listener is served from now on, until Serving.Done is called,
-// unless the set is closed.
+// Add adds a listener, unless the set is closed. The caller must call Serving.Done when
+// it no longer serves the listener.
 func (s *Set) Add(l io.Closer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// source is where connections come from, for limits.connections_per_address: a
-// network address or, by unix socket, a user.
+// source is what limits.connections_per_address counts by: a network address or, for a
+// unix socket, a user.
 type source struct {
 	addr netip.Addr
 	uid  uint32
@@ -25,8 +25,8 @@ func sourceOf(nc net.Conn) source {
 	}
 }
 
-// peerUser returns the user who connected (SO_PEERCRED in unix(7)), or root where
-// the kernel does not tell.
+// peerUser returns the user who connected (SO_PEERCRED in unix(7)), or root if the
+// kernel has none.
 func peerUser(c *net.UnixConn) (uid uint32) {
 	raw, err := c.SyscallConn()
 	if err != nil {

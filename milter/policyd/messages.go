@@ -10,35 +10,34 @@ import (
 	"greyglass/milter/deferred"
 )
 
-// messageLife is how long a message is kept whose DATA does not come. A client may
-// take 5 minutes for each command (RFC 5321, section 4.5.3.2), and Postfix lets it
-// say NOOP a hundred times (smtpd_junk_command_limit).
+// messageLife is how long a message without DATA is kept. A client may take 5 minutes
+// for each command (RFC 5321, section 4.5.3.2), and Postfix allows a hundred NOOPs
+// (smtpd_junk_command_limit).
 const messageLife = 12 * time.Hour
 
-// perMessage is about how many octets a message takes with what was looked up for
-// it, beside its recipients.
+// perMessage is about how many octets a message takes with what was looked up for it,
+// without its recipients.
 const perMessage = 1200
 
-// messages holds what is to be known of a message from one request to the next, by
-// its instance: what was looked up, and the recipients that wait for DATA. A policy
-// client may ask about each on another connection. Those of null senders and probers
-// are kept also where all their recipients were judged at RCPT: so DATA can tell a
-// message of which nothing waits from one that is not known, because the daemon has
-// been restarted or had no room.
+// messages holds the messages between requests, which may come by different
+// connections, by their instance: what was looked up, and the recipients deferred to
+// DATA. Those of null senders and probers are kept also without deferred recipients:
+// so DATA can tell them from messages that are unknown because the daemon was restarted
+// or memory was short.
 type messages struct {
 	now func() time.Time
 	log *slog.Logger
 
 	mu         sync.Mutex
 	byInstance map[string]*list.Element
-	byAge      *list.List // of *message, the oldest first
+	byAge      *list.List // of *message, oldest first
 	room       deferred.Room
 	octets     int64 // of all, without their recipients
-	warned     bool  // that there is no room
+	warned     bool  // logged that memory is short
 }
 
-// message is one message. The sender and the client are its, so that a policy client
-// which uses an instance again does not take it for the next message's.
+// message is one message. Its client and sender are compared, too, in case a policy
+// client reuses an instance.
 type message struct {
 	instance, client, sender string
 
@@ -53,7 +52,7 @@ func newMessages(now func() time.Time, log *slog.Logger) *messages {
 	return &messages{now: now, log: log, byInstance: make(map[string]*list.Element), byAge: list.New()}
 }
 
-// find returns the message that a request is about, or nil.
+// find returns the message of a request, or nil.
 func (m *messages) find(r *request) *message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +65,7 @@ func (m *messages) find(r *request) *message {
 	return nil
 }
 
-// findOrAdd returns the message that a request is about, a new one if need be.
+// findOrAdd returns the message of a request, a new one if need be.
 func (m *messages) findOrAdd(r *request) *message {
 	if found := m.find(r); found != nil {
 		return found
@@ -83,7 +82,7 @@ func (m *messages) findOrAdd(r *request) *message {
 	return added
 }
 
-// makeRoom forgets what is too old, and the oldest where there is no room.
+// makeRoom drops messages that are too old, and the oldest if memory is short.
 func (m *messages) makeRoom() {
 	now := m.now()
 	for oldest := m.byAge.Front(); oldest != nil; oldest = m.byAge.Front() {
@@ -93,7 +92,7 @@ func (m *messages) makeRoom() {
 		}
 		if live && !m.warned && oldest.Value.(*message).waiting() {
 			m.warned = true
-			m.log.Warn("too many messages wait for DATA; forgetting the oldest, which are answered by on_error", "via", "policy", "messages", m.byAge.Len())
+			m.log.Warn(eventTooManyMessages, "via", "policy", "messages", m.byAge.Len())
 		}
 		m.drop(oldest)
 	}

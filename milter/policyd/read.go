@@ -7,9 +7,9 @@ import (
 	"greyglass/milter/listen"
 )
 
-// nextRequest returns the next request of a connection, with the empty line that
-// ends it. The error is io.EOF where the peer has ended in good order, and wraps
-// errRequest where what it sends cannot be a request.
+// nextRequest returns the next request of a connection, with the empty line that ends
+// it. The error is io.EOF at the regular end of the connection, and wraps errRequest for
+// a malformed request.
 func nextRequest(c *listen.Conn) ([]byte, error) {
 	for scanned := 0; ; {
 		waiting := c.Buffered()
@@ -21,7 +21,7 @@ func nextRequest(c *listen.Conn) ([]byte, error) {
 			return nil, badRequest("more than %d octets", limit)
 		}
 		switch err := c.Fill(scanned + 1); {
-		case err == io.ErrUnexpectedEOF: // cut short, it could name another recipient
+		case err == io.ErrUnexpectedEOF: // truncated, it could name another recipient
 			return nil, badRequest("the last one does not end with an empty line")
 		case err != nil:
 			return nil, err
@@ -29,9 +29,8 @@ func nextRequest(c *listen.Conn) ([]byte, error) {
 	}
 }
 
-// requestEnd finds the empty line that ends a request, of whose text the first
-// octets are known not to hold its end. It returns how many octets the request
-// has with that line.
+// requestEnd finds the empty line that ends a request, given how many octets were
+// searched before. It returns the size of the request with that line.
 func requestEnd(text []byte, scanned int) (size int, found bool) {
 	for at := scanned; ; {
 		i := bytes.IndexByte(text[at:], '\n')

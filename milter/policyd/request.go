@@ -9,14 +9,14 @@ import (
 	"greyglass/milter/listen"
 )
 
-// request is a request of Postfix's policy delegation protocol, as far as
-// it is of use here (Postfix's SMTPD_POLICY_README).
+// request has the attributes of a policy request that are used (Postfix's
+// SMTPD_POLICY_README).
 type request struct {
 	kind          string // "smtpd_access_policy"
 	state         string // the SMTP command: "RCPT", "DATA", "END-OF-MESSAGE", …
 	clientAddress string
-	hasClient     bool   // client_address was there, if only to say that there is none
-	clientName    string // "unknown" if it does not lead back to the address
+	hasClient     bool   // client_address was there, perhaps empty
+	clientName    string // "unknown" if it is not forward-confirmed
 	heloName      string
 	sender        string
 	recipient     string
@@ -32,8 +32,8 @@ func badRequest(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errRequest, fmt.Sprintf(format, args...))
 }
 
-// parseRequest reads a request: lines of "name=value", up to an empty
-// one. What it does not know it passes over.
+// parseRequest reads a request: lines of "name=value", up to an empty one. It ignores
+// unknown attributes.
 func parseRequest(text []byte, limits *listen.Limits) (r request, err error) {
 	for n := 0; len(text) > 0; n++ {
 		var line []byte
@@ -90,9 +90,8 @@ func (r *request) field(name string) *string {
 	return nil
 }
 
-// attempt is the request as the judge takes it. An empty client address is that
-// of mail that came by no network; the certificate's subject is empty unless
-// the MTA has verified it.
+// attempt makes the attempt of a request. An empty client address means mail that came
+// by no network; the certificate's subject is empty unless the MTA has verified it.
 func (r *request) attempt() greylist.Attempt {
 	client := greylist.ParseClient(r.clientAddress)
 	if r.hasClient && r.clientAddress == "" {

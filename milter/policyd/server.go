@@ -14,8 +14,8 @@ import (
 	"greyglass/milter/listen"
 )
 
-// Server serves Postfix's policy delegation protocol, by which Exim asks
-// too. It answers as the milter does, from the same judge.
+// Server serves Postfix's policy delegation protocol. It answers as the milter does,
+// by the same judge.
 type Server struct {
 	judge    *judge.Judge
 	limiter  *listen.Limiter
@@ -23,21 +23,21 @@ type Server struct {
 	messages *messages // of senders whose recipients may be deferred to DATA
 	ordinary *messages // of others, where their recipients share anything
 
-	ctx    context.Context // of what requests wait for
+	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
-	set listen.Set // which wait for each connection, too
+	set listen.Set // Serving also counts connections
 }
 
-// New makes a server that asks the judge and lets connections in as the limiter does.
+// New makes a server.
 func New(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Server{judge: judge, limiter: limiter, log: log, ctx: ctx, cancel: cancel,
 		messages: newMessages(time.Now, log), ordinary: newMessages(time.Now, log)}
 }
 
-// Serve accepts connections until the server is shut down; it then returns nil.
-// It may be called for several listeners at the same time, and closes them.
+// Serve accepts connections until the server is shut down, and then returns nil. It may
+// be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
 	listener := s.limiter.Listener(l)
 	defer listener.Close()
@@ -57,9 +57,9 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// Shutdown closes the listeners, answers every request that was received, gives clients
-// until grace to send more, and returns when all connections have ended. When the
-// context ends it closes those that remain, and returns its error.
+// Shutdown closes the listeners, serves the connections for the grace period, answers
+// every request that was received by then, and returns when all connections have ended.
+// When the context ends it closes the rest, and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.cancel()
 	s.set.Close()
@@ -75,16 +75,15 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 }
 
-// converse answers the requests of a connection: one, as Exim makes, or many, as
-// Postfix does. It ends when the peer has shut down its side. Whoever says what
-// is no request, or meets a bug of ours, gets an answer all the same: Postfix
-// would take the connection's end alone for a reason to defer.
+// converse answers the requests of a connection until the peer shuts down its side. A
+// malformed request and a panic get an answer, too: Postfix defers mail if the
+// connection ends without one.
 func (s *Server) converse(c *listen.Conn) {
 	defer c.Close()
 	defer func() {
 		if p := recover(); p != nil {
 			s.limiter.Panicked()
-			s.log.Error("panic in a policy session; this is a bug, please report it", "panic", p, "stack", string(debug.Stack()))
+			s.log.Error(eventPanic, "panic", p, "stack", string(debug.Stack()))
 			_ = c.Send(replyOf(dunno))
 		}
 	}()
@@ -113,7 +112,7 @@ const dunno = "DUNNO"
 
 func replyOf(action string) []byte { return []byte("action=" + action + "\n\n") }
 
-// action is the answer to a request: a reply of ours for the client, or dunno.
+// action returns the answer to a request: an SMTP reply, or dunno.
 func (s *Server) action(r *request) string {
 	if r.kind != "smtpd_access_policy" {
 		return dunno
@@ -162,10 +161,10 @@ func (s *Server) keptIn(r *request) *messages {
 
 var errUnknownMessage = errors.New("policy: the message is not known, and the request at DATA names no recipient")
 
-// message answers, at the first of DATA and END-OF-MESSAGE, for the recipients that
-// RCPT has deferred to it. A message that is not known, because it has no instance,
-// the daemon has been restarted or had no room, is judged by the recipient that the
-// request names; Postfix names none if there are several, which is answered by on_error.
+// message answers at the first of DATA and END-OF-MESSAGE for the recipients deferred
+// to it. A message that is unknown, because it has no instance, the daemon was restarted
+// or memory was short, is judged by the recipient in the request. Postfix sends none if
+// there are several; the answer is then on_error's.
 func (s *Server) message(r *request) judge.Answer {
 	if !s.judge.Policy().MayWait(r.sender) {
 		return judge.Answer{} // all were judged at RCPT

@@ -33,7 +33,7 @@ func TestRequestInTime(t *testing.T) {
 		client.Ask()
 		time.Sleep(59 * time.Minute)
 		within(t, mtatest.Drip(t, client.Conn, []byte(mtatest.PostfixRequest())), 10*time.Second)
-		if h.Log.Last("a request was begun and not finished in time") == nil {
+		if h.Log.Last("timeout within a request") == nil {
 			t.Errorf("logged %v", h.Log.All(""))
 		}
 
