@@ -22,7 +22,7 @@ func TestSessionsLeaveNothing(t *testing.T) {
 	} {
 		negotiated = append(negotiated, command...)
 	}
-	milter, policy := newMilter(t), newPolicy(t)
+	milter, policy := byMilter.on(t), byPolicy.on(t)
 	for _, c := range []struct {
 		name    string
 		address listen.Address

@@ -9,7 +9,7 @@ import (
 // At the limit, connections that only hold their place give way, also if they have
 // negotiated; an MTA in the middle of a message never does.
 func TestIdleConnectionsGiveWay(t *testing.T) {
-	h := newMilter(t, func(s *mtatest.Setup) { s.Limits.Connections = 3 })
+	h := byMilter.on(t, func(s *mtatest.Setup) { s.Limits.Connections = 3 })
 	mta := h.MTA(t).Greet()
 	mta.Mail("a@example.net")
 	if got := mta.Rcpt("me@example.org"); got != mtatest.Greylisted {
@@ -58,7 +58,7 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 // Policy connections have no message of their own: the one that has been idle
 // longest gives way, and its client asks again on another.
 func TestIdlePolicyConnectionsGiveWay(t *testing.T) {
-	h := newPolicy(t, func(s *mtatest.Setup) { s.Limits.Connections = 2 })
+	h := byPolicy.on(t, func(s *mtatest.Setup) { s.Limits.Connections = 2 })
 	first, second := h.Policy(t), h.Policy(t)
 	first.Ask()
 	second.Ask()
