@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// clockOffset is how many seconds, written into the file that CHAOS_CLOCK names, the
-// wall clock is ahead, so that the chaos test can set the clock of a program that
-// is running, and of no other. Without the variable it is zero. No release has
-// this: it stands under a build tag, and a test holds that.
+// clockOffset returns the offset of the wall clock, in seconds, from the file that
+// CHAOS_CLOCK names, so that the chaos test can set the clock of a running program.
+// Without the variable it is zero. Releases do not have this; a test checks the build
+// tag.
 func clockOffset() time.Duration {
 	file := os.Getenv("CHAOS_CLOCK")
 	if file == "" {

@@ -70,7 +70,7 @@ have counted the same hour, the greater count is kept.`,
 	return cmd
 }
 
-// copy copies, and then checks, telling how far it is once a second.
+// copy copies, then checks, and prints its progress once a second.
 func (p *program) copy(ctx context.Context, source, target greylist.Store, windows greylist.Windows) error {
 	if err := target.Ping(ctx); err != nil {
 		return &databaseError{err}

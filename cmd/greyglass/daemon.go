@@ -25,17 +25,17 @@ import (
 )
 
 const (
-	// Sessions have until shutdownGrace to say more, and are closed by force at
-	// shutdownLimit. Mail that comes in between goes unfiltered, so both are short.
+	// Sessions are served for shutdownGrace, and closed by force at shutdownLimit. Mail
+	// that comes meanwhile goes unfiltered, so both are short.
 	shutdownGrace = 2 * time.Second
 	shutdownLimit = 10 * time.Second
 
-	// How the background expiry is paced: some 4,000 entries a second.
+	// The pace of expiry: some 4,000 entries a second.
 	sweepEvery = 10 * time.Minute
 	sweepPause = 50 * time.Millisecond
 
-	// lastRecord bounds how long the end of the daemon may wait for the last
-	// counts of its history.
+	// lastRecord bounds how long the daemon waits at its end to record the last counts
+	// of the history.
 	lastRecord = time.Second
 )
 
@@ -49,7 +49,7 @@ type daemon struct {
 
 // serve runs the daemon until the context ends.
 func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
-	// From the beginning, since the signal would end the process.
+	// First, since the signal would end the process.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -58,7 +58,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		d.log.Warn(warning.Detail)
 	}
 	if os.Geteuid() == 0 {
-		d.log.Warn("running as root; run the daemon as a user of its own")
+		d.log.Warn(eventRoot)
 	}
 	c := loaded.Config
 	web, err := d.answerHTTP(c.Listen)
@@ -69,7 +69,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{
 		Create: true, Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Logger: d.log, Now: machineClock})
 	switch {
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to end while it waited
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // stopped while it waited
 		return nil
 	case err != nil:
 		return &databaseError{err}
@@ -117,7 +117,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		<-ctx.Done()
 		web.Stopping()
 		d.supervisor.stopping()
-		d.log.Info("stopping", "connections", milters.Connections()+policies.Connections())
+		d.log.Info(eventStopping, "connections", milters.Connections()+policies.Connections())
 		return nil
 	})
 	if c.Listen.HTTP != "" {
@@ -131,7 +131,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })
 	work.Go(func() error { follow(ctx, clock, store); return nil })
 	work.Go(func() error { returnMemory(ctx); return nil })
-	d.log.Info("started", "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
+	d.log.Info(eventStarted, "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
 	err = work.Wait()
 	last, cancel := context.WithTimeout(context.Background(), lastRecord)
@@ -140,11 +140,11 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot go on listening: %w", err)
 	}
-	d.log.Info("stopped")
+	d.log.Info(eventStopped)
 	return nil
 }
 
-// front is one of the two protocols by which mail servers ask.
+// front is a front end: one of the two protocols.
 type front struct {
 	via       string
 	addresses []string
@@ -155,7 +155,7 @@ type front struct {
 	}
 }
 
-// listen opens all sockets of all fronts, or none.
+// listen opens the sockets of all front ends, or none.
 func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 	var opened []net.Listener
 	defer func() {
@@ -178,14 +178,14 @@ func (d *daemon) listen(fronts []*front, c config.Listen) (err error) {
 			}
 			opened = append(opened, l)
 			f.listeners = append(f.listeners, l)
-			d.log.Info("listening", "via", f.via, "address", text, "bound", l.Addr().String())
+			d.log.Info(eventListening, "via", f.via, "address", text, "bound", l.Addr().String())
 		}
 	}
 	for _, address := range listen.Unused() {
-		d.log.Warn("systemd passed a socket that [listen] does not name; connections to it get no answer; change the socket unit or the configuration", "address", address)
+		d.log.Warn(eventUnusedSocket, "address", address)
 	}
 	if len(opened) == 0 {
-		d.log.Warn("no listeners configured: listen.milter and listen.policy are empty")
+		d.log.Warn(eventNoListeners)
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (d *daemon) shutDown(f *front) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	if err := f.server.Shutdown(ctx, shutdownGrace); err != nil {
-		d.log.Warn("shutdown timed out; closed the remaining connections", "via", f.via, "error", err)
+		d.log.Warn(eventShutdownTimeout, "via", f.via, "error", err)
 	}
 }
 

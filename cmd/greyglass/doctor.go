@@ -81,10 +81,10 @@ elsewhere, name that; run this once for each instance.`,
 	return cmd
 }
 
-// marks are what the lines of people's output begin with.
+// marks begin the lines of the output without --json.
 var marks = map[doctor.Status]string{doctor.OK: "ok", doctor.Warn: "warn", doctor.Wrong: "WRONG"}
 
-// checkWidth is that of the longest name of a check.
+// checkWidth is the length of the longest name of a check.
 const checkWidth = len("configuration")
 
 func printFinding(w io.Writer, f doctor.Finding) {
@@ -94,7 +94,7 @@ func printFinding(w io.Writer, f doctor.Finding) {
 	}
 }
 
-// sumUp is the last line, and whether anything is wrong.
+// sumUp returns the last line, and whether anything is wrong.
 func sumUp(findings []doctor.Finding) (summary string, wrong bool) {
 	n := make(map[doctor.Status]int)
 	for _, f := range findings {

@@ -92,7 +92,7 @@ func printExplanation(w io.Writer, x judge.Explanation, policy *judge.Policy, no
 	}
 }
 
-// memoryInWords says what the greylist remembers of the triplet.
+// memoryInWords describes the stored triplet.
 func memoryInWords(x judge.Explanation, now int64) string {
 	e := x.Remembered
 	switch {

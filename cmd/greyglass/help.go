@@ -2,8 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// helpCommand takes the place of cobra's own, which exits with status 0 when it
-// is asked for a command that there is not.
+// helpCommand replaces cobra's own, which exits with status 0 for an unknown command.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

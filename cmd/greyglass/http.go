@@ -6,8 +6,7 @@ import (
 	"greyglass/milter/listen"
 )
 
-// answerHTTP begins to answer by HTTP, if it is configured, whether the daemon
-// is well. It can be asked from the beginning on.
+// answerHTTP starts the HTTP server for metrics and health, if it is configured.
 func (d *daemon) answerHTTP(c config.Listen) (*watch.Server, error) {
 	web := watch.NewServer(c.HTTP, version, d.log)
 	if c.HTTP == "" {
@@ -25,16 +24,16 @@ func (d *daemon) answerHTTP(c config.Listen) (*watch.Server, error) {
 		_ = l.Close()
 		return nil, err
 	}
-	d.log.Info("listening", "via", "http", "address", c.HTTP, "bound", l.Addr().String())
+	d.log.Info(eventListening, "via", "http", "address", c.HTTP, "bound", l.Addr().String())
 	go func() {
 		if err := web.Serve(l); err != nil {
-			d.log.Error("the http server failed; metrics and health are unavailable", "error", err)
+			d.log.Error(eventHTTPFailed, "error", err)
 		}
 	}()
 	return web, nil
 }
 
-// listening is what the fronts listen on, for people.
+// listening returns the addresses of all front ends.
 func listening(fronts []*front) (on []string) {
 	for _, f := range fronts {
 		for _, l := range f.listeners {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// toJournal reports whether what is written to w goes to systemd's journal, by
-// what systemd says of it in JOURNAL_STREAM (systemd.exec(5)).
+// toJournal reports whether w is systemd's journal, by JOURNAL_STREAM
+// (systemd.exec(5)).
 func toJournal(w io.Writer, environ []string) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -29,6 +29,6 @@ func toJournal(w io.Writer, environ []string) bool {
 	return false
 }
 
-// priorities are those of syslog(3). The journal reads the one before a line, and
-// takes it off (sd-daemon(3)).
+// priorities are those of syslog(3). The journal reads and removes the one before a
+// line (sd-daemon(3)).
 var priorities = map[slog.Level]string{slog.LevelDebug: "<7>", slog.LevelInfo: "<6>", slog.LevelWarn: "<4>", slog.LevelError: "<3>"}

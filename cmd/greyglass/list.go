@@ -79,8 +79,8 @@ With --json, print one array of objects that have the columns of the database's 
 	return cmd
 }
 
-// printTable prints records as they come, aligned a screenful at a time, so
-// that millions of them take no memory.
+// printTable prints records as they come, and aligns some hundred at a time, so that
+// millions of them take no memory.
 func printTable(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
 	const together = 200
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -117,7 +117,7 @@ type recordJSON struct {
 func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // a null sender is to be found as "<>"
+	encoder.SetEscapeHTML(false) // print the null sender as "<>"
 	separator := "[\n "
 	for r, err := range records {
 		if err != nil {

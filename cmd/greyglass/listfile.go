@@ -10,51 +10,50 @@ import (
 )
 
 const (
-	// settleAfter is how old a file's times must be to tell it from any later
-	// one: file systems keep them in steps of up to a second.
+	// settleAfter is how old a file's times must be to differ from those of any later
+	// write: file systems store them in steps of up to a second.
 	settleAfter = time.Second
 
-	// writing is how recent a change must be for the file to be still written to; it
-	// is read at a later look.
+	// writing is how long after a change a program may still be writing the file.
 	writing = 100 * time.Millisecond
 
-	// unfinishedAfter is for how long a file must have been still that is empty, or
-	// whose last line has no end: a program that writes it may have paused.
+	// unfinishedAfter is the same for an empty file, and for one whose last line has no
+	// newline: the program that writes it may have paused.
 	unfinishedAfter = 3 * time.Second
 
-	// retryAfter is how long a file that could not be read is left alone.
+	// retryAfter is the delay before a file that could not be read is read again.
 	retryAfter = 10 * time.Second
 )
 
 // listFile is a list file that is being watched.
 type listFile struct {
 	config.ListFile
-	name string // by which package watch knows it
+	name string // for package watch
 
 	seen      fingerprint
-	settled   bool   // seen is old enough that no later write can have left it as it is
-	complaint string // of the last read, so that it is logged once
+	settled   bool   // any later write would change seen
+	complaint string // the error of the last read, which is logged once
 	failed    time.Time
 }
 
-// unfinished reports whether the file may be still written to.
+// unfinished reports whether a program may still be writing the file.
 func (f *listFile) unfinished() bool { return !f.gone() && f.seen.changing(f.File) }
 
-// gone reports whether there was no file at the last look.
+// gone reports whether there was no file at the last poll.
 func (f *listFile) gone() bool { return f.seen == fingerprint{} }
 
-// retry reports whether to read once more what could not be read, because the
-// reason may have gone, such as too many open files, without the file's changing.
+// retry reports whether to read an unchanged file again that could not be read: the
+// cause may be over, such as too many open files.
 func (f *listFile) retry() bool { return f.complaint != "" && time.Since(f.failed) > retryAfter }
 
-// fingerprint changes when a file does. Its zero value is that of no file.
+// fingerprint changes when a file does. The zero value means that there is no file.
 type fingerprint struct {
 	device, inode  uint64
 	size           int64
 	written, moved syscall.Timespec // mtime, ctime
 }
 
-// modified is when the file was written; the zero time if there is none.
+// modified returns when the file was written; the zero time if there is none.
 func (f fingerprint) modified() time.Time {
 	if f == (fingerprint{}) {
 		return time.Time{}
@@ -71,13 +70,13 @@ func fingerprintOf(path string) fingerprint {
 	return fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
-// changing reports whether the file may be still written to.
+// changing reports whether a program may still be writing the file.
 func (p fingerprint) changing(path string) bool {
 	age := p.age()
 	return age >= 0 && (age < writing || age < unfinishedAfter && unterminated(path))
 }
 
-// unterminated reports whether a file is empty, or its last line has no end.
+// unterminated reports whether a file is empty, or its last line has no newline.
 func unterminated(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -98,8 +97,8 @@ func unterminated(path string) bool {
 
 func (p fingerprint) age() time.Duration { return time.Since(time.Unix(p.moved.Unix())) }
 
-// begin begins to watch a file that was just read. It may have been written
-// since, so it is read once more.
+// begin begins to watch a file that was just read. It may have been written since, so
+// it will be read again.
 func (f *listFile) begin() {
 	if f.File != "" {
 		f.seen = fingerprintOf(f.File)
@@ -107,9 +106,9 @@ func (f *listFile) begin() {
 	f.settled = f.gone()
 }
 
-// look reports whether the file was edited since the last look, or has settled
-// since then and is to be read once more.
-func (f *listFile) look() (edited, settled bool) {
+// poll reports whether the file was edited since the last poll, or has settled since
+// then and must be read once more.
+func (f *listFile) poll() (edited, settled bool) {
 	if f.File == "" {
 		return false, false
 	}
@@ -123,11 +122,11 @@ func (f *listFile) look() (edited, settled bool) {
 	return edited, settled
 }
 
-// errChanged means that the file was written while it was read.
+// errChanged: the file was written while it was read.
 var errChanged = errors.New("changed meanwhile")
 
-// read reads the list as it was at the last look. Its error is errChanged where
-// somebody has begun to write the file since: what was read may be half of it.
+// read reads the list as it was at the last poll. It returns errChanged if the file has
+// been written since, so that the list may be incomplete.
 func (f *listFile) read() (config.List, error) {
 	list, err := f.Read()
 	if fingerprintOf(f.File) != f.seen {

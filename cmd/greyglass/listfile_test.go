@@ -153,21 +153,21 @@ func TestListFileSettles(t *testing.T) {
 	}
 	began := time.Now()
 	s.write("blocked.list", "one@example.net\n")
-	eventually(t, "the edit is seen", func() bool { edited, _ := f.look(); return edited })
+	eventually(t, "the edit is seen", func() bool { edited, _ := f.poll(); return edited })
 	if took := time.Since(began); took < writing*3/4 {
 		t.Errorf("the edit is seen after %v, when more may be on its way", took)
 	}
-	if edited, settled := f.look(); edited || settled {
+	if edited, settled := f.poll(); edited || settled {
 		t.Errorf("unchanged: edited %t, settled %t", edited, settled)
 	}
 	eventually(t, "the file has settled", func() bool {
-		edited, settled := f.look()
+		edited, settled := f.poll()
 		if edited {
 			t.Error("edited by nobody")
 		}
 		return settled
 	})
-	if edited, settled := f.look(); edited || settled {
+	if edited, settled := f.poll(); edited || settled {
 		t.Errorf("settled before: edited %t, settled %t", edited, settled)
 	}
 	if list, err := f.read(); err != nil || list.Len() == 0 {
@@ -184,12 +184,12 @@ func TestListFileSettles(t *testing.T) {
 	if again.begin(); !again.unfinished() && time.Since(began) < settleAfter/2 {
 		t.Error("a reload takes the file for one that shall be empty")
 	}
-	eventually(t, "the edit is seen", func() bool { edited, _ := f.look(); return edited })
+	eventually(t, "the edit is seen", func() bool { edited, _ := f.poll(); return edited })
 	if took := time.Since(began); took < settleAfter*3/4 {
 		t.Errorf("the file is taken to be empty after %v, when more may be on its way", took)
 	}
 	s.remove("blocked.list")
-	if edited, settled := f.look(); !edited || settled || !f.gone() {
+	if edited, settled := f.poll(); !edited || settled || !f.gone() {
 		t.Errorf("removed: edited %t, settled %t, gone %t", edited, settled, f.gone())
 	}
 }
@@ -219,7 +219,7 @@ func TestHalfWrittenList(t *testing.T) {
 		edited := false
 		for !edited {
 			time.Sleep(20 * time.Millisecond)
-			edited, _ = file.look()
+			edited, _ = file.poll()
 		}
 		if took := time.Since(written); (took >= unfinishedAfter) != c.waits && took < unfinishedAfter+slowness {
 			t.Errorf("%s: read after %s", c.name, took)

@@ -20,7 +20,7 @@ type logHandler struct {
 	current atomic.Pointer[format]
 }
 
-// format says how lines are made.
+// format is how lines are written.
 type format struct {
 	level      slog.Level
 	to         func(io.Writer) slog.Handler
@@ -28,8 +28,8 @@ type format struct {
 	idle       sync.Pool // of *liner
 }
 
-// liner is a handler that makes one line at a time. A shared one of slog's would
-// hold a lock while it writes.
+// liner is a handler that makes one line at a time. A shared handler of slog would hold
+// a lock while it writes.
 type liner struct {
 	slog.Handler
 	text bytes.Buffer
@@ -40,7 +40,7 @@ func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler)
 	h.adopt(c)
 	log := slog.New(h)
 	h.w.recovered = func(dropped int64, after time.Duration) {
-		log.Warn("log can be written again; lines were dropped meanwhile", "lines", dropped, "after", after.Round(time.Millisecond).String())
+		log.Warn(eventLogRecovered, "lines", dropped, "after", after.Round(time.Millisecond).String())
 	}
 	return log, h
 }
@@ -85,7 +85,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// Greyglass derives no loggers, so a derived one need not follow reloads.
+// Greyglass derives no loggers, so derived ones need not follow reloads.
 func (h *logHandler) WithAttrs(a []slog.Attr) slog.Handler {
 	return h.current.Load().to(h.w).WithAttrs(a)
 }

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// logWriter writes the lines of the log. Lines that come while others are being
-// written are written together after them, so that many lines need few writes.
+// logWriter writes the lines of the log. It buffers lines that come during a write, and
+// writes them together.
 //
-// A log that nobody reads, or that fails, must not stop mail: when the buffer is
-// full a line waits for at most maxLogWait, and is dropped then. Until all that
-// is buffered has been written, further lines that find it full are dropped at once.
+// A log that is not read, or that fails, must not stop mail: when the buffer is full, a
+// line waits for at most maxLogWait, and is then dropped. Further lines are dropped at
+// once until the buffer has been written.
 type logWriter struct {
 	w         io.Writer
-	recovered func(dropped int64, after time.Duration) // logs it; nil: nobody
+	recovered func(dropped int64, after time.Duration) // logs the dropped lines; may be nil
 
 	mu       sync.Mutex
 	buffer   []byte        // lines to be written
-	spare    []byte        // for the next of them
-	writing  chan struct{} // closed when the present write has ended; nil: there is none
+	spare    []byte        // the next buffer
+	writing  chan struct{} // closed at the end of the present write; nil if there is none
 	stuck    bool          // a line has waited for maxLogWait in vain
-	dropped  int64         // lines, since the daemon began
+	dropped  int64         // lines since the start
 	reported int64         // of these
-	since    time.Time     // when the first was dropped that is not reported
+	since    time.Time     // when the first line was dropped that is not reported
 }
 
 const (
@@ -64,8 +64,8 @@ func (l *logWriter) drop(lines int) {
 	l.dropped += int64(lines)
 }
 
-// wait waits until the condition holds, which can change at the end of a write, and
-// reports whether it does. The lock is held, except while it waits.
+// wait waits until the condition holds, which it checks at the end of each write, and
+// returns false after the limit. It releases the lock while it waits.
 func (l *logWriter) wait(limit time.Duration, holds func() bool) bool {
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
@@ -83,7 +83,7 @@ func (l *logWriter) wait(limit time.Duration, holds func() bool) bool {
 	return true
 }
 
-// drain writes what is buffered, until there is nothing.
+// drain writes the buffer until it is empty.
 func (l *logWriter) drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,15 +112,14 @@ func (l *logWriter) drain() {
 	}
 }
 
-// flush waits until all lines are written, for at most so long, and reports
-// whether they are.
+// flush waits until all lines are written, and returns false after the limit.
 func (l *logWriter) flush(limit time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.wait(limit, func() bool { return l.writing == nil })
 }
 
-// lost is how many lines were dropped since the daemon began.
+// lost returns how many lines were dropped since the start.
 func (l *logWriter) lost() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

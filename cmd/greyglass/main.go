@@ -17,8 +17,8 @@ func main() {
 	os.Exit(status)
 }
 
-// run runs a command line and returns its exit status. The command ends in good
-// order when the context does.
+// run runs a command line and returns its exit status. The command ends when the
+// context does.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	p := &program{environ: environ, stdout: stdout, stderr: stderr}
 	root := p.root()

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// setMemoryLimit makes the configured soft limit hold or, where none is configured
-// and GOMEMLIMIT is not set, three quarters of what the control group allows: what
-// SQLite takes is not counted by Go's limit.
+// setMemoryLimit sets the configured soft limit. If none is configured and GOMEMLIMIT is
+// not set, it takes three quarters of the control group's limit, because Go's limit does
+// not count the memory of SQLite.
 func setMemoryLimit(configured int) {
 	limit := int64(configured)
 	if limit == 0 && os.Getenv("GOMEMLIMIT") == "" {
@@ -24,8 +24,8 @@ func setMemoryLimit(configured int) {
 	}
 }
 
-// groupMemory returns how many octets the control group of the process may take,
-// as version 2 of control groups has it (cgroups(7)); 0 for no limit.
+// groupMemory returns the memory limit of the process's control group (version 2, see
+// cgroups(7)), in octets; 0 for no limit.
 func groupMemory(self, root string) (least int64) {
 	text, err := os.ReadFile(self)
 	if err != nil {
@@ -36,7 +36,7 @@ func groupMemory(self, root string) (least int64) {
 		return 0
 	}
 	group, _, _ = strings.Cut(group, "\n")
-	for ; ; group = filepath.Dir(group) { // the group's own limit, and those of the groups that it is in
+	for ; ; group = filepath.Dir(group) { // its own limit, and those of its parents
 		max, err := os.ReadFile(filepath.Join(root, group, "memory.max"))
 		if n, parseErr := strconv.ParseInt(strings.TrimSpace(string(max)), 10, 64); err == nil && parseErr == nil && (least == 0 || n < least) {
 			least = n
@@ -52,8 +52,8 @@ const (
 	returnFrom  = 32 << 20 // octets
 )
 
-// returnMemory gives memory back to the system once a flood is over and its garbage
-// is collected, which takes two minutes at most: the runtime by itself keeps some.
+// returnMemory returns memory to the system after a flood, once its garbage is
+// collected, which takes two minutes at most. The runtime by itself keeps some of it.
 func returnMemory(ctx context.Context) {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
 	tick := time.NewTicker(returnEvery)

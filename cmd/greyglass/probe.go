@@ -55,8 +55,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 	return cmd
 }
 
-// probeSocket is the socket that was asked for, or the first that the daemon
-// listens on.
+// probeSocket returns the socket of --to, or the daemon's first.
 func (p *program) probeSocket(cmd *cobra.Command, to string) (listen.Address, error) {
 	if to != "" {
 		socket, err := listen.ParseAddress(to)

@@ -20,12 +20,12 @@ import (
 	"greyglass/sqlstore"
 )
 
-// pollEvery is how often the list files are looked at. A poll sees every way in
-// which editors save, also where the file is gone for a moment.
+// pollEvery is how often the list files are polled. A poll notices every way in which
+// editors save, also if the file is gone for a moment.
 const pollEvery = 500 * time.Millisecond
 
-// reloader makes edits of the lists, and on SIGHUP of the configuration, take
-// effect. What cannot be read leaves in force what was.
+// reloader reloads lists when they are edited, and the configuration on SIGHUP. It keeps
+// the previous state of what it cannot read.
 type reloader struct {
 	*daemon
 	judge    *judge.Judge
@@ -35,8 +35,8 @@ type reloader struct {
 	loaded *config.Loaded
 	lists  config.Lists
 	files  []listFile
-	read   watch.Files                  // what became of all that it reads
-	keep   atomic.Pointer[config.Store] // what of the store is in force, for the sweeper
+	read   watch.Files                  // the state of each file, for package watch
+	keep   atomic.Pointer[config.Store] // the current [store], for the sweeper
 }
 
 func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters []*listen.Limiter, store greylist.Store) *reloader {
@@ -46,10 +46,10 @@ func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters 
 	return r
 }
 
-// history is how long history is kept.
+// history returns how long history is kept.
 func (r *reloader) history() time.Duration { return r.keep.Load().History }
 
-// maxRows is how many triplets are kept at most.
+// maxRows returns the row limit.
 func (r *reloader) maxRows() int64 { return r.keep.Load().MaxRows }
 
 // watch begins to watch the list files of a configuration.
@@ -67,7 +67,7 @@ func (r *reloader) watch(loaded *config.Loaded) {
 	r.keep.Store(&loaded.Config.Store)
 }
 
-// noteAll notes that all was just read.
+// noteAll notes that all files were just read.
 func (r *reloader) noteAll() {
 	r.read.Taken(watch.Configuration, 0, time.Time{})
 	for i := range r.files {
@@ -75,7 +75,7 @@ func (r *reloader) noteAll() {
 	}
 }
 
-// entries is how many entries of the list are in force.
+// entries returns the number of entries of the list in use.
 func (r *reloader) entries(file *listFile) int {
 	if list := r.lists[file.ListFile]; list != nil {
 		return list.Len()
@@ -108,30 +108,30 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
 	}
 }
 
-// reload reads the configuration anew.
+// reload reads the configuration again.
 func (r *reloader) reload() {
 	r.supervisor.reloading()
 	defer r.supervisor.ready()
 	loaded, err := r.load()
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			r.log.Error("reload failed; keeping the current configuration", "error", strings.TrimSpace(line))
+			r.log.Error(eventReloadFailed, "error", strings.TrimSpace(line))
 		}
 		r.read.Failed(watch.Configuration)
 		return
 	}
 	if r.emptied(loaded) {
-		r.log.Error("reload failed; keeping the current configuration", "error",
-			loaded.EmptyFile+": empty or gone, as a file is in the middle of being saved; send SIGHUP again, or leave a comment in it for the defaults to hold")
+		r.log.Error(eventReloadFailed, "error",
+			loaded.EmptyFile+": empty or gone, perhaps because it is being saved; send SIGHUP again, or write a comment into it to use the defaults")
 		return
 	}
 	running, wanted := r.loaded.Config, *loaded.Config
 	for _, key := range config.Restart(running, &wanted) {
-		r.log.Warn("changed; takes effect at a restart", "key", key)
+		r.log.Warn(eventNeedsRestart, "key", key)
 	}
 	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
-	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // what it remembers stays
+	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // keep its cache
 		loaded.Lookup = r.loaded.Lookup
 	}
 	loaded.Lookup.LogTo(r.log)
@@ -149,16 +149,16 @@ func (r *reloader) reload() {
 	}
 	if wanted.Store.Synchronous != running.Store.Synchronous {
 		if err := sqlstore.SetSynchronous(r.store, wanted.Store.Synchronous); err != nil {
-			r.log.Warn("cannot change store.synchronous", "error", err)
+			r.log.Warn(eventSynchronousFailed, "error", err)
 		}
 	}
 	r.adoptLists()
-	r.log.Info("configuration reloaded", "mode", loaded.Config.Greylist.Mode)
+	r.log.Info(eventReloaded, "mode", loaded.Config.Greylist.Mode)
 }
 
-// emptied reports whether a file that configures what is in force has nothing in
-// it any more, or is gone from where none is needed. To take that for a wish for
-// all defaults would be rash.
+// emptied reports whether the configuration file is now empty or gone, although the
+// current configuration has values from it. That may be a half-saved file, so it must
+// not reset everything to the defaults.
 func (r *reloader) emptied(loaded *config.Loaded) bool {
 	for _, from := range r.loaded.Origins {
 		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {
@@ -168,7 +168,7 @@ func (r *reloader) emptied(loaded *config.Loaded) bool {
 	return false
 }
 
-// dropUnused forgets what became of list files that are not used any more.
+// dropUnused forgets the state of list files that are not used any more.
 func (r *reloader) dropUnused(files []listFile) {
 	for _, file := range files {
 		if !slices.ContainsFunc(r.files, func(f listFile) bool { return f.name == file.name }) {
@@ -177,9 +177,8 @@ func (r *reloader) dropUnused(files []listFile) {
 	}
 }
 
-// keepGone has the last good list stay in force where the file is gone, as it
-// does without a reload: only at start does that mean an empty list. Where the
-// file may be still written to it waits, as without a reload, for what follows.
+// keepGone keeps the previous list if the file is gone or being written, as polling
+// does. Only at the start of the daemon does a missing file mean an empty list.
 func (r *reloader) keepGone(lists config.Lists) {
 	for i := range r.files {
 		file := &r.files[i]
@@ -197,29 +196,29 @@ func (r *reloader) keepGone(lists config.Lists) {
 	}
 }
 
-// adoptLists makes the configuration hold, with the lists as they are now.
+// adoptLists applies the configuration with the present lists.
 func (r *reloader) adoptLists() {
 	policy, err := r.loaded.Config.Policy(r.lists, r.loaded.Lookup)
 	if err != nil {
-		r.log.Error("cannot apply the lists; keeping the previous ones", "error", err)
+		r.log.Error(eventListsFailed, "error", err)
 		return
 	}
 	r.judge.Adopt(policy)
 }
 
-// pollLists reads anew the lists whose files have changed.
+// pollLists reloads the lists whose files have changed.
 func (r *reloader) pollLists() {
 	changed := false
-	var news []string // the files of which the log is told
+	var news []string // the files to be logged
 	for i := range r.files {
 		file := &r.files[i]
-		edited, settled := file.look()
+		edited, settled := file.poll()
 		if !edited && !settled && !file.retry() {
 			continue
 		}
 		list, err := file.read()
 		if errors.Is(err, errChanged) {
-			continue // the next look sees it
+			continue // the next poll notices it
 		}
 		if err != nil {
 			r.complain(file, err)
@@ -236,12 +235,12 @@ func (r *reloader) pollLists() {
 	if changed {
 		r.adoptLists()
 	}
-	for _, path := range news { // who reads that may rely on it
-		r.log.Info("list reloaded", "file", path)
+	for _, path := range news { // after the lists are in use
+		r.log.Info(eventListReloaded, "file", path)
 	}
 }
 
-// complain logs why a list was not read, unless it did so before.
+// complain logs why a list could not be read, once.
 func (r *reloader) complain(file *listFile, err error) {
 	file.failed = time.Now()
 	r.read.Failed(file.name)
@@ -251,6 +250,6 @@ func (r *reloader) complain(file *listFile, err error) {
 	}
 	file.complaint = text
 	for line := range strings.Lines(text) {
-		r.log.Error("cannot read the list; keeping the previous one", "file", file.File, "error", strings.TrimSpace(line))
+		r.log.Error(eventListFailed, "file", file.File, "error", strings.TrimSpace(line))
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"greyglass/sqlstore/memstore"
 )
 
-// errExpected ends the command where an answer was not the expected one.
+// errExpected: an answer differed from what the input expected.
 var errExpected = errors.New("not every answer is the expected one")
 
 func (p *program) replayCommand() *cobra.Command {
@@ -97,8 +97,8 @@ type replay struct {
 	expirer *upkeep.Expirer
 	facts   *givenFacts
 
-	now      int64 // of the attempt, in Unix seconds
-	expired  int64 // when the last expiry was
+	now      int64 // the attempt's time, in Unix seconds
+	expired  int64 // the time of the last expiry
 	instance string
 	message  *judge.Message
 }
@@ -119,7 +119,7 @@ func newReplay(loaded *config.Loaded, dns bool) (*replay, error) {
 	return r, nil
 }
 
-// copyFrom begins with what another database remembers.
+// copyFrom copies another database into the memory.
 func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Options) error {
 	from, err := sqlstore.Open(ctx, url, options)
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 	return nil
 }
 
-// answer judges an attempt, after what has expired until then is removed.
+// answer removes expired entries, then judges an attempt.
 func (r *replay) answer(ctx context.Context, a *replayed) (*replayAnswer, error) {
 	r.now = a.Time
 	if every := int64(sweepEvery / time.Second); r.now-r.expired >= every {

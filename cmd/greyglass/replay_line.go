@@ -15,7 +15,7 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// replayed is an attempt as a line of 'greyglass replay' has it.
+// replayed is an input line of 'greyglass replay'.
 type replayed struct {
 	Time      int64  `json:"time"`
 	Address   string `json:"client_address"`
@@ -50,7 +50,7 @@ func parseAttempt(line []byte) (*replayed, error) {
 	return a, nil
 }
 
-// attempt is what the daemon would be asked.
+// attempt makes the attempt of the line.
 func (a *replayed) attempt() greylist.Attempt {
 	client := greylist.ParseClient(a.Address)
 	if a.Address == "" || a.Address == "local" {
@@ -66,7 +66,7 @@ func (a *replayed) attempt() greylist.Attempt {
 	}
 }
 
-// replayAnswer is what a line is answered.
+// replayAnswer is an output line.
 type replayAnswer struct {
 	Time    int64            `json:"time"`
 	Verdict greylist.Verdict `json:"verdict"`
@@ -79,7 +79,7 @@ type replayAnswer struct {
 func (a *replayAnswer) write(w io.Writer) error {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // a null sender is to be found as "<>"
+	encoder.SetEscapeHTML(false) // print the null sender as "<>"
 	if err := encoder.Encode(a); err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func (a *replayAnswer) write(w io.Writer) error {
 	return err
 }
 
-// givenFacts are the facts of one attempt that it was told. Others are looked up by
-// others, if there is one.
+// givenFacts has the facts of an input line. It looks others up by others, unless that
+// is nil.
 type givenFacts struct {
 	given   *replayed
 	others  rules.Lookup // nil: nothing is looked up

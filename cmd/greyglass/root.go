@@ -15,8 +15,7 @@ import (
 	"greyglass/sqlstore"
 )
 
-// program is one run of greyglass: where it writes, and the flags that all
-// commands take.
+// program is one run of greyglass: its outputs and global flags.
 type program struct {
 	environ        []string
 	stdout, stderr io.Writer
@@ -75,7 +74,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	return root
 }
 
-// completesFiles has shells complete the value of a flag to the name of a file.
+// completesFiles makes shells complete the value of a flag to a file name.
 func completesFiles(cmd *cobra.Command, flag string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)); err != nil {
 		panic(err) // there is no such flag
@@ -90,7 +89,7 @@ func noSuchCommand(root *cobra.Command, name string) error {
 	return &usageError{err, "greyglass"}
 }
 
-// flagProblem says what is wrong with a flag without words of Go.
+// flagProblem rewords the errors of pflag.
 func flagProblem(err error) error {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
@@ -126,7 +125,8 @@ func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 	})
 }
 
-// storeOptions are those of a command, which says for whom it waits.
+// storeOptions returns the options of a command's store. It prints which sessions hold a
+// lock that it waits for.
 func (p *program) storeOptions(c *config.Config) sqlstore.Options {
 	return sqlstore.Options{Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Now: machineClock,
 		Waiting: func(sessions string) {
@@ -134,7 +134,7 @@ func (p *program) storeOptions(c *config.Config) sqlstore.Options {
 		}}
 }
 
-// openStore opens the database that is there; only serve creates one.
+// openStore opens the database, which must exist; only serve creates one.
 func (p *program) openStore(ctx context.Context, c *config.Config) (greylist.Store, error) {
 	store, err := sqlstore.Open(ctx, c.Store.URL, p.storeOptions(c))
 	if err != nil {
@@ -143,7 +143,7 @@ func (p *program) openStore(ctx context.Context, c *config.Config) (greylist.Sto
 	return store, nil
 }
 
-// withStore loads the configuration, opens the database and hands both to do.
+// withStore loads the configuration, opens the database and calls do with both.
 func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config.Loaded, greylist.Store) error) error {
 	loaded, err := p.load(cmd)
 	if err != nil {
@@ -152,7 +152,7 @@ func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config
 	return p.inStore(cmd, loaded, do)
 }
 
-// inStore opens the database of a configuration and hands both to do.
+// inStore opens the database of a configuration and calls do with both.
 func (p *program) inStore(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *config.Loaded, greylist.Store) error) error {
 	store, err := p.openStore(cmd.Context(), loaded.Config)
 	if err != nil {

@@ -11,11 +11,10 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 )
 
-// daemonUmask makes what the daemon creates (the database and its side files)
-// its user's and group's.
+// daemonUmask closes the files that the daemon creates to users outside its group.
 const daemonUmask = 0o027
 
-// logFlush bounds how long the end of the daemon waits for the log.
+// logFlush bounds how long the daemon waits at its end for the log.
 const logFlush = time.Second
 
 func (p *program) serveCommand() *cobra.Command {
@@ -40,7 +39,7 @@ within two seconds. What cannot be read is logged; the daemon keeps the previous
 			signal.Ignore(syscall.SIGPIPE)
 			defer func() {
 				if !handler.w.flush(logFlush) {
-					p.stderr = io.Discard // whoever wrote to it would wait, too
+					p.stderr = io.Discard // writing to it would block, too
 				}
 			}()
 			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, load: func() (*config.Loaded, error) { return p.load(cmd) }}

@@ -16,7 +16,7 @@ import (
 	"greyglass/greylist"
 )
 
-// worstSenders is how many domains and networks stats shows.
+// worstSenders is the number of domains and networks that stats shows.
 const worstSenders = 10
 
 // statsJSON is what 'stats --json' prints.
@@ -81,13 +81,13 @@ Times are UTC; with --json, which prints one object, they are Unix seconds.`,
 	return cmd
 }
 
-// period is one of those that are asked for.
+// period is the title and beginning of a period.
 type period struct {
 	title string
 	since int64 // Unix seconds
 }
 
-// statistics is all that stats shows.
+// statistics is what stats shows.
 type statistics struct {
 	greylist.Stats
 	begins  int64 // the oldest hour of the history that was asked for; zero: there is none

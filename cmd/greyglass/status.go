@@ -22,7 +22,7 @@ const (
 // usageError is a problem on the command line.
 type usageError struct {
 	err     error
-	command string // to ask for help of
+	command string // whose --help to recommend
 }
 
 func (e *usageError) Error() string {
@@ -60,8 +60,7 @@ func (p *program) report(err error) int {
 	return statusFailed
 }
 
-// inWords is an error without the name of the package that it comes from, which
-// means nothing to people.
+// inWords is the text of an error, for people.
 func inWords(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"

@@ -12,15 +12,14 @@ import (
 	"greyglass/milter/policyd"
 )
 
-// supervisor is told how the daemon fares, by the protocol of sd_notify(3).
-// Where there is none, nobody is told.
+// supervisor sends the daemon's state to systemd by sd_notify(3), if it runs there.
 type supervisor struct {
 	log *slog.Logger
 }
 
 func (s supervisor) tell(state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
-		s.log.Warn("sd_notify failed", "error", err)
+		s.log.Warn(eventNotifyFailed, "error", err)
 	}
 }
 
@@ -44,18 +43,17 @@ func healthChecks(fronts []*front) (all []healthCheck) {
 	return all
 }
 
-// watch feeds systemd's watchdog, if the unit has WatchdogSec=, as long as every
-// socket of the daemon answers whoever connects to it. When one does not, the
-// watchdog starts the daemon anew.
+// watch feeds systemd's watchdog, if the unit has WatchdogSec=, as long as every socket
+// of the daemon answers. Otherwise the watchdog restarts the daemon.
 func (s supervisor) watch(ctx context.Context, checks []healthCheck) {
 	within, err := sd.SdWatchdogEnabled(false)
 	if err != nil {
-		s.log.Warn("the watchdog gets no keep-alive: WATCHDOG_USEC cannot be read", "error", err)
+		s.log.Warn(eventNoWatchdog, "error", err)
 	}
 	if within == 0 {
 		return
 	}
-	// Half of the time, as sd_watchdog_enabled(3) has it, is for the round and the pause before the next.
+	// A round and the pause take half of the time, as sd_watchdog_enabled(3) recommends.
 	pause := time.NewTicker(within / 4)
 	defer pause.Stop()
 	for {
@@ -74,7 +72,7 @@ func (s supervisor) feed(ctx context.Context, checks []healthCheck, timeout time
 	for _, c := range checks {
 		if err := c.check(bounded, c.at); err != nil {
 			if ctx.Err() == nil {
-				s.log.Error("a socket does not answer; if that lasts, systemd restarts the daemon", "address", c.at.String(), "error", err)
+				s.log.Error(eventSocketSilent, "address", c.at.String(), "error", err)
 			}
 			return
 		}

@@ -2,7 +2,7 @@ package main
 
 import "time"
 
-// timeInWords is a time as the database's views have it, and its zone.
+// timeInWords is a time in the format of the database's views, with its zone.
 func timeInWords(unix int64) string { return utc(unix) + " UTC" }
 
 // utc is a time in UTC, or "-" for none.
@@ -13,5 +13,5 @@ func utc(unix int64) string {
 	return time.Unix(unix, 0).UTC().Format(time.DateTime)
 }
 
-// ago is how long ago a time was, to the second.
+// ago is the time from then to now.
 func ago(then, now int64) string { return (time.Duration(max(now-then, 0)) * time.Second).String() }

@@ -22,8 +22,8 @@ bounce is written '<>'.`
 
 var envelopeArguments = arguments("CLIENT", "SENDER", "RECIPIENT")
 
-// attemptOf makes an attempt of a command's arguments. CLIENT may be "local", for
-// a client without an address.
+// attemptOf makes an attempt of a command's arguments. CLIENT may be "local": a client
+// without an address.
 func attemptOf(cmd *cobra.Command, args []string, helo string) (greylist.Attempt, error) {
 	attempt := greylist.Attempt{Client: greylist.LocalClient(args[0]), Helo: helo, Sender: args[1], Recipient: args[2]}
 	if args[0] == "local" {
@@ -36,8 +36,7 @@ func attemptOf(cmd *cobra.Command, args []string, helo string) (greylist.Attempt
 	return attempt, checkRecipient(cmd, args)
 }
 
-// checkTriplet finds what can be wrong with a triplet before the configuration
-// is known.
+// checkTriplet checks the arguments as far as that needs no configuration.
 func checkTriplet(cmd *cobra.Command, args []string) error {
 	if _, err := clientOf(args[0]); err != nil {
 		return clientError(cmd, err)
