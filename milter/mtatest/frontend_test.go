@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -72,6 +73,7 @@ type frontEnd struct {
 	name, via string
 	server    func(*mtatest.Fixture) mtatest.Server
 	session   func(testing.TB, *mtatest.Fixture) session
+	wire      func(testing.TB, net.Conn) *wire
 	hasData   bool // a DATA step, behind which a client may go on with its message
 }
 
@@ -92,6 +94,7 @@ func milterOf(version uint32) frontEnd {
 		func(t testing.TB, f *mtatest.Fixture) session {
 			return &milterSession{MTA: f.OldMTA(t, version), hasData: version >= 4}
 		},
+		milterWire,
 		version >= 4,
 	}
 }
@@ -103,6 +106,7 @@ func policyOf(states ...string) frontEnd {
 		func(t testing.TB, f *mtatest.Fixture) session {
 			return &policySession{PolicyClient: f.Policy(t), states: states}
 		},
+		policyWire,
 		true,
 	}
 }
