@@ -29,9 +29,6 @@ func (r Reply) String() string {
 // section 4.5.3.1.5), less what MTAs put before the text.
 const maxReply = 400
 
-// waitPlaceholder stands in the greylist's reply for the time to wait.
-const waitPlaceholder = "{wait}"
-
 // ParseReply reads a reply that defers, "451 4.7.1 text", or one that denies,
 // "550 5.7.1 text". 421 is refused, because the MTA would end the connection.
 func ParseReply(s string, verdict Verdict) (Reply, error) {
@@ -51,7 +48,7 @@ func ParseReply(s string, verdict Verdict) (Reply, error) {
 		return fail(fmt.Sprintf("%d is not a %cxx code", code, class))
 	case code == 421:
 		return fail("421 would make the MTA close the connection")
-	case len(s) > maxReply:
+	case len(longest.Replace(s)) > maxReply:
 		return fail(fmt.Sprintf("it is longer than %d characters", maxReply))
 	}
 	for _, c := range []byte(s) {
@@ -85,14 +82,6 @@ func looksEnhanced(s string) bool {
 		}
 	}
 	return true
-}
-
-// WithWait replaces {wait} by the time to wait, in seconds.
-func (r Reply) WithWait(seconds int64) Reply {
-	if strings.Contains(r.Text, waitPlaceholder) {
-		r.Text = strings.ReplaceAll(r.Text, waitPlaceholder, WaitInWords(seconds))
-	}
-	return r
 }
 
 // WaitInWords writes a wait in words, rounded up to minutes from one minute on.

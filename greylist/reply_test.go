@@ -67,29 +67,13 @@ func TestBadReply(t *testing.T) {
 		{"451 4.7.1 One\tTwo", Defer, notASCII + deferExample},
 		{"451 4.7.1 \x7f", Defer, notASCII + deferExample},
 		{"451 4.7.1 " + strings.Repeat("x", maxReply), Defer, "it is longer than 400 characters" + deferExample},
+		{"451 4.7.1 " + strings.Repeat("{code} ", 40), Defer, "it is longer than 400 characters" + deferExample},
 	} {
 		got, err := ParseReply(c.in, c.verdict)
 		if err == nil {
 			t.Errorf("%q is taken as %+v", c.in, got)
 		} else if err.Error() != c.want {
 			t.Errorf("%q:\n got %s\nwant %s", c.in, err, c.want)
-		}
-	}
-}
-
-func TestReplyWithWait(t *testing.T) {
-	for _, c := range []struct {
-		text    string
-		seconds int64
-		want    string
-	}{
-		{"Try again in {wait}", 3600, "451 4.7.1 Try again in 1 hour"},
-		{"{wait}, I said {wait}", 61, "451 4.7.1 2 minutes, I said 2 minutes"},
-		{"Try again later", 3600, "451 4.7.1 Try again later"},
-		{"{Wait} {waits} {wait", 3600, "451 4.7.1 {Wait} {waits} {wait"},
-	} {
-		if got := (Reply{451, "4.7.1", c.text}).WithWait(c.seconds).String(); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
 	}
 }

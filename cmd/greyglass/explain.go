@@ -20,7 +20,7 @@ func (p *program) explainCommand() *cobra.Command {
 	var helo, name, spf string
 	var dnsbl []string
 	cmd := &cobra.Command{
-		Use:   "explain CLIENT SENDER RECIPIENT",
+		Use:   "explain CLIENT SENDER RECIPIENT | CODE",
 		Short: "say what would be answered now, and why, rule by rule",
 		Long: `Say what a recipient would be answered now, and why, rule by rule, by the same code
 that answers the mail server. Nothing is remembered or changed.
@@ -28,22 +28,44 @@ that answers the mail server. Nothing is remembered or changed.
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.
 
+CODE, such as ABCD-EFGH, is what {code} in a reply has become. It is looked for among the
+triplets that are remembered, of which a million take a few seconds; an answer that was
+given without remembering anything, by a list or a rule, is in the log alone.
+
 What rules ask DNS for is asked now. --spf and --dnsbl say instead what it would answer, and
 --client-name what the mail server would have found, to ask "what if". Of DNS lists, those
 that --dnsbl names have the client, and no others.`,
 		Example: `  greyglass explain 203.0.113.7 ann@example.net bob@example.org
-  greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net`,
-		Args: envelopeArguments,
+  greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net
+  greyglass explain ABCD-EFGH`,
+		Args: envelopeOrCode,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			attempt, err := attemptOf(cmd, args, helo)
+			var attempt greylist.Attempt
+			var code string
+			var err error
+			if len(args) == 1 {
+				code, err = codeOf(cmd, args[0])
+			} else {
+				attempt, err = attemptOf(cmd, args, helo)
+			}
 			if err != nil {
 				return err
 			}
 			if spf != "" && !slices.Contains(rules.SPFResults, spf) {
 				return &usageError{fmt.Errorf("--spf %q is no result of SPF; write one of %s", spf, strings.Join(rules.SPFResults, ", ")), cmd.CommandPath()}
 			}
-			attempt.ClientName = name
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+				if code != "" {
+					triplet, err := findCode(ctx, store, code)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(p.stdout, "%s is %s\n\n", code, triplet)
+					if attempt, err = attemptOf(cmd, []string{triplet.Client, triplet.Sender, triplet.Recipient}, helo); err != nil {
+						return err
+					}
+				}
+				attempt.ClientName = name
 				now := timeOf(store).Unix()
 				given := &givenFacts{given: &replayed{SPF: spf, DNSBL: dnsbl}, others: loaded.Lookup, dynamic: loaded.Lookup.Dynamic}
 				policy, err := loaded.Config.Policy(loaded.Lists, given)

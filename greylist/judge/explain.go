@@ -20,9 +20,9 @@ type Explanation struct {
 
 // Explain returns the answer that the attempt would get at the given time (Unix
 // seconds), and writes nothing. If it returns an error, the answer is that of OnError.
-func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (Explanation, error) {
-	var x Explanation
+func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (x Explanation, err error) {
 	f := rules.NewFacts(&a, nil)
+	defer func() { x.Answer = p.completed(x.Answer, f) }()
 	f.Now = func() int64 { return now }
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {

@@ -83,6 +83,7 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 		return j.greylist(ctx, p, f, ruling)
 	})
 	if pending == nil {
+		answer = p.completed(answer, f)
 		j.record(ctx, p, f, answer, time.Since(began))
 	}
 	return answer, pending
@@ -132,6 +133,7 @@ func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipien
 		p.Rules.Bind(f)
 		return j.greylist(ctx, p, f, recipient.ruling)
 	})
+	answer = p.completed(answer, f)
 	j.record(ctx, p, f, answer, time.Since(began))
 	return answer
 }
@@ -218,6 +220,9 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	}
 	if f.QueueID != "" {
 		attrs = append(attrs, slog.String("queue_id", address.Printable(f.QueueID)))
+	}
+	if answer.Code != "" {
+		attrs = append(attrs, slog.String("code", answer.Code))
 	}
 	attrs = append(attrs, slog.String("via", f.Via), slog.String("took", inMilliseconds(took)))
 	if answer.Observed {

@@ -13,12 +13,14 @@ type Policy struct {
 	Rules    *rules.Set
 	Windows  greylist.Windows
 	Identity greylist.Identity
-	Reply    greylist.Reply // of the greylist; {wait} in it stands for the time to wait
+	Reply    greylist.Reply // of the greylist
 	Observe  bool           // the greylist decides, stores and logs, but accepts
 
 	// Probes are the senders of callouts, beside the null sender. They are not
 	// deferred at RCPT.
 	Probes address.Patterns
+
+	Codes bool // a reply has {code}; so the log has codes, too
 
 	PrivateLog bool // the log has hashes in place of addresses
 
@@ -52,6 +54,9 @@ type Answer struct {
 
 	// Rule is the [[rule]] that chose greylisting, if one did.
 	Rule string
+
+	// Code names the recipient's triplet; empty unless [Policy.Codes].
+	Code string
 
 	// Err is why the reason is [greylist.ReasonError].
 	Err error
@@ -115,7 +120,7 @@ func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 		a.Observed = true
 		a.Verdict = greylist.Accept
 	case d.Verdict == greylist.Defer:
-		a.Reply = reply.WithWait(d.Wait)
+		a.Reply = reply
 	}
 	return a
 }

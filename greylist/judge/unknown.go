@@ -17,7 +17,8 @@ func (p *Policy) MayWait(sender string) bool { return p.isProbe(address.Fold(sen
 // little of it is known.
 func (j *Judge) Fail(ctx context.Context, a greylist.Attempt, err error) Answer {
 	p := j.Policy()
-	answer := p.failed(err)
-	j.record(ctx, p, rules.NewFacts(&a, nil), answer, time.Duration(0))
+	f := rules.NewFacts(&a, nil)
+	answer := p.completed(p.failed(err), f)
+	j.record(ctx, p, f, answer, time.Duration(0))
 	return answer
 }

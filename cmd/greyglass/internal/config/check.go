@@ -1,44 +1,15 @@
 package config
 
 import (
-	"errors"
 	"net"
-	"regexp"
 	"strconv"
 	"strings"
 
-	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/problem"
 	"greyglass/milter/listen"
 	"greyglass/sqlstore"
 )
-
-// placeholder is what might be meant to stand for something else in a reply.
-var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
-
-// reply is an SMTP reply that goes with the verdict.
-func reply(verdict greylist.Verdict, placeholders ...string) text {
-	allowed := "an SMTP reply with a 4xx code, but not 421"
-	if verdict == greylist.Deny {
-		allowed = "an SMTP reply with a 5xx code"
-	}
-	return text{allowed: allowed, check: func(s string) error {
-		_, err := greylist.ParseReply(s, verdict)
-		rest := s
-		for _, p := range placeholders {
-			rest = strings.ReplaceAll(rest, p, "")
-		}
-		if unknown := placeholder.FindString(rest); unknown != "" {
-			fix := "remove it"
-			if len(placeholders) > 0 {
-				fix = "write " + strings.Join(placeholders, " or ") + ", or remove it"
-			}
-			err = errors.Join(err, problem.New(fix, "%s stands for nothing here", unknown))
-		}
-		return err
-	}}
-}
 
 func checkListen(s string) error {
 	_, err := listen.ParseAddress(s)

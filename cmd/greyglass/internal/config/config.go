@@ -22,6 +22,7 @@ type Config struct {
 	Greylist Greylist `koanf:"greylist"`
 	Rules    Rules    `koanf:"rules"`
 	Blocked  Blocked  `koanf:"blocked"`
+	Reply    Reply    `koanf:"reply"`
 	DNS      DNS      `koanf:"dns"`
 	Log      Log      `koanf:"log"`
 	Limits   Limits   `koanf:"limits"`

@@ -25,6 +25,7 @@ func (m merged) check(problems *Problems) {
 			problems.add(m.windowsCross(lower.key, spell(lower.value), spell(g.MaxDeferTime)))
 		}
 	}
+	m.checkReplies(problems)
 	m.checkRules(problems)
 	m.checkListeners(problems)
 	m.checkHTTPPublic(problems)

@@ -59,9 +59,9 @@ var greylistSection = Section{
 		}, {
 			Key:     "greylist.reply",
 			Default: "451 4.7.1 Greylisted, please try again in {wait}",
-			Kind:    reply(greylist.Defer, "{wait}"),
+			Kind:    reply(greylist.Defer),
 			Comment: "The reply; {wait} stands for the time to wait, in words.",
-			Doc:     "The reply to greylisted recipients. `{wait}` stands for the time until a retry can pass, in words and rounded up, such as `58 minutes`.",
+			Doc:     "The reply to greylisted recipients. `{wait}` stands for the time until a retry can pass, in words; `[reply]` has what else a reply can tell.",
 		}, {
 			Key:     "greylist.probe_senders",
 			Default: []string{"double-bounce", "postmaster"},

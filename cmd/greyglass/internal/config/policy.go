@@ -18,8 +18,10 @@ import (
 // that comes from [Load].
 func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	var errs []error
+	codes := false
 	parse := func(key, s string, verdict greylist.Verdict) greylist.Reply {
-		r, err := greylist.ParseReply(s, verdict)
+		r, err := greylist.ParseReply(c.Reply.filled(s), verdict)
+		codes = codes || strings.Contains(r.Text, greylist.CodePlaceholder)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("config: %s = %s: %w", key, quote(s), err))
 		}
@@ -75,6 +77,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	policy.Codes = codes
 	return policy, nil
 }
 

@@ -110,7 +110,7 @@ var ruleSection = Section{
 		}, {
 			Key:  "rule.reply",
 			Kind: text{allowed: "an SMTP reply that goes with `then`"},
-			Doc:  "The reply of a rule that defers or denies, or of the greylist where the rule sends mail there; `{wait}` stands for the time to wait, as in `greylist.reply`. The default is `" + defaultDeferReply + "`, `" + defaultDenyReply + "`, or `greylist.reply`.",
+			Doc:  "The reply of a rule that defers or denies, or of the greylist where the rule sends mail there; `[reply]` has the placeholders that it may hold. The default is `" + defaultDeferReply + "`, `" + defaultDenyReply + "`, or `greylist.reply`.",
 		},
 		{Key: "rule.too_soon", Kind: window(0), Doc: "As `greylist.too_soon`, for mail that the rule sends to the greylist."},
 		{Key: "rule.min_defer_time", Kind: window(0), Doc: "As `greylist.min_defer_time`, for mail that the rule sends to the greylist."},

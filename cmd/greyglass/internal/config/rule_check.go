@@ -84,11 +84,16 @@ func (m merged) checkReply(r *Rule, problems *Problems) {
 		problems.add(r.problem("reply", quote(r.Reply), "a rule that accepts sends no reply", "remove it"))
 		return
 	}
-	kind := reply(r.verdict())
+	verdict := r.verdict()
 	if r.Then == thenGreylist {
-		kind = reply(greylist.Defer, "{wait}")
+		verdict = greylist.Defer
 	}
-	_, faults := kind.read(r.Reply)
+	_, faults := reply(verdict).read(r.Reply)
+	if faults == nil && !problems.about("reply.contact") && !problems.about("reply.url") {
+		for _, err := range unjoin(m.config.Reply.check(r.Reply, verdict)) {
+			faults = append(faults, faultOf(whole, r.Reply, err))
+		}
+	}
 	for _, f := range faults {
 		problems.add(r.problem("reply", quote(r.Reply), f.detail, f.fix))
 	}

@@ -1,0 +1,28 @@
+package judge
+
+import (
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// completed replaces the placeholders of the answer's reply.
+func (p *Policy) completed(a Answer, f *rules.Facts) Answer {
+	if p.Codes {
+		a.Code = p.code(f)
+	}
+	wait := a.Wait
+	if a.Reason.Greylist() {
+		wait = max(wait, 1)
+	}
+	a.Reply = a.Reply.Fill(greylist.Details{Wait: wait, QueueID: f.QueueID, Code: a.Code})
+	return a
+}
+
+// code names the triplet of an attempt, also where no triplet can be stored.
+func (p *Policy) code(f *rules.Facts) string {
+	triplets, err := p.triplets(f)
+	if err != nil {
+		return greylist.Triplet{Client: f.Client.String(), Sender: f.Sender, Recipient: f.Recipient}.Code()
+	}
+	return triplets[0].Code()
+}
