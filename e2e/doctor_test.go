@@ -254,7 +254,7 @@ var faults = []struct {
 		says: []string{"wrong database: a database was found corrupt and quarantined as "}},
 	{name: "the configuration is broken", on: attached{"postfix-milter"},
 		make: func(s *site) { s.configure(conf{greylist: `mode = "off"`, rules: "loopback = 1"}) },
-		says: []string{"wrong configuration: ", "warn configuration: nothing else was looked at"}},
+		says: []string{"wrong configuration: ", "warn configuration: nothing else was checked"}},
 }
 
 func TestDoctorFindsFaults(t *testing.T) {

@@ -76,13 +76,13 @@ func TestHistory(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.output("stats", "--json", "--since", "3h")), &o); err != nil {
 		t.Fatal(err)
 	}
-	if len(o.Periods) != 1 || o.Periods[0].Strangers != 2 || o.Periods[0].CameBack < 1 || o.Periods[0].Waited < 1 || len(o.Bars) != 4 || o.HistoryBegins == nil {
+	if len(o.Periods) != 1 || o.Periods[0].New != 2 || o.Periods[0].CameBack < 1 || o.Periods[0].Waited < 1 || len(o.Bars) != 4 || o.HistoryBegins == nil {
 		t.Errorf("%+v", o)
 	}
 	table := s.output("stats")
 	for _, want := range []string{
 		`^The history begins at 20`, `^The last 30 days \(since 20`, `^The last 24 hours \(since 20`,
-		`^  strangers deferred +2 `, `^  came back +[12] `, `^Strangers deferred by hour`, `^  example.net +1 `,
+		`^  new triplets +2 `, `^  came back +[12] `, `^New triplets by hour`, `^  example.net +1 `,
 	} {
 		if !regexp.MustCompile("(?m)" + want).MatchString(table) {
 			t.Errorf("no line %s in:\n%s", want, table)

@@ -71,7 +71,7 @@ func TestWatched(t *testing.T) {
 	s.write("blocked.list", "spam@example.net\nnot a pattern\n")
 	daemon.wait("cannot read the list")
 	daemon.counts(`greyglass_list_entries{file="blocked"} 2`, `greyglass_file_stale{file="blocked"} 1`)
-	if _, body := daemon.get("/readyz"); !strings.Contains(body, "list blocked: 2 entries, read ") || !strings.Contains(body, "cannot be read any more") {
+	if _, body := daemon.get("/readyz"); !strings.Contains(body, "list blocked: 2 entries, read ") || !strings.Contains(body, "the last reading failed") {
 		t.Errorf("/readyz:\n%s", body)
 	}
 	s.write("blocked.list", "")

@@ -81,7 +81,7 @@ func TestReloadOfAnEmptyFile(t *testing.T) {
 	}
 	s.write("greyglass.toml", "")
 	daemon.signal(syscall.SIGHUP)
-	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+": empty or gone", "send SIGHUP again, or leave a comment in it")
+	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+": empty or gone", "send SIGHUP again, or write a comment into it")
 	expect("allowed-client")
 	s.write("greyglass.toml", "log.format = \"json\"\n")
 	daemon.reload()

@@ -1,10 +1,9 @@
-// Package config reads the configuration of Greyglass: the defaults, over them
-// a TOML file, over that environment variables, over those what the command
-// line sets. It reports every problem at once, and makes of what is left the
-// typed [Config] and the [judge.Policy] that rests on it.
+// Package config reads the configuration of Greyglass: the defaults, overridden by a
+// TOML file, environment variables and the command line, in this order. It reports all
+// problems together, and makes the typed [Config] and the [judge.Policy] from it.
 //
-// What can be configured stands in one table of [Option] values. The defaults,
-// the sample file and the reference are made from it.
+// One table of [Option] values has all keys. The defaults, the sample file and the
+// reference are made from it.
 package config
 
 import (
@@ -14,8 +13,8 @@ import (
 	"time"
 )
 
-// Config is a whole configuration. One that comes from [Load] has been checked:
-// every address, reply and pattern in it can be parsed. It must not be changed.
+// Config is a whole configuration. [Load] has checked that every address, reply and
+// pattern in it can be parsed. It must not be changed.
 type Config struct {
 	Listen   Listen   `koanf:"listen"`
 	Store    Store    `koanf:"store"`
@@ -53,7 +52,7 @@ func (l Listen) Mode() fs.FileMode {
 	return fs.FileMode(mode)
 }
 
-// Store is where triplets are remembered, and what holds if that fails.
+// Store configures the database, and the answers while it fails.
 type Store struct {
 	URL          string        `koanf:"url"` // sqlite:FILE or postgres://…
 	PasswordFile string        `koanf:"password_file"`
@@ -62,16 +61,16 @@ type Store struct {
 	Synchronous  string        `koanf:"synchronous"` // full or normal
 	Timeout      time.Duration `koanf:"timeout"`
 	MaxRows      int64         `koanf:"max_rows"` // triplets; 0: any number
-	History      time.Duration `koanf:"history"`  // for how long it is kept
+	History      time.Duration `koanf:"history"`  // how long it is kept
 }
 
-// Shown is the URL without its password, as it may stand in a log.
+// Shown is the URL without its password, for logs.
 func (s Store) Shown() string { return maskPassword(s.URL) }
 
-// SQLite returns the file of an SQLite database, and whether the URL is of one.
+// SQLite returns the file of an SQLite database; ok is false for other databases.
 func (s Store) SQLite() (file string, ok bool) { return strings.CutPrefix(s.URL, sqliteScheme) }
 
-// Greylist is rule 5. The four windows are whole seconds.
+// Greylist configures the greylist. The four windows are whole seconds.
 type Greylist struct {
 	Mode             string        `koanf:"mode"` // enforce or observe
 	TooSoon          time.Duration `koanf:"too_soon"`
@@ -84,7 +83,7 @@ type Greylist struct {
 	ProbeSenders     []string      `koanf:"probe_senders"`
 }
 
-// Rules are rules 0 and 2 to 4.
+// Rules configures the lists, except those of [Blocked].
 type Rules struct {
 	AcceptLoopback                bool       `koanf:"accept_loopback"`
 	AcceptVerifiedTLS             bool       `koanf:"accept_verified_tls"`
@@ -98,7 +97,7 @@ type Rules struct {
 	WhitelistedNonstandardTriples [][]string `koanf:"whitelisted_nonstandard_triples"`
 }
 
-// Blocked is rule 1. An empty file name is an empty list.
+// Blocked configures blocked senders. An empty file name is an empty list.
 type Blocked struct {
 	SendersFile    string `koanf:"senders_file"`
 	ExceptionsFile string `koanf:"exceptions_file"`
@@ -114,7 +113,7 @@ type Log struct {
 	Private bool   `koanf:"private"` // addresses as hashes
 }
 
-// Limits bound what one peer can take of the daemon.
+// Limits bound the resources of peers.
 type Limits struct {
 	Connections      int           `koanf:"connections"`
 	NegotiateTimeout time.Duration `koanf:"negotiate_timeout"`

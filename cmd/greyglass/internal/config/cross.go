@@ -9,7 +9,7 @@ import (
 	"greyglass/milter/listen"
 )
 
-// check finds what is wrong between the values of different keys.
+// check finds conflicts between the values of different keys.
 func (m merged) check(problems *Problems) {
 	g := &m.config.Greylist
 	maxKnown := !problems.about(maxKey)
@@ -33,18 +33,19 @@ func (m merged) check(problems *Problems) {
 
 const maxKey = "greylist.max_defer_time"
 
-// windowsCross blames the window that the administrator has set.
+// windowsCross reports a conflict of two windows at the one that the administrator has
+// set.
 func (m merged) windowsCross(key, value, most string) Problem {
 	where, isDefault := m.origins[key], m.origins[key].source == "default"
 	if isDefault {
 		where = m.origins[maxKey]
-		return Problem{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that nobody would ever pass", key, value), "raise it, or lower " + key}
+		return Problem{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that no triplet could ever pass", key, value), "raise it, or lower " + key}
 	}
-	return Problem{where.String(), key, value, fmt.Sprintf("above %s = %s, so that nobody would ever pass", maxKey, most), "lower it, or raise " + maxKey}
+	return Problem{where.String(), key, value, fmt.Sprintf("above %s = %s, so that no triplet could ever pass", maxKey, most), "lower it, or raise " + maxKey}
 }
 
-// checkListeners finds addresses that are listened on twice. Port 0 is another
-// port each time.
+// checkListeners finds addresses that are used twice. Port 0 is a different port each
+// time.
 func (m merged) checkListeners(problems *Problems) {
 	taken := make(map[string]string) // address to key
 	listen := func(key string, index int, spelled string) {
@@ -78,9 +79,8 @@ func (m merged) checkListeners(problems *Problems) {
 	}
 }
 
-// checkHTTPPublic finds an address for HTTP that others can reach without
-// anybody's having said that they may. A socket that systemd passes is looked
-// at when it is taken over.
+// checkHTTPPublic reports a public address for HTTP without listen.http_public. A socket
+// that systemd passes is checked when it is opened.
 func (m merged) checkHTTPPublic(problems *Problems) {
 	const key = "listen.http"
 	l := &m.config.Listen
@@ -92,7 +92,7 @@ func (m merged) checkHTTPPublic(problems *Problems) {
 		"choose 127.0.0.1, or set listen.http_public = true"})
 }
 
-// isLoopback reports whether a host to listen on is reached from this machine alone.
+// isLoopback reports whether a host to listen on can be reached from this machine only.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()

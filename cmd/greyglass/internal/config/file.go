@@ -13,8 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// readFile returns what a TOML file says. ok is false if it could not be read
-// or is no TOML, so that nothing is known of what the administrator wants.
+// readFile reads a TOML file. ok is false if the file cannot be read or is not TOML.
 func readFile(file string, required bool, problems *Problems) (l layer, ok bool) {
 	l = newLayer()
 	document, err := os.ReadFile(file)
@@ -33,7 +32,7 @@ func readFile(file string, required bool, problems *Problems) (l layer, ok bool)
 	document = bytes.TrimPrefix(document, []byte("\ufeff")) // the byte order mark of some editors
 	sections, err := parser.Parser().Unmarshal(document)
 	if err != nil {
-		problems.add(syntaxMistake(file, err))
+		problems.add(syntaxProblem(file, err))
 		return l, false
 	}
 	reader := fileReader{l, file, findPlaces(document), problems}
@@ -41,7 +40,7 @@ func readFile(file string, required bool, problems *Problems) (l layer, ok bool)
 	return reader.layer, true
 }
 
-// reason is what the operating system said, without the name of the file.
+// reason is the error of the operating system without the file name.
 func reason(err error) string {
 	if e := new(fs.PathError); errors.As(err, &e) {
 		return e.Err.Error()
@@ -49,7 +48,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func syntaxMistake(file string, err error) Problem {
+func syntaxProblem(file string, err error) Problem {
 	m := Problem{
 		Where:  file,
 		Detail: "not TOML: " + strings.TrimPrefix(err.Error(), "toml: "),
@@ -66,7 +65,7 @@ func syntaxMistake(file string, err error) Problem {
 	return m
 }
 
-// fileReader goes through the sections of a file.
+// fileReader reads the sections of a file.
 type fileReader struct {
 	layer
 	file     string

@@ -9,8 +9,8 @@ import (
 
 //go:generate go test -run ^TestGeneratedFiles$ . -update
 
-// Sample returns the sample configuration file: every key, commented out, with
-// its default.
+// Sample returns the sample configuration file: all keys, commented out, with their
+// defaults.
 func Sample() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# The configuration of Greyglass, usually /etc/greyglass/greyglass.toml.
@@ -29,7 +29,7 @@ func Sample() []byte {
 	return b.Bytes()
 }
 
-// ruleSample is what the sample file says of rules.
+// ruleSample is the part of the sample file about rules.
 const ruleSample = `
 # Ordered rules: the first whose condition holds answers, after the lists of
 # [rules] and before the greylist. greyglass.toml(5) has the facts that a
@@ -68,7 +68,7 @@ func Reference() []byte {
 	return b.Bytes()
 }
 
-// describe writes what there is to know of each key.
+// describe writes the reference of each key.
 func (s Section) describe(b *bytes.Buffer) {
 	for _, o := range s.Options {
 		typ, allowed := o.Kind.describe()

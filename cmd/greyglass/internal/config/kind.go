@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// kind says which values an option takes.
+// kind is the type of an option's value.
 type kind interface {
-	// read turns a value, as the TOML parser gives it, into the Go type of the
-	// option's default, or says what is wrong with it.
+	// read converts a value of the TOML parser to the Go type of the option's default,
+	// or returns what is wrong with it.
 	read(raw any) (any, []fault)
 
-	// textual reports whether the value is a TOML string, so that it needs no
-	// quotes outside of a file.
+	// textual reports whether the value is a TOML string, which needs no quotes outside
+	// of a file.
 	textual() bool
 
-	// describe names the TOML type, and says which values are allowed, for the
-	// reference.
+	// describe returns the TOML type and the allowed values, for the reference.
 	describe() (typ, allowed string)
 }
 
-// fault is something wrong with a value.
+// fault is a problem of a value.
 type fault struct {
 	index       int // of the entry of a list, from zero; whole: the value itself
 	detail, fix string
@@ -58,7 +57,7 @@ func (k text) read(raw any) (any, []fault) {
 	return s, nil
 }
 
-// choice is a string out of a few.
+// choice is one of a few strings.
 type choice []string
 
 func (k choice) textual() bool { return true }

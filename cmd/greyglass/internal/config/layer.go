@@ -7,10 +7,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// origin is where a value comes from.
+// origin is the source of a value.
 type origin struct {
 	source string // "default", a file, an environment variable, "--set"
-	place         // in the file
+	place         // in a file
 }
 
 func (o origin) String() string {
@@ -28,17 +28,17 @@ func (o origin) entry(i int) origin {
 	return origin{o.source, place{line: o.entries[i]}}
 }
 
-// layer is what one source says: checked values by key, and where each stands.
+// layer has the checked values of one source by key, and their origins.
 type layer struct {
 	values  map[string]any
 	origins map[string]origin
 	rules   []Rule
-	empty   bool // of a file without a single octet
+	empty   bool // the file is empty or missing
 }
 
 func newLayer() layer { return layer{values: map[string]any{}, origins: map[string]origin{}} }
 
-// take checks a value and adds it to the layer, or says what is wrong with it.
+// take checks a value and adds it to the layer, or reports what is wrong with it.
 func (l layer) take(o *Option, raw any, from origin, problems *Problems) {
 	value, faults := o.Kind.read(raw)
 	for _, f := range faults {
@@ -64,8 +64,7 @@ func (o *Option) spell(v any) string {
 	return spell(v)
 }
 
-// takeText is take for a value that stands outside of a file, where strings
-// need no quotes.
+// takeText is take for a value from outside of a file, where strings need no quotes.
 func (l layer) takeText(o *Option, s string, from origin, problems *Problems) {
 	raw, ok := parseValue(s)
 	if _, isString := raw.(string); !ok || o.Kind.textual() && !isString {
@@ -74,7 +73,7 @@ func (l layer) takeText(o *Option, s string, from origin, problems *Problems) {
 	l.take(o, raw, from, problems)
 }
 
-// parseValue reads a TOML value that stands alone.
+// parseValue reads a single TOML value.
 func parseValue(s string) (any, bool) {
 	var document map[string]any
 	if err := toml.Unmarshal([]byte("value = "+strings.TrimSpace(s)), &document); err != nil {
@@ -84,11 +83,11 @@ func parseValue(s string) (any, bool) {
 	return value, ok && len(document) == 1
 }
 
-// unknown reports a key or section that there is not.
+// unknown reports an unknown key or section.
 func unknown(path []string, raw any, from origin, problems *Problems) {
 	m := Problem{Where: from.String(), Key: joinPath(path)}
 	if s, ok := raw.(string); ok {
-		raw = maskPassword(s) // it may be meant for a key that holds one
+		raw = maskPassword(s) // a misspelled key may hold a password
 	}
 	_, isTable := raw.(map[string]any)
 	switch {

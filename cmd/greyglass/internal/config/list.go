@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// list is a list of strings. check says what is wrong with which of them.
+// list is a list of strings. check returns the faults of its entries.
 type list struct {
 	check   func([]string) []fault
 	allowed string
@@ -31,7 +31,7 @@ func (k triples) read(raw any) (any, []fault) {
 	return readList(raw, `write a list such as [["a", "b", "c"]], or []`, readStrings, k.check)
 }
 
-// readList reads each entry, and checks those that could be read.
+// readList reads all entries, and checks those that it could read.
 func readList[E any](raw any, fix string, read func(any) (E, string, string), check func([]E) []fault) (any, []fault) {
 	entries, ok := raw.([]any)
 	if !ok {
@@ -84,7 +84,7 @@ func readStrings(raw any) (value []string, detail, fix string) {
 	return value, "", ""
 }
 
-// each makes a check of a list out of the check of an entry.
+// each makes a check of a list from the check of an entry.
 func each(check func(string) error) func([]string) []fault {
 	return func(entries []string) []fault {
 		var faults []fault
@@ -97,7 +97,7 @@ func each(check func(string) error) func([]string) []fault {
 	}
 }
 
-// compiled makes a check of one of the lists of a rule set.
+// compiled makes a check of a list of [rules.Config].
 func compiled[E any](set func([]E) rules.Config) func([]E) []fault {
 	return func(entries []E) []fault {
 		_, err := set(entries).Compile()
@@ -122,7 +122,7 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// faultOf makes a fault of an error in a value.
+// faultOf makes a fault of the error of a value.
 func faultOf(index int, value any, err error) fault {
 	s, _ := value.(string)
 	detail, fix := problem.Split(s, err)

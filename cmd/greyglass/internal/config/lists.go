@@ -15,8 +15,8 @@ import (
 
 // ListFile is a list file that the configuration names.
 type ListFile struct {
-	Key            string // that names it: "blocked.senders_file"; empty: the condition of a rule does
-	rules.ListFile        // without a file there is no list
+	Key            string // "blocked.senders_file"; empty for a file in the condition of a rule
+	rules.ListFile        // without a name there is no list
 }
 
 // String is how the configuration names the file.
@@ -27,10 +27,10 @@ func (f ListFile) String() string {
 	return f.Key + " = " + quote(f.File)
 }
 
-// List is what a list file holds.
+// List is the content of a list file.
 type List interface{ Len() int }
 
-// Lists are the contents of list files. One that is not there is empty.
+// Lists are the contents of list files. A missing file is an empty list.
 type Lists map[ListFile]List
 
 func (l Lists) patterns(file ListFile) address.Patterns {
@@ -56,8 +56,8 @@ func (b Blocked) exceptions() ListFile {
 	return ListFile{"blocked.exceptions_file", rules.ListFile{Kind: rules.RecipientList, File: b.ExceptionsFile}}
 }
 
-// ListFiles are the list files of the configuration: those of blocked senders and
-// of exceptions, and then those of rules.
+// ListFiles returns the list files of the configuration: blocked senders, exceptions,
+// then those of rules.
 func (c *Config) ListFiles() []ListFile {
 	files := []ListFile{c.Blocked.senders(), c.Blocked.exceptions()}
 	for i := range c.Rule {
@@ -70,8 +70,8 @@ func (c *Config) ListFiles() []ListFile {
 	return files
 }
 
-// ReadLists reads all list files. One that is not there is an empty list, and a
-// warning. Its error is a [*Problems] that holds every bad line of all.
+// ReadLists reads all list files. A missing file is an empty list, and a warning. The
+// error is a [*Problems] with the bad lines of all files.
 func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 	lists = make(Lists)
 	problems := new(Problems)
@@ -96,12 +96,12 @@ func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 	}
 	var allowed address.Patterns
 	for _, domain := range c.Rules.AllowedDomains {
-		_ = allowed.AddDomain(domain) // whose problems are told already
+		_ = allowed.AddDomain(domain) // its problems were reported before
 	}
 	return lists, append(warnings, unconverted("rules.allowed_domains", allowed.Unconverted())...), nil
 }
 
-// unconverted warns of internationalized domains that do not convert.
+// unconverted makes warnings of internationalized domains that do not convert.
 func unconverted(where string, domains []string) (warnings []Warning) {
 	for _, domain := range domains {
 		warnings = append(warnings, Warning{Detail: where + ": " + quote(domain) + " does not convert to an internationalized domain name; compared as it is",
@@ -110,9 +110,8 @@ func unconverted(where string, domains []string) (warnings []Warning) {
 	return warnings
 }
 
-// Read reads the file; a relative name counts from the working folder. The error
-// is fs.ErrNotExist if the file is not there, else a [*Problems] that holds every bad
-// line.
+// Read reads the file; a relative name counts from the working folder. The error is
+// fs.ErrNotExist if there is no file, else a [*Problems] with the bad lines.
 func (f ListFile) Read() (list List, err error) {
 	list = new(address.Patterns)
 	err = openList(f.File, func(r io.Reader) (err error) {
@@ -142,7 +141,7 @@ func openList(file string, parse func(io.Reader) error) error {
 		const fix = "make it a plain file that this user may read"
 		return &Problems{[]Problem{{Where: file, Detail: what, Fix: fix}}}
 	}
-	// A pipe is refused before it is opened, because that would wait for a writer.
+	// Opening a pipe would wait for a writer.
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -165,7 +164,7 @@ func openList(file string, parse func(io.Reader) error) error {
 	return nil
 }
 
-// badLines makes a problem of each line of a list file that has an error.
+// badLines makes a problem of each error in a list file.
 func badLines(file string, err error) *Problems {
 	problems := new(Problems)
 	for _, err := range unjoin(err) {

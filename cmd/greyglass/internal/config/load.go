@@ -16,11 +16,10 @@ import (
 // DefaultFile is the configuration file of an installed Greyglass.
 const DefaultFile = "/etc/greyglass/greyglass.toml"
 
-// Source is where a configuration comes from. What stands later overrides what
-// stands earlier; the defaults come before all.
+// Source is where a configuration comes from. Later fields override earlier ones.
 type Source struct {
 	File         string   // TOML; empty: none
-	FileRequired bool     // it is a problem if File is not there
+	FileRequired bool     // a missing File is a problem
 	Environ      []string // "NAME=value", as os.Environ returns them
 	Set          []string // "section.key=VALUE"
 }
@@ -37,8 +36,8 @@ type Loaded struct {
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
 
-// Load reads and checks a configuration and the list files that it names. Its
-// error is a [*Problems] that holds everything that is wrong.
+// Load reads and checks a configuration and its list files. The error is a [*Problems]
+// with everything that is wrong.
 func Load(src Source) (*Loaded, error) {
 	problems := new(Problems)
 	fileLayer, understood := newLayer(), true
@@ -52,7 +51,7 @@ func Load(src Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !understood { // to check what is left would find problems that nobody made
+	if !understood { // further checks would report problems that do not exist
 		return nil, problems
 	}
 	merged.check(problems)
@@ -82,19 +81,18 @@ func Load(src Source) (*Loaded, error) {
 	return loaded, nil
 }
 
-// merged is what all layers together say.
+// merged is all layers together.
 type merged struct {
 	config  *Config
 	origins map[string]origin
 }
 
-// merge lays the layers over each other, the later over the earlier. The koanf
-// instance is made anew each time: one that is loaded again keeps keys that
-// were deleted since.
+// merge merges the layers; later ones override earlier ones. It needs a new koanf
+// instance each time, because one that is loaded again keeps deleted keys.
 func merge(layers ...layer) (merged, error) {
 	m := merged{new(Config), map[string]origin{}}
 	k := koanf.New(".")
-	var rules []Rule // only a file has any, and they are read already
+	var rules []Rule // of the file; other sources have none
 	for _, l := range layers {
 		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
 			return m, fmt.Errorf("config: %w", err)
@@ -102,8 +100,7 @@ func merge(layers ...layer) (merged, error) {
 		maps.Copy(m.origins, l.origins)
 		rules = append(rules, l.rules...)
 	}
-	// koanf's own decoder settings would turn "7" into 7 and ignore what the
-	// struct does not know.
+	// koanf's own decoder settings would turn "7" into 7 and ignore unknown keys.
 	strict := &mapstructure.DecoderConfig{ErrorUnused: true, ErrorUnset: true}
 	if err := k.UnmarshalWithConf("", m.config, koanf.UnmarshalConf{DecoderConfig: strict}); err != nil {
 		return m, fmt.Errorf("config: %w", err)

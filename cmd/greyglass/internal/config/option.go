@@ -9,12 +9,12 @@ import (
 type Option struct {
 	Key     string // "section.key"
 	Default any    // string, bool, int, time.Duration, []string or [][]string
-	Kind    kind   // how a value is read, and which are allowed
+	Kind    kind
 	Comment string // for the sample file; lines of at most 78 characters
 	Doc     string // for the reference: unit, meaning, consequences; Markdown
 
-	Secret  bool // may hold a password, which is never shown
-	Restart bool // a change takes effect only when the daemon starts
+	Secret  bool // may hold a password, which is never printed
+	Restart bool // a change takes effect at a restart
 }
 
 // Section is a TOML table of the configuration.
@@ -30,7 +30,7 @@ var Sections = []Section{listenSection, storeSection, greylistSection, rulesSect
 // name is the key without its section.
 func (o *Option) name() string { return o.Key[strings.IndexByte(o.Key, '.')+1:] }
 
-// byKey holds every option.
+// byKey has all options.
 var byKey = func() map[string]*Option {
 	m := make(map[string]*Option)
 	for _, s := range Sections {
@@ -46,5 +46,5 @@ func isSection(name string) bool {
 	return slices.ContainsFunc(Sections, func(s Section) bool { return s.Name == name })
 }
 
-// Spelled is the default as it stands in the configuration file.
+// Spelled is the default in TOML.
 func (o *Option) Spelled() string { return spell(o.Default) }

@@ -61,7 +61,7 @@ const listenSpellings = "`unix:/PATH` (or `local:/PATH`), `inet:HOST:PORT`, `ine
 
 var storeSection = Section{
 	Name: "store",
-	Doc:  "What the greylist remembers by, and what holds when that fails.",
+	Doc:  "The database, and what is answered while it fails.",
 	Options: []Option{
 		{
 			Key:     "store.url",
@@ -83,7 +83,7 @@ var storeSection = Section{
 			Default: "accept",
 			Kind:    choice{"accept", "defer"},
 			Comment: "What to answer when the database fails: accept or defer.",
-			Doc:     "What is answered when a rule cannot be asked, because the database fails or is too slow: `accept` lets spam through for a while, `defer` holds up all mail that is not let in by a rule before.",
+			Doc:     "What is answered while the database fails or is too slow: `accept` lets spam through for a while, `defer` delays all mail that no rule accepts before.",
 		}, {
 			Key:     "store.error_reply",
 			Default: "451 4.3.0 Temporary error, please try again later",
@@ -94,26 +94,26 @@ var storeSection = Section{
 			Key:     "store.synchronous",
 			Default: "full",
 			Kind:    choice{"full", "normal"},
-			Comment: "full: an answer is given when what it rests on is on the disk. normal: a\nsecond or so later, which a power cut may lose.",
-			Doc:     "When what is remembered must be on the disk of an SQLite database: `full`, before the answer is given, so that nothing is lost by a power cut, as far as the disk keeps its word; `normal`, within a second or so, which is lost then. Neither loses anything when the daemon is killed.",
+			Comment: "full: changes are on the disk before the answer is given. normal: within a\nsecond or so; a power failure loses them.",
+			Doc:     "When changes of an SQLite database must be on the disk: `full`, before the answer is given, so that a power failure loses nothing, if the disk keeps what it has flushed; `normal`, within a second or so, so that a power failure loses the last changes. Neither loses anything when the daemon is killed.",
 		}, {
 			Key:     "store.timeout",
 			Default: 2 * time.Second,
 			Kind:    duration{10 * time.Millisecond, 30 * time.Second, time.Millisecond},
-			Comment: "How long one decision may wait for the database before on_error holds.",
-			Doc:     "How long one decision may wait for the database before `on_error` holds. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
+			Comment: "How long one decision may wait for the database before on_error answers.",
+			Doc:     "How long one decision may wait for the database before `on_error` answers. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
 		}, {
 			Key:     "store.max_rows",
 			Default: int64(20_000_000),
 			Kind:    number{0, 1_000_000_000_000},
-			Comment: "How many triplets are remembered at most; 0: any number. 10 million take\nabout 1.4 GB of disk.",
-			Doc:     "How many triplets are remembered at most, about; `0` is any number. Ten million take about 1.4 GB of disk. Above it, what has expired goes first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out those who came before it; those that have passed never go. The log warns from nine tenths on. Daemons that share a PostgreSQL database should have the same ceiling.",
+			Comment: "How many triplets are stored at most; 0: no limit. 10 million take about\n1.4 GB of disk.",
+			Doc:     "How many triplets are stored at most, about; `0` is no limit. Ten million take about 1.4 GB of disk. Above the limit the daemon removes expired triplets first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out older ones; it never removes triplets that have passed. The log warns from nine tenths on. Daemons that share a PostgreSQL database should have the same limit.",
 		}, {
 			Key:     "store.history",
 			Default: 400 * day,
 			Kind:    duration{day, longest, time.Second},
 			Comment: "How long the hourly counts that \"greyglass stats\" shows are kept.",
-			Doc:     "How long the hourly counts are kept from which `greyglass stats` tells what happened. They hold no addresses; a year of them takes some megabytes.",
+			Doc:     "How long the hourly counts are kept that `greyglass stats` shows. They hold no addresses; a year of them takes some megabytes.",
 		},
 	},
 }
@@ -139,43 +139,43 @@ var logSection = Section{
 			Default: false,
 			Kind:    boolean{},
 			Comment: "Log addresses, clients and HELO names as hashes.",
-			Doc:     "Whether the log has hashes in the place of addresses, clients and HELO names: the first 16 digits of the SHA-256 sum in hexadecimal. Whoever knows an address finds its lines by `printf %s ann@example.net | sha256sum | cut -c1-16`.",
+			Doc:     "Whether the log has hashes in the place of addresses, clients and HELO names: the first 16 digits of the SHA-256 sum in hexadecimal. To find the lines of an address: `printf %s ann@example.net | sha256sum | cut -c1-16`.",
 		},
 	},
 }
 
 var limitsSection = Section{
 	Name: "limits",
-	Doc:  "What one peer can take of the daemon.",
+	Doc:  "Limits on the resources of peers.",
 	Options: []Option{
 		{
 			Key:     "limits.connections",
 			Default: 4000,
 			Kind:    number{1, 1000000},
 			Comment: "Connections that are served at one time by milter, and as many by policy.",
-			Doc:     "How many connections are served at one time by milter, and as many again by policy. It should be at least the number of SMTP sessions that the MTAs allow. At the limit a connection gives way: one that has sent nothing yet, else the one that has been idle longest without a message, else one that has been idle in its message for more than 10 minutes. If there is none, the new one is refused. What the MTA does then is on its page in `contrib`.",
+			Doc:     "How many connections are served at one time by milter, and as many again by policy. It should be at least the number of SMTP sessions that the MTAs allow. At the limit the daemon closes another connection: one that has sent nothing yet, else the one that has been idle longest without a message, else one that has been idle in its message for more than 10 minutes. If there is none, it refuses the new one. What the MTA does then is on its page in `contrib`.",
 		}, {
 			Key:     "limits.connections_per_address",
 			Default: 2000,
 			Kind:    number{1, 1000000},
 			Comment: "Of these from one network address or, by unix socket, from one user.",
-			Doc:     "How many of these may come from one network address or, by unix socket, from one user. An MTA has one address, or user, for all its sessions. At this limit a connection from there gives way, as above.",
+			Doc:     "How many of these may come from one network address or, by unix socket, from one user. An MTA has one address, or user, for all its sessions. At this limit the daemon closes another connection from there, as above.",
 		}, {
 			Key:     "limits.memory",
 			Default: 0,
 			Kind:    number{0, 1 << 40},
-			Comment: "Octets of memory from which on it is collected eagerly; 0: three quarters\nof what systemd (MemoryMax=) or the container allows.",
-			Doc:     "From how many octets of memory on the daemon collects what it no longer uses eagerly: a soft limit, which it passes where it needs more. `0` is three quarters of what the control group allows (`MemoryMax=` of the unit, or the container's limit), or no such limit; the environment variable `GOMEMLIMIT` goes before that.",
+			Comment: "A soft limit on memory, in octets; 0: three quarters of what systemd\n(MemoryMax=) or the container allows.",
+			Doc:     "A soft limit on memory, in octets, from which on the daemon collects garbage more eagerly. `0` is three quarters of the limit of the control group (`MemoryMax=` of the unit, or the container's limit), if it has one; the environment variable `GOMEMLIMIT` overrides that.",
 		}, {
 			Key:     "limits.negotiate_timeout",
 			Default: 5 * time.Second,
-			Kind:    patience,
-			Comment: "How long a new connection may take to say what it wants.",
+			Kind:    timeout,
+			Comment: "How long a new connection may take to send its first request.",
 			Doc:     "How long a new connection may take to negotiate, before it is closed.",
 		}, {
 			Key:     "limits.command_timeout",
 			Default: 30 * time.Second,
-			Kind:    patience,
+			Kind:    timeout,
 			Comment: "How long the rest of a request may take once it has begun.",
 			Doc:     "How long the rest of a milter frame or policy request may take once its first byte is there, before the connection is closed.",
 		}, {
@@ -195,7 +195,7 @@ var limitsSection = Section{
 			Default: listen.DefaultLine,
 			Kind:    number{1024, 1 << 20},
 			Comment: "Octets of one SMTP command by milter, or of one attribute by policy.",
-			Doc:     "How many octets one SMTP command may have by milter, or one attribute by policy. A peer that sends more is closed on, before memory is taken for it.",
+			Doc:     "How many octets one SMTP command may have by milter, or one attribute by policy. The connection of a peer that sends more is closed.",
 		}, {
 			Key:     "limits.request_size",
 			Default: listen.DefaultRequest,
@@ -212,8 +212,8 @@ var limitsSection = Section{
 	},
 }
 
-// patience is a time that a peer may take.
-var patience = duration{100 * time.Millisecond, time.Hour, time.Millisecond}
+// timeout is how long a peer may take.
+var timeout = duration{100 * time.Millisecond, time.Hour, time.Millisecond}
 
 // longest is the longest time that can be configured, a hundred years.
 const longest = 100 * 365 * day

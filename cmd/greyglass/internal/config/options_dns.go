@@ -10,7 +10,7 @@ import (
 
 var dnsSection = Section{
 	Name: "dns",
-	Doc:  "How DNS is asked. It is asked only for what a rule, an identity or a profile wants to know.",
+	Doc:  "How DNS is asked. It is asked only for facts that a rule needs.",
 	Options: []Option{
 		{
 			Key:     "dns.servers",
@@ -28,8 +28,8 @@ var dnsSection = Section{
 			Key:     "dns.cache_entries",
 			Default: 100_000,
 			Kind:    number{100, 10_000_000},
-			Comment: "How many answers are remembered at most.",
-			Doc:     fmt.Sprintf("How many answers are remembered at most, including those that there is no such record. They take at most %d octets each on average; those that were not used for the longest time are forgotten first.", lookup.OctetsPerEntry),
+			Comment: "How many answers are cached at most.",
+			Doc:     fmt.Sprintf("How many answers are cached at most, including those that there is no such record. They take at most %d octets each on average; the least recently used ones are dropped first.", lookup.OctetsPerEntry),
 		}, {
 			Key:     "dns.blocklists",
 			Default: []string{},
@@ -48,7 +48,7 @@ var dnsSection = Section{
 
 const zones = "names of zones, such as `zen.spamhaus.org`"
 
-// maxServers is how many DNS servers can be asked.
+// maxServers bounds the DNS servers.
 const maxServers = 8
 
 func checkServers(servers []string) []fault {
@@ -62,7 +62,7 @@ func checkServers(servers []string) []fault {
 	return faults
 }
 
-// DNS is how DNS is asked.
+// DNS configures how DNS is asked.
 type DNS struct {
 	Servers      []string      `koanf:"servers"` // see lookup.ParseServer; none: the system's
 	Timeout      time.Duration `koanf:"timeout"` // of all look-ups for a message
@@ -71,8 +71,8 @@ type DNS struct {
 	Allowlists   []string      `koanf:"allowlists"`
 }
 
-// AsksDNS reports whether a rule asks for anything in DNS. The zones are those of
-// all lists that are configured or that rules name.
+// AsksDNS reports whether a rule needs DNS, and returns the zones of all lists that are
+// configured or that rules name.
 func (c *Config) AsksDNS() (zones []string, asks bool) {
 	zones = slices.Concat(c.DNS.Blocklists, c.DNS.Allowlists)
 	for i := range c.Rule {
@@ -83,7 +83,7 @@ func (c *Config) AsksDNS() (zones []string, asks bool) {
 	return slices.Compact(zones), asks
 }
 
-// Options are those of the resolver.
+// Options returns the options of the resolver.
 func (d DNS) Options() lookup.Options {
 	return lookup.Options{Servers: d.Servers, Timeout: d.Timeout, CacheEntries: d.CacheEntries}
 }

@@ -7,25 +7,25 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// modeObserve is the mode in which the greylist always accepts.
+// modeObserve is the mode in which the greylist accepts everything.
 const modeObserve = "observe"
 
 var greylistSection = Section{
 	Name: "greylist",
-	Doc:  "The greylist: when a client, a sender and a recipient that are strangers to each other are let through.",
+	Doc:  "The greylist: when an unknown triplet of client, sender and recipient can pass.",
 	Options: []Option{
 		{
 			Key:     "greylist.mode",
 			Default: "enforce",
 			Kind:    choice{"enforce", modeObserve},
-			Comment: "enforce, or observe: decide, remember and log as ever, but always accept.",
-			Doc:     "`observe` decides, remembers and logs as ever, but always accepts; the log then says `mode=observe`, and its verdict is what was answered. The other rules hold in both modes.",
+			Comment: "enforce, or observe: decide, store and log as usual, but always accept.",
+			Doc:     "`observe` decides, stores and logs as usual, but always accepts; the log then has `mode=observe`, and the verdict that was answered. The other rules are the same in both modes.",
 		}, {
 			Key:     "greylist.too_soon",
 			Default: inSeconds(greylist.DefaultWindows.TooSoon),
 			Kind:    window(0),
 			Comment: "A retry before this restarts the wait.",
-			Doc:     "A retry before this time is a spam engine hammering: it is deferred, and its wait begins anew. Must not be above `max_defer_time`.",
+			Doc:     "A retry before this time is probably a spam engine's: it is deferred, and its wait restarts. Must not be above `max_defer_time`.",
 		}, {
 			Key:     "greylist.min_defer_time",
 			Default: inSeconds(greylist.DefaultWindows.MinDeferTime),
@@ -36,20 +36,20 @@ var greylistSection = Section{
 			Key:     "greylist.max_defer_time",
 			Default: inSeconds(greylist.DefaultWindows.MaxDeferTime),
 			Kind:    window(time.Second),
-			Comment: "A retry after this is a stranger again.",
-			Doc:     "A retry after this time is a stranger again: it is deferred, and its wait begins anew. Mail servers retry for days, but most try again within a few hours.",
+			Comment: "A retry after this is deferred, and the wait restarts.",
+			Doc:     "A retry after this time is deferred, and its wait restarts. Mail servers retry for days, but most try again within a few hours.",
 		}, {
 			Key:     "greylist.max_grey",
 			Default: inSeconds(greylist.DefaultWindows.MaxGrey),
 			Kind:    window(time.Second),
-			Comment: "Whoever has passed and was then silent for longer is a stranger again.",
-			Doc:     "Whoever has passed, and then sent nothing for longer than this, is a stranger again. The default, almost 35 days, spans what is sent once a month.",
+			Comment: "A passed triplet without mail for longer than this must wait again.",
+			Doc:     "A passed triplet without mail for longer than this must wait again. The default, almost 35 days, is enough for mail that is sent once a month.",
 		}, {
 			Key:     "greylist.client_prefix_ipv4",
 			Default: greylist.DefaultIdentity.IPv4,
 			Kind:    number{1, 32},
 			Comment: "How many bits of a client's IPv4 address are its identity.",
-			Doc:     "How many leading bits of an IPv4 address are the client's identity. 24 lets the servers of a provider retry from neighbouring addresses. What was remembered by another length is forgotten in time.",
+			Doc:     "How many leading bits of an IPv4 address are the client's identity. 24 lets the servers of a provider retry from neighbouring addresses. Triplets that were stored with another length expire.",
 		}, {
 			Key:     "greylist.client_prefix_ipv6",
 			Default: greylist.DefaultIdentity.IPv6,
@@ -66,15 +66,15 @@ var greylistSection = Section{
 			Key:     "greylist.probe_senders",
 			Default: []string{"double-bounce", "postmaster"},
 			Kind:    list{each(checkProbe), "local parts, addresses, or patterns such as `@verify.example.org`"},
-			Comment: "Senders, beside <>, from which other servers ask whether an address exists.",
-			Doc:     "Senders, beside the null sender, from which other mail servers try whether an address exists (callouts). Such a try ends after RCPT, and a deferral would make the other server refuse our users' mail; so mail from these senders is greylisted at DATA instead.",
+			Comment: "Senders, besides <>, of other servers' callouts.",
+			Doc:     "Senders, besides the null sender, from which other mail servers check whether an address exists (callouts). A callout ends after RCPT, and a deferral there would make the other server refuse our users' mail; so mail from these senders is greylisted at DATA instead.",
 		},
 	},
 }
 
 var rulesSection = Section{
 	Name: "rules",
-	Doc:  "Who is let in, or refused, before the greylist is asked.",
+	Doc:  "Clients, senders and recipients that are accepted, or refused, before the greylist is asked.",
 	Options: []Option{
 		{
 			Key:     "rules.accept_loopback",
@@ -144,20 +144,20 @@ const prefixes = "an address, a network such as `192.0.2.0/24`, or whole leading
 
 var blockedSection = Section{
 	Name: "blocked",
-	Doc:  "Blocked senders, and the recipients whom they still reach. The two files have one entry a line; a line that begins with `#` is a comment. An edit takes effect by itself.",
+	Doc:  "Blocked senders, and the recipients that they still reach. The two files have one entry a line; a line that begins with `#` is a comment. An edit takes effect by itself.",
 	Options: []Option{
 		{
 			Key:     "blocked.senders_file",
 			Default: "/etc/greyglass/blocked_emails.list",
 			Kind:    text{checkFile, "a file name, or empty"},
 			Comment: "Blocked senders: user@example.org, @example.org, @*.example.org, <> or *.",
-			Doc:     "The file of blocked senders: `user@example.org`, `@example.org`, `@*.example.org`, `<>` or `*`. A relative name counts from the working folder. A file that is not there is an empty list.",
+			Doc:     "The file of blocked senders: `user@example.org`, `@example.org`, `@*.example.org`, `<>` or `*`. A relative name counts from the working folder. A missing file is an empty list.",
 		}, {
 			Key:     "blocked.exceptions_file",
 			Default: "/etc/greyglass/exceptions.list",
 			Kind:    text{checkFile, "a file name, or empty"},
-			Comment: "Recipients whom blocked senders reach: john, or john@example.org.",
-			Doc:     "The file of recipients whom blocked senders still reach: local parts such as `john`, or addresses. A relative name counts from the working folder. A file that is not there is an empty list.",
+			Comment: "Recipients that blocked senders reach: john, or john@example.org.",
+			Doc:     "The file of recipients that blocked senders still reach: local parts such as `john`, or addresses. A relative name counts from the working folder. A missing file is an empty list.",
 		}, {
 			Key:     "blocked.action",
 			Default: "defer",
@@ -180,7 +180,7 @@ var blockedSection = Section{
 	},
 }
 
-// window is a time of the greylist, which reckons in whole seconds.
+// window is a window of the greylist, in whole seconds.
 func window(least time.Duration) duration { return duration{least, longest, time.Second} }
 
 func inSeconds(n int64) time.Duration { return time.Duration(n) * time.Second }

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// environPrefix begins the environment variables that are ours.
+// environPrefix begins the environment variables of Greyglass.
 const environPrefix = "GREYGLASS_"
 
-// readEnviron returns what environment variables say, given as "NAME=value".
-// GREYGLASS_SECTION__KEY is section.key; one without two underscores is
-// somebody else's business, about which it warns.
+// readEnviron reads environment variables, given as "NAME=value".
+// GREYGLASS_SECTION__KEY is section.key; it warns of one without two underscores.
 func readEnviron(environ []string, problems *Problems) (l layer, warnings []Warning) {
 	l = newLayer()
 	environ = slices.Sorted(slices.Values(environ))
@@ -30,11 +29,11 @@ func readEnviron(environ []string, problems *Problems) (l layer, warnings []Warn
 	return l, warnings
 }
 
-// setSource is what "--set" is called in problems and origins.
+// setSource names "--set" in problems and origins.
 const setSource = "--set"
 
-// readSet returns what the command line sets, given as "section.key=value". The
-// last of several values for one key holds.
+// readSet reads the values of --set, given as "section.key=value". The last of several
+// values for one key counts.
 func readSet(set []string, problems *Problems) layer {
 	l := newLayer()
 	for _, s := range set {
@@ -49,7 +48,7 @@ func readSet(set []string, problems *Problems) layer {
 	return l
 }
 
-// takeNamed takes the value of a key that stands outside of a file.
+// takeNamed takes the value of a key from outside of a file.
 func (l layer) takeNamed(section, key, value, source string, problems *Problems) {
 	from := origin{source: source}
 	if o := byKey[section+"."+key]; o != nil {

@@ -9,18 +9,18 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// place is where in a file a key stands. Lines count from 1; 0 is unknown.
+// place is the line of a key in a file. Lines count from 1; 0 is unknown.
 type place struct {
 	line    int
 	entries []int // the line of each entry of a list
 }
 
-// findPlaces says where in a TOML document each table and key stands, by its
-// path as [joinPath] writes it.
+// findPlaces returns the place of each table and key in a TOML document, by its path as
+// [joinPath] writes it.
 func findPlaces(document []byte) map[string]place {
 	lines := newlines(document)
 	places := make(map[string]place)
-	tables := make(map[string]int) // how many there are of an array
+	tables := make(map[string]int) // the length of each array of tables
 	var table []string
 	var p unstable.Parser
 	p.Reset(document)
@@ -43,16 +43,15 @@ func findPlaces(document []byte) map[string]place {
 	return places
 }
 
-// noteTable remembers where a table first stands. Of an array of tables, each has
-// its number, from zero, at the end of its path.
+// noteTable notes the first place of a table. The path of a table in an array ends with
+// its number, from zero.
 func noteTable(places map[string]place, path []string, line int) {
 	if _, known := places[joinPath(path)]; !known {
 		places[joinPath(path)] = place{line: line}
 	}
 }
 
-// note remembers the place of a key and its value, and of the keys within an
-// inline table.
+// note notes the place of a key and its value, and of the keys in an inline table.
 func note(places map[string]place, lines newlineOffsets, table []string, e *unstable.Node) {
 	keys, first := keyOf(e)
 	path := append(append([]string(nil), table...), keys...)
@@ -77,7 +76,7 @@ func note(places map[string]place, lines newlineOffsets, table []string, e *unst
 	places[joinPath(path)] = at
 }
 
-// keyOf returns the parts of a table's or value's key, and the offset of the first.
+// keyOf returns the parts of the key of a table or value, and the offset of the first.
 func keyOf(e *unstable.Node) (parts []string, offset uint32) {
 	if e.Kind == unstable.Comment {
 		return nil, 0
@@ -91,8 +90,7 @@ func keyOf(e *unstable.Node) (parts []string, offset uint32) {
 	return parts, offset
 }
 
-// offsetOf returns where a value begins; the parser does not say it of a list,
-// for which its first entry must do.
+// offsetOf returns where a value begins; for a list, where its first entry begins.
 func offsetOf(n *unstable.Node) (uint32, bool) {
 	for n.Kind == unstable.Array {
 		child := n.Child()
@@ -104,7 +102,7 @@ func offsetOf(n *unstable.Node) (uint32, bool) {
 	return n.Raw.Offset, true
 }
 
-// newlineOffsets are the offsets of a document's line ends.
+// newlineOffsets are the offsets of the newlines in a document.
 type newlineOffsets []int
 
 func newlines(document []byte) newlineOffsets {
@@ -122,7 +120,7 @@ func newlines(document []byte) newlineOffsets {
 // at returns the line of an offset.
 func (n newlineOffsets) at(offset uint32) int { return sort.SearchInts(n, int(offset)) + 1 }
 
-// joinPath writes the parts of a key as they would stand in a TOML file.
+// joinPath writes the parts of a key as in a TOML file.
 func joinPath(parts []string) string {
 	written := make([]string, len(parts))
 	for i, part := range parts {

@@ -13,9 +13,8 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Policy makes the policy of the configuration, the contents of its lists, and what
-// finds out the facts that rules ask others for. It cannot fail for a configuration
-// that comes from [Load].
+// Policy makes the policy of the configuration, its lists and the lookup of facts. It
+// cannot fail for a configuration from [Load].
 func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	var errs []error
 	codes := false
@@ -81,7 +80,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	return policy, nil
 }
 
-// orderedRules are the [[rule]]s; parse reads a reply.
+// orderedRules returns the [[rule]]s; parse reads a reply.
 func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict) greylist.Reply) (all []rules.Rule) {
 	for i := range c.Rule {
 		r := &c.Rule[i]
@@ -114,8 +113,8 @@ func (g Greylist) Windows() greylist.Windows {
 	}
 }
 
-// parseProbes makes one set of the patterns. Brackets around each keep one that
-// begins with "#" from being a comment.
+// parseProbes makes one set of the patterns. It puts each in brackets, so that one that
+// begins with "#" is no comment.
 func parseProbes(patterns []string) (address.Patterns, error) {
 	var lines strings.Builder
 	for _, p := range patterns {

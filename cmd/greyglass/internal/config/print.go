@@ -21,8 +21,8 @@ func (c *Config) value(key string) any {
 	return v.Interface()
 }
 
-// Print writes the configuration as TOML, with a comment after each value that
-// says where it comes from. Passwords are left out.
+// Print writes the configuration as TOML without passwords, with the origin of each
+// value in a comment.
 func (l *Loaded) Print(w io.Writer) error {
 	var b strings.Builder
 	for i, s := range Sections {
@@ -32,7 +32,7 @@ func (l *Loaded) Print(w io.Writer) error {
 		fmt.Fprintf(&b, "[%s]\n", s.Name)
 		for i := range s.Options {
 			o := &s.Options[i]
-			from := quote(l.Origins[o.Key]) // control characters may not stand in a comment
+			from := quote(l.Origins[o.Key]) // TOML forbids control characters in comments
 			fmt.Fprintf(&b, "%s = %s  # %s\n", o.name(), o.spell(l.Config.value(o.Key)), from[1:len(from)-1])
 		}
 	}
@@ -43,7 +43,7 @@ func (l *Loaded) Print(w io.Writer) error {
 	return err
 }
 
-// print writes the rule as it may stand in a file.
+// print writes the rule in TOML.
 func (r *Rule) print(b *strings.Builder) {
 	fmt.Fprintf(b, "\n[[rule]]  # %s\n", comment(r.at))
 	for i := range ruleSection.Options {
@@ -58,11 +58,11 @@ func (r *Rule) print(b *strings.Builder) {
 	}
 }
 
-// comment is an origin without control characters, which may not stand in a comment.
+// comment is an origin without control characters, which TOML forbids in comments.
 func comment(from origin) string { return strings.Trim(quote(from.String()), `"`) }
 
-// Restart returns the keys that differ between two configurations, but take
-// effect only when the daemon starts.
+// Restart returns the keys that differ between two configurations and take effect only
+// at a restart.
 func Restart(old, new *Config) []string {
 	var keys []string
 	for _, s := range Sections {

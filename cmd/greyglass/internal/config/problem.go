@@ -6,23 +6,23 @@ import (
 	"unicode"
 )
 
-// Problem is something in the configuration that cannot be meant.
+// Problem is an error in the configuration.
 type Problem struct {
 	Where  string // "file:line", the name of an environment variable, or "--set"
 	Key    string // "section.key", or "section.key[2]" for an entry of a list; may be empty
-	Value  string // as it would stand in a TOML file; may be empty
-	Detail string // is wrong
-	Fix    string // how it can be put right
+	Value  string // in TOML; may be empty
+	Detail string // what is wrong
+	Fix    string // how to fix it
 }
 
-// Warning is something in a configuration that can be used, but is worth a look.
+// Warning is something in a usable configuration that may be wrong.
 type Warning struct {
-	Key    string // that it is about; may be empty
+	Key    string // may be empty
 	Detail string // one line
 	Fix    string
 }
 
-// longestValue is how much of a value a problem shows, in bytes.
+// longestValue is how many bytes of a value a problem shows.
 const longestValue = 120
 
 // String is one line: "where: section.key = value: what is wrong; how to fix it".
@@ -43,8 +43,7 @@ func (m Problem) String() string {
 	return strings.Map(shown, b.String())
 }
 
-// shown replaces what would break a line or steer a terminal, which the name of
-// a file or variable may hold.
+// shown replaces control characters, which the name of a file or variable may contain.
 func shown(r rune) rune {
 	if unicode.IsControl(r) {
 		return unicode.ReplacementChar
@@ -52,9 +51,8 @@ func shown(r rune) rune {
 	return r
 }
 
-// Problems is the error of a configuration that cannot be used. It holds all
-// that is wrong, in the order file, environment, command line, what does not go
-// together, list files.
+// Problems is the error of a configuration: all problems of the file, the environment,
+// the command line, of values that conflict, and of list files, in this order.
 type Problems struct{ List []Problem }
 
 // Error is one line a problem.
@@ -76,8 +74,7 @@ func (m *Problems) orNil() error {
 
 func (m *Problems) add(more ...Problem) { m.List = append(m.List, more...) }
 
-// about reports whether there is a problem in the value of a key, so that it is
-// not known what was meant.
+// about reports whether there is a problem in the value of a key.
 func (m *Problems) about(key string) bool {
 	return slices.ContainsFunc(m.List, func(m Problem) bool { return m.Key == key })
 }

@@ -10,24 +10,24 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Rule is one [[rule]]. Of the windows, those that are nil are the greylist's own.
+// Rule is one [[rule]]. A window that is nil is the greylist's.
 type Rule struct {
 	Name, When, Then, Reply string
 
 	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
 
-	lists   []rules.ListFile // that the condition asks for
+	lists   []rules.ListFile // in the condition
 	asksDNS bool
-	zones   []string // of DNS lists that the condition names
+	zones   []string // of DNS lists in the condition
 
 	at   origin            // of the rule itself
-	from map[string]origin // of what it says, by key: "when"
+	from map[string]origin // of its keys: "when"
 }
 
-// Origin is where the rule stands.
+// Origin returns the place of the rule.
 func (r *Rule) Origin() string { return r.at.String() }
 
-// windows are those of the rule, in seconds.
+// windows returns the rule's windows, in seconds.
 func (r *Rule) windows(g Greylist) greylist.Windows {
 	for _, w := range []struct {
 		own *time.Duration
@@ -40,7 +40,7 @@ func (r *Rule) windows(g Greylist) greylist.Windows {
 	return g.Windows()
 }
 
-// field returns where what a key says is kept: a *string or **time.Duration.
+// field returns a pointer to the value of a key: a *string or **time.Duration.
 func (r *Rule) field(key string) any {
 	switch key {
 	case "name":
@@ -72,7 +72,7 @@ func (r *Rule) set(key string, value any) {
 	}
 }
 
-// value is what a key says; nil if the rule does not have it.
+// value returns the value of a key; nil if the rule does not have it.
 func (r *Rule) value(key string) any {
 	switch field := r.field(key).(type) {
 	case *string:
@@ -89,20 +89,20 @@ func (r *Rule) value(key string) any {
 
 const thenGreylist = string(rules.Greylist)
 
-// ruleSection are the keys of a [[rule]]. They stand in a file only.
+// ruleSection has the keys of a [[rule]]. Rules can be in a file only.
 var ruleSection = Section{
 	Name: "rule",
 	Doc: "Ordered rules, of which the first whose `when` holds answers, after the lists of `[rules]` and before the greylist. " +
-		"A problem in one is a problem in the configuration, so that no rule is passed over in silence.",
+		"A problem in a rule is a problem of the configuration; no rule is ignored silently.",
 	Options: []Option{
 		{
 			Key:  "rule.name",
 			Kind: text{checkRuleName, "letters, digits, `.`, `_` and `-`; no two rules have the same"},
-			Doc:  "What the rule is called. The log has it as `reason=rule:NAME` or, where the rule sends mail to the greylist, as `rule=NAME`.",
+			Doc:  "The rule's name. The log has it as `reason=rule:NAME` or, where the rule sends mail to the greylist, as `rule=NAME`.",
 		}, {
 			Key:  "rule.when",
 			Kind: text{allowed: "a condition"},
-			Doc:  "The condition, see below. TOML's single quotes keep the double quotes within it as they are.",
+			Doc:  "The condition, see below. In TOML's single quotes it can contain double quotes.",
 		}, {
 			Key:  "rule.then",
 			Kind: choice{"accept", "defer", "deny", thenGreylist},

@@ -9,18 +9,18 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// checkRules finds what is wrong within each rule, and between rules.
+// checkRules finds problems in each rule, and between rules.
 func (m merged) checkRules(problems *Problems) {
 	named := make(map[string]*Rule)
 	for i := range m.config.Rule {
 		r := &m.config.Rule[i]
 		for _, key := range []string{"name", "when", "then"} {
 			if _, ok := r.from[key]; !ok {
-				problems.add(r.problem(key, "", "not said", mendRule))
+				problems.add(r.problem(key, "", "missing", fixRule))
 			}
 		}
 		if first := named[r.Name]; first != nil && r.Name != "" {
-			problems.add(r.problem("name", quote(r.Name), "the name of the rule at "+first.at.String()+", too", "choose another"))
+			problems.add(r.problem("name", quote(r.Name), "also the name of the rule at "+first.at.String(), "choose another"))
 		}
 		named[r.Name] = r
 		if _, ok := r.from["when"]; ok && !problems.about(r.key("when")) {
@@ -32,7 +32,7 @@ func (m merged) checkRules(problems *Problems) {
 	}
 }
 
-// checkWhen compiles the condition. The lists that it asks for are read later.
+// checkWhen compiles the condition, without reading its list files.
 func (r *Rule) checkWhen(problems *Problems) {
 	_, err := rules.Compile(r.When, rules.Scope{
 		List: func(file rules.ListFile) *rules.List {
@@ -54,7 +54,7 @@ func (r *Rule) checkWhen(problems *Problems) {
 	problems.add(r.problem("when", literal(r.When), wrong.Where+": "+detail, fix))
 }
 
-// checkThen finds what does not go with what the rule answers.
+// checkThen finds keys that conflict with the rule's answer.
 func (m merged) checkThen(r *Rule, problems *Problems) {
 	for _, key := range []string{"too_soon", "min_defer_time", "max_defer_time", "max_grey"} {
 		if _, ok := r.from[key]; ok && r.Then != thenGreylist {
@@ -73,7 +73,7 @@ func (m merged) checkThen(r *Rule, problems *Problems) {
 			_, ownMost := r.from["max_defer_time"]
 			if lower.value > w.MaxDeferTime && (own || ownMost) {
 				problems.add(r.problem(lower.key, spell(time.Duration(lower.value)*time.Second),
-					"above the rule's max_defer_time of "+spell(time.Duration(w.MaxDeferTime)*time.Second)+", so that nobody would ever pass", "lower it, or give the rule a longer max_defer_time"))
+					"above the rule's max_defer_time of "+spell(time.Duration(w.MaxDeferTime)*time.Second)+", so that no triplet could ever pass", "lower it, or give the rule a longer max_defer_time"))
 			}
 		}
 	}
@@ -99,10 +99,10 @@ func (m merged) checkReply(r *Rule, problems *Problems) {
 	}
 }
 
-// verdict is what the rule answers, if it does not send mail to the greylist.
+// verdict returns the rule's verdict, if it does not send mail to the greylist.
 func (r *Rule) verdict() greylist.Verdict { return greylist.Verdict(r.Then) }
 
-// suggestRuleKey says what a key of a rule that is not known may be meant to be.
+// suggestRuleKey suggests how to fix an unknown key of a rule.
 func suggestRuleKey(key string) string {
 	var known []string
 	for i := range ruleSection.Options {

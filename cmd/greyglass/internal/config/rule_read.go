@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-const mendRule = "write [[rule]], and below it name, when and then"
+const fixRule = "write [[rule]], and below it name, when and then"
 
 // readRules reads every [[rule]] of a file.
 func (r *fileReader) readRules(raw any) {
 	tables, ok := raw.([]any)
 	if !ok {
-		r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), "not a list of tables", mendRule})
+		r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), "not a list of tables", fixRule})
 		return
 	}
 	for i, raw := range tables {
@@ -20,7 +20,7 @@ func (r *fileReader) readRules(raw any) {
 		if table, ok := raw.(map[string]any); ok {
 			r.rules = append(r.rules, r.readRule(path, table))
 		} else {
-			r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), typeOf(raw) + " where a rule belongs", mendRule})
+			r.problems.add(Problem{r.at("rule").String(), "rule", spell(raw), typeOf(raw) + " where a rule belongs", fixRule})
 		}
 	}
 }

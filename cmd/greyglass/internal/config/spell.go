@@ -10,8 +10,7 @@ import (
 	"unicode"
 )
 
-// spell writes a value as it stands in a TOML file: one of the configuration,
-// or whatever the TOML parser gave.
+// spell writes a value in TOML: one of the configuration, or of the TOML parser.
 func spell(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -42,8 +41,8 @@ func spellList[E any](entries []E) string {
 	return "[" + strings.Join(spelled, ", ") + "]"
 }
 
-// inWords writes whole seconds as such: 25000s says more than 6h56m40s to
-// those who know the windows. Only long times in whole days are written in days.
+// inWords writes whole seconds as such, because 25000s is better known than 6h56m40s.
+// It writes only long times of whole days in days.
 func inWords(d time.Duration) string {
 	if d >= 30*day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)
@@ -77,8 +76,7 @@ func quote(s string) string {
 	return b.String()
 }
 
-// literal writes a TOML literal string, in which quotation marks stand as they are,
-// of what one can hold.
+// literal writes a TOML literal string, which needs no escapes, if the value allows it.
 func literal(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || !unicode.IsPrint(r) }) {
 		return quote(s)
@@ -86,7 +84,7 @@ func literal(s string) string {
 	return "'" + s + "'"
 }
 
-// typeOf names the type of what the TOML parser gave.
+// typeOf names the TOML type of a value of the TOML parser.
 func typeOf(raw any) string {
 	switch raw.(type) {
 	case string:
@@ -107,8 +105,8 @@ func typeOf(raw any) string {
 
 var passwordParameter = regexp.MustCompile(`(?i)([?&][a-z]*password=)[^&]*`)
 
-// maskPassword hides the passwords of a database's URL. It rather hides too
-// much than too little of a URL that is malformed.
+// maskPassword hides the passwords in a database URL. In a malformed URL it hides more
+// rather than less.
 func maskPassword(s string) string {
 	s = passwordParameter.ReplaceAllString(s, "${1}***")
 	scheme, rest, ok := strings.Cut(s, "://")

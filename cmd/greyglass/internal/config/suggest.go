@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// suggestKey says how to fix a key that is not known.
+// suggestKey suggests how to fix an unknown key.
 func suggestKey(section, name string) string {
 	var inSection, elsewhere []string
 	for _, s := range Sections {
@@ -31,7 +31,7 @@ func suggestKey(section, name string) string {
 	return "remove it"
 }
 
-// suggestSection says how to fix a section that is not known.
+// suggestSection suggests how to fix an unknown section.
 func suggestSection(name string) string {
 	var names []string
 	for _, s := range Sections {
@@ -46,7 +46,7 @@ func suggestSection(name string) string {
 	return "remove it; the sections are " + strings.Join(names, ", ")
 }
 
-// nearest returns the candidate that a typing problem could have made of s.
+// nearest returns the candidate of which s may be a misspelling.
 func nearest(s string, candidates []string) (string, bool) {
 	best, least := "", max(1, len(s)/3)+1
 	for _, c := range candidates {
@@ -57,11 +57,11 @@ func nearest(s string, candidates []string) (string, bool) {
 	return best, best != ""
 }
 
-// longestName is the longest name, in bytes, that is worth comparing.
+// longestName is the longest name, in bytes, that is compared.
 const longestName = 64
 
-// distance is how many letters must be put in, left out, replaced or swapped
-// with their neighbour to make b of a (optimal string alignment).
+// distance is the edit distance of two names, where swapping two neighbours counts as
+// one edit (optimal string alignment).
 func distance(a, b string) int {
 	if len(a) > longestName {
 		return len(a)

@@ -17,15 +17,15 @@ type place struct {
 	uid, gid int
 }
 
-// What a place may let an account do, as in the last three bits of a mode. A
-// socket is opened by whoever may write to it (unix(7)).
+// Permissions, as in the last three bits of a mode. To connect to a socket, a process
+// needs the permission to write (unix(7)).
 const (
 	mayWalk  = 1 // through a folder
 	mayWrite = 2
 )
 
-// lets reports whether the owner and mode of a place let the account do it.
-// Access control lists, which few use for this, are not looked at.
+// lets reports whether a place's owner and mode permit the account what. It ignores
+// access control lists.
 func (p place) lets(a account, what fs.FileMode) bool {
 	switch {
 	case a.uid == 0:
@@ -38,13 +38,13 @@ func (p place) lets(a account, what fs.FileMode) bool {
 	return p.mode.Perm()&what == what
 }
 
-// route is a path: the folders that lead to a file, from the top, and the file itself.
+// route is a path: the folders from the root to a file, and the file itself.
 type route []place
 
 func (w route) end() place       { return w[len(w)-1] }
 func (w route) folders() []place { return w[:len(w)-1] }
 
-// stops returns the first place that keeps the account from opening the file.
+// stops returns the first place that does not let the account through.
 func (w route) stops(a account) (at place, stopped bool) {
 	for _, folder := range w.folders() {
 		if !folder.lets(a, mayWalk) {
@@ -54,7 +54,7 @@ func (w route) stops(a account) (at place, stopped bool) {
 	return w.end(), !w.end().lets(a, mayWrite)
 }
 
-// routeTo returns the path to a file as places, symbolic links resolved.
+// routeTo returns the route to a file, with symbolic links resolved.
 func (m Machine) routeTo(path string) (route, error) {
 	real, err := filepath.EvalSymlinks(m.path(path))
 	if err != nil {
@@ -88,13 +88,13 @@ func placeAt(path string) (place, error) {
 	return p, nil
 }
 
-// inWords says to whom a place belongs.
+// inWords describes a place's mode, user and group.
 func (m Machine) inWords(p place) string {
 	return fmt.Sprintf("mode %04o, user %s, group %s", p.mode.Perm(), m.userName(p.uid), m.groupName(p.gid))
 }
 
-// checkSocket looks whether a mail server, which works as this user, may open
-// a unix socket of the daemon's.
+// checkSocket checks whether a mail server that runs as this user may connect to a unix
+// socket of the daemon.
 func (v *exam) checkSocket(path, server, user string) {
 	a, known := v.Machine.account(user)
 	if !known {
@@ -103,12 +103,12 @@ func (v *exam) checkSocket(path, server, user string) {
 	}
 	w, err := v.Machine.routeTo(path)
 	if err != nil {
-		return // found of the daemon
+		return // checkDaemon has reported it
 	}
 	v.checkAccess(w, a, server)
 }
 
-// checkAccess looks whether an account may open the socket at the end of a path.
+// checkAccess checks whether an account may connect to the socket at the end of a route.
 func (v *exam) checkAccess(w route, a account, server string) {
 	path := w.end().path
 	at, stopped := w.stops(a)
@@ -130,9 +130,9 @@ func (v *exam) checkAccess(w route, a account, server string) {
 	}
 }
 
-// join says how an account gets the rights of a socket's or folder's group. That
-// also holds for the package's units, in whose sandbox the daemon can give its
-// sockets to no other group. Root's group is for nobody else.
+// join suggests how an account gets the permissions of a socket's or folder's group,
+// which also works in the sandbox of the package's units. No account should be in root's
+// group.
 func (m Machine) join(a account, at place, server string) string {
 	if at.gid == 0 {
 		return fmt.Sprintf("set listen.socket_group to a group of %s, such as %s, and restart Greyglass", a.name, m.groupName(a.groups[0]))

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// account is a user of the machine as whom a program works.
+// account is a user of the machine that a program runs as.
 type account struct {
 	name   string
 	uid    int
-	groups []int // the first is its own
+	groups []int // the primary group first
 }
 
 // account finds a user by name or number. Only local users are known.
@@ -33,7 +33,7 @@ func (m Machine) account(user string) (account, bool) {
 	return account{}, false
 }
 
-// userName and groupName are for people: the number where there is no name.
+// userName and groupName return the number if there is no name.
 func (m Machine) userName(uid int) string  { return m.nameIn("/etc/passwd", uid) }
 func (m Machine) groupName(gid int) string { return m.nameIn("/etc/group", gid) }
 
@@ -46,8 +46,7 @@ func (m Machine) nameIn(file string, number int) string {
 	return strconv.Itoa(number)
 }
 
-// table reads a file of passwd(5) or group(5): lines of fields, of which there
-// are at least so many.
+// table reads the lines of passwd(5) or group(5) that have at least so many fields.
 func (m Machine) table(file string, columns int) (lines [][]string) {
 	text, _ := m.readFile(file)
 	for line := range strings.Lines(text) {

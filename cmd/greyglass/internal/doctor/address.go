@@ -12,7 +12,7 @@ import (
 	"greyglass/milter/listen"
 )
 
-// protocol is a key of the configuration, and a protocol by which we are asked.
+// protocol is a front end, and its key in [listen].
 type protocol string
 
 const (
@@ -20,7 +20,7 @@ const (
 	byPolicy protocol = "policy"
 )
 
-// listens returns where the daemon should listen, as far as that can be known.
+// listens returns the addresses on which the daemon should listen, if they are known.
 func (v *exam) listens(p protocol) (ours []listen.Address) {
 	spelled := v.config.Listen.Milter
 	if p == byPolicy {
@@ -38,7 +38,7 @@ func (v *exam) listens(p protocol) (ours []listen.Address) {
 	return ours
 }
 
-// ours finds the address of the daemon's that a mail server means by its own.
+// ours returns the daemon's address that a mail server's address leads to.
 func (v *exam) ours(ctx context.Context, p protocol, theirs listen.Address) (listen.Address, bool) {
 	for _, a := range v.listens(p) {
 		if v.Machine.same(ctx, a, theirs) {
@@ -48,7 +48,7 @@ func (v *exam) ours(ctx context.Context, p protocol, theirs listen.Address) (lis
 	return listen.Address{}, false
 }
 
-// same reports whether who connects to theirs reaches who listens on ours.
+// same reports whether a connection to theirs reaches a listener on ours.
 func (m Machine) same(ctx context.Context, ours, theirs listen.Address) bool {
 	if ours.Network == "unix" || theirs.Network == "unix" {
 		return ours.Network == theirs.Network && m.resolve(ours.Addr) == m.resolve(theirs.Addr)
@@ -67,8 +67,8 @@ func (m Machine) same(ctx context.Context, ours, theirs listen.Address) bool {
 	})
 }
 
-// resolve is a path without symbolic links, such as the usual one from /var/run
-// to /run. The socket itself need not be there.
+// resolve resolves the symbolic links of a path, such as /var/run. The socket itself
+// need not exist.
 func (m Machine) resolve(path string) string {
 	folder, err := filepath.EvalSymlinks(m.path(filepath.Dir(path)))
 	if err != nil {
@@ -77,7 +77,7 @@ func (m Machine) resolve(path string) string {
 	return filepath.Join(folder, filepath.Base(path))
 }
 
-// addresses are those of a host, given by name or address.
+// addresses returns the addresses of a host.
 func (m Machine) addresses(ctx context.Context, host string) (all []netip.Addr) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}
@@ -96,8 +96,8 @@ func (m Machine) addresses(ctx context.Context, host string) (all []netip.Addr) 
 	return all
 }
 
-// suggested is the address that a mail server is best given: an inet one where
-// it may be locked into a folder of its own, else a unix one.
+// suggested returns the best address for a mail server: inet for one that may be
+// chrooted, else unix.
 func (v *exam) suggested(p protocol, network string) string {
 	listens := v.listens(p)
 	for _, a := range listens {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkAttachment sums up what was found out about the mail servers.
+// checkAttachment reports whether any mail server asks Greyglass.
 func checkAttachment(_ context.Context, v *exam) {
 	switch {
 	case len(v.attached) > 0:
@@ -28,7 +28,7 @@ func checkAttachment(_ context.Context, v *exam) {
 	}
 }
 
-// cannotRead says that there is a mail server of which nothing can be known.
+// cannotRead reports a mail server whose configuration cannot be read.
 func (v *exam) cannotRead(server, fix string, err error) {
 	v.unread = append(v.unread, server)
 	const detail = "its configuration cannot be read: %v"
@@ -42,7 +42,7 @@ func (v *exam) cannotRead(server, fix string, err error) {
 	}
 }
 
-// attaching says how a mail server is made to ask us.
+// attaching says how to attach a mail server.
 func (v *exam) attaching(server string) string {
 	switch server {
 	case "Postfix":

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// built is a time that has passed since this program was written.
+// built is a time before this program was written.
 var built = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// clockSlack is how much later than now a remembered time may be.
+// clockSlack is how much later than now a stored time may be.
 const clockSlack = time.Minute
 
-// checkClock looks whether the time can be right, on which all windows rest.
+// checkClock checks whether the clock can be right.
 func checkClock(_ context.Context, v *exam) {
 	const fix = "set it, and keep it right by systemd-timesyncd, chrony or ntpd"
 	now := v.Machine.Now().UTC()
 	inWords := now.Format(time.DateTime) + " UTC"
 	ahead := time.Unix(v.newestTime, 0).Sub(now)
-	// systemd-timesyncd(8) makes the folder when it runs, the file when the clock is right.
+	// systemd-timesyncd(8) creates the folder when it runs, the file when the clock is right.
 	_, err := os.Stat(v.Machine.path("/run/systemd/timesync/synchronized"))
 	synchronized := err == nil
 	_, err = os.Stat(v.Machine.path("/run/systemd/timesync"))

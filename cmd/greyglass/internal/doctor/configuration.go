@@ -8,8 +8,8 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 )
 
-// checkConfiguration reports whether there is a configuration; without one
-// nothing else can be looked at.
+// checkConfiguration reports whether the configuration is usable; no other check can run
+// without it.
 func checkConfiguration(v *exam) bool {
 	if v.Loaded == nil {
 		problems := new(config.Problems)
@@ -21,7 +21,7 @@ func checkConfiguration(v *exam) bool {
 			m.Fix = ""
 			v.wrong(fix, "%s", m)
 		}
-		v.warn("fix the configuration, then run this again", "nothing else was looked at, because all rests on the configuration")
+		v.warn("fix the configuration, then run this again", "nothing else was checked, because that needs the configuration")
 		return false
 	}
 	if _, err := os.Stat(v.ConfigFile); err == nil {
@@ -34,7 +34,7 @@ func checkConfiguration(v *exam) bool {
 	}
 	if v.Loaded.Policy.Observe {
 		v.warn(`set greylist.mode = "enforce" when you have seen enough, and reload Greyglass`,
-			`greylist.mode is "observe": greylisting is only logged, nobody is deferred by it`)
+			`greylist.mode is "observe": greylisting is only logged, and defers no mail`)
 	}
 	return true
 }

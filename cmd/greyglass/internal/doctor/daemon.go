@@ -21,14 +21,13 @@ import (
 // answerTimeout is how long the daemon may take to answer.
 const answerTimeout = 10 * time.Second
 
-// probeAddress stands for sender and recipient in what the daemon is asked (RFC 2606,
-// section 2). It asks as a client without an address, whom it lets in by its
-// first rule, so that nothing is remembered.
+// probeAddress is the sender and the recipient of the probe (RFC 2606, section 2). Its
+// client has no address, so that the first rule accepts it and nothing is stored.
 const probeAddress = "doctor@greyglass.invalid"
 
 const startIt = "start the daemon ('systemctl start greyglass'); if it does not stay, 'journalctl -u greyglass' says why"
 
-// checkDaemon asks the daemon at each address.
+// checkDaemon probes the daemon at each address.
 func checkDaemon(ctx context.Context, v *exam) {
 	listen := v.config.Listen
 	if len(listen.Milter)+len(listen.Policy) == 0 {
@@ -65,7 +64,7 @@ func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask
 	case errors.Is(err, fs.ErrNotExist):
 		v.wrong(startIt, "does not answer at %s %s: there is no such socket", p, spelled)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		v.wrong(startIt, "does not answer at %s %s: nobody listens there", p, spelled)
+		v.wrong(startIt, "does not answer at %s %s: nothing listens there", p, spelled)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		v.wrong("look into the daemon's log ('journalctl -u greyglass'), then restart it ('systemctl restart greyglass')",
 			"does not answer at %s %s within %v", p, spelled, answerTimeout)
@@ -83,13 +82,13 @@ func askMilter(ctx context.Context, to listen.Address) error {
 		return err
 	}
 	if answer.Verdict != greylist.Accept {
-		return fmt.Errorf("it answers %q to a client without an address, whom Greyglass would let in", answer.Reply)
+		return fmt.Errorf("it answers %q to a client without an address, which Greyglass would accept", answer.Reply)
 	}
 	return nil
 }
 
-// askPolicy asks one question, as Exim does: it shuts down its side, and the
-// daemon closes when it has answered.
+// askPolicy sends one request, as Exim does: it shuts down its side, and the daemon
+// closes the connection after the answer.
 func askPolicy(ctx context.Context, to listen.Address) error {
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, to.Network, to.Addr)
@@ -110,7 +109,7 @@ func askPolicy(ctx context.Context, to listen.Address) error {
 		return err
 	}
 	if string(answer) != "action=DUNNO\n\n" {
-		return fmt.Errorf("it answers %q to a client without an address, whom Greyglass would let in", answer)
+		return fmt.Errorf("it answers %q to a client without an address, which Greyglass would accept", answer)
 	}
 	return nil
 }

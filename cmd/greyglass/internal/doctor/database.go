@@ -20,8 +20,7 @@ import (
 	"greyglass/sqlstore/sqlite"
 )
 
-// checkDatabase looks whether what is remembered is sound, and whether more can
-// be remembered.
+// checkDatabase checks whether the database is sound and can be written to.
 func checkDatabase(ctx context.Context, v *exam) {
 	url := v.config.Store.URL
 	file, isFile := v.config.Store.SQLite()
@@ -55,13 +54,13 @@ func checkDatabase(ctx context.Context, v *exam) {
 		v.warn("restart the daemon, which brings it to the present version", "it has version %d, and this program's is %d", x.Version, x.Newest)
 	}
 	if x.LogBytes > 4*x.LogLimit {
-		v.warn("end whoever reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows who); if there is nobody, restart the daemon",
+		v.warn("end the program that reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows it); if there is none, restart the daemon",
 			"its log %s-wal has grown to %s, because the daemon cannot bring it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
 	}
 	v.checkOwners(x.Path)
 }
 
-// tellProgress says now and then that the database is still being checked.
+// tellProgress reports now and then that the database is still being checked.
 func (v *exam) tellProgress(file string) (done func()) {
 	if v.Progress == nil {
 		return func() {}
@@ -85,7 +84,7 @@ func (v *exam) tellProgress(file string) (done func()) {
 	return func() { close(stop) }
 }
 
-// databaseFix says what to do when a database cannot be opened.
+// databaseFix suggests what to do about a database that cannot be opened.
 func databaseFix(err error) string {
 	switch {
 	case errors.Is(err, greylist.ErrNoDatabase):
@@ -98,7 +97,7 @@ func databaseFix(err error) string {
 	return "see whether its folder and disk are there and readable, and what the daemon's log says"
 }
 
-// checkServer looks at a database that is no file here.
+// checkServer checks a PostgreSQL database.
 func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -130,7 +129,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	}
 }
 
-// checkQuarantined says of databases that were corrupt, for as long as they are there.
+// checkQuarantined reports quarantined databases, as long as they exist.
 func (v *exam) checkQuarantined(url string) {
 	files, _ := sqlite.Quarantined(url)
 	for _, file := range files {
@@ -139,7 +138,7 @@ func (v *exam) checkQuarantined(url string) {
 	}
 }
 
-// checkOwners looks whether who owns the database can write to it and beside it.
+// checkOwners checks whether the database's owner can write to it and to its folder.
 func (v *exam) checkOwners(path string) {
 	w, err := v.Machine.routeTo(path)
 	if err != nil || len(w) < 2 {

@@ -8,13 +8,13 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// What a disk should have left: so many bytes, and such a share of all.
+// What should be free on a disk, in bytes and as a share.
 const (
 	leastSpace   = 100 << 20
 	leastPercent = 5
 )
 
-// checkDisk looks whether there is room for the database.
+// checkDisk checks whether there is room for the database.
 func checkDisk(_ context.Context, v *exam) {
 	file, isFile := v.config.Store.SQLite()
 	if !isFile {
@@ -36,9 +36,9 @@ func checkDisk(_ context.Context, v *exam) {
 	left, percent := humanize.IBytes(free), free/max(total/100, 1)
 	switch {
 	case free == 0:
-		v.wrong("make room: without it nothing can be remembered", "is full (%s)", folder)
+		v.wrong("make room: a full disk stops greylisting", "is full (%s)", folder)
 	case free < leastSpace || percent < leastPercent:
-		v.warn("make room: without it nothing can be remembered", "only %s left (%d %%) in %s", left, percent, folder)
+		v.warn("make room: a full disk stops greylisting", "only %s left (%d %%) in %s", left, percent, folder)
 	default:
 		v.ok("%s left (%d %%) in %s", left, percent, folder)
 	}

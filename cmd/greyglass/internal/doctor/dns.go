@@ -11,7 +11,7 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// checkDNS looks whether what rules ask of DNS can be found out.
+// checkDNS checks whether DNS answers what rules ask.
 func checkDNS(ctx context.Context, v *exam) {
 	resolver, err := lookup.New(v.config.DNS.Options())
 	if err != nil {
@@ -32,7 +32,7 @@ func checkDNS(ctx context.Context, v *exam) {
 	}
 }
 
-// checkServers asks each server alone, and reports whether any answers.
+// checkServers asks each server by itself, and returns whether any answers.
 func (v *exam) checkServers(ctx context.Context, servers []string) (answered bool) {
 	type silence struct {
 		server string
@@ -64,13 +64,13 @@ func (v *exam) checkServers(ctx context.Context, servers []string) (answered boo
 	return answered
 }
 
-// Every list has the one address and never the other (RFC 5782, section 5).
+// Every list has the first address and never the second (RFC 5782, section 5).
 var (
 	inEveryList = netip.MustParseAddr("127.0.0.2")
 	inNoList    = netip.MustParseAddr("127.0.0.1")
 )
 
-// checkZone looks whether a zone answers as a DNS list should.
+// checkZone checks whether a zone answers as a DNS list should.
 func (v *exam) checkZone(ctx context.Context, r *lookup.Resolver, zone string) {
 	right, wrong := r.Listed(ctx, inEveryList, zone), r.Listed(ctx, inNoList, zone)
 	switch {
@@ -89,8 +89,8 @@ func (v *exam) checkZone(ctx context.Context, r *lookup.Resolver, zone string) {
 	}
 }
 
-// checkFirewall looks whether systemd lets the daemon reach the servers. This
-// program runs outside of the unit, and reaches them in any case.
+// checkFirewall checks whether systemd lets the daemon reach the servers. This program
+// runs outside of the unit.
 func (v *exam) checkFirewall(ctx context.Context, servers []string) {
 	shown, err := v.Machine.Run(ctx, "systemctl", "show", "greyglass.service", "--property=IPAddressAllow", "--property=IPAddressDeny")
 	if err != nil {

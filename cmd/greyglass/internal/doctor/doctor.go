@@ -1,7 +1,6 @@
-// Package doctor looks at the machine that it runs on and says in plain words
-// what is right about Greyglass there and what is not: the configuration, the
-// daemon, the mail servers that should ask it, the database, the disk and the
-// clock. It changes nothing, and nothing of it is remembered.
+// Package doctor checks Greyglass on this machine: the configuration, the daemon, the
+// mail servers that should ask it, the database, the disk, DNS and the clock. It changes
+// nothing.
 package doctor
 
 import (
@@ -11,43 +10,43 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 )
 
-// Status says what a finding means. Its values are part of the JSON output.
+// Status is the status of a finding. Its values are part of the JSON output.
 type Status string
 
 const (
 	OK    Status = "ok"
-	Warn  Status = "warn"  // worth a look, but mail is judged as it should be
-	Wrong Status = "wrong" // is to be mended
+	Warn  Status = "warn"  // mail is judged correctly, but something should be checked
+	Wrong Status = "wrong" // must be fixed
 )
 
-// Finding is something that was looked at.
+// Finding is the result of a check.
 type Finding struct {
-	Check  string `json:"check"` // a name of the table below
+	Check  string `json:"check"` // a name in the table below
 	Status Status `json:"status"`
 	Detail string `json:"says"`
-	Fix    string `json:"mend"` // empty if and only if all is right
+	Fix    string `json:"mend"` // empty if and only if the status is OK
 }
 
-// Subject is what is looked at.
+// Subject is what is checked.
 type Subject struct {
 	Machine Machine
 
-	// Loaded is the configuration, or nil, and then LoadError says why.
+	// Loaded is the configuration; nil with a LoadError.
 	Loaded     *config.Loaded
 	LoadError  error
 	ConfigFile string
 
-	// Where the mail servers' configurations are; empty: in the usual places, or
-	// nowhere. One that is named must be there.
+	// The mail servers' configurations; empty: in the usual places, if they are there.
+	// One that is given must exist.
 	PostfixConfig string // the folder of main.cf and master.cf
 	SendmailCF    string
 	EximConfig    string
 
-	// Progress is told what takes long, a line at a time.
+	// Progress reports what takes long, a line at a time.
 	Progress func(line string)
 }
 
-// checks are what is looked at, in this order. A check says at least one thing.
+// checks are the checks in their order. Each has at least one finding.
 var checks = []struct {
 	name string
 	look func(context.Context, *exam)
@@ -63,8 +62,8 @@ var checks = []struct {
 	{"clock", checkClock},
 }
 
-// Examine looks at everything and hands on each finding as soon as it is there.
-// Its error is that of the context, if that ends before all is done.
+// Examine runs all checks, and reports each finding at once. It returns an error only if
+// the context ends.
 func Examine(ctx context.Context, s Subject, report func(Finding)) error {
 	v := &exam{Subject: s, report: report, check: "configuration"}
 	if !checkConfiguration(v) {
@@ -81,18 +80,18 @@ func Examine(ctx context.Context, s Subject, report func(Finding)) error {
 	return nil
 }
 
-// exam is one examination. Later checks rest on what earlier ones have noted.
+// exam is one run of the checks. Later checks use the results of earlier ones.
 type exam struct {
 	Subject
 	config *config.Config
 	report func(Finding)
-	check  string // whose findings these are
+	check  string // the present one
 
 	mailServers []string // that are on this machine
 	milters     []string // of smtpd_milters, of Postfix
 	attached    []string // those of them that ask Greyglass
 	unread      []string // those whose configuration could not be read
-	newestTime  int64    // the latest that the database remembers; 0: none
+	newestTime  int64    // the latest time in the database; 0: none
 }
 
 func (v *exam) ok(format string, args ...any) {

@@ -19,7 +19,7 @@ func TestConfiguration(t *testing.T) {
 	if err := Examine(t.Context(), Subject{LoadError: err}, func(f Finding) { found = append(found, f) }); err != nil {
 		t.Fatal(err)
 	}
-	wantProblems(t, found, "wrong: greylist.mode", "wrong: rules.loopback", "warn: nothing else was looked at")
+	wantProblems(t, found, "wrong: greylist.mode", "wrong: rules.loopback", "warn: nothing else was checked")
 }
 
 func TestConfigurationWarns(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 )
 
-// examples is where the package puts the files that users attach mail servers with.
+// examples is where the package installs the snippets for mail servers.
 const examples = "/usr/share/doc/greyglass/examples"
 
-// example is where such a file is found: installed, or in the sources.
+// example returns the path of a snippet: installed, or in the sources.
 func (v *exam) example(name string) string {
 	installed := filepath.Join(examples, name)
 	if _, err := os.Stat(v.Machine.path(installed)); err == nil {

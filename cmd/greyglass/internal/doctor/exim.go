@@ -55,7 +55,7 @@ func checkExim(ctx context.Context, v *exam) {
 	}
 }
 
-// checkFirst looks at the question at RCPT.
+// checkFirst checks the question at RCPT.
 func (v *exam) checkFirst(c *exim, q eximQuestion, found bool) {
 	const restart = ", and restart Exim"
 	place := "the lines of " + v.example("exim/rcpt.conf")
@@ -75,14 +75,14 @@ func (v *exam) checkFirst(c *exim, q eximQuestion, found bool) {
 	case q.guarded:
 		v.ok("asks only about mail that it would not refuse for relaying")
 	case q.ahead:
-		v.wrong(fix, "the question stands before the check against relaying, so that Greyglass remembers mail that is refused anyway")
+		v.wrong(fix, "the question stands before the check against relaying, so that Greyglass stores mail that is refused anyway")
 	default:
-		v.warn(fix, "no check against relaying was found before the question; without one, Greyglass remembers mail that is refused anyway")
+		v.warn(fix, "no check against relaying was found before the question; without one, Greyglass stores mail that is refused anyway")
 	}
 }
 
-// checkEnd looks whether mail is asked about again, for which Exim looks at
-// acl_smtp_predata at DATA, and at acl_smtp_data at the end of every message.
+// checkEnd checks the question at DATA: Exim runs acl_smtp_predata at DATA, and
+// acl_smtp_data at the end of every message.
 func (v *exam) checkEnd(c *exim, predata, data bool) {
 	const restart = ", and restart Exim"
 	lines := v.example("exim/data.conf") + " into the ACL that acl_smtp_data names, before its accept"
@@ -103,7 +103,7 @@ func (v *exam) checkEnd(c *exim, predata, data bool) {
 	}
 }
 
-// checkReadsocket looks what happens to mail while the daemon is down or hangs.
+// checkReadsocket checks what happens to mail while the daemon is down or hangs.
 func (v *exam) checkReadsocket(r readsocket) {
 	asShipped := "write it as " + v.example("exim/acl_greyglass.conf") + " has it: ${readsocket{…}{…}{5s}{}{action=DUNNO}}"
 	switch {
@@ -124,7 +124,7 @@ func (v *exam) checkReadsocket(r readsocket) {
 	}
 }
 
-// nameAt returns the name of an ACL that a text begins with, if it does.
+// nameAt returns the name of an ACL at the beginning of a text.
 func nameAt(text string) (name string, size int) {
 	for size < len(text) && isNameByte(text[size]) {
 		size++

@@ -55,7 +55,7 @@ func readsockets(text string) (all []readsocket) {
 	}
 }
 
-// braced returns the arguments, each in braces, that a text begins with.
+// braced returns the arguments in braces at the beginning of a text.
 func braced(text string) (arguments []string) {
 	for {
 		text = strings.TrimLeft(text, " \t\n")
@@ -71,8 +71,8 @@ func braced(text string) (arguments []string) {
 	}
 }
 
-// matching returns where the brace closes with which a text begins. A backslash
-// takes the next character's meaning away, \N that of all up to the next \N.
+// matching returns the index of the brace that closes the one at the beginning of a
+// text. A backslash escapes the next character, \N all up to the next \N.
 func matching(text string) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {

@@ -8,18 +8,18 @@ import (
 	"greyglass/milter/listen"
 )
 
-// eximQuestion is a readsocket in an ACL that asks us.
+// eximQuestion is a readsocket in an ACL that asks Greyglass.
 type eximQuestion struct {
 	readsocket
 	address listen.Address
 	behind  string // the ACL in which an unconditional statement before it ends all
 	verb    string // of that statement
-	guarded bool   // mail that would be relayed for strangers has been refused before
-	ahead   bool   // it is refused only after it
+	guarded bool   // a check against relaying stands before it
+	ahead   bool   // the check against relaying comes only after it
 }
 
-// questions finds where the ACLs that an option names ask us, with those that
-// these call.
+// questions finds the questions to Greyglass in the ACLs of an option, and in those that
+// they call.
 func (c *exim) questions(ctx context.Context, v *exam, option string) []eximQuestion {
 	w := eximWalk{c: c, ours: func(r readsocket) (listen.Address, bool) {
 		theirs, err := listen.ParseAddress(r.socket)
@@ -29,7 +29,7 @@ func (c *exim) questions(ctx context.Context, v *exam, option string) []eximQues
 		return v.ours(ctx, byPolicy, theirs)
 	}}
 	text := c.options[option]
-	if len(statements(text)) > 0 { // an ACL without a name
+	if len(statements(text)) > 0 { // an unnamed ACL
 		w.walk(option, text, eximQuestion{})
 	} else {
 		w.follow(text, eximQuestion{})
@@ -37,7 +37,7 @@ func (c *exim) questions(ctx context.Context, v *exam, option string) []eximQues
 	return w.found
 }
 
-// asked is the first of the questions that Exim comes to, or else the first.
+// asked returns the first question that Exim reaches, or else the first.
 func asked(all []eximQuestion) (q eximQuestion, found bool) {
 	if len(all) == 0 {
 		return eximQuestion{}, false
@@ -45,15 +45,15 @@ func asked(all []eximQuestion) (q eximQuestion, found bool) {
 	return all[max(slices.IndexFunc(all, func(q eximQuestion) bool { return q.behind == "" }), 0)], true
 }
 
-// eximWalk goes through ACLs in the order in which Exim does.
+// eximWalk goes through ACLs in Exim's order.
 type eximWalk struct {
 	c     *exim
 	ours  func(readsocket) (listen.Address, bool)
-	path  []string // the ACLs that it is in
+	path  []string // the ACLs that lead to the present one
 	found []eximQuestion
 }
 
-// walk looks at the statements of an ACL. What is known before it is in q.
+// walk goes through the statements of an ACL. q is what is known before it.
 func (w *eximWalk) walk(name, text string, q eximQuestion) {
 	first := len(w.found)
 	for _, s := range statements(text) {
@@ -74,7 +74,7 @@ func (w *eximWalk) walk(name, text string, q eximQuestion) {
 	}
 }
 
-// look looks for questions in a condition, and in the ACLs that it calls.
+// look finds questions in a condition, and in the ACLs that it calls.
 func (w *eximWalk) look(condition eximCondition, q eximQuestion) {
 	for _, r := range readsockets(condition.value) {
 		if a, ours := w.ours(r); ours {
@@ -85,7 +85,7 @@ func (w *eximWalk) look(condition eximCondition, q eximQuestion) {
 	w.follow(condition.value, q)
 }
 
-// follow walks through the ACLs that are named in a text.
+// follow walks through the ACLs that a text names.
 func (w *eximWalk) follow(text string, q eximQuestion) {
 	for i := 0; i < len(text); {
 		word, size := nameAt(text[i:])
@@ -98,7 +98,7 @@ func (w *eximWalk) follow(text string, q eximQuestion) {
 	}
 }
 
-// statement is one of an ACL: a verb, and what must hold for it, with modifiers.
+// statement is a statement of an ACL: a verb with conditions and modifiers.
 type statement struct {
 	verb       string
 	conditions []eximCondition
@@ -111,7 +111,7 @@ type eximCondition struct {
 
 var eximVerbs = []string{"accept", "defer", "deny", "discard", "drop", "require", "warn"}
 
-// statements returns those of an ACL (Exim's specification, section 44.19 on).
+// statements returns the statements of an ACL (Exim's specification, section 44.19).
 func statements(acl string) (all []statement) {
 	for line := range strings.Lines(acl) {
 		line = strings.TrimSpace(line)
@@ -141,7 +141,7 @@ func parseCondition(line string) (c eximCondition) {
 var eximModifiers = []string{"add_header", "continue", "control", "delay", "endpass", "log_message", "log_reject_target",
 	"logwrite", "message", "queue", "remove_header", "set", "udpsend"}
 
-// always reports whether a condition holds for all mail.
+// always reports whether a condition is true for all mail.
 func (c eximCondition) always() bool {
 	switch {
 	case slices.Contains(eximModifiers, c.name):
@@ -154,7 +154,7 @@ func (c eximCondition) always() bool {
 	return c.value == "*" && slices.Contains([]string{"domains", "hosts", "local_parts", "senders"}, c.name)
 }
 
-// endsAll reports whether nothing after a statement is ever looked at.
+// endsAll reports whether Exim never reaches the statements after this one.
 func (s statement) endsAll() bool {
 	if s.verb == "warn" || s.verb == "require" {
 		return false
@@ -162,9 +162,8 @@ func (s statement) endsAll() bool {
 	return !slices.ContainsFunc(s.conditions, func(c eximCondition) bool { return !c.always() })
 }
 
-// refusesRelaying reports whether a statement looks like the check against
-// relaying: it requires domains, or denies all but some, for all addresses in
-// them; or says that it is about relaying. One that accepts is none.
+// refusesRelaying reports whether a statement looks like the check against relaying: it
+// requires some domains, or denies all others, or has "relay" in its message.
 func (s statement) refusesRelaying() bool {
 	tests := false
 	for _, c := range s.conditions {
@@ -183,5 +182,5 @@ func (s statement) refusesRelaying() bool {
 	return tests && slices.Contains([]string{"deny", "drop", "defer", "require"}, s.verb)
 }
 
-// eximNarrowing make a refusal one of some mail only.
+// eximNarrowing are conditions that restrict a refusal to some mail.
 var eximNarrowing = []string{"dnslists", "local_parts", "ratelimit", "recipients", "sender_domains", "senders", "spf"}

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// Machine is what is known of the machine. Tests have one of their own.
+// Machine gives access to the machine. Tests use their own.
 type Machine struct {
-	Root  string // stands before the path of every file; empty on a real machine
-	Super bool   // whether who asks may see everything
+	Root  string // prefix of every file's path; empty outside tests
+	Super bool   // running as root
 
 	// Run runs a program and returns what it prints. The error wraps
 	// exec.ErrNotFound if there is no such program.
@@ -41,7 +41,7 @@ func (m Machine) readFile(name string) (string, error) {
 }
 
 // programTimeout is how long a mail server's program may take to print its
-// configuration. Postfix waits for 2 s if main.cf was just changed.
+// configuration. Postfix's waits for 2 s if main.cf was just changed.
 const programTimeout = 30 * time.Second
 
 func run(ctx context.Context, program string, args ...string) (string, error) {
@@ -63,7 +63,7 @@ func run(ctx context.Context, program string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// find finds a program, also where the shells of users other than root do not look.
+// find finds a program, also in the sbin folders, which may not be in PATH.
 func find(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	if err == nil {

@@ -13,20 +13,20 @@ import (
 // postfix is Postfix's configuration, as postconf(1) shows it.
 type postfix struct {
 	main    map[string]string // main.cf, defaults included, $names expanded
-	smtpd   []service         // of master.cf, those that take mail from the network
-	queue   string            // the folder in which services may be locked
-	account string            // as whom they ask
+	smtpd   []service         // of master.cf, those that receive mail from the network
+	queue   string            // queue_directory, into which services may be chrooted
+	account string            // mail_owner, as which they run
 }
 
 // service is a line of master.cf (master(5)) that runs smtpd.
 type service struct {
 	name     string // such as "smtp/inet"
-	locked   bool   // "chrooted": it sees nothing but the queue's folder
+	locked   bool   // chrooted
 	main     map[string]string
 	override map[string]string // by -o
 }
 
-// value is what a parameter is for the service.
+// value returns the value of a parameter for the service.
 func (s service) value(parameter string) string {
 	if value, ok := s.override[parameter]; ok {
 		return value
@@ -65,7 +65,7 @@ func checkPostfix(ctx context.Context, v *exam) {
 	alike := !slices.ContainsFunc(all, func(found []Finding) bool { return !slices.Equal(found, all[0]) })
 	for i, found := range all {
 		for _, f := range found {
-			if !alike { // say of which one it is
+			if !alike { // name the service
 				f.Detail = p.smtpd[i].name + ": " + f.Detail
 			}
 			v.report(f)
@@ -91,7 +91,7 @@ func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bo
 	return byMilter || byPolicy
 }
 
-// instead is what Postfix can do itself.
+// instead is the alternative in Postfix.
 const instead = "; or have Postfix not ask about them, by permit_mynetworks before each check_policy_service or smtpd_milter_maps (Postfix 3.2 and later)"
 
 func (v *exam) readPostfix(ctx context.Context) (*postfix, error) {
@@ -127,9 +127,9 @@ func (v *exam) readPostfix(ctx context.Context) (*postfix, error) {
 	return p, nil
 }
 
-// receiving returns the services by which strangers' mail comes: those at
-// port 25 or behind postscreen(8); where there are none, all but those for
-// submission; where there are none, all.
+// receiving returns the services that receive mail from other servers: those at port 25
+// or behind postscreen(8); if there are none, all but those for submission; if there are
+// none, all.
 func (p *postfix) receiving(master string, overrides map[string]map[string]string) []service {
 	var all, some, best []service
 	for line := range strings.Lines(master) {
@@ -157,15 +157,15 @@ func (p *postfix) receiving(master string, overrides map[string]map[string]strin
 	return all
 }
 
-// locked reads the fifth column of master.cf. Its default was "y" before
-// Postfix 3.0, and is with a compatibility_level below 1 (COMPATIBILITY_README).
+// locked reads the fifth column of master.cf, chroot. Its default is "y" before Postfix
+// 3.0, and with a compatibility_level below 1 (COMPATIBILITY_README).
 func (p *postfix) locked(column string) bool {
 	level, _, _ := strings.Cut(p.main["compatibility_level"], ".")
 	n, err := strconv.Atoi(level)
 	return column == "y" || column == "-" && (err != nil || n < 1)
 }
 
-// elements splits a list: by commas and spaces, but what stands in braces is one.
+// elements splits a list at commas and spaces outside of braces.
 func elements(list string) (all []string) {
 	depth, from := 0, -1
 	end := func(i int) {
@@ -192,8 +192,8 @@ func elements(list string) (all []string) {
 	return all
 }
 
-// target is whom a service asks: an address, or one in braces with settings of
-// its own, as in { inet:127.0.0.1:8895, default_action=accept }.
+// target is what a service asks: an address, or an address with settings in braces, such
+// as { inet:127.0.0.1:8895, default_action=accept }.
 type target struct {
 	address  string
 	settings map[string]string
@@ -218,8 +218,7 @@ func parseTarget(element string) target {
 	return t
 }
 
-// setting is one of a target's own, or the service's parameter that holds
-// otherwise.
+// setting returns a target's setting, or else the service's parameter.
 func (s service) setting(t target, name, parameter string) string {
 	if value, ok := t.settings[name]; ok {
 		return value
@@ -227,9 +226,9 @@ func (s service) setting(t target, name, parameter string) string {
 	return s.value(parameter)
 }
 
-// ours finds out whether a target is the daemon. What a locked service names by
-// a path it looks for below the queue's folder; astray is the address of ours
-// that was meant then, and cannot be reached.
+// ours reports whether a target is the daemon. A chrooted service takes a path relative
+// to queue_directory; astray says that the path is the daemon's outside of it, where the
+// service cannot reach it.
 func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a listen.Address, astray, found bool) {
 	path, isUnix := strings.CutPrefix(t.address, "unix:")
 	if !isUnix {
@@ -253,12 +252,12 @@ func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t t
 	return a, found, found
 }
 
-// checkReach looks whether Postfix can connect to the address by which it asks.
+// checkReach checks whether Postfix can connect to the daemon's address.
 func (p *postfix) checkReach(v *exam, by protocol, a listen.Address, astray bool) {
 	switch {
 	case astray:
 		v.wrong("use "+v.suggested(by, "tcp")+" instead, or write n for - or y in the fifth column (chroot) of smtpd's line in master.cf; then 'postfix reload'",
-			"cannot reach %s: smtpd is locked into %s (it is chrooted, by master.cf), and the socket is outside of it", a.Addr, p.queue)
+			"cannot reach %s: smtpd is chrooted into %s (by master.cf), and the socket is outside of it", a.Addr, p.queue)
 	case a.Network == "unix":
 		v.checkSocket(a.Addr, "Postfix", p.account)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// checkMilters looks whether a service asks us as a milter, and how.
+// checkMilters checks whether and how a service asks Greyglass as a milter.
 func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bool) {
 	if local := s.main["non_smtpd_milters"]; slices.ContainsFunc(elements(local), func(element string) bool {
 		_, _, found := p.ours(ctx, v, byMilter, s, parseTarget(element))
@@ -43,7 +43,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 	return false
 }
 
-// checkMilterFailure looks what happens to mail while the daemon is down.
+// checkMilterFailure checks what happens to mail while the daemon is down.
 func (v *exam) checkMilterFailure(s service, t target) {
 	fix := v.askFirst(t.address)
 	switch action := s.setting(t, "default_action", "milter_default_action"); action {
@@ -56,8 +56,8 @@ func (v *exam) checkMilterFailure(s service, t target) {
 	}
 }
 
-// askFirst has Postfix ask us before the milters that it asks already, whose
-// settings stay, and go on without us when we are down.
+// askFirst returns the command by which Postfix asks Greyglass before its other milters,
+// whose settings stay, and accepts mail while Greyglass is down.
 func (v *exam) askFirst(ours string) string {
 	milters := []string{"{ " + ours + ", default_action=accept }"}
 	for _, element := range v.milters {

@@ -10,25 +10,24 @@ import (
 	"greyglass/milter/listen"
 )
 
-// question is a check_policy_service that asks us.
+// question is a check_policy_service that asks Greyglass.
 type question struct {
-	list    string // the parameter that it stands in
+	list    string // its parameter
 	target  target
 	address listen.Address
 	astray  bool
 
-	reached   bool // nothing before it in its list ends that for everybody
-	onlyWarns bool // behind warn_if_reject
-	guarded   bool // mail to others' domains was refused before, in whatever list
+	reached   bool // no unconditional restriction stands before it in its list
+	onlyWarns bool // after warn_if_reject
+	guarded   bool // a restriction before it, in any list, refuses relaying
 	permitted bool // permit_mynetworks stands before it in its list
-	ahead     bool // in its own list, the refusal comes after it
+	ahead     bool // in its own list, the check against relaying comes after it
 }
 
-// relayGuards refuse mail that is neither for this machine's domains nor from
-// its own clients (postconf(5)).
+// relayGuards are the restrictions that refuse relaying (postconf(5)).
 var relayGuards = []string{"reject_unauth_destination", "defer_unauth_destination"}
 
-// questions finds where lists of restrictions, asked one after the other, ask us.
+// questions finds the questions to Greyglass in lists of restrictions, in order.
 func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...string) (all []question) {
 	guarded := false
 	for _, list := range lists {
@@ -58,8 +57,7 @@ func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...st
 	return all
 }
 
-// restrictions are the words of a list, with classes (smtpd_restriction_classes)
-// replaced by what they stand for.
+// restrictions returns the words of a list, with restriction classes expanded.
 func (s service) restrictions(list string, depth int) (words []string) {
 	classes := elements(s.value("smtpd_restriction_classes"))
 	for _, word := range elements(list) {
@@ -72,7 +70,7 @@ func (s service) restrictions(list string, depth int) (words []string) {
 	return words
 }
 
-// atRecipient are the lists that are asked at RCPT, in order (postconf(5),
+// atRecipient returns the lists that Postfix evaluates at RCPT, in order (postconf(5),
 // smtpd_delay_reject and smtpd_relay_before_recipient_restrictions).
 func (s service) atRecipient() (lists []string) {
 	if s.value("smtpd_delay_reject") != "no" {
@@ -84,8 +82,8 @@ func (s service) atRecipient() (lists []string) {
 	return append(lists, "smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 }
 
-// checkPolicy looks whether a service asks us as a policy service, and how; and
-// whether it does so about the mail of its relay clients.
+// checkPolicy checks whether and how a service asks Greyglass as a policy service, and
+// returns whether it also asks about mail of its relay clients.
 func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, ofRelayClients bool) {
 	first := p.questions(ctx, v, s, s.atRecipient()...)
 	second := p.questions(ctx, v, s, "smtpd_data_restrictions", "smtpd_end_of_data_restrictions")
@@ -104,7 +102,7 @@ func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, of
 	return true, slices.ContainsFunc(slices.Concat(first, second), func(q question) bool { return q.reached && !q.permitted })
 }
 
-// checkPlace looks where in its list the first question stands.
+// checkPlace checks the place of the first question in its list.
 func (v *exam) checkPlace(q question) {
 	ask := "check_policy_service " + q.target.address
 	switch {
@@ -114,7 +112,7 @@ func (v *exam) checkPlace(q question) {
 		v.wrong("remove warn_if_reject before "+ask, "the answer is only logged, because warn_if_reject stands before the question in %s", q.list)
 	case !q.guarded:
 		v.wrong("put "+ask+" at the end of smtpd_recipient_restrictions, after reject_unauth_destination; then 'postfix reload'",
-			"the question stands before reject_unauth_destination, so that Greyglass remembers mail that is refused anyway (%s)", q.list)
+			"the question stands before reject_unauth_destination, so that Greyglass stores mail that is refused anyway (%s)", q.list)
 	case q.ahead:
 		v.warn("put "+ask+" at the end of the list, after reject_unauth_destination",
 			"the question stands before reject_unauth_destination in %s; that does no harm for as long as an earlier list refuses such mail", q.list)
@@ -123,7 +121,7 @@ func (v *exam) checkPlace(q question) {
 	}
 }
 
-// checkSecond looks for the question at DATA.
+// checkSecond checks the question at DATA.
 func (v *exam) checkSecond(first question, second []question) {
 	i := slices.IndexFunc(second, func(q question) bool { return q.reached && !q.onlyWarns })
 	if i < 0 {
@@ -134,7 +132,7 @@ func (v *exam) checkSecond(first question, second []question) {
 	v.ok("asks again at DATA, so that bounces are greylisted (%s)", second[i].list)
 }
 
-// checkPolicyFailure looks what happens to mail while the daemon is down or hangs.
+// checkPolicyFailure checks what happens to mail while the daemon is down or hangs.
 func (v *exam) checkPolicyFailure(s service, t target) {
 	action := s.setting(t, "default_action", "smtpd_policy_service_default_action")
 	word, _, _ := strings.Cut(strings.ToUpper(action), " ")

@@ -10,16 +10,15 @@ import (
 	"greyglass/greylist/address"
 )
 
-// relayClients are the clients that a mail server lets send to anybody: the site's
-// own. Greyglass must accept them, too: what a scanner or an application sends is
-// lost when it is deferred, because these do not retry.
+// relayClients are the clients whose mail a mail server relays: the site's own. Greyglass
+// must accept them, too, because scanners and applications do not retry.
 type relayClients struct {
 	networks []netip.Prefix
-	names    []string // what else names clients: hosts, tables
+	names    []string // other entries: hosts, tables
 }
 
-// checkRelayClients compares them with the clients that Greyglass accepts. Where
-// they are configured is in from; what else the mail server can do is in instead.
+// checkRelayClients compares relay clients with the clients that Greyglass accepts. from
+// is where they are configured; instead is an alternative in the mail server.
 func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 	var accepted []netip.Prefix
 	for _, s := range slices.Concat(v.config.Rules.AllowedSenders, v.config.Rules.AllowedSenderNets) {
@@ -45,7 +44,7 @@ func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 			entries = append(entries, strconv.Quote(s))
 		}
 		v.wrong(fmt.Sprintf("write 'allowed_sender_nets = [%s]' below [rules] in %s, and 'systemctl reload greyglass'%s", strings.Join(entries, ", "), v.ConfigFile, instead),
-			"relays mail of %s (%s), which Greyglass would greylist: what does not retry is lost", strings.Join(missing, ", "), from)
+			"relays mail of %s (%s), which Greyglass would greylist: mail of programs that do not retry is lost", strings.Join(missing, ", "), from)
 	case len(r.names) > 0:
 		v.warn("see that rules.allowed_senders or rules.allowed_sender_nets has the addresses of these clients"+instead,
 			"relays mail of clients that are not given by address (%s: %s); Greyglass greylists them unless it is told their addresses", from, strings.Join(r.names, ", "))
@@ -54,8 +53,8 @@ func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 	}
 }
 
-// add adds a client as a mail server's list has it: an address or a network, an
-// IPv6 address with or without brackets.
+// add adds an entry of a mail server's list: an address or a network, an IPv6 address
+// with or without brackets.
 func (r *relayClients) add(pattern string) {
 	bare := strings.NewReplacer("[", "", "]", "").Replace(pattern)
 	if p, err := address.ParsePrefix(bare); err == nil {
@@ -68,7 +67,7 @@ func (r *relayClients) add(pattern string) {
 }
 
 // postfixNetworks reads mynetworks (postconf(5)): networks, files of networks, and
-// tables. What begins with "!" is left out of the others, and does not matter here.
+// tables. It ignores exceptions, which begin with "!".
 func (m Machine) postfixNetworks(list string, depth int) (r relayClients) {
 	for _, element := range elements(list) {
 		switch {
@@ -88,7 +87,7 @@ func (m Machine) postfixNetworks(list string, depth int) (r relayClients) {
 	return r
 }
 
-// withoutComments leaves out the lines that begin with "#".
+// withoutComments removes the lines that begin with "#".
 func withoutComments(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -100,9 +99,8 @@ func withoutComments(text string) string {
 }
 
 // sendmailNetworks reads the RELAY entries of an access map (cf/README, "ACCESS
-// DATABASE"): of clients by address, and by name where they are tagged Connect:.
-// Names without a tag are of recipients' domains, too. The entries of class R
-// (relay-domains) have none.
+// DATABASE"): those by address, and those by name with the tag Connect: (names without
+// a tag may be recipients' domains). The entries of class R (relay-domains) have no tag.
 func sendmailNetworks(access, relays string) (r relayClients) {
 	for line := range strings.Lines(withoutComments(relays)) {
 		access += "\n" + strings.TrimSpace(line) + " RELAY"
@@ -137,9 +135,9 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// eximNetworks reads the host list relay_from_hosts (Exim's specification, chapter
-// 10): its elements are separated by colons, of which two stand for one, or by
-// what follows "<" at its beginning.
+// eximNetworks reads the host list relay_from_hosts (Exim's specification, chapter 10).
+// Its separator is a colon, which is doubled in elements, or the character after "<" at
+// the beginning.
 func eximNetworks(configuration string) (r relayClients) {
 	for line := range strings.Lines(configuration) {
 		name, list, ok := strings.Cut(line, "=")

@@ -13,13 +13,13 @@ import (
 
 const sendmailFile = "/etc/mail/sendmail.cf"
 
-// sendmail is what sendmail.cf says about milters (Sendmail's Installation and
+// sendmail is the part of sendmail.cf about milters (Sendmail's Installation and
 // Operation Guide, sections 5.6 and 5.11).
 type sendmail struct {
 	filters map[string]filter // X lines, by name
 	order   []string          // O InputMailFilters
 	daemons []map[string]string
-	user    string // O RunAsUser, as whom it asks
+	user    string // O RunAsUser
 	trusts  string // O DontBlameSendmail
 	access  string // the file of K access
 	relays  string // the file of class R
@@ -62,13 +62,12 @@ func parseSendmail(text string) sendmail {
 	return c
 }
 
-// joinLines joins lines with those that continue them, which begin with a space
-// or a tab.
+// joinLines joins continued lines: continuations begin with a space or a tab.
 func joinLines(text string) string {
 	return strings.NewReplacer("\n\t", " ", "\n ", " ").Replace(text)
 }
 
-// equates reads "Key=value, Key=value". Of a key the first letter counts.
+// equates reads "Key=value, Key=value". Only the first letter of a key counts.
 func equates(text string) map[string]string {
 	all := make(map[string]string)
 	for part := range strings.SplitSeq(text, ",") {
@@ -114,7 +113,7 @@ func checkSendmail(ctx context.Context, v *exam) {
 	v.ok("does not ask Greyglass (%s)", file)
 }
 
-// inOrder returns the names of all filters, first those that are asked.
+// inOrder returns the names of all filters, those of InputMailFilters first.
 func (c sendmail) inOrder() (all []string) {
 	for _, name := range c.order {
 		if _, ok := c.filters[name]; ok {
@@ -133,7 +132,7 @@ func (c sendmail) inOrder() (all []string) {
 
 const rebuild = " in sendmail.mc, run 'sendmailconfig' or 'make -C /etc/mail', and restart Sendmail"
 
-// checkFilter looks how Sendmail asks us, by the filter of this name.
+// checkFilter checks how Sendmail asks Greyglass, by the filter of this name.
 func (v *exam) checkFilter(c sendmail, name string, a listen.Address) {
 	f := c.filters[name]
 	place := slices.Index(c.order, name)
@@ -165,23 +164,23 @@ func (v *exam) checkFilter(c sendmail, name string, a listen.Address) {
 	for part := range strings.SplitSeq(f.timeouts, ";") {
 		timeout, ok := strings.CutPrefix(strings.TrimSpace(part), "R:")
 		if d, known := postfixTime(timeout); ok && known && d <= v.config.Store.Timeout {
-			v.warn("write R:30s in T= of its INPUT_MAIL_FILTER"+rebuild, "waits %v for an answer, which Greyglass may take to ask its database (store.timeout)", d)
+			v.warn("write R:30s in T= of its INPUT_MAIL_FILTER"+rebuild, "waits %v for an answer; Greyglass may wait that long for its database (store.timeout)", d)
 		}
 	}
 }
 
-// checkSafety looks for folders below which Sendmail takes no socket, because
-// others than their owner may change them (cf/README, DontBlameSendmail).
+// checkSafety finds folders that are writable for others than their owner; Sendmail takes
+// no socket below them (cf/README, DontBlameSendmail).
 func (v *exam) checkSafety(c sendmail, path string) {
 	w, err := v.Machine.routeTo(path)
 	if err != nil {
-		return // found of the daemon
+		return // checkDaemon has reported it
 	}
 	for _, folder := range w.folders() {
 		const fix = "let Greyglass listen in a folder that its user alone may write to, such as /run/greyglass"
 		switch open := folder.mode.Perm() & 0o022; {
 		case open&0o002 != 0 && !(folder.mode&fs.ModeSticky != 0 && strings.Contains(c.trusts, "truststickybit")):
-			v.wrong(fix, "takes no socket below %s, because everybody may write to that folder", folder.path)
+			v.wrong(fix, "takes no socket below %s, because all users may write to that folder", folder.path)
 		case open&0o020 != 0 && !strings.Contains(c.trusts, "groupwritabledirpathsafe") && folder.mode&fs.ModeSticky == 0:
 			v.warn(fix+", or 'chmod g-w "+folder.path+"'", "may refuse the socket, because a group may write to the folder %s", folder.path)
 		}

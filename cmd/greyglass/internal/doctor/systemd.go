@@ -9,8 +9,8 @@ import (
 	"greyglass/milter/listen"
 )
 
-// passedBySystemd finds out on what a socket listens that systemd opens and
-// passes to the daemon, from its unit (systemd.socket(5)).
+// passedBySystemd returns the address of a socket that systemd passes to the daemon,
+// from its unit (systemd.socket(5)).
 func (m Machine) passedBySystemd(a listen.Address) (listen.Address, error) {
 	for _, folder := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
 		units, _ := filepath.Glob(filepath.Join(m.path(folder), "*.socket"))

@@ -8,24 +8,24 @@ import (
 	"github.com/miekg/dns"
 )
 
-// For how long answers are remembered, whatever they say themselves. A minimum
-// bounds what a domain can cost whose answers ask not to be remembered.
+// How long answers are cached. The minimum bounds the queries for a domain whose TTL
+// is zero.
 const (
 	minTTL      = 30 * time.Second
 	maxTTL      = 3 * time.Hour
 	maxNoTTL    = 15 * time.Minute // that there is no such record (RFC 2308, section 5)
-	unstatedTTL = time.Minute      // the same, where the answer does not say for how long
-	failureTTL  = 5 * time.Second  // that nothing was found out (RFC 2308, section 7)
+	unstatedTTL = time.Minute      // the same, if the answer has no SOA record
+	failureTTL  = 5 * time.Second  // a failure (RFC 2308, section 7)
 )
 
-// What an answer can have at most. More is a failure.
+// Limits of an answer. More is a failure.
 const (
 	maxRecords = 200 // in the answer section
 	maxAliases = 10  // CNAMEs, one after the other
 	maxStrings = 64  // in one TXT record
 )
 
-// answer is what a server answers to a question. It must not be changed.
+// answer is a server's answer to a question. It must not be changed.
 type answer struct {
 	texts []string     // SPF records, or host names
 	addrs []netip.Addr // of A and AAAA records
@@ -35,7 +35,7 @@ type answer struct {
 	expires time.Time
 }
 
-// size is about how many octets of memory it takes.
+// size returns about how many octets of memory it takes.
 func (a answer) size() int {
 	const header = 24
 	n := len(a.addrs) * header
@@ -45,8 +45,8 @@ func (a answer) size() int {
 	return n
 }
 
-// readAnswer reads the records that answer the question. Of TXT records it keeps
-// those that can be SPF's.
+// readAnswer reads the records that answer the question. It keeps only those TXT records
+// that can be SPF records.
 func readAnswer(m *dns.Msg, q question) answer {
 	failed := func(why string) answer { return answer{err: temporary(q, why), ttl: failureTTL} }
 	if len(m.Answer) > maxRecords {
@@ -97,8 +97,8 @@ func readAnswer(m *dns.Msg, q question) answer {
 	return failed("the server does not ask others (recursion is not available)")
 }
 
-// followAliases returns the name whose records are the answer, and for how long
-// the way there is known.
+// followAliases follows CNAMEs to the name whose records are the answer, and returns the
+// least TTL on the way.
 func followAliases(records []dns.RR, q question) (owner string, ttl time.Duration, why string) {
 	aliases := make(map[string]*dns.CNAME)
 	for _, rr := range records {
@@ -117,8 +117,7 @@ func followAliases(records []dns.RR, q question) (owner string, ttl time.Duratio
 	return "", 0, "the answer has a loop of aliases, or too many"
 }
 
-// negativeTTL is for how long it is known that there is no record (RFC 2308,
-// section 5).
+// negativeTTL returns how long to cache that there is no record (RFC 2308, section 5).
 func negativeTTL(m *dns.Msg, ttl time.Duration) time.Duration {
 	for _, rr := range m.Ns {
 		if soa, ok := rr.(*dns.SOA); ok {
@@ -130,7 +129,7 @@ func negativeTTL(m *dns.Msg, ttl time.Duration) time.Duration {
 
 func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
-// appendHost appends the name of a host, unless no host can have such a name.
+// appendHost appends a host name, if it is a valid one.
 func appendHost(hosts []string, name string) []string {
 	if name, ok := canonicalName(name); ok {
 		return append(hosts, name)

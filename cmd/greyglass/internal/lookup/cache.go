@@ -6,22 +6,19 @@ import (
 	"time"
 )
 
-// OctetsPerEntry times the number of entries is what all may take together, so
-// that large answers do not take more memory than many small ones.
+// OctetsPerEntry times the number of entries bounds the memory of the cache.
 const OctetsPerEntry = 512
 
-// entryOverhead is about what an entry takes beside its key and value.
+// entryOverhead is about what an entry takes without its key and value.
 const entryOverhead = 240
 
-// cache remembers values until they expire. The ones that were not used for the
-// longest time make room for new ones, so that names that others choose cannot
-// make it grow.
+// cache is an LRU cache whose entries expire.
 type cache struct {
 	maxEntries, maxOctets int
 
 	mu      sync.Mutex
 	entries map[string]*list.Element
-	recent  *list.List // of *entry, the last used first
+	recent  *list.List // of *entry, the most recently used first
 	octets  int
 }
 
@@ -53,7 +50,7 @@ func (c *cache) get(key string, now time.Time) (any, bool) {
 	return e.value, true
 }
 
-// put remembers a value of so many octets.
+// put adds a value of so many octets.
 func (c *cache) put(key string, value any, octets int, expires time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// Dynamic reports whether a client's forward-confirmed name looks like one that
-// a provider gives to the lines of its customers, dynamically or by a pattern,
-// and not like one that somebody chose for a mail server. No name looks so too.
+// Dynamic reports whether a client's forward-confirmed name looks like the generic name
+// of a customer's line, and not like that of a mail server. A client without a name
+// counts as dynamic.
 func (r *Resolver) Dynamic(name string, client netip.Addr) bool { return looksDynamic(name, client) }
 
 func looksDynamic(name string, client netip.Addr) bool {
@@ -25,15 +25,14 @@ func looksDynamic(name string, client netip.Addr) bool {
 	if containsAddress(name, client.Unmap()) {
 		return true
 	}
-	// What a provider is called says nothing of its customers' lines.
+	// The provider's own name says nothing about the line.
 	host := strings.TrimSuffix(strings.TrimSuffix(name, providerOf(name)), ".")
 	words := strings.FieldsFunc(host, func(r rune) bool { return !unicode.IsLetter(r) })
 	return slices.ContainsFunc(words, isLineWord) && !slices.ContainsFunc(words, isMailWord)
 }
 
-// providerOf returns the domain that is registered at a registry, also of a name
-// below a domain in which a provider's customers have names of their own, such
-// as compute-1.amazonaws.com.
+// providerOf returns the domain that is registered at a registry, also for a name below a
+// private suffix of the public suffix list, such as compute-1.amazonaws.com.
 func providerOf(name string) string {
 	suffix, official := publicsuffix.PublicSuffix(name)
 	for !official && strings.Contains(suffix, ".") {
@@ -44,8 +43,8 @@ func providerOf(name string) string {
 	return before[strings.LastIndexByte(before, '.')+1:] + "." + suffix
 }
 
-// containsAddress reports whether the client's address stands in the name, as
-// far as it can be told from a coincidence.
+// containsAddress reports whether the name contains the client's address, in a form that
+// is no coincidence.
 func containsAddress(name string, client netip.Addr) bool {
 	if !client.Is4() {
 		return containsIPv6(name, client)
@@ -55,7 +54,7 @@ func containsAddress(name string, client netip.Addr) bool {
 	slices.Reverse(backward[:])
 	numbers := strings.FieldsFunc(name, func(r rune) bool { return r < '0' || r > '9' })
 	for _, o := range [][4]byte{octets, backward} {
-		// Three of the four are enough: many providers leave one out.
+		// Three of the four octets are enough: many providers omit one.
 		if inOrder(numbers, o[:3]) || inOrder(numbers, o[1:]) {
 			return true
 		}
@@ -75,8 +74,8 @@ func notHex(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }
 
 func byLength(a, b string) int { return len(a) - len(b) }
 
-// inOrder reports whether the octets stand in the numbers, one after the other,
-// with zeros before them or without.
+// inOrder reports whether the numbers contain the octets consecutively, with or without
+// leading zeros.
 func inOrder(numbers []string, octets []byte) bool {
 	for i := 0; i+len(octets) <= len(numbers); i++ {
 		same := 0
@@ -110,8 +109,7 @@ func containsIPv6(name string, client netip.Addr) bool {
 	return strings.Contains(name, short) || strings.Contains(name+".", nibbles[:len(nibbles)/2])
 }
 
-// isLineWord reports whether a word says what kind of line a host is on, or
-// that it is a customer's.
+// isLineWord reports whether a word names a kind of line, or a customer.
 func isLineWord(word string) bool {
 	return lineWords[word] || strings.HasPrefix(word, "dyn") || strings.HasSuffix(word, "dsl") || strings.HasPrefix(word, "dial")
 }
@@ -121,7 +119,7 @@ var lineWords = wordSet(`
 	fiber fibre ftth fttb generic gprs lte mobile modem nat pool pools ppp pppoe res
 	residential reverse static subs subscriber subscribers umts unassigned user users wifi wimax wireless wlan`)
 
-// isMailWord reports whether a word is what people call their mail servers.
+// isMailWord reports whether a word is a usual name of mail servers.
 func isMailWord(word string) bool { return mailWords[strings.TrimRight(word, "s")] }
 
 var mailWords = wordSet(`mail mailer mailgate mailhost mailhub mailout mailserver mailrelay

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	udpSize = 1232 // what is not cut into fragments on its way (DNS flag day 2020)
+	udpSize = 1232 // octets, to avoid fragmentation (DNS flag day 2020)
 
 	// maxMessage is the longest answer that is read, in octets.
 	maxMessage = 16 << 10
 
-	// maxStray is how many datagrams that do not answer the query are read past.
+	// maxStray is how many datagrams are skipped that do not answer the query.
 	maxStray = 100
 )
 
-// tries is how often a query is sent, to one server after the other.
+// tries returns how often a query is sent, to one server after the other.
 func tries(servers int) int { return max(3, 2*servers) }
 
-// exchange asks the servers until one of them answers or the context ends. One
-// that is silent is not given up when the next is asked: whichever answers
-// first is heard. One that says that it cannot answer is not asked again.
+// exchange asks the servers until one of them answers or the context ends. It takes the
+// first answer, also from a server that was slow while the next was asked. It does not
+// ask a server again that has answered with a failure.
 func (r *Resolver) exchange(ctx context.Context, q question) (*dns.Msg, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -87,7 +87,7 @@ func (r *Resolver) exchange(ctx context.Context, q question) (*dns.Msg, error) {
 	}
 }
 
-// inOrder returns a copy of the servers, the one that answered last at first.
+// inOrder returns a copy of the servers, first the one that has answered last.
 func (r *Resolver) inOrder() []string {
 	servers := slices.Clone(r.servers())
 	if last := r.last.Load(); last != nil {
@@ -98,7 +98,7 @@ func (r *Resolver) inOrder() []string {
 	return servers
 }
 
-// failedAnswer is a server's word that it cannot answer, by its code.
+// failedAnswer is the response code of a server that cannot answer.
 type failedAnswer int
 
 func (code failedAnswer) Error() string {
@@ -108,7 +108,7 @@ func (code failedAnswer) Error() string {
 	return fmt.Sprintf("the server answers with code %d", int(code))
 }
 
-// exchangeWith asks one server by UDP, and by TCP if the answer does not fit.
+// exchangeWith asks one server by UDP, and by TCP if the answer is truncated.
 func (r *Resolver) exchangeWith(ctx context.Context, server string, q question) (*dns.Msg, error) {
 	query := new(dns.Msg).SetQuestion(presented(q.name), q.qtype)
 	query.SetEdns0(udpSize, false)
@@ -120,15 +120,15 @@ func (r *Resolver) exchangeWith(ctx context.Context, server string, q question) 
 	case err != nil:
 		return nil, err
 	case m.Truncated:
-		return nil, errors.New("an answer that is cut off by TCP too")
+		return nil, errors.New("the answer is truncated also by TCP")
 	case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
 		return nil, failedAnswer(m.Rcode)
 	}
 	return m, nil
 }
 
-// send sends a query to a server, from a port of its own (RFC 5452, section
-// 9.2), and returns the answer.
+// send sends a query to a server, from a new port (RFC 5452, section 9.2), and returns
+// the answer.
 func send(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error) {
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, network, server)
@@ -161,7 +161,7 @@ func send(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg
 	return nil, errStray
 }
 
-// readTCP reads one message with its length before it (RFC 1035, section 4.2.2).
+// readTCP reads a message after its length (RFC 1035, section 4.2.2).
 func readTCP(c net.Conn) ([]byte, error) {
 	var length uint16
 	if err := binary.Read(c, binary.BigEndian, &length); err != nil {
@@ -175,11 +175,11 @@ func readTCP(c net.Conn) ([]byte, error) {
 	return packet, err
 }
 
-// errStray is the error for what answers another query, or none.
+// errStray is the error for a message that does not answer the query.
 var errStray = errors.New("answers to other questions")
 
-// parse reads the answer to a query. One with the right number but another
-// question may be forged (RFC 5452, section 9.1).
+// parse reads the answer to a query. It must have the query's ID and question, or it may
+// be forged (RFC 5452, section 9.1).
 func parse(packet []byte, query *dns.Msg) (*dns.Msg, error) {
 	if len(packet) < 2 || binary.BigEndian.Uint16(packet) != query.Id {
 		return nil, errStray

@@ -55,7 +55,7 @@ func TestHostileServers(t *testing.T) {
 		{"a name that points to itself", nameserver.Raw(append(header[:len(header):len(header)], 0xc0, 12, 0, 1, 0, 1)), 0, "not a DNS message"},
 		{"longer than was asked for", nameserver.Raw(append(header[:len(header):len(header)], make([]byte, 20000)...)), 0, "not a DNS message"},
 		{"64 kB", nameserver.ByTCP(nameserver.Raw(make([]byte, 65000))), 0, "65002 octets"},
-		{"cut off by TCP too", nameserver.ByTCP(nameserver.ByTCP(reply(func(m *dns.Msg) { m.Truncated = true; m.Answer = nil }))), 0, "cut off"},
+		{"truncated also by TCP", nameserver.ByTCP(nameserver.ByTCP(reply(func(m *dns.Msg) { m.Truncated = true; m.Answer = nil }))), 0, "truncated also by TCP"},
 		{"an octet at a time", nameserver.ByTCP(nil), 50 * time.Millisecond, "timed out"},
 		{"an alias of itself", reply(func(m *dns.Msg) { m.Answer = []dns.RR{record("x.example.org. CNAME x.example.org.")} }), 0, "loop of aliases"},
 		{"a loop of aliases", reply(func(m *dns.Msg) {

@@ -14,9 +14,9 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Listed asks all lists at one time whether they have the client (RFC 5782).
-// The first that has it decides. If none is known to have it, but not all could
-// be asked, the status is rules.Unknown.
+// Listed asks all lists concurrently whether they have the client (RFC 5782), and returns
+// the first listing. If there is none, and a list has failed, the status is
+// rules.Unknown.
 func (r *Resolver) Listed(ctx context.Context, client netip.Addr, zones ...string) rules.Listing {
 	all := rules.Listing{Status: rules.NotInList}
 	address := reversed(client.Unmap().WithZone(""))
@@ -46,7 +46,7 @@ func (r *Resolver) Listed(ctx context.Context, client netip.Addr, zones ...strin
 	return all
 }
 
-// either is what two lists say together.
+// either combines the listings of two lists.
 func either(a, b rules.Listing) rules.Listing {
 	if b.Status == rules.InList || b.Status == rules.Unknown && a.Status == rules.NotInList {
 		return b
@@ -54,7 +54,7 @@ func either(a, b rules.Listing) rules.Listing {
 	return a
 }
 
-// listing is what the answer of a list means.
+// listing interprets the answer of a list.
 func listing(zone string, a answer) rules.Listing {
 	if isNotFound(a.err) {
 		return rules.Listing{Status: rules.NotInList}
@@ -69,15 +69,14 @@ func listing(zone string, a answer) rules.Listing {
 	return rules.Listing{Status: rules.InList, Zone: zone, Why: codes}
 }
 
-// refusals are answers by which lists say that they do not answer: to resolvers
-// that ask too often, or for too many.
+// refusals are answers by which lists refuse resolvers that ask too often, or for too
+// many users.
 var refusals = []netip.Prefix{netip.MustParsePrefix("127.0.0.255/32"), netip.MustParsePrefix("127.255.255.0/24")}
 
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
 
-// listCodes reads the answer of a list that has an address. One outside of
-// 127.0.0.0/8 comes from a name server that answers everything, or from whoever
-// has taken over the zone.
+// listCodes reads the addresses in the answer of a list. One outside of 127.0.0.0/8
+// comes from a name server that answers every query, or from a new owner of the zone.
 func listCodes(addrs []netip.Addr) (string, error) {
 	var codes []string
 	for _, addr := range addrs {
@@ -97,9 +96,8 @@ func listCodes(addrs []netip.Addr) (string, error) {
 	return strings.Join(codes, " "), nil
 }
 
-// reversed is an address as the beginning of a name, its octets or nibbles in
-// reverse order, with a dot at its end (RFC 1035, section 3.5; RFC 3596, section
-// 2.5).
+// reversed writes the octets or nibbles of an address in reverse order, with a dot at
+// the end (RFC 1035, section 3.5; RFC 3596, section 2.5).
 func reversed(addr netip.Addr) string {
 	const hex = "0123456789abcdef"
 	octets := addr.AsSlice()
@@ -115,7 +113,7 @@ func reversed(addr netip.Addr) string {
 	return b.String()
 }
 
-// CheckZone returns what is wrong with the name of a list's zone, a [*problem.Error].
+// CheckZone checks the name of a list's zone. The error is a [*problem.Error].
 func CheckZone(zone string) error {
 	const fix = "write the name of a DNS list, such as zen.example.org"
 	const longestAddress = 64 // of an IPv6 address before it, with its dots

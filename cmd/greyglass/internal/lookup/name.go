@@ -16,12 +16,11 @@ const (
 	maxLabel = 63
 )
 
-// canonicalName brings a domain name into lower case, without the dot at its
-// end, and reports whether a host, mail domain or record of SPF can have it. A
-// name that is not ASCII is brought into the form that DNS has it in.
+// canonicalName returns a domain name in lower case, without the dot at its end, in its
+// ASCII form, and whether it is valid for a host, mail domain or SPF record.
 func canonicalName(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".")
-	if len(name) > 4*maxName || !utf8.ValidString(name) { // longer than any spelling of a name that fits
+	if len(name) > 4*maxName || !utf8.ValidString(name) { // longer than any spelling of a valid name
 		return name, false
 	}
 	for i := 0; i < len(name); i++ {
@@ -48,15 +47,13 @@ func canonicalName(name string) (string, bool) {
 	return name, true
 }
 
-// presented returns a canonical name as messages have it, in the presentation
-// format with a dot at its end.
+// presented returns a canonical name in the presentation format, with a dot at its end.
 func presented(name string) string { return escaper.Replace(name) + "." }
 
 var escaper = strings.NewReplacer("'", `\'`, "@", `\@`, ";", `\;`, "(", `\(`, ")", `\)`)
 
-// RegisteredDomain returns the part of a host's name that somebody has
-// registered, such as google.com of _spf.google.com, or example.co.uk of
-// mx.example.co.uk; empty if there is none.
+// RegisteredDomain returns the registered domain of a host name, such as google.com of
+// _spf.google.com, or example.co.uk of mx.example.co.uk; empty if there is none.
 func RegisteredDomain(name string) string {
 	name, ok := canonicalName(name)
 	if !ok {
@@ -68,16 +65,15 @@ func RegisteredDomain(name string) string {
 	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
 		return domain
 	}
-	// Below some registered domains, such as github.io, others can have names.
-	// The domain itself is its registrant's.
+	// Names below some registered domains, such as github.io, belong to others; the
+	// domain itself belongs to its registrant.
 	if suffix, icann := publicsuffix.PublicSuffix(name); suffix == name && !icann && strings.Contains(name, ".") {
 		return name
 	}
 	return ""
 }
 
-// printable makes what DNS or a client says fit to be shown: everything but
-// printable ASCII becomes "?", and it is cut.
+// printable replaces everything but printable ASCII by "?", and cuts long texts.
 func printable(s string) string {
 	const longest = 300
 	if len(s) > longest {

@@ -11,10 +11,9 @@ import (
 	"blitiri.com.ar/go/spf"
 )
 
-// provider finds the record whose mechanism matched, after the check has passed.
-// The last record that was asked for which lets the client in by itself is it:
-// those that come after a match are not asked for, and an include that did not
-// match is left before the next is asked for.
+// provider finds the record whose mechanism matched, after the check has passed: the last
+// record asked for whose own mechanisms pass the client. No record is asked for after a
+// match, and each include is finished before the next record is asked for.
 func (c *spfCheck) provider(ctx context.Context) (domain, why string) {
 	for _, r := range slices.Backward(c.records) {
 		passes, by := c.passesAlone(ctx, c.client, r)
@@ -32,16 +31,16 @@ func (c *spfCheck) provider(ctx context.Context) (domain, why string) {
 		}
 		return domain, why
 	}
-	return "", "a record that could not be asked for again"
+	return "", "a record that could not be read again"
 }
 
-// passesAlone evaluates the mechanisms of a record without those of others.
+// passesAlone evaluates the mechanisms of a record without its includes.
 func (c *spfCheck) passesAlone(ctx context.Context, client netip.Addr, r record) (bool, error) {
 	result, by := c.evaluate(ctx, client, alone{c, record{r.name, "v=spf1 " + strings.Join(ownTerms(r.text), " ")}})
 	return result == spf.Pass, by
 }
 
-// alone is a resolver for which there is one SPF record, whoever the sender is.
+// alone is a resolver that has one SPF record, for every domain.
 type alone struct {
 	*spfCheck
 	record record
@@ -58,7 +57,7 @@ func (a alone) LookupTXT(_ context.Context, name string) ([]string, error) {
 	return nil, notFound(name)
 }
 
-// ownTerms returns the mechanisms of a record but "include", without modifiers.
+// ownTerms returns the mechanisms of a record without "include" and modifiers.
 func ownTerms(text string) []string {
 	return slices.DeleteFunc(strings.Fields(text), func(term string) bool {
 		lower := strings.ToLower(strings.TrimLeft(term, "+-~?"))
@@ -66,15 +65,15 @@ func ownTerms(text string) []string {
 	})
 }
 
-// isModifier reports whether the "=" of a modifier comes before whatever a
-// mechanism has after its name (RFC 7208, section 4.6.1).
+// isModifier reports whether a term is a modifier: its name ends with "=" (RFC 7208,
+// section 4.6.1).
 func isModifier(term string) bool {
 	i := strings.IndexAny(term, "=:/")
 	return i >= 0 && term[i] == '='
 }
 
-// reachedBy says how the record is reached: the sender's own by the mechanism
-// that matched.
+// reachedBy describes how the record was reached; for the sender's own, which mechanism
+// matched.
 func (c *spfCheck) reachedBy(ctx context.Context, r record) string {
 	if r.name != c.domain {
 		for _, other := range c.records {
@@ -92,12 +91,12 @@ func (c *spfCheck) reachedBy(ctx context.Context, r record) string {
 	return "its record"
 }
 
-// catchesAll reports whether the records of a registered domain, those that were
-// asked for, cover so much that they name no provider: more than a /8 of IPv4,
-// or more than a /8 of the IPv6 addresses in use (2000::/3).
+// catchesAll reports whether the records of a registered domain that were asked for cover
+// too much to identify a provider: more than a /8 of IPv4, or more than a /8 of the IPv6
+// addresses in use (2000::/3).
 func (c *spfCheck) catchesAll(domain string) bool {
 	var four, six []netip.Prefix
-	size4, size6 := 0.0, 0.0 // of what is added to addresses that DNS names
+	size4, size6 := 0.0, 0.0 // number of addresses of mechanisms with host names
 	for _, r := range c.records {
 		if RegisteredDomain(r.name) != domain {
 			continue
@@ -137,7 +136,7 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 	return p.Masked(), err == nil
 }
 
-// addresses is how many one address with a prefix length stands for.
+// addresses returns the number of addresses in a prefix of a length.
 func addresses(length string, bits int) float64 {
 	n, err := strconv.Atoi(length)
 	if err != nil {
@@ -146,13 +145,13 @@ func addresses(length string, bits int) float64 {
 	return math.Exp2(float64(bits - n))
 }
 
-// covered is how many addresses are in any of the prefixes, of one family.
+// covered returns how many addresses the prefixes, of one family, cover together.
 func covered(prefixes []netip.Prefix) (n float64) {
 	slices.SortFunc(prefixes, netip.Prefix.Compare)
 	var last netip.Prefix
 	for _, p := range prefixes {
 		if last.IsValid() && last.Overlaps(p) {
-			continue // of two that overlap, the first holds the other
+			continue // sorted: the first of two overlapping prefixes contains the other
 		}
 		last = p
 		n += math.Exp2(float64(p.Addr().BitLen() - p.Bits()))
@@ -160,8 +159,8 @@ func covered(prefixes []netip.Prefix) (n float64) {
 	return n
 }
 
-// elsewhere returns a public address far from the client's. A record whose
-// "exists" matches for both matches for everybody.
+// elsewhere returns a public address far from the client's. If "exists" matches for both,
+// it matches for all.
 func elsewhere(client netip.Addr) netip.Addr {
 	b := client.AsSlice()
 	for {

@@ -1,10 +1,8 @@
-// Package lookup finds out by DNS what rules ask for: whether SPF lets a client
-// send for a domain and whose record says so, and whether a DNS list has it. It
-// also tells names that look dynamic.
+// Package lookup looks facts up in DNS: SPF, with the provider whose record matched, and
+// DNS lists. It also recognizes names that look dynamic.
 //
-// Every look-up ends within its context, and within the timeout of its
-// [Resolver] even if the context has none. What could not be found out has a
-// status of its own, and never looks like an answer.
+// Every look-up ends with its context, and within the timeout of its [Resolver]. A
+// failure has its own status, and never looks like an answer.
 package lookup
 
 import (
@@ -20,20 +18,20 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Options say which servers a [Resolver] asks, and what that may cost.
+// Options are the servers and limits of a [Resolver].
 type Options struct {
 	Servers      []string         // see ParseServer; none: those of /etc/resolv.conf, as it changes
-	Timeout      time.Duration    // of one look-up, whatever it consists of
-	CacheEntries int              // that are remembered at most; see OctetsPerEntry
-	Now          func() time.Time // by which answers expire; nil: time.Now
+	Timeout      time.Duration    // of one look-up with all its queries
+	CacheEntries int              // see OctetsPerEntry
+	Now          func() time.Time // for the cache; nil: time.Now
 }
 
-// maxQueries is how many queries may be on their way at one time, each with a
-// socket. More wait, as long as their timeout lets them.
+// maxQueries bounds the concurrent queries, each with a socket. Others wait until their
+// timeout.
 const maxQueries = 512
 
-// Resolver asks recursive DNS servers, and remembers their answers. It is safe
-// for concurrent use.
+// Resolver asks recursive DNS servers, and caches their answers. It is safe for
+// concurrent use.
 type Resolver struct {
 	servers func() []string
 	timeout time.Duration
@@ -41,7 +39,7 @@ type Resolver struct {
 	cache   *cache
 	flights singleflight.Group // one query at a time for one question
 	send    func(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error)
-	slots   chan struct{}          // as many as queries are on their way
+	slots   chan struct{}          // one value for each query in progress
 	last    atomic.Pointer[string] // the server that answered last
 	outage  outage
 }
@@ -74,7 +72,7 @@ func New(o Options) (*Resolver, error) {
 	return r, nil
 }
 
-// question is what a server is asked. The name is canonical, see canonicalName.
+// question is a DNS question. The name is canonical, see canonicalName.
 type question struct {
 	name  string
 	qtype uint16
@@ -82,7 +80,7 @@ type question struct {
 
 func (q question) key() string { return dns.TypeToString[q.qtype] + " " + q.name }
 
-// cached returns the answer to a question if it is known without a query.
+// cached returns the answer to a question if it needs no query.
 func (r *Resolver) cached(name string, qtype uint16) (answer, bool) {
 	name, ok := canonicalName(name)
 	if !ok {
@@ -94,9 +92,9 @@ func (r *Resolver) cached(name string, qtype uint16) (answer, bool) {
 	return answer{}, false
 }
 
-// ask returns the answer to a question, from the cache or from a server. Callers
-// that ask the same at one time share the query, which goes on and fills the
-// cache when one of them leaves because its context ends.
+// ask returns the answer to a question, from the cache or from a server. Concurrent
+// callers share the query, which goes on and fills the cache when the context of one
+// ends.
 func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) answer {
 	if a, ok := r.cached(name, qtype); ok {
 		return a
@@ -115,11 +113,11 @@ func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) answer {
 	}
 }
 
-// query asks the servers and remembers what they say, a failure for a short
-// time too, so that the next message does not wait for it again.
+// query asks the servers and caches the answer; a failure for a short time, so that the
+// next message does not wait again.
 func (r *Resolver) query(q question) (a answer) {
 	defer func() {
-		if p := recover(); p != nil { // in a goroutine of its own: it would end the daemon
+		if p := recover(); p != nil { // of singleflight's goroutine: it would end the daemon
 			a = answer{err: temporary(q, fmt.Sprintf("panic: %v", p))}
 		}
 		a.expires = r.now().Add(a.ttl)
@@ -146,7 +144,7 @@ func notFound(name string) error {
 	return &net.DNSError{Err: "no such record", Name: printable(name), IsNotFound: true}
 }
 
-// temporary is the error of a look-up that found nothing out.
+// temporary is the error of a failed look-up.
 func temporary(q question, why string) error {
 	return &net.DNSError{Err: dns.TypeToString[q.qtype] + " record: " + printable(why), Name: printable(q.name), IsTemporary: true}
 }
@@ -156,5 +154,4 @@ func isNotFound(err error) bool {
 	return ok && e.IsNotFound
 }
 
-// A resolver finds out what conditions ask for.
 var _ rules.Lookup = (*Resolver)(nil)

@@ -14,8 +14,8 @@ import (
 
 const dnsPort = 53
 
-// ParseServer reads the address of a DNS server: an IP address, with a port or
-// without. Its error is a [*problem.Error].
+// ParseServer reads the address of a DNS server: an IP address with or without a port.
+// The error is a [*problem.Error].
 func ParseServer(s string) (string, error) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(addr, dnsPort).String(), nil
@@ -28,23 +28,23 @@ func ParseServer(s string) (string, error) {
 
 const resolvConf = "/etc/resolv.conf"
 
-// rereadAfter is how soon a change of resolv.conf takes effect.
+// rereadAfter is how often resolv.conf is checked for a change.
 const rereadAfter = 5 * time.Second
 
-// systemServers are the name servers of a resolv.conf(5), which is read again
-// when it has changed.
+// systemServers are the name servers of a resolv.conf(5), which is reread when it has
+// changed.
 type systemServers struct {
 	file string
 	now  func() time.Time
 
 	mu      sync.Mutex
-	looked  time.Time // when the file was last looked at
-	changed time.Time // the file's time then
+	looked  time.Time // when the file was last checked
+	changed time.Time // its mtime then
 	servers []string
 }
 
-// list returns the servers: the machine's own if the file names none or cannot
-// be read, as resolv.conf(5) says.
+// list returns the servers; if the file has none or cannot be read, this machine's own,
+// as resolv.conf(5) says.
 func (s *systemServers) list() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,10 +74,10 @@ func (s *systemServers) list() []string {
 	return s.servers
 }
 
-// Servers returns the servers that are asked now, each with its port.
+// Servers returns the present servers, each with its port.
 func (r *Resolver) Servers() []string { return r.servers() }
 
-// Answers asks the servers for a name that exists, and returns what goes wrong.
+// Answers asks the servers for a name that exists, and returns the error.
 func (r *Resolver) Answers(ctx context.Context) error {
 	if a := r.ask(ctx, "example.org", dns.TypeTXT); a.err != nil && !isNotFound(a.err) {
 		return a.err

@@ -13,8 +13,7 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// SPF checks whether the client may send for the sender. A null sender, empty or
-// "<>", is checked by the HELO name (RFC 7208, section 2.4).
+// SPF implements rules.Lookup.
 func (r *Resolver) SPF(ctx context.Context, client netip.Addr, helo, sender string) rules.SPF {
 	local, domain := "postmaster", helo
 	if at := strings.LastIndexByte(sender, '@'); at >= 0 {
@@ -40,20 +39,20 @@ func (r *Resolver) SPF(ctx context.Context, client netip.Addr, helo, sender stri
 	return found
 }
 
-// spfCheck is one check. It is the resolver of the library that does the checking,
-// and notes which records that asks for.
+// spfCheck is one check. It is the resolver of the SPF library, and notes which records
+// that asks for.
 type spfCheck struct {
 	resolver *Resolver
 	client   netip.Addr
 	helo     string
 	domain   string // of the sender
-	sender   string // with one "@" only, because the library splits it there
+	sender   string // with one "@" only, at which the library splits it
 
 	records []record  // in the order in which they were asked for
-	expires time.Time // when the first answer expires that the result rests on
+	expires time.Time // when the first answer expires
 }
 
-// record is an SPF record, and where it was found.
+// record is an SPF record and its name.
 type record struct{ name, text string }
 
 func (c *spfCheck) run(ctx context.Context) rules.SPF {
@@ -76,7 +75,7 @@ func (c *spfCheck) evaluate(ctx context.Context, client netip.Addr, by spf.DNSRe
 	return spf.CheckHostWithSender(client.AsSlice(), c.helo, c.sender, spf.WithContext(ctx), spf.WithResolver(by))
 }
 
-// usesMacros reports whether the result may rest on more than client and domain.
+// usesMacros reports whether the result may depend on more than client and domain.
 func (c *spfCheck) usesMacros() bool {
 	for _, r := range c.records {
 		if strings.Contains(r.text, "%") {
@@ -86,7 +85,7 @@ func (c *spfCheck) usesMacros() bool {
 	return false
 }
 
-// ask notes when the answer expires.
+// ask asks the resolver, and notes when the answer expires.
 func (c *spfCheck) ask(ctx context.Context, name string, qtype uint16) answer {
 	a := c.resolver.ask(ctx, fitName(name), qtype)
 	if a.expires.Before(c.expires) {
@@ -129,9 +128,8 @@ func (c *spfCheck) LookupMX(ctx context.Context, name string) ([]*net.MX, error)
 	return servers, a.err
 }
 
-// LookupIPAddr implements spf.DNSResolver. It asks for addresses of the client's
-// family (RFC 7208, section 5), and for IPv4 in any case, which is what "exists"
-// asks for (section 5.7).
+// LookupIPAddr implements spf.DNSResolver. It asks for addresses of the client's family
+// (RFC 7208, section 5), and always for IPv4, which "exists" needs (section 5.7).
 func (c *spfCheck) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
 	a := c.ask(ctx, host, dns.TypeA)
 	if a.err != nil && !isNotFound(a.err) {

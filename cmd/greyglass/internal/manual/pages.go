@@ -1,7 +1,6 @@
-// Package manual makes the manual's pages of what the program says of itself (its
-// commands and their help, the table of its options), of the pages for each mail
-// server, and of the prose beside this file. All of it is Markdown, of which
-// go-md2man makes roff.
+// Package manual makes the manual pages from the help of the commands, the table of
+// options, the pages for each mail server, and the Markdown files beside this one.
+// go-md2man converts them to roff.
 package manual
 
 import (
@@ -17,18 +16,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// edition is the day on which the manual's own words were last changed.
+// edition is the date of the manual pages.
 const edition = "2026-11-29"
 
 //go:embed *.md
 var prose embed.FS
 
-// Source is what the pages are made of, beside the prose.
+// Source is what the pages are made of, besides the Markdown files.
 type Source struct {
 	Root      *cobra.Command
 	Reference []byte         // of every key, in Markdown
 	Attaching [][]byte       // a page for each mail server, in Markdown
-	Numbers   map[string]any // what the prose names of the program's constants
+	Numbers   map[string]any // the program's constants, for the Markdown files
 }
 
 // Pages returns the pages by their file names.
@@ -46,7 +45,7 @@ func Pages(s Source) (map[string][]byte, error) {
 			return nil, err
 		}
 		page := fmt.Sprintf("# %s %s %q \"Greyglass\"\n\n## NAME\n\n%s - %s\n\n", strings.ToUpper(p.name), p.section, edition, p.name, p.about)
-		// The prose has a line "<!-- here -->" where the generated part belongs.
+		// The generated part replaces the line "<!-- here -->".
 		page += strings.Replace(text, "<!-- here -->\n", p.generated, 1)
 		roff := emptyLines.ReplaceAll(md2man.Render([]byte(link.ReplaceAllString(page, "$1"))), []byte("\n.$1"))
 		pages[p.name+"."+p.section] = append([]byte(".\\\" Made by 'go generate ./...'; change what it is made of.\n"), roff...)
@@ -54,14 +53,13 @@ func Pages(s Source) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// emptyLines before a request, except before an example, would be shown beside the
-// space that it makes.
+// emptyLines before a request, except before an example, would add to its own space.
 var emptyLines = regexp.MustCompile(`\n\n+\.([^E])`)
 
-// link is a link within the sources, whose target means nothing in a manual.
+// link is a link within the sources, which a manual page cannot follow.
 var link = regexp.MustCompile(`\[([^][]+)\]\([^)]+\)`)
 
-// fill puts the program's numbers into a piece of prose.
+// fill executes a Markdown file as a template.
 func (s Source) fill(file string) (string, error) {
 	t, err := template.New(file).Option("missingkey=error").ParseFS(prose, file)
 	if err != nil {
@@ -74,18 +72,18 @@ func (s Source) fill(file string) (string, error) {
 	return b.String(), nil
 }
 
-// withoutTitle leaves out the first line of a Markdown document.
+// withoutTitle removes the first line of a Markdown document.
 func withoutTitle(text []byte) string {
 	_, rest, _ := bytes.Cut(text, []byte("\n"))
 	return string(rest)
 }
 
-// demoted makes sections below the sections that the titles of documents become.
+// demoted moves all headings one level down.
 func demoted(documents []byte) string {
 	return strings.ReplaceAll(string(documents), "\n## ", "\n### ")
 }
 
-// commands is what --help says of each command, in Markdown.
+// commands is the help of all commands in Markdown.
 func commands(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("## OPTIONS\n\nAll commands take these:\n\n")
@@ -120,5 +118,5 @@ func flags(b *strings.Builder, set *pflag.FlagSet) {
 	})
 }
 
-// plain keeps what stands in a help text from being taken for markup.
+// plain escapes Markdown in a help text.
 var plain = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "[", `\[`, "`", "\\`").Replace

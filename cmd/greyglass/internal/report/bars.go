@@ -4,18 +4,18 @@ import "greyglass/greylist"
 
 // Bar is a part of a period. Times are Unix seconds.
 type Bar struct {
-	Since     int64 `json:"since"`
-	Judged    int64 `json:"judged"`
-	Deferred  int64 `json:"deferred"`
-	Strangers int64 `json:"strangers"` // whose wait began then
-	CameBack  int64 `json:"came_back"` // of these, so far
+	Since    int64 `json:"since"`
+	Judged   int64 `json:"judged"`
+	Deferred int64 `json:"deferred"`
+	New      int64 `json:"strangers"` // triplets whose wait began then
+	CameBack int64 `json:"came_back"` // of these, passed so far
 }
 
 const (
 	// Day is the length of a day, in seconds.
 	Day = 24 * greylist.Hour
 
-	// hourly is how long a period may be, in seconds, to have a bar for each hour.
+	// hourly is the longest period, in seconds, that has a bar for each hour.
 	hourly = 2 * Day
 )
 
@@ -44,7 +44,7 @@ func Bars(h greylist.History, since, until int64) []Bar {
 			bar.Deferred += a.Count
 		}
 		if beginsWait(a) {
-			bar.Strangers += a.Count
+			bar.New += a.Count
 		}
 	}
 	for _, r := range h.Returned {

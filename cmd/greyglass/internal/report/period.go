@@ -1,5 +1,5 @@
-// Package report makes of what the store has counted and remembers what an
-// administrator wants to know: what greylisting did in a period, and to whom.
+// Package report summarizes the history and the triplets of a store: what greylisting
+// did in a period, and which senders wait most.
 package report
 
 import (
@@ -8,34 +8,34 @@ import (
 	"greyglass/greylist"
 )
 
-// Period is what happened from one time to another. Times are Unix seconds.
+// Period is the summary of a period. Times are Unix seconds.
 type Period struct {
 	Since int64 `json:"since"`
 	Until int64 `json:"until"`
 
-	Judged   int64 `json:"judged"` // recipients, each time that they were asked about
+	Judged   int64 `json:"judged"` // attempts
 	Accepted int64 `json:"accepted"`
 	Deferred int64 `json:"deferred"`
 	Denied   int64 `json:"denied"`
 	Errors   int64 `json:"errors"`   // of all these, answered by store.on_error
-	Observed int64 `json:"observed"` // of those accepted: those that mode "observe" alone has let in
+	Observed int64 `json:"observed"` // of the accepted ones, only because of mode "observe"
 
-	// Strangers are those deferred whose wait began with that; retries, in vain,
-	// are not among them. Of each of them one of the next three is true.
-	Strangers int64 `json:"strangers"`
-	CameBack  int64 `json:"came_back"`  // and were let through
-	Never     int64 `json:"never"`      // not before their time was over
-	MayReturn int64 `json:"may_return"` // their time is not over
+	// New counts the triplets whose wait began in the period. It is the sum of the next
+	// three.
+	New       int64 `json:"strangers"`
+	CameBack  int64 `json:"came_back"`  // passed
+	Never     int64 `json:"never"`      // did not come back in time
+	MayReturn int64 `json:"may_return"` // can still pass
 
-	// Median and P90 are how long half, and nine of ten, of those who came back
-	// had waited at most, in seconds; zero if there were none.
+	// Median and P90 are the waits, in seconds, of those that came back; zero if there
+	// were none.
 	Median int64 `json:"median"`
 	P90    int64 `json:"p90"`
 
-	Waited int64 `json:"waited"` // of those accepted, those that had to wait first
+	Waited int64 `json:"waited"` // of the accepted ones, those that had to wait first
 }
 
-// WaitedShare is which part of the mail that was accepted had to wait first.
+// WaitedShare is the share of accepted attempts that had to wait first.
 func (p Period) WaitedShare() float64 {
 	if p.Accepted == 0 {
 		return 0
@@ -43,8 +43,8 @@ func (p Period) WaitedShare() float64 {
 	return float64(p.Waited) / float64(p.Accepted)
 }
 
-// beginsWait reports whether an answer made a stranger of somebody, see
-// [greylist.Windows.Decide]. Whoever comes way too soon goes on waiting.
+// beginsWait reports whether an answer began a new wait, see [greylist.Windows.Decide].
+// An attempt that is way too soon continues one.
 func beginsWait(a greylist.Answered) bool {
 	switch a.Reason {
 	case greylist.ReasonNotSeenBefore, greylist.ReasonTooLate, greylist.ReasonGreyTooLong:
@@ -53,16 +53,16 @@ func beginsWait(a greylist.Answered) bool {
 	return false
 }
 
-// waits are the reasons for which the greylist defers, or would.
+// waits are the reasons for which the greylist defers.
 var waits = []greylist.Reason{greylist.ReasonNotSeenBefore, greylist.ReasonTooLate, greylist.ReasonGreyTooLong,
 	greylist.ReasonWayTooSoon, greylist.ReasonTooSoon}
 
-// Of sums up the hours of a history from since to until, the present. Whose
-// wait began less than patience seconds ago may still come back.
-func Of(h greylist.History, since, until, patience int64) Period {
+// Of sums up the hours of a history from since to until, the present. A triplet can pass
+// within maxWait seconds.
+func Of(h greylist.History, since, until, maxWait int64) Period {
 	p := Period{Since: since, Until: until}
-	open := greylist.HourOf(until - patience) // from this hour on
-	var openStrangers, openReturned int64
+	open := greylist.HourOf(until - maxWait) // triplets since this hour can still pass
+	var openNew, openReturned int64
 	for _, a := range h.Answered {
 		if a.Hour < since {
 			continue
@@ -86,9 +86,9 @@ func Of(h greylist.History, since, until, patience int64) Period {
 			p.Errors += a.Count
 		}
 		if beginsWait(a) {
-			p.Strangers += a.Count
+			p.New += a.Count
 			if a.Hour >= open {
-				openStrangers += a.Count
+				openNew += a.Count
 			}
 		}
 	}
@@ -103,17 +103,16 @@ func Of(h greylist.History, since, until, patience int64) Period {
 			openReturned += r.Count
 		}
 	}
-	// Whose wait began anew in a later hour, by coming way too soon, counts as a
-	// stranger of the first hour, so that of one hour more can return than began.
-	p.CameBack = min(p.CameBack, p.Strangers)
-	p.MayReturn = min(max(openStrangers-openReturned, 0), p.Strangers-p.CameBack)
-	p.Never = p.Strangers - p.CameBack - p.MayReturn
+	// A wait that was restarted (way too soon) counts as new in its first hour, and as
+	// returned in its last, so that an hour may have more of the latter.
+	p.CameBack = min(p.CameBack, p.New)
+	p.MayReturn = min(max(openNew-openReturned, 0), p.New-p.CameBack)
+	p.Never = p.New - p.CameBack - p.MayReturn
 	p.Median, p.P90 = quantile(delays, 0.5), quantile(delays, 0.9)
 	return p
 }
 
-// quantile estimates how long a part of those who came back had waited at most,
-// given how many did by [greylist.Delays]: within a step, evenly spread.
+// quantile estimates a quantile of the waits, given the counts by [greylist.Delays].
 func quantile(delays []int64, part float64) int64 {
 	var all int64
 	for _, n := range delays {

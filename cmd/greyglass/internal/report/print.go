@@ -25,10 +25,10 @@ func (p Period) Print(w io.Writer, title string) {
 	if p.Errors > 0 {
 		line("by on_error", p.Errors, "because the database failed")
 	}
-	line("strangers deferred", p.Strangers, "whose wait began then")
+	line("new triplets", p.New, "whose wait began then")
 	line("came back", p.CameBack, p.cameBack())
-	line("never came back", p.Never, part(p.Never, p.Strangers))
-	line("may still come back", p.MayReturn, part(p.MayReturn, p.Strangers))
+	line("never came back", p.Never, part(p.Never, p.New))
+	line("may still come back", p.MayReturn, part(p.MayReturn, p.New))
 }
 
 func (p Period) accepted() string {
@@ -46,7 +46,7 @@ func (p Period) cameBack() string {
 	if p.CameBack == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.Strangers), wait(p.Median), wait(p.P90))
+	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), wait(p.Median), wait(p.P90))
 }
 
 func part(n, of int64) string {
@@ -69,14 +69,14 @@ func wait(seconds int64) string {
 	return fmt.Sprintf("%ds", seconds)
 }
 
-// width is that of the longest bar.
+// width is the length of the longest bar.
 const width = 40
 
-// PrintBars writes bars for people, as long as there are many strangers.
+// PrintBars writes a bar chart of new triplets for people.
 func PrintBars(w io.Writer, bars []Bar) {
 	most := int64(0)
 	for _, b := range bars {
-		most = max(most, b.Strangers)
+		most = max(most, b.New)
 	}
 	if most == 0 {
 		return
@@ -85,16 +85,16 @@ func PrintBars(w io.Writer, bars []Bar) {
 	if len(bars) > 1 && bars[1].Since-bars[0].Since == Day {
 		each, layout = "day", "2006-01-02"
 	}
-	fmt.Fprintf(w, "\nStrangers deferred by %s of UTC ('#' came back, '.' has not)\n", each)
+	fmt.Fprintf(w, "\nNew triplets by %s of UTC ('#' came back, '.' has not)\n", each)
 	for _, b := range bars {
-		long := scaled(b.Strangers, most)
+		long := scaled(b.New, most)
 		back := min(scaled(b.CameBack, most), long)
 		bar := strings.Repeat("#", back) + strings.Repeat(".", long-back)
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %11s  %s", inUTC(b.Since, layout), humanize.Comma(b.Strangers), bar), " "))
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %11s  %s", inUTC(b.Since, layout), humanize.Comma(b.New), bar), " "))
 	}
 }
 
-// scaled is the length of a bar: that of any at all is at least one.
+// scaled returns the length of a bar: at least one, unless n is zero.
 func scaled(n, most int64) int {
 	if n == 0 {
 		return 0
@@ -113,12 +113,12 @@ func (s Senders) Print(w io.Writer) error {
 		}
 	}
 	if len(s.Networks) > 0 {
-		fmt.Fprintln(t, "\nNetworks in which one mail moves from address to address, and waits anew at each")
+		fmt.Fprintln(t, "\nNetworks in which one mail moves from address to address, and waits again at each")
 		fmt.Fprintln(t, "  NETWORK\tADDRESSES\tTRIPLETS\tLET THROUGH\tDEFERRED\tMAILS THAT MOVED")
 		for _, n := range s.Networks {
 			fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\t%d\n", n.Name, n.Addresses, n.Triplets, n.Passed, n.Deferred, n.Moved)
 		}
-		fmt.Fprintln(t, "  What of these is a pool of real mail servers can be let in by rules.allowed_sender_nets.")
+		fmt.Fprintln(t, "  If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.")
 	}
 	return t.Flush()
 }

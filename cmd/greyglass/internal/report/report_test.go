@@ -48,7 +48,7 @@ func TestPeriod(t *testing.T) {
 	want := Period{
 		Since: hour, Until: until,
 		Judged: 609, Accepted: 452, Deferred: 150, Denied: 7, Errors: 3, Observed: 5,
-		Strangers: 120, CameBack: 44, Never: 60, MayReturn: 16,
+		New: 120, CameBack: 44, Never: 60, MayReturn: 16,
 		Median: 3875, // the 22nd of 24 within the step from 3600 to 3900
 		P90:    7002, // the 39.6th of 44: the 15.6th of 20 from 6300 to 7200
 		Waited: 44,
@@ -74,7 +74,7 @@ func TestPeriodAddsUp(t *testing.T) {
 				Returned: []greylist.Returned{{Hour: hour + at, Within: 3900, Count: returned}},
 			}
 			p := Of(h, hour, hour+21*3600, patience)
-			if p.CameBack+p.Never+p.MayReturn != p.Strangers || p.Never < 0 || p.MayReturn < 0 {
+			if p.CameBack+p.Never+p.MayReturn != p.New || p.Never < 0 || p.MayReturn < 0 {
 				t.Errorf("%d returned at %d: %+v", returned, at, p)
 			}
 		}
@@ -110,7 +110,7 @@ func TestBars(t *testing.T) {
 		}
 	}
 	days := Bars(history, hour, hour+10*Day)
-	if len(days) != 11 || days[0].Since%Day != 0 || days[0].Strangers != 100 || days[1].Strangers != 20 || days[1].Since-days[0].Since != Day {
+	if len(days) != 11 || days[0].Since%Day != 0 || days[0].New != 100 || days[1].New != 20 || days[1].Since-days[0].Since != Day {
 		t.Errorf("by day: %+v", days)
 	}
 	if bars := Bars(history, hour, hour); len(bars) != 0 {
@@ -222,12 +222,12 @@ The last 4 hours (since 2023-11-14 22:00 UTC)
   deferred                 18,001
   denied                        2
   by on_error                   3  because the database failed
-  strangers deferred       18,001  whose wait began then
+  new triplets             18,001  whose wait began then
   came back                 1,500  8 %; half within 1h 7m, 90 % within 1h 9m
   never came back          10,500  58 %
   may still come back       6,001  33 %
 
-Strangers deferred by hour of UTC ('#' came back, '.' has not)
+New triplets by hour of UTC ('#' came back, '.' has not)
   11-14 22:00      12,000  #####...................................
   11-14 23:00       6,000  ....................
   11-15 00:00           1  .
@@ -237,10 +237,10 @@ Domains that wait most often (of the newest 200,000 triplets)
   DOMAIN       ADDRESSES  TRIPLETS  LET THROUGH  DEFERRED
   example.com  2          30        12           90
 
-Networks in which one mail moves from address to address, and waits anew at each
+Networks in which one mail moves from address to address, and waits again at each
   NETWORK       ADDRESSES  TRIPLETS  LET THROUGH  DEFERRED  MAILS THAT MOVED
   192.0.2.0/24  12         30        12           90        7
-  What of these is a pool of real mail servers can be let in by rules.allowed_sender_nets.
+  If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.
 `
 	if got := out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -11,11 +11,11 @@ import (
 	"greyglass/greylist"
 )
 
-// MaxRecords is how many triplets are looked at for [Senders], the newest of
-// them: a second's work, and some dozens of megabytes, however many there are.
+// MaxRecords is how many triplets, the newest, are counted for [Senders]. It bounds the
+// time to about a second, and the memory to some dozens of megabytes.
 const MaxRecords = 200_000
 
-// Sender is what was answered to a domain or a network that sends.
+// Sender has the counts of a sending domain or network.
 type Sender struct {
 	Name      string `json:"name"`      // a domain, or an address prefix
 	Addresses int    `json:"addresses"` // that it has sent from
@@ -23,20 +23,20 @@ type Sender struct {
 	Passed    int64  `json:"passed"`   // of these
 	Deferred  int64  `json:"deferred"` // answers
 
-	// Moved counts the pairs of sender and recipient that were tried from more
-	// than one address of a network: by a pool of mail servers, each of which is
-	// a stranger to the greylist, so that one message waits again and again.
+	// Moved counts the pairs of sender and recipient that came from more than one
+	// address of a network: from a pool of mail servers, so that one message waits
+	// again for each address.
 	Moved int64 `json:"moved"`
 }
 
-// Senders are those whom the greylist costs most, the worst first.
+// Senders are the senders that wait most, the worst first.
 type Senders struct {
-	Records  int      `json:"records"`  // how many triplets were looked at
+	Records  int      `json:"records"`  // number of triplets counted
 	Domains  []Sender `json:"domains"`  // by how often they were deferred
 	Networks []Sender `json:"networks"` // by how often a message moved from one address to another
 }
 
-// The networks in which the mail servers of one pool usually are.
+// The usual prefix lengths of a pool of mail servers.
 const (
 	poolIPv4 = 24
 	poolIPv6 = 48
@@ -51,8 +51,8 @@ type counted struct {
 // pair is a sender and a recipient, as tried from one network.
 type pair struct{ network, sender, recipient string }
 
-// SendersOf looks at the triplets that have knocked since a time, in Unix
-// seconds, and returns the given number of domains and of networks.
+// SendersOf counts the triplets that were seen since a time, in Unix seconds, and
+// returns the given number of domains and of networks.
 func SendersOf(records iter.Seq2[greylist.Record, error], since int64, most int) (s Senders, err error) {
 	domains, networks := make(map[string]*counted), make(map[string]*counted)
 	from := make(map[pair]string) // the first client, or "" once it is counted as moved
@@ -98,7 +98,7 @@ func add(all map[string]*counted, name string, r greylist.Record) *counted {
 	return s
 }
 
-// networkOf returns the network that a client, as it is remembered, belongs to.
+// networkOf returns the network of a stored client.
 func networkOf(client string) string {
 	addr, err := netip.ParseAddr(client)
 	if err != nil {
@@ -125,8 +125,8 @@ func poolBits(addr netip.Addr) int {
 	return poolIPv6
 }
 
-// worst returns those with the most of something, of those who have any of it;
-// of the same, those who were deferred more often.
+// worst returns the senders with the most of something, if they have any; of equal ones,
+// those that were deferred more often first.
 func worst(all map[string]*counted, most int, of func(*counted) int64) []Sender {
 	sorted := slices.DeleteFunc(slices.Collect(maps.Values(all)), func(s *counted) bool { return of(s) == 0 })
 	slices.SortFunc(sorted, func(a, b *counted) int {

@@ -8,9 +8,8 @@ import (
 	"greyglass/greylist"
 )
 
-// CopyHistory has the target count at least what the source does: what was copied
-// already is not added again, and of two counts of the same hour the greater is
-// right. At the end it looks whether that is so.
+// CopyHistory raises each count of the target to at least the source's, so that copying
+// twice adds nothing. Then it checks the result.
 func (t Transfer) CopyHistory(ctx context.Context) (Transferred, error) {
 	from, err := t.From.History(ctx, 0)
 	if err != nil {
@@ -39,7 +38,7 @@ func (t Transfer) CopyHistory(ctx context.Context) (Transferred, error) {
 
 func size(h greylist.History) int64 { return int64(len(h.Answered) + len(h.Returned)) }
 
-// beyond returns by how much the counts exceed those of another history.
+// beyond returns by how much the counts of h exceed those of another history.
 func beyond(h, other greylist.History) greylist.History {
 	return greylist.History{
 		Answered: excess(h.Answered, other.Answered, func(a *greylist.Answered) *int64 { return &a.Count }),
@@ -47,8 +46,7 @@ func beyond(h, other greylist.History) greylist.History {
 	}
 }
 
-// excess returns the counts that are greater than the others of their kind, less
-// those.
+// excess returns by how much counts exceed the others of the same kind.
 func excess[C comparable](counts, others []C, count func(*C) *int64) (more []C) {
 	kind := func(c C) C {
 		*count(&c) = 0

@@ -1,4 +1,4 @@
-// Package transfer copies what one store remembers to another.
+// Package transfer copies the triplets and the history of one store to another.
 package transfer
 
 import (
@@ -8,9 +8,9 @@ import (
 	"greyglass/greylist"
 )
 
-// Transfer merges what one store remembers into another, while both are used. Of two
-// entries of a triplet [greylist.Windows.Merge] says which is kept, so that no triplet
-// which either side would let through has to wait again.
+// Transfer merges one store into another, while both are in use. [greylist.Windows.Merge]
+// chooses between two entries of a triplet, so that no triplet that would pass on either
+// side has to wait again.
 type Transfer struct {
 	From, To greylist.Store
 	Windows  greylist.Windows
@@ -20,18 +20,17 @@ type Transfer struct {
 // Transferred counts triplets, or counts of a [greylist.History].
 type Transferred struct{ Seen, Written int64 }
 
-// together is how many triplets are merged in one transaction, in their order of arrival.
+// together is how many triplets are merged in one transaction, in the order in which they
+// were first stored.
 const together = 512
 
-// Copy writes what the target does not know yet. What was written by a copy that
-// was broken off is not written again.
+// Copy writes what the target does not have. It can be run again after an interruption.
 func (t Transfer) Copy(ctx context.Context, progress func(done int64)) (Transferred, error) {
 	return t.each(ctx, progress, t.knows, func(greylist.Record) error { return nil })
 }
 
-// Check looks, after a [Transfer.Copy], whether the target knows all that the source
-// does, or has learnt more since. What the source has learnt since is written. It fails if
-// anything else is missing.
+// Check checks, after [Transfer.Copy], whether the target has everything. It writes what
+// the source has stored since, and fails if anything else is missing.
 func (t Transfer) Check(ctx context.Context, progress func(done int64)) (Transferred, error) {
 	knows := func(there *greylist.Entry, e greylist.Entry) bool {
 		return t.knows(there, e) || there != nil && there.Latest() >= e.Latest()
@@ -44,13 +43,13 @@ func (t Transfer) Check(ctx context.Context, progress func(done int64)) (Transfe
 	})
 }
 
-// knows reports whether an entry, or nil, is to be kept beside another.
+// knows reports whether the target's entry, or nil, need not be replaced.
 func (t Transfer) knows(there *greylist.Entry, e greylist.Entry) bool {
 	return there != nil && t.Windows.Merge(*there, e, t.Now) == *there
 }
 
-// each offers every record to the target, which takes what it does not know; missing
-// is told of that, and may fail.
+// each merges every record into the target, and calls missing, which may fail, for each
+// that it writes.
 func (t Transfer) each(ctx context.Context, progress func(done int64), knows func(there *greylist.Entry, e greylist.Entry) bool,
 	missing func(greylist.Record) error) (sum Transferred, err error) {
 	page := make([]greylist.Record, 0, together)
@@ -75,7 +74,7 @@ func (t Transfer) each(ctx context.Context, progress func(done int64), knows fun
 	return sum, flush()
 }
 
-// offer merges some records, and returns how many were written.
+// offer merges some records, and returns how many it wrote.
 func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(there *greylist.Entry, e greylist.Entry) bool,
 	missing func(greylist.Record) error) (written int64, err error) {
 	if len(page) == 0 {

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// The names of what is reloaded while the daemon runs.
+// The names of the files that are reloaded.
 const (
 	Configuration = "configuration"
 	Blocked       = "blocked"
 	Exceptions    = "exceptions"
 )
 
-// File is what became of one file that is reloaded while the daemon runs.
+// File is the state of one file that is reloaded.
 type File struct {
 	Name     string
-	Read     time.Time // when what is in force was read
-	Modified time.Time // when that was written; zero if there was no file, or it is not known
+	Read     time.Time // when the content in use was read
+	Modified time.Time // when it was written; zero if there was no file, or it is not known
 	Entries  int       // of a list
-	Stale    bool      // what is in force is older than the file, which could not be read
+	Stale    bool      // the last reading failed
 
-	Reads, Failures int64 // how often it was read, or could not be
+	Reads, Failures int64 // number of readings, and of failed ones
 }
 
-// Files notes what becomes of files. Its zero value knows none.
+// Files has the state of all files. The zero value has none.
 type Files struct {
 	mu    sync.Mutex
 	files map[string]*File
@@ -43,8 +43,7 @@ func (f *Files) note(name string, note func(*File)) {
 	note(f.files[name])
 }
 
-// Taken notes that a file, which was written then and has so many entries, was
-// read and is in force.
+// Taken notes that a file was read and is in use.
 func (f *Files) Taken(name string, entries int, modified time.Time) {
 	f.note(name, func(file *File) {
 		file.Read, file.Modified, file.Entries, file.Stale = time.Now(), modified, entries, false
@@ -60,14 +59,14 @@ func (f *Files) Failed(name string) {
 	})
 }
 
-// Dropped notes that a file is not used any more.
+// Dropped forgets a file that is not used any more.
 func (f *Files) Dropped(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.files, name)
 }
 
-// All returns the files by their names.
+// All returns the files, sorted by name.
 func (f *Files) All() (all []File) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

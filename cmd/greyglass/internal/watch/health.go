@@ -10,12 +10,11 @@ import (
 	"greyglass/sqlstore"
 )
 
-// alive answers whether there is a process that answers.
+// alive answers that the process runs.
 func alive(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }
 
-// ready answers whether mail is judged: the configuration and the lists are
-// loaded, and the daemon listens. One whose database fails is ready, since it
-// answers all the same; it says so.
+// ready answers whether the daemon serves. A daemon whose database fails is ready, since
+// it answers by on_error; the report says so.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	d := s.daemon.Load()
 	switch {
@@ -35,7 +34,7 @@ func notReady(w http.ResponseWriter, why string) {
 	_, _ = io.WriteString(w, "not ready: "+why+"\n")
 }
 
-// report says how the daemon is, a line each.
+// report describes the daemon's state, one line for each part.
 func (d *Daemon) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listening: %s\n", strings.Join(d.Listening, ", "))
@@ -49,9 +48,9 @@ func (d *Daemon) report() string {
 	since, _ := d.Judge.Outage()
 	switch fails, open := d.failing(); {
 	case open:
-		fmt.Fprintf(&b, "database: failing open%s: strangers are accepted%s\n", sinceThen(since), because(d.Judge.Cause()))
+		fmt.Fprintf(&b, "database: failing open%s: unknown triplets are accepted%s\n", sinceThen(since), because(d.Judge.Cause()))
 	case fails:
-		fmt.Fprintf(&b, "database: failing%s: strangers are deferred%s\n", sinceThen(since), because(d.Judge.Cause()))
+		fmt.Fprintf(&b, "database: failing%s: unknown triplets are deferred%s\n", sinceThen(since), because(d.Judge.Cause()))
 	default:
 		b.WriteString("database: works\n")
 	}
@@ -61,7 +60,7 @@ func (d *Daemon) report() string {
 	return b.String()
 }
 
-// because is the cause, which may be empty, at the end of a line.
+// because writes the cause, which may be empty, at the end of a line.
 func because(cause string) string {
 	if cause == "" {
 		return ""
@@ -71,12 +70,12 @@ func because(cause string) string {
 
 func staleness(f File) string {
 	if f.Stale {
-		return "; it cannot be read any more, see the log"
+		return "; the last reading failed, see the log"
 	}
 	return ""
 }
 
-// sinceThen is empty if nobody has asked yet.
+// sinceThen is empty if no answer has failed yet.
 func sinceThen(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"greyglass/sqlstore"
 )
 
-// metric is a series of ours, or several that differ by labels.
+// metric is one metric, with or without labels.
 type metric struct{ *prometheus.Desc }
 
 func newMetric(name, help string, labels ...string) metric {
@@ -59,8 +59,7 @@ var (
 		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
-// collector makes the metrics of a daemon, from what it counts itself, each time
-// that somebody asks.
+// collector makes the metrics from the daemon's counters at each request.
 type collector struct {
 	version string
 	daemon  func() *Daemon // nil until it serves
@@ -89,7 +88,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.files(d.Files)
 }
 
-// series hands out the values of metrics.
+// series sends the values of metrics.
 type series struct{ out chan<- prometheus.Metric }
 
 func (s series) judge(t *judge.Counters) {
@@ -163,7 +162,7 @@ func (s series) gauge(m metric, v float64, labels ...string) {
 	s.out <- prometheus.MustNewConstMetric(m.Desc, prometheus.GaugeValue, v, labels...)
 }
 
-// histogram hands out a distribution whose values are in parts of a unit.
+// histogram sends a distribution whose values are in fractions of a unit.
 func (s series) histogram(m metric, d greylist.Distribution, unit time.Duration) {
 	buckets, count := make(map[float64]uint64), uint64(0)
 	for i, n := range d.Counts {

@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// countEvery is how often what is remembered is counted, in a small database.
+	// countEvery is how often the triplets are counted in a small database.
 	countEvery = time.Minute
 
-	// countShare is what counting may take: of a hundred seconds one. To count
-	// ten million triplets takes seconds, so that it is done every few minutes then.
+	// countShare bounds the time for counting: one of a hundred seconds. Counting ten
+	// million triplets takes seconds, so it is then done every few minutes.
 	countShare = 100
 )
 
-// Rows counts now and then what a store remembers: to do it for each who asks
-// would cost a large database more than mail does.
+// Rows counts the triplets of a store periodically. Counting them for each request would
+// be too expensive in a large database.
 type Rows struct {
 	mu sync.Mutex
-	at time.Time // zero: never
+	at time.Time // of the last count; zero: none yet
 	is greylist.Stats
 }
 

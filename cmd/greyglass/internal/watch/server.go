@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// What one who asks may take.
+// The limits of requests.
 const (
 	maxConnections = 32
 	maxHeader      = 4 << 10 // octets, to which net/http adds 4096
@@ -25,18 +25,17 @@ const (
 	writeTimeout   = 10 * time.Second
 )
 
-// Server answers by HTTP. It answers from the beginning of the daemon to its
-// end, also while that cannot serve.
+// Server is the HTTP server for metrics and health. It answers from the start of the
+// daemon to its end.
 type Server struct {
 	server   *http.Server
-	names    []string     // by which it may be asked for, besides addresses of this machine
+	names    []string     // allowed in Host, besides addresses of this machine
 	inside   atomic.Int64 // connections
 	daemon   atomic.Pointer[Daemon]
 	stopping atomic.Bool
 }
 
-// NewServer makes a server for a daemon of a version, which is reached by the
-// configured address, HOST:PORT, or systemd:NAME.
+// NewServer makes a server for the configured address, HOST:PORT or systemd:NAME.
 func NewServer(address, version string, log *slog.Logger) *Server {
 	s := &Server{names: []string{"localhost"}}
 	if host, _, err := net.SplitHostPort(address); err == nil {
@@ -67,11 +66,11 @@ func NewServer(address, version string, log *slog.Logger) *Server {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     errorLog,
 	}
-	s.server.SetKeepAlivesEnabled(false) // nobody asks often
+	s.server.SetKeepAlivesEnabled(false) // requests are rare
 	return s
 }
 
-// bound closes connections of which there are too many.
+// bound closes new connections at the limit.
 func (s *Server) bound(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -91,17 +90,16 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Watch says that the daemon serves from now on.
+// Watch sets the daemon, which serves from now on.
 func (s *Server) Watch(d *Daemon) { s.daemon.Store(d) }
 
-// Stopping says that the daemon is about to end.
+// Stopping makes /readyz fail, since the daemon is about to end.
 func (s *Server) Stopping() { s.stopping.Store(true) }
 
 // Close ends the server.
 func (s *Server) Close() error { return s.server.Close() }
 
-// only lets through what this server is for: requests that only read, have no
-// body and were meant for it.
+// only allows requests that read, have no body, and have the right Host.
 func (s *Server) only(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -121,9 +119,8 @@ func (s *Server) only(next http.Handler) http.Handler {
 	})
 }
 
-// meant reports whether a request was meant for this server: its Host is a name
-// of ours, or the very address that it came to. A page in somebody's browser,
-// which has its own name lead to this machine (DNS rebinding), can't say so.
+// meant reports whether the Host of a request is this server's name or address. That
+// stops DNS rebinding: a web page whose own name resolves to this machine.
 func (s *Server) meant(r *http.Request) bool {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -146,8 +143,8 @@ func (s *Server) meant(r *http.Request) bool {
 	return err == nil && here.Addr().Unmap().WithZone("") == addr.WithZone("")
 }
 
-// CheckListener returns an error if others than this machine can reach the
-// listener, which may be one that systemd has passed, and nobody has allowed it.
+// CheckListener returns an error if other machines can reach the listener, which may be
+// one that systemd has passed, and listen.http_public does not allow it.
 func CheckListener(l net.Listener, public bool) error {
 	tcp, ok := l.Addr().(*net.TCPAddr)
 	if public || !ok || tcp.IP.IsLoopback() {

@@ -187,7 +187,7 @@ func TestReady(t *testing.T) {
 	d.knock()
 	d.Files.Failed(Blocked)
 	says(200, "ready\n", "database: failing open since 20", "list blocked: 2 entries, read ")
-	if _, body := get(t, at, "/readyz"); !strings.Contains(body, "; it cannot be read any more, see the log\n") {
+	if _, body := get(t, at, "/readyz"); !strings.Contains(body, "; the last reading failed, see the log\n") {
 		t.Errorf("nothing of the list that cannot be read:\n%s", body)
 	}
 	s.Stopping()

@@ -1,6 +1,5 @@
-// Package watch lets others watch the daemon: numbers for Prometheus and
-// answers to whether it is well, by HTTP. It only looks: nothing that it is
-// asked changes anything, or says whose mail there is.
+// Package watch serves metrics for Prometheus and health checks by HTTP. It changes
+// nothing, and reveals no addresses.
 package watch
 
 import (
@@ -12,23 +11,23 @@ import (
 	"greyglass/sqlstore"
 )
 
-// Daemon is what is watched of a daemon that serves.
+// Daemon is what the server reports about a daemon that serves.
 type Daemon struct {
 	Judge     *judge.Judge
 	Limiters  []*listen.Limiter
 	Store     greylist.Store
 	Rows      *Rows
 	Files     *Files
-	MaxRows   func() int64 // store.max_rows, at the time
-	LogLost   func() int64 // lines of the log that were dropped
+	MaxRows   func() int64 // store.max_rows
+	LogLost   func() int64 // dropped lines of the log
 	Started   time.Time
-	Listening []string // on what, for people
+	Listening []string // addresses
 }
 
-// failing reports whether the memory fails, and whether mail goes on meanwhile.
+// failing reports whether the database fails, and whether mail is then accepted.
 func (d *Daemon) failing() (failing, open bool) {
 	since, _ := d.Judge.Outage()
-	n, _ := sqlstore.NumbersOf(d.Store) // it may know before anybody has asked
+	n, _ := sqlstore.NumbersOf(d.Store) // the store may know before an answer fails
 	failing = n.Away || !since.IsZero()
 	return failing, failing && d.Judge.Policy().OnError == greylist.Accept
 }
