@@ -10,8 +10,22 @@ import (
 )
 
 // past holds, for each version, a configuration that gives every key of its time
-// a value of its own, lists, a database, and what "list --json" said of it.
+// a value of its own, lists, a database, what "list --json" said of it, and what
+// was logged of pastAttempts.
 const past = "testdata/past"
+
+var pastAttempts = []struct{ client, sender, recipient string }{
+	{"local", "x@example.net", "cat@example.org"},
+	{"203.0.113.10", "pest@example.com", "cat@example.org"},
+	{"203.0.113.10", "pest@example.com", "postmaster@example.org"},
+	{"192.0.2.7", "x@example.net", "cat@example.org"},
+	{"203.0.113.10", "x@example.net", "cat@elsewhere.example"},
+	{"203.0.113.9", "ann@example.net", "cat@example.org"},
+	{"203.0.113.10", "ann@example.net", "dan@example.org"},
+	{"203.0.113.10", "<>", "cat@example.org"},
+	{"203.0.113.10", "x@example.net", "don@example.org"},
+	{"203.0.113.10", "x@slow.example.net", "cat@example.org"},
+}
 
 // What an older version has left behind is understood by this one: each key of
 // the configuration, the lists, and all that is remembered.
@@ -68,11 +82,34 @@ func TestPastVersions(t *testing.T) {
 					}
 				}
 			}
-			s.ask("203.0.113.9", "ann@example.net", "cat@example.org")
+			readPastLog(t, s, p)
 			if bad := p.find(`"level":"ERROR"`); len(bad) > 0 {
 				t.Errorf("the daemon says %v", bad)
 			}
 		})
+	}
+}
+
+// readPastLog checks that a reader of a version's decision log reads in the present
+// one what it read in that version's: each key with its value.
+func readPastLog(t *testing.T, s *site, p *process) {
+	t.Helper()
+	was := strings.Split(strings.TrimSpace(s.read("decisions.json")), "\n")
+	if len(was) != len(pastAttempts) {
+		t.Fatalf("%d decisions were logged", len(was))
+	}
+	for i, a := range pastAttempts {
+		s.output("probe", a.client, a.sender, a.recipient)
+		var line logLine
+		if err := json.Unmarshal([]byte(was[i]), &line); err != nil {
+			t.Fatal(err)
+		}
+		is := p.waitMore(i, `"msg":"decision"`)
+		for key, value := range line {
+			if got, there := is[key]; !there || got != value && key != "time" && key != "took" {
+				t.Errorf("%v: %s is logged as %v, was %v", a, key, got, value)
+			}
+		}
 	}
 }
 
