@@ -48,25 +48,44 @@ func groupMemory(self, root string) (least int64) {
 }
 
 const (
-	returnEvery = 10 * time.Second
+	returnEvery = 3 * time.Second
 	returnFrom  = 32 << 20 // octets
 )
 
-// returnMemory returns memory to the system after a flood, once its garbage is
-// collected, which takes two minutes at most. The runtime by itself keeps some of it.
+// returnMemory returns memory to the system once a flood is over. The runtime by
+// itself collects the flood's garbage when that has doubled again, or after two
+// minutes, and keeps some of its memory.
 func returnMemory(ctx context.Context) {
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
 	tick := time.NewTicker(returnEvery)
 	defer tick.Stop()
-	for {
+	kept := readHeap()
+	for last := kept; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		metrics.Read(heap)
-		if free := heap[0].Value.Uint64() + heap[1].Value.Uint64(); free > max(returnFrom, heap[2].Value.Uint64()) {
+		now := readHeap()
+		quiet := now.collections == last.collections
+		if now.size() > kept.size()+returnFrom && (quiet || now.free > now.objects) {
 			debug.FreeOSMemory()
+			now = readHeap()
+			kept = now
+		} else if now.size() < kept.size() {
+			kept = now
 		}
+		last = now
 	}
+}
+
+// heap is what the runtime has of the system for objects, in octets.
+type heap struct{ objects, free, collections uint64 }
+
+func (h heap) size() uint64 { return h.objects + h.free }
+
+func readHeap() heap {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(s)
+	return heap{s[0].Value.Uint64(), s[1].Value.Uint64() + s[2].Value.Uint64(), s[3].Value.Uint64()}
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"greyglass/e2e/build"
+	"greyglass/milter/listen"
+	"greyglass/milter/mtatest"
+)
+
+// TestMemoryOfAFlood: 500 connections that send what takes most memory, by milter
+// and by policy, and end in the middle of the longest request that is taken, drive
+// the daemon to no more than 200 MB. Once they are gone it gives the memory back.
+func TestMemoryOfAFlood(t *testing.T) {
+	const (
+		connections = 500
+		most        = 200 << 20 // octets
+	)
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock"))})
+	daemon := s.serve()
+	before, read := daemon.octets("status", "VmRSS"), daemon.octets("io", "rchar")
+
+	var peers sync.WaitGroup
+	var conns []net.Conn
+	sent := int64(0)
+	for n := range connections {
+		socket, octets := "milter.sock", milterFlood(n)
+		if n%2 == 0 {
+			socket, octets = "policy.sock", policyFlood(n)
+		}
+		c, err := net.Dial("unix", s.path(socket))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+		sent += int64(len(octets))
+		_ = c.SetDeadline(time.Now().Add(patience))
+		peers.Go(func() { _, _ = io.Copy(io.Discard, c) })
+		peers.Go(func() {
+			if _, err := c.Write(octets); err != nil {
+				t.Errorf("connection %d: %v", n, err)
+			}
+		})
+	}
+	eventually(t, "all is read", func() bool { return daemon.octets("io", "rchar") >= read+sent })
+	peak := daemon.octets("status", "VmHWM")
+	t.Logf("%d MB at the start, at most %d MB, after %d MB were sent", before>>20, peak>>20, sent>>20)
+	if build.Race() {
+		return // the race detector takes several times the memory
+	}
+	if peak >= most {
+		t.Errorf("the flood takes %d MB, want less than %d", peak>>20, most>>20)
+	}
+
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	peers.Wait()
+	took := eventually(t, "the memory is given back", func() bool {
+		return daemon.octets("status", "VmRSS") < before+(peak-before)/3
+	})
+	t.Logf("given back after %v", took)
+}
+
+const longLine = listen.DefaultLine - 100
+
+// milterFlood is what a hostile peer sends by milter, in frames that are taken.
+func milterFlood(n int) []byte {
+	line := strings.Repeat("x", longLine)
+	flood := bytes.NewBuffer(mtatest.Frame('O', string(mtatest.Negotiation(6, 0, 0)))) // all steps
+	send := func(command byte, text ...string) {
+		flood.Write(mtatest.Frame(command, string(mtatest.Strings(text...))))
+	}
+	for _, stage := range "CHMRTNELBUA" {
+		flood.Write(mtatest.Frame('D', string(stage)+macros()))
+	}
+	flood.Write(mtatest.Frame('C', string(mtatest.ConnectData(line, '4', 25, fmt.Sprintf("203.0.113.%d", n%250)))))
+	send('H', line)
+	send('M', "<>", line)
+	for m := range 5 {
+		send('R', fmt.Sprintf("<%d-%d-%s>", n, m, line))
+	}
+	send('L', "X-Long", strings.Repeat("h", listen.DefaultRequest-50))
+	body := mtatest.Frame('B', strings.Repeat("b", listen.DefaultRequest-1))
+	flood.Write(body)
+	flood.Write(body[:len(body)-1])
+	return flood.Bytes()
+}
+
+// macros are as many as a frame has room for, and one of them is read.
+var macros = sync.OnceValue(func() string {
+	text := bytes.NewBufferString("i\x00" + strings.Repeat("q", 10_000) + "\x00")
+	for n := 0; text.Len() < listen.DefaultRequest-50; n++ {
+		fmt.Fprintf(text, "{m%d}\x00y\x00", n)
+	}
+	return text.String()
+})
+
+// policyFlood is the same by policy.
+func policyFlood(n int) []byte {
+	line := strings.Repeat("x", longLine)
+	flood := new(bytes.Buffer)
+	for m := range 5 {
+		flood.WriteString(mtatest.PostfixRequest(mtatest.Bounce("RCPT",
+			fmt.Sprintf("%d.%d.%s", n, m, line[100:]), fmt.Sprintf("%d-%s@example.org", m, line[100:]), "helo_name="+line)...))
+	}
+	half := "request=smtpd_access_policy\n" + strings.Repeat("a="+line+"\n", 5)
+	flood.WriteString(half[:listen.DefaultRequest-1])
+	return flood.Bytes()
+}
+
+// octets is what the system says of the process, in a file below /proc.
+func (p *process) octets(file, name string) int64 {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			value, kilo := strings.CutSuffix(strings.TrimSpace(value), " kB")
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if kilo {
+				n <<= 10
+			}
+			return n
+		}
+	}
+	p.t.Fatalf("%s has no %s", file, name)
+	return 0
+}
