@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,4 +145,69 @@ func (p *process) octets(file, name string) int64 {
 	}
 	p.t.Fatalf("%s has no %s", file, name)
 	return 0
+}
+
+// TestRowsOfAFlood: new triplets that come as fast as they are taken, which is faster
+// than expiry goes, do not drive the rows more than a tenth above store.max_rows.
+func TestRowsOfAFlood(t *testing.T) {
+	const (
+		most        = 2000
+		connections = 200
+		together    = 5 // requests in one write
+		lasts       = 4 * time.Second
+	)
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock")), "store.max_rows": strconv.Itoa(most), "log.level": `"warn"`})
+	s.startCommand(s.command(t.Context(), "serve"))
+	eventually(t, "it listens", func() bool { _, err := os.Stat(s.path("policy.sock")); return err == nil })
+
+	var peers sync.WaitGroup
+	var asked atomic.Int64
+	end := time.Now().Add(lasts)
+	for n := range connections {
+		c, err := net.Dial("unix", s.path("policy.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(patience))
+		peers.Go(func() {
+			answers := bufio.NewReader(c)
+			for i := 0; time.Now().Before(end); i++ {
+				var requests bytes.Buffer
+				for m := range together {
+					requests.WriteString(mtatest.PostfixRequest(fmt.Sprintf("sender=%d.%d.%d@example.net", n, i, m),
+						fmt.Sprintf("client_address=203.0.%d.%d", n, i%250)))
+				}
+				if _, err := c.Write(requests.Bytes()); err != nil {
+					t.Error(err)
+					return
+				}
+				for range 2 * together {
+					if _, err := answers.ReadSlice('\n'); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				asked.Add(together)
+			}
+		})
+	}
+	highest, looks := 0, 0
+	s.sql(func(db *sql.DB) error {
+		for ; time.Now().Before(end); looks++ {
+			var rows int
+			if err := db.QueryRow(`SELECT count(*) FROM triplet`).Scan(&rows); err != nil {
+				return err
+			}
+			highest = max(highest, rows)
+			time.Sleep(2 * time.Millisecond)
+		}
+		return nil
+	})
+	peers.Wait()
+	t.Logf("%d new triplets in %v: at most %d rows, as seen %d times", asked.Load(), lasts, highest, looks)
+	if highest > most*11/10 || asked.Load() < 2*most {
+		t.Errorf("want %d rows at most, and more triplets than %d", most*11/10, 2*most)
+	}
 }

@@ -8,15 +8,21 @@ import (
 )
 
 const (
-	// nearLimit, in percent of the limit, is where a warning is logged and a sweep begins.
+	// nearLimit, in percent of the limit, is where a warning is logged and a sweep
+	// begins. Below farBelow, in percent, the next warning is possible.
 	nearLimit = 90
+	farBelow  = 80
 
-	// belowLimit, in percent of the limit, is how far the entries are trimmed.
-	belowLimit = 98
+	// belowLimit, in percent of the limit, is how far the entries are trimmed, less the
+	// expected growth, which is taken for a tenth of the limit or leastGrowth at most.
+	belowLimit  = 98
+	leastGrowth = 1000
 
-	// limitCheck is the interval of counting. It is short, so that a flood adds little
-	// in between.
-	limitCheck = 100 * time.Millisecond
+	// limitCheck is the interval of counting, and limitCheckNear that with little room
+	// left. They are short, so that a flood adds little in between.
+	limitCheck     = 100 * time.Millisecond
+	limitCheckNear = 10 * time.Millisecond
+	littleRoom     = 5000
 
 	// retryAfter is the delay after a failure.
 	retryAfter = time.Second
@@ -27,6 +33,9 @@ const (
 
 // rowLimit is the state of an [Expirer] about the row limit.
 type rowLimit struct {
+	near    bool      // there is little room left
+	rows    int64     // at the last count, less those trimmed since; zero: unknown
+	growth  int64     // expected until the next count: twice the greatest of late
 	warned  bool      // logged that the limit is near
 	stuck   bool      // logged that nothing can be trimmed
 	trimmed int64     // rows that are not logged yet
@@ -50,6 +59,9 @@ func (e *Expirer) keepBelow(ctx context.Context) {
 			continue
 		}
 		e.limit.failing, e.limit.logged = time.Time{}, false
+		if e.limit.near {
+			wait = limitCheckNear
+		}
 	}
 }
 
@@ -85,11 +97,13 @@ func (e *Expirer) MakeRoom(ctx context.Context) error {
 		return err
 	}
 	e.tellTrimmed(rows, most)
-	if rows < most*nearLimit/100 {
-		l.warned, l.stuck = false, false
+	l.near = rows >= min(most*farBelow/100, most-littleRoom)
+	if rows+l.growth < most*farBelow/100 {
+		l.warned, l.stuck, l.rows, l.growth = false, false, 0, 0
 		return nil
 	}
-	if !l.warned {
+	l.counted(rows, most)
+	if !l.warned && rows >= most*nearLimit/100 {
 		l.warned = true
 		e.Log.Warn(eventNearLimit, "rows", rows, "max_rows", most)
 		select {
@@ -97,17 +111,27 @@ func (e *Expirer) MakeRoom(ctx context.Context) error {
 		default: // a sweep is due already
 		}
 	}
-	if rows <= most {
+	if rows+l.growth <= most {
 		return nil
 	}
 	return e.trim(ctx, store, rows, most)
 }
 
+// counted notes the number of rows and their growth. Past growth loses its weight
+// slowly, because a flood comes in waves.
+func (l *rowLimit) counted(rows, most int64) {
+	if l.rows > 0 {
+		l.growth = min(max(2*(rows-l.rows), l.growth*49/50), max(most/10, leastGrowth))
+	}
+	l.rows = rows
+}
+
 // trim removes entries until there are no more than most, or nothing can be removed.
 func (e *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most int64) error {
 	l := &e.limit
-	for rows > most && ctx.Err() == nil {
-		removed, err := store.Trim(ctx, most*belowLimit/100)
+	for ctx.Err() == nil {
+		removed, err := store.Trim(ctx, most*belowLimit/100-l.growth)
+		l.rows -= removed
 		if removed > 0 {
 			l.stuck = false
 			l.trimmed += removed
@@ -119,7 +143,11 @@ func (e *Expirer) trim(ctx context.Context, store greylist.Bounded, rows, most i
 		if rows, err = store.Count(ctx); err != nil {
 			return err
 		}
-		if removed == 0 && rows > most {
+		if rows <= most {
+			return nil
+		}
+		l.counted(rows, most)
+		if removed == 0 {
 			if !l.stuck {
 				l.stuck = true
 				e.Log.Warn(eventAllPassed, "rows", rows, "max_rows", most)
