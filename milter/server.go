@@ -18,7 +18,6 @@ import (
 // Server serves the milter protocol, versions 2 to 6.
 type Server struct {
 	limiter *listen.Limiter
-	set     listen.Set
 	server  *milter.Server
 	cancel  context.CancelFunc // of the sessions' context
 }
@@ -57,36 +56,16 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 // Serve accepts connections until the server is shut down, and then returns nil. It may
 // be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	listener := frameListener{s.limiter.Listener(l)}
-	defer listener.Close()
-	if !s.set.Add(listener) {
-		return nil
-	}
-	defer s.set.Serving.Done()
-	err := s.server.Serve(listener)
-	if s.set.Closed() {
-		return nil
-	}
-	return err
+	return s.limiter.Serve(l, func(l *listen.Listener) error { return s.server.Serve(frameListener{l}) })
 }
 
-// Shutdown closes the listeners, serves the sessions for the grace period, answers every
-// command that was received by then, and returns when all have ended. When the context
-// ends it closes the rest, and returns the context's error.
-//
-// The library's server is closed last, because it then closes connections that were
-// just accepted, and those that begin another SMTP session.
+// Shutdown ends the server as [listen.Limiter.Shutdown] says. The library's server is
+// closed last, because it then closes connections that were just accepted, and those
+// that begin another SMTP session.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.server.Close()
 	defer s.cancel()
-	s.set.Close()
-	s.limiter.Drain(time.Now().Add(grace))
-	s.set.Serving.Wait() // then the limiter counts all accepted connections
-	if err := s.limiter.Wait(ctx); err != nil {
-		s.limiter.CloseAll()
-		return fmt.Errorf("milter: shutdown: %w", err)
-	}
-	return nil
+	return s.limiter.Shutdown(ctx, grace)
 }
 
 var libraryLog sync.Once

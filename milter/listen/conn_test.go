@@ -39,7 +39,7 @@ func TestDrainReadsOnceMore(t *testing.T) {
 	c := l.Admit(peer)
 	peer.reads = []func([]byte) (int, error){
 		func([]byte) (int, error) {
-			l.Drain(time.Now())
+			l.drain(time.Now())
 			return 0, os.ErrDeadlineExceeded
 		},
 		func(p []byte) (int, error) { return copy(p, "hello"), nil },
@@ -57,7 +57,7 @@ func TestDrainReadsOnceMore(t *testing.T) {
 func TestDrainOfNewConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour})
-		l.Drain(time.Now().Add(time.Minute))
+		l.drain(time.Now().Add(time.Minute))
 		ours, theirs := net.Pipe()
 		defer ours.Close()
 		c := l.Admit(theirs)

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,12 +18,16 @@ type Limiter struct {
 	limits atomic.Pointer[Limits]
 	log    events
 
-	mu       sync.Mutex
-	conns    map[*Conn]bool
-	from     map[source]int // number of connections
-	drainAt  time.Time
-	warned   bool // logged that a limit is reached
-	counters counters
+	serving sync.WaitGroup // the listeners
+
+	mu        sync.Mutex
+	listeners []*Listener
+	shut      bool // down
+	conns     map[*Conn]bool
+	from      map[source]int // number of connections
+	drainAt   time.Time
+	warned    bool // logged that a limit is reached
+	counters  counters
 }
 
 // NewLimiter makes the limiter of a front end.
@@ -138,33 +141,14 @@ func (l *Limiter) Connections() int {
 	return len(l.conns)
 }
 
-// Wait waits until there are no connections, or the context ends.
-func (l *Limiter) Wait(ctx context.Context) error {
-	for l.Connections() > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Millisecond):
-		}
-	}
-	return nil
-}
-
-// Drain ends every connection at the given time, or earlier if its peer closes it.
+// drain ends every connection at the given time, or earlier if its peer closes it.
 // Requests that were received by then are answered.
-func (l *Limiter) Drain(at time.Time) {
+func (l *Limiter) drain(at time.Time) {
 	l.mu.Lock()
 	l.drainAt = at
 	l.mu.Unlock()
 	for _, c := range l.all() {
 		c.drain(at)
-	}
-}
-
-// CloseAll closes all connections at once.
-func (l *Limiter) CloseAll() {
-	for _, c := range l.all() {
-		_ = c.Close()
 	}
 }
 

@@ -23,7 +23,7 @@ func TestLimiterOfSeveralListeners(t *testing.T) {
 		listener := newPipes()
 		_, theirs := net.Pipe()
 		listener.conns <- theirs
-		c, err := g.Listener(listener).AcceptConn()
+		c, err := g.listener(listener).AcceptConn()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestAcceptGoesOn(t *testing.T) {
 		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.NewTextHandler(log, nil)))
 		listener := newPipes()
 		emfile := &net.OpError{Op: "accept", Err: syscall.EMFILE}
-		l := g.Listener(&failing{Listener: listener, err: emfile, times: 12})
+		l := g.listener(&failing{Listener: listener, err: emfile, times: 12})
 		for range 2 {
 			_, theirs := net.Pipe()
 			listener.conns <- theirs
@@ -89,7 +89,7 @@ func TestAcceptEndsAtClose(t *testing.T) {
 		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.DiscardHandler))
 		listener := newPipes()
 		broken := &failing{Listener: listener, err: errors.New("broken"), times: 9}
-		l := g.Listener(broken)
+		l := g.listener(broken)
 		done := make(chan error)
 		go func() {
 			_, err := l.AcceptConn()

@@ -15,8 +15,8 @@ type Listener struct {
 	closed  chan struct{}
 }
 
-// Listener returns a listener whose connections pass the limiter.
-func (l *Limiter) Listener(inner net.Listener) *Listener {
+// listener returns a listener whose connections pass the limiter.
+func (l *Limiter) listener(inner net.Listener) *Listener {
 	return &Listener{inner: inner, limiter: l, closed: make(chan struct{})}
 }
 

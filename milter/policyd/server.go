@@ -3,7 +3,6 @@ package policyd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -25,8 +24,6 @@ type Server struct {
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
-
-	set listen.Set // Serving also counts connections
 }
 
 // New makes a server.
@@ -39,40 +36,21 @@ func New(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *Server 
 // Serve accepts connections until the server is shut down, and then returns nil. It may
 // be called for several listeners at the same time, and closes them.
 func (s *Server) Serve(l net.Listener) error {
-	listener := s.limiter.Listener(l)
-	defer listener.Close()
-	if !s.set.Add(listener) {
-		return nil
-	}
-	defer s.set.Serving.Done()
-	for {
-		c, err := listener.AcceptConn()
-		if err != nil {
-			if s.set.Closed() {
-				return nil
+	return s.limiter.Serve(l, func(l *listen.Listener) error {
+		for {
+			c, err := l.AcceptConn()
+			if err != nil {
+				return err
 			}
-			return err
+			go s.converse(c)
 		}
-		s.set.Serving.Go(func() { s.converse(c) })
-	}
+	})
 }
 
-// Shutdown closes the listeners, serves the connections for the grace period, answers
-// every request that was received by then, and returns when all connections have ended.
-// When the context ends it closes the rest, and returns the context's error.
+// Shutdown ends the server as [listen.Limiter.Shutdown] says.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	defer s.cancel()
-	s.set.Close()
-	s.limiter.Drain(time.Now().Add(grace))
-	ended := make(chan struct{})
-	go func() { s.set.Serving.Wait(); close(ended) }()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		s.limiter.CloseAll()
-		return fmt.Errorf("policy: shutdown: %w", ctx.Err())
-	}
+	return s.limiter.Shutdown(ctx, grace)
 }
 
 // converse answers the requests of a connection until the peer shuts down its side. A
