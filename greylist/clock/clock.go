@@ -13,9 +13,6 @@ import (
 	"greyglass/greylist"
 )
 
-// eventStepped is logged once a step, by the next reader of the clock.
-const eventStepped = "clock stepped; compensating, expiry paused"
-
 const (
 	// maxDrift is how far the wall clock may drift from the monotonic clock before
 	// the difference counts as a step.

@@ -115,9 +115,6 @@ var tooManyRecipients = judge.Answer{
 	Reply:   greylist.Reply{Code: 452, Enhanced: "4.5.3", Text: "Too many recipients"},
 }
 
-// eventTooMany is logged once a message.
-const eventTooMany = "recipient limit reached (limits.recipients): the message has more recipients that are deferred to DATA; refusing further ones for now"
-
 func warnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *judge.Policy) {
 	log.Warn(eventTooMany,
 		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)

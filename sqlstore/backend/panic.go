@@ -30,5 +30,5 @@ func (t *Counters) ReportPanic(err error, log *slog.Logger) {
 		return
 	}
 	t.panics.Add(1)
-	log.Error("panic in a change of the database; this is a bug, please report it", "panic", p.value, "stack", p.stack)
+	log.Error(eventPanic, "panic", p.value, "stack", p.stack)
 }

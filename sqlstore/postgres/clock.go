@@ -50,9 +50,10 @@ func (c *clock) compare(asked, answered time.Time, seconds float64) {
 	ahead := c.local.Round(0).Sub(c.server)
 	switch far := ahead.Abs() > WarnSkew; {
 	case far && !c.warned:
-		c.log.Warn("this machine's clock and the database server's differ; deciding by the server's, and expiring nothing above "+ExpirySkew.String(), "ahead", ahead.Round(time.Second).String(), "advice", skewAdvice)
+		c.log.Warn(eventClocksDiffer,
+			"ahead", ahead.Round(time.Second).String(), "no_expiry_above", ExpirySkew.String(), "advice", skewAdvice)
 	case !far && c.warned:
-		c.log.Info("the clock agrees with the database server's again", "ahead", ahead.Round(time.Millisecond).String())
+		c.log.Info(eventClocksAgree, "ahead", ahead.Round(time.Millisecond).String())
 	}
 	c.warned = ahead.Abs() > WarnSkew
 }

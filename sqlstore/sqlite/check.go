@@ -91,7 +91,7 @@ func (w *writer) checked(err error) {
 	case err != nil:
 		w.checkAt = time.Now().Add(checkRetry)
 	case suspected: // it was replaced by a whole one in place, or read wrongly once
-		w.log.Warn("the database is whole after all; using it again", "database", w.path)
+		w.log.Warn(eventWhole, "database", w.path)
 		w.reopen(errSuspect)
 	}
 }

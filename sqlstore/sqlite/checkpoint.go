@@ -84,13 +84,13 @@ func (c *checkpointer) report(err error) {
 	switch {
 	case err == nil:
 		if c.told {
-			c.writer.log.Info("the write-ahead log is copied into the database again")
+			c.writer.log.Info(eventCheckpointsAgain)
 		}
 		c.failing, c.told = time.Time{}, false
 	case c.failing.IsZero():
 		c.failing = time.Now()
 	case !c.told && time.Since(c.failing) > checkpointTimeout:
-		c.writer.log.Warn("cannot copy the write-ahead log into the database, so it grows", "error", err)
+		c.writer.log.Warn(eventCheckpointFails, "error", err)
 		c.told = true
 	}
 }

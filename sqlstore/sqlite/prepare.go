@@ -81,7 +81,7 @@ func sound(ctx context.Context, path string, opts settings) (there bool, err err
 		return false, fmt.Errorf("%w; cannot quarantine it: %w", err, moveErr)
 	}
 	if moved != "" {
-		opts.log.Error("the database is corrupt; quarantined it and going on with an empty one", "database", path, "moved_to", moved, "error", err)
+		opts.log.Error(eventQuarantined, "database", path, "moved_to", moved, "error", err)
 	}
 	return inspect(path, len(opts.steps)) // another program may have created a new one
 }

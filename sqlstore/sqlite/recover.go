@@ -101,12 +101,12 @@ func (w *writer) logRecovery(from origin, file identity) {
 	switch {
 	case from == quarantined: // which was logged
 	case from == created && w.lost != nil:
-		log.Error("the database file is gone; created an empty database", "database", database)
+		log.Error(eventGone, "database", database)
 	case errors.Is(w.lost, errMoved), w.file != identity{} && w.file != file:
-		log.Warn("the database file was replaced; using the one that is there now", "database", database)
+		log.Warn(eventReplaced, "database", database)
 	case errors.Is(w.lost, errCut):
-		log.Error("the write-ahead log was cut short by another program; the changes of the last second may be lost", "database", database)
+		log.Error(eventLogCut, "database", database)
 	case errors.Is(w.lost, errBeside):
-		log.Warn("the -wal or -shm file of the database was deleted or cut short by another program; reopened the database", "database", database)
+		log.Warn(eventReopened, "database", database)
 	}
 }

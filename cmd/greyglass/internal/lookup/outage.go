@@ -46,7 +46,7 @@ func (o *outage) note(q question, a answer, now time.Time) {
 	case works && o.said.IsZero():
 		o.names, o.since, o.failed = nil, time.Time{}, 0
 	case works && now.Sub(o.said) >= shortestOutage:
-		o.log.Info("DNS works again", "after", now.Sub(o.since).Round(time.Second).String(), "failed_queries", o.failed)
+		o.log.Info(eventRecovered, "after", now.Sub(o.since).Round(time.Second).String(), "failed_queries", o.failed)
 		o.names, o.since, o.said, o.failed = nil, time.Time{}, time.Time{}, 0
 	case works:
 	default:
@@ -64,6 +64,6 @@ func (o *outage) fail(q question, a answer, now time.Time) {
 	}
 	if o.names = append(o.names, q.name); len(o.names) == namesThatFail {
 		o.said = now
-		o.log.Warn("DNS fails; rules that ask it do not match", "error", a.err.Error())
+		o.log.Warn(eventFailing, "error", a.err.Error())
 	}
 }
