@@ -110,7 +110,8 @@ func TestRecipients(t *testing.T) {
 		{"subdomain of one's own", nil, attempt{recipient: "me@sub.example.org"}, greylist.ReasonForeignDomain, notHere, nil},
 		{"recipient without a domain", nil, attempt{recipient: "Postmaster"}, unseen, mtatest.Greylisted, map[string]string{"recipient": "postmaster"}},
 
-		{"whitelisted triple", nil, attempt{client: "213.38.186.202", sender: "Post@MX1.example.com."}, greylist.ReasonWhitelistedTriple, accepted, nil},
+		{"whitelisted triple", nil, attempt{client: "213.38.186.202", sender: "post@mx1.example.com"}, greylist.ReasonWhitelistedTriple, accepted, nil},
+		{"whitelisted triple, spelled otherwise", nil, attempt{client: "213.38.186.202", sender: "Post@MX1.example.com."}, greylist.ReasonWhitelistedTriple, accepted, nil},
 		{"whitelisted triple, other sender", nil, attempt{client: "213.38.186.202", sender: "post@mx2.example.com"}, unseen, mtatest.Greylisted, nil},
 		{"whitelisted nonstandard", nil, attempt{client: "62.73.155.19", helo: "LISTMAIL.example.org", sender: "bounce-77@example.org"}, greylist.ReasonWhitelistedNonstandard, accepted, nil},
 		{"whitelisted nonstandard, other name", nil, attempt{client: "62.73.155.19", helo: "mail.example.org", sender: "bounce-77@example.org"}, unseen, mtatest.Greylisted, nil},
@@ -242,6 +243,23 @@ func TestReasonsOfGreylist(t *testing.T) {
 					t.Errorf("remembered %v", got)
 				}
 			})
+		}
+	}
+}
+
+// A retry from another address of the prefix is one; the log has the address itself.
+func TestSamePrefix(t *testing.T) {
+	for _, e := range byBoth {
+		h := e.on(t)
+		for i, client := range []string{"2001:db8:1:2:3:4:5:6", "2001:DB8:1:2::9"} {
+			s := e.session(t, h)
+			s.mail(attempt{client: client}.completed())
+			s.rcpt("me@example.org", "me@example.org")
+			s.quit()
+			h.Judged(t, []greylist.Reason{greylist.ReasonNotSeenBefore, greylist.ReasonWayTooSoon}[i], greylist.Defer)
+		}
+		if got := fmt.Sprintf("%v %s", h.Remembered(t), h.Log.Last("decision")["client"]); got != "[2001:db8:1:2::/64 stranger@example.net me@example.org] 2001:db8:1:2::9" {
+			t.Errorf("%s: remembered and logged %s", e.via, got)
 		}
 	}
 }

@@ -83,7 +83,9 @@ func demoted(documents []byte) string {
 	return strings.ReplaceAll(string(documents), "\n## ", "\n### ")
 }
 
-// commands is the help of all commands in Markdown.
+// commands writes what --help says of each command, in Markdown. cobra's own generator
+// would make a page of each command, and no page with the prose of greyglass(8) around
+// them.
 func commands(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("## OPTIONS\n\nAll commands take these:\n\n")
