@@ -30,7 +30,7 @@ func randomWindows(random *rand.Rand) Windows {
 	return w
 }
 
-// randomPause is a time between two knocks: often around one of the windows.
+// randomPause is a time between two attempts: often around one of the windows.
 func (w Windows) randomPause(random *rand.Rand) int64 {
 	around := []int64{0, w.TooSoon, w.MinDeferTime, w.MaxDeferTime, 2 * w.MaxDeferTime, w.RefreshStep(), w.MaxGrey, 2 * w.MaxGrey}
 	pause := around[random.IntN(len(around))] + random.Int64N(5) - 2
@@ -40,8 +40,8 @@ func (w Windows) randomPause(random *rand.Rand) int64 {
 	return max(pause, 0)
 }
 
-// knock applies a decision as a store does.
-func (w Windows) knock(remembered *Entry, now int64) (Decision, *Entry) {
+// attempt applies a decision as a store does.
+func (w Windows) attempt(remembered *Entry, now int64) (Decision, *Entry) {
 	d := w.Decide(remembered, now)
 	if d.Keep {
 		return d, remembered
@@ -73,11 +73,11 @@ func TestExpiryNeverChangesAnAnswer(t *testing.T) {
 				}
 			}
 			if random.IntN(4) == 0 {
-				continue // time goes by without a knock
+				continue // time goes by without an attempt
 			}
 			var a, b Decision
-			a, forever = w.knock(forever, now)
-			b, sweeping = w.knock(sweeping, now)
+			a, forever = w.attempt(forever, now)
+			b, sweeping = w.attempt(sweeping, now)
 			if a.Verdict != b.Verdict || a.Wait != b.Wait || a.Keep != b.Keep || !sameTimes(*forever, *sweeping) || !reasonsMayDiffer(a.Reason, b.Reason) {
 				t.Fatalf("seed %d, windows %+v, step %d at %d:\nwithout expiry %+v\n   with expiry %+v", seed, w, step, now, a, b)
 			}
@@ -94,7 +94,7 @@ func sameTimes(a, b Entry) bool {
 	return a.FirstSeen == b.FirstSeen && a.LastSeen == b.LastSeen && a.PassedAt == b.PassedAt
 }
 
-// reasonsMayDiffer: whoever comes too late is a stranger once it is forgotten.
+// reasonsMayDiffer: a retry that is too late is not-seen-before once the entry has expired.
 func reasonsMayDiffer(without, with Reason) bool {
 	late := without == ReasonTooLate || without == ReasonGreyTooLong
 	return without == with || late && with == ReasonNotSeenBefore
@@ -117,7 +117,7 @@ func TestNoClockLocksOut(t *testing.T) {
 			if e != nil && random.IntN(4) == 0 && w.Cutoffs(now).Expired(*e) {
 				e = nil
 			}
-			_, e = w.knock(e, now)
+			_, e = w.attempt(e, now)
 			if e.FirstSeen > now || e.LastSeen > now || e.PassedAt > now {
 				t.Fatalf("seed %d, windows %+v: at %d remembered a time in the future: %+v", seed, w, now, *e)
 			}
@@ -130,12 +130,12 @@ func TestNoClockLocksOut(t *testing.T) {
 		}
 		pause := w.TooSoon + random.Int64N(longest-w.TooSoon+1)
 		if pause == 0 {
-			return // many knocks in one second
+			return // many attempts in one second
 		}
 		began, passed := now, false
 		for now = began + random.Int64N(pause+1); now <= began+w.MinDeferTime+3*pause; now += pause {
 			var d Decision
-			d, e = w.knock(e, now)
+			d, e = w.attempt(e, now)
 			switch {
 			case d.Verdict == Accept:
 				passed = true

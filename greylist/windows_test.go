@@ -8,7 +8,7 @@ func TestRefreshStep(t *testing.T) {
 		{360_000, 3600},
 		{359_999, 3599}, // a hundredth of max_grey
 		{600, 6},
-		{99, 0}, // then every knock is written
+		{99, 0}, // then every attempt is written
 		{0, 0},
 	} {
 		if got := (Windows{MaxGrey: c.maxGrey}).RefreshStep(); got != c.want {

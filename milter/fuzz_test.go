@@ -9,7 +9,7 @@ import (
 
 // FuzzFrames: whatever octets come, the session ends when they do, what it says
 // is made of frames, and the process lives: a panic of the protocol library
-// would be in a goroutine that nobody can guard.
+// would be in a goroutine of the library.
 //
 // The octets go over the wire as they are or, because few of those would get
 // past the first length, each run of them that a length octet begins as a frame

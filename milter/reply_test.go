@@ -32,7 +32,7 @@ func TestReplyText(t *testing.T) {
 	}
 }
 
-// Kept replies are those that would be made, by whoever and however many ask.
+// Cached responses equal new ones, also under concurrent use.
 func TestRepliesKept(t *testing.T) {
 	r := newReplies()
 	answer := func(i int) judge.Answer {

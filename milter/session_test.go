@@ -79,7 +79,7 @@ func TestAbortAndNewConnection(t *testing.T) {
 	}
 
 	m.QuitNC()
-	m.Mail("a@example.net") // without CONNECT: judged, as one that nobody knows
+	m.Mail("a@example.net") // without CONNECT: judged, as a client without an address
 	if got := m.Rcpt("me@example.org"); got != mtatest.Continue {
 		t.Errorf("answer %q", got)
 	}

@@ -75,7 +75,7 @@ func TestCredentialsDoNotLeak(t *testing.T) {
 	h := newFixture(t, func(s *mtatest.Setup) { s.Rules.AcceptVerifiedTLS = true })
 	begin := func(m *mtatest.MTA, client string) { m.Connect(familyInet, client); m.Helo("x") }
 	recipient := 0
-	knock := func(m *mtatest.MTA, want greylist.Reason) {
+	wantReason := func(m *mtatest.MTA, want greylist.Reason) {
 		t.Helper()
 		recipient++
 		m.Rcpt(fmt.Sprintf("me%d@example.org", recipient))
@@ -88,16 +88,16 @@ func TestCredentialsDoNotLeak(t *testing.T) {
 	begin(m, "192.0.2.1")
 	m.Define(cmdMail, "{auth_authen}", "bob", "{cert_subject}", "bob")
 	m.Mail("bob@example.net")
-	knock(m, greylist.ReasonAuthenticated)
+	wantReason(m, greylist.ReasonAuthenticated)
 
 	// The next message on the connection, after each of the ways to end one.
 	m.Abort()
 	m.Mail("a@example.net")
-	knock(m, greylist.ReasonNotSeenBefore)
+	wantReason(m, greylist.ReasonNotSeenBefore)
 	m.Abort()
 	m.Define(cmdMail, "{auth_authen}", "bob")
 	m.Mail("bob@example.net")
-	knock(m, greylist.ReasonAuthenticated)
+	wantReason(m, greylist.ReasonAuthenticated)
 	if got := m.Data(); got != mtatest.Continue {
 		t.Errorf("DATA answered %q", got)
 	}
@@ -105,25 +105,25 @@ func TestCredentialsDoNotLeak(t *testing.T) {
 		t.Errorf("end of message answered %q", got)
 	}
 	m.Mail("a@example.net") // Sendmail does not send ABORT here
-	knock(m, greylist.ReasonNotSeenBefore)
+	wantReason(m, greylist.ReasonNotSeenBefore)
 
 	// Another SMTP session on the same connection.
 	m.Define(cmdHelo, "{verify}", "OK", "{cert_subject}", "bob")
 	m.Helo("x")
 	m.Define(cmdMail, "{auth_authen}", "bob")
 	m.Mail("bob@example.net")
-	knock(m, greylist.ReasonAuthenticated)
+	wantReason(m, greylist.ReasonAuthenticated)
 	m.QuitNC()
 	begin(m, "192.0.2.2")
 	m.Define(cmdMail, "{cert_subject}", "eve") // and no longer from Postfix
 	m.Mail("a@example.net")
-	knock(m, greylist.ReasonNotSeenBefore)
+	wantReason(m, greylist.ReasonNotSeenBefore)
 	m.Quit()
 
 	// Another connection.
 	m = h.MTA(t)
 	begin(m, "192.0.2.1")
 	m.Mail("bob@example.net")
-	knock(m, greylist.ReasonNotSeenBefore)
+	wantReason(m, greylist.ReasonNotSeenBefore)
 	m.Quit()
 }

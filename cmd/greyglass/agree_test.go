@@ -49,7 +49,7 @@ const (
 	blockedReply = "451 4.2.2 Mailbox full, retry later"
 	foreignReply = "451 4.7.1 Not a domain that this server receives mail for"
 	deniedReply  = "550 5.7.1 Your email has not been and will not be delivered - it has been blocked"
-	strangeReply = "550 5.7.1 Not a domain that this server receives mail for"
+	foreignDenied = "550 5.7.1 Not a domain that this server receives mail for"
 )
 
 // since is how many seconds ago something was.
@@ -91,7 +91,7 @@ var agreements = []struct {
 	{daemon: "usual", client: "203.0.113.7", sender: "x@example.net", recipient: "bob@example.com", verdict: "defer", reason: "foreign-domain", reply: foreignReply},
 	{daemon: "usual", client: "203.0.113.7", sender: "x@example.net", recipient: "bob@sub.example.com", verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
 	{daemon: "usual", client: "203.0.113.7", sender: "x@example.net", recipient: "postmaster", verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
-	{daemon: "strict", client: "203.0.113.7", sender: "x@example.net", recipient: "bob@elsewhere.example", verdict: "deny", reason: "foreign-domain", reply: strangeReply},
+	{daemon: "strict", client: "203.0.113.7", sender: "x@example.net", recipient: "bob@elsewhere.example", verdict: "deny", reason: "foreign-domain", reply: foreignDenied},
 	{daemon: "lenient", client: "203.0.113.7", sender: "x@example.net", recipient: "bob@elsewhere.example", verdict: "accept", reason: "foreign-domain"},
 
 	// Rule 4.

@@ -123,7 +123,7 @@ exceptions_file = "exceptions.list"
 	}
 	for _, beginning := range want {
 		if !strings.Contains(line(t, r.stderr, beginning), "; ") {
-			t.Errorf("the line %q has no hint how to mend it", beginning)
+			t.Errorf("the line %q has no fix", beginning)
 		}
 	}
 	// Every other command says the same.

@@ -56,7 +56,7 @@ func TestDoctorSumsUp(t *testing.T) {
 	}
 }
 
-// Whoever is not root is told what cannot be seen, and not that it is wrong.
+// Without root, doctor says what it cannot see, and not that it is wrong.
 func TestDoctorWithoutRights(t *testing.T) {
 	t.Parallel()
 	s := unprivileged(t, conf{"listen.socket_mode": `"0600"`})

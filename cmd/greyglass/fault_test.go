@@ -30,7 +30,7 @@ func known() greylist.Entry {
 	return greylist.Entry{FirstSeen: now, LastSeen: now, PassedAt: now, Accepted: 1}
 }
 
-// outage has strangers ask, from several sessions at once, while the storage
+// outage asks about unknown triplets, from several sessions at once, while the storage
 // fails, and checks that each is answered in time by on_error; and that this is
 // told of by one line that says what it is about.
 func (s *site) outage(daemon *process, says string) {
@@ -39,7 +39,7 @@ func (s *site) outage(daemon *process, says string) {
 	for i := range 40 {
 		wg.Go(func() {
 			began := time.Now()
-			answer, err := s.tryAsk("203.0.113.9", fmt.Sprintf("stranger%d@example.net", i), "bob@example.org")
+			answer, err := s.tryAsk("203.0.113.9", fmt.Sprintf("unknown%d@example.net", i), "bob@example.org")
 			if took := time.Since(began); err != nil || answer.Verdict != greylist.Accept || took > 3*time.Second {
 				s.t.Errorf("%+v, %v after %v", answer, err, took)
 			}
@@ -85,7 +85,7 @@ func (s *site) over(daemon *process) {
 	})
 }
 
-// stillKnown checks that somebody known is let through by what is remembered.
+// stillKnown checks that a passed triplet is still accepted.
 func (s *site) stillKnown(daemon *process) {
 	s.t.Helper()
 	began := time.Now()
@@ -98,7 +98,7 @@ func (s *site) stillKnown(daemon *process) {
 	}
 }
 
-// begun makes a site with a daemon to which somebody is known.
+// begun makes a site with a daemon that has a passed triplet.
 func begun(t *testing.T, s *site) *process {
 	t.Helper()
 	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", known())
@@ -246,7 +246,7 @@ func TestFaultLocked(t *testing.T) {
 	s.over(daemon)
 }
 
-// The database is replaced by a file of somebody else, and brought back.
+// The database is replaced by a foreign file, and brought back.
 func TestFaultReplaced(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -267,7 +267,7 @@ func TestFaultReplaced(t *testing.T) {
 }
 
 // The database is deleted: an empty one is created before anybody asks, or as soon
-// as somebody does, and nobody is answered by on_error.
+// as another program does, and no recipient is answered by on_error.
 func TestFaultDeleted(t *testing.T) {
 	t.Parallel()
 	for _, idle := range []bool{false, true} {
@@ -285,7 +285,7 @@ func TestFaultDeleted(t *testing.T) {
 		daemon.wait("created an empty database", `"level":"ERROR"`, s.db)
 		daemon.stop()
 		if n := len(daemon.find(failing)); n != 0 {
-			t.Error("somebody was answered by on_error")
+			t.Error("a recipient was answered by on_error")
 		}
 		if records := s.records(); len(records) != 1 || records[0].Sender != "early@example.net" {
 			t.Errorf("remembered: %v", records)

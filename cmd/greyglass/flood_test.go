@@ -48,7 +48,7 @@ func TestMemoryOfAFlood(t *testing.T) {
 		defer c.Close()
 		conns = append(conns, c)
 		sent += int64(len(octets))
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(testTimeout))
 		peers.Go(func() { _, _ = io.Copy(io.Discard, c) })
 		peers.Go(func() {
 			if _, err := c.Write(octets); err != nil {
@@ -170,7 +170,7 @@ func TestRowsOfAFlood(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(testTimeout))
 		peers.Go(func() {
 			answers := bufio.NewReader(c)
 			for i := 0; time.Now().Before(end); i++ {

@@ -20,8 +20,8 @@ import (
 	"greyglass/milter/listen"
 )
 
-// patience bounds every wait for something that should come at once.
-const patience = 30 * time.Second
+// testTimeout bounds every wait.
+const testTimeout = 30 * time.Second
 
 // binary is the program.
 var binary string
@@ -165,7 +165,7 @@ type result struct {
 // run runs a command to its end.
 func (s *site) run(args ...string) result {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), testTimeout)
 	defer cancel()
 	return finish(s.t, s.command(ctx, args...))
 }
@@ -241,8 +241,8 @@ func eventually(t *testing.T, what string, holds func() bool) time.Duration {
 		if holds() {
 			return time.Since(began)
 		}
-		if time.Since(began) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
+		if time.Since(began) > testTimeout {
+			t.Fatalf("not within %v: %s", testTimeout, what)
 		}
 	}
 }

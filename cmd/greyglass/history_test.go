@@ -30,9 +30,9 @@ func TestHistory(t *testing.T) {
 	windows["store.url"] = fmt.Sprintf("%q", "sqlite:"+s.db)
 	other := newSite(t, windows)
 	second := other.serve()
-	for _, knock := range []*site{s, other, s} {
-		knock.ask("203.0.113.7", "ann@example.net", "bob@example.org")
-		knock.ask("203.0.113.7", "<>", "carol@example.org")
+	for _, at := range []*site{s, other, s} {
+		at.ask("203.0.113.7", "ann@example.net", "bob@example.org")
+		at.ask("203.0.113.7", "<>", "carol@example.org")
 	}
 	eventually(t, "ann is let through", func() bool {
 		return s.ask("203.0.113.7", "ann@example.net", "bob@example.org").Verdict == greylist.Accept

@@ -74,7 +74,7 @@ func TestListFileEdits(t *testing.T) {
 }
 
 // A list file that is removed stays in force, whether or not the daemon is told
-// to read its configuration anew meanwhile, until it is back.
+// to reload its configuration meanwhile, until it is back.
 func TestListFileRemoved(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf{"blocked.action": `"deny"`})
@@ -163,7 +163,7 @@ func TestListFileSettles(t *testing.T) {
 	eventually(t, "the file has settled", func() bool {
 		edited, settled := f.poll()
 		if edited {
-			t.Error("edited by nobody")
+			t.Error("reported as edited, but it was not")
 		}
 		return settled
 	})

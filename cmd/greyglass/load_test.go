@@ -72,7 +72,7 @@ var lastSender atomic.Int64
 
 // session asks about some messages on one connection. It reports whether there
 // is nobody to connect to.
-func (l *load) session(ctx context.Context, connect func() (asker, func(), error)) (nobody bool) {
+func (l *load) session(ctx context.Context, connect func() (asker, func(), error)) (refused bool) {
 	const messages = 40
 	w := trouble{dialed: time.Now(), first: true}
 	ask, hangUp, err := connect()
@@ -145,7 +145,7 @@ func (l *load) byPolicy() (asker, func(), error) {
 	}
 	in := bufio.NewReader(conn)
 	return func(sender string) (string, error) {
-		_ = conn.SetDeadline(time.Now().Add(patience))
+		_ = conn.SetDeadline(time.Now().Add(testTimeout))
 		_, err := fmt.Fprintf(conn, "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=203.0.113.7\nhelo_name=mx.example.net\nsender=%s\nrecipient=bob@example.org\n\n", sender)
 		if err != nil {
 			return "", err

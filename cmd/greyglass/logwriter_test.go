@@ -49,7 +49,7 @@ func TestLogWriterLines(t *testing.T) {
 	}
 }
 
-// stuck is a log that nobody reads until it is released.
+// stuck is a log that is not read until it is released.
 type stuck struct {
 	released chan struct{}
 	writes   []string
@@ -83,7 +83,7 @@ func TestLogWriterStuck(t *testing.T) {
 			t.Errorf("10 lines waited for %v, want %v", waited, maxLogWait)
 		}
 		if l.flush(time.Second) {
-			t.Error("flushed a log that nobody reads")
+			t.Error("flushed a log that is not read")
 		}
 		close(out.released)
 		if !l.flush(time.Second) {

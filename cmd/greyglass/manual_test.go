@@ -20,7 +20,7 @@ import (
 
 //go:generate go test -run ^TestManual$|^TestCompletions$ . -update
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "rewrite the generated files")
 
 var contrib = filepath.Join("..", "..", "contrib")
 

@@ -14,7 +14,7 @@ import (
 )
 
 // The default limits let a thousand sessions of an MTA in from one address, which
-// has as many strangers who only hold the line; these go by themselves.
+// has as many silent connections; these are closed by themselves.
 func TestManySessionsFromOneAddress(t *testing.T) {
 	t.Parallel()
 	const sessions = 1000
@@ -26,16 +26,16 @@ func TestManySessionsFromOneAddress(t *testing.T) {
 	s.configure(conf{"listen.milter": quoted("inet:127.0.0.1:0")})
 	daemon := s.serve()
 	address := daemon.wait(`"listening"`).str("bound")
-	var strangers []net.Conn
+	var silent []net.Conn
 	for range sessions {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		strangers = append(strangers, c)
+		silent = append(silent, c)
 	}
-	client := milter.NewClient("tcp", address, milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience))
+	client := milter.NewClient("tcp", address, milter.WithReadTimeout(testTimeout), milter.WithWriteTimeout(testTimeout))
 	var all []*milter.ClientSession
 	for n := range sessions {
 		session, err := client.Session(milter.NewMacroBag())
@@ -51,13 +51,13 @@ func TestManySessionsFromOneAddress(t *testing.T) {
 			t.Fatalf("session %d is answered %v, %v", n, action, err)
 		}
 	}
-	for n, c := range strangers {
-		_ = c.SetDeadline(time.Now().Add(patience))
+	for n, c := range silent {
+		_ = c.SetDeadline(time.Now().Add(testTimeout))
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-			t.Fatalf("stranger %d: %v", n, err)
+			t.Fatalf("connection %d: %v", n, err)
 		}
 	}
-	eventually(t, "the log tells of each stranger", func() bool { return len(daemon.find("no request came in time")) == sessions })
+	eventually(t, "the log has each silent connection", func() bool { return len(daemon.find("no request came in time")) == sessions })
 	if lines := daemon.find("connection limit reached"); len(lines) != 0 {
 		t.Errorf("%v", lines)
 	}

@@ -14,7 +14,7 @@ import (
 // create makes the database, as the daemon's first start does.
 func (s *site) create() { s.withStore(func(greylist.Store) error { return nil }) }
 
-// withStore opens the site's database beside whoever else has it open.
+// withStore opens the site's database, also while the daemon has it open.
 func (s *site) withStore(do func(greylist.Store) error) {
 	s.t.Helper()
 	store, err := sqlstore.Open(s.t.Context(), "sqlite:"+s.db, sqlstore.Options{Create: true})

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// refusing is the URL of a PostgreSQL that nobody serves, with a password in it.
+// refusing is the URL of a PostgreSQL that does not run, with a password in it.
 func refusing(t *testing.T) (url, shown string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -19,7 +19,7 @@ func refusing(t *testing.T) (url, shown string) {
 	return "postgres://greyglass:hush@" + at, "postgres://greyglass@" + at
 }
 
-// A daemon whose PostgreSQL is away when it starts serves all the same, says so
+// A daemon whose PostgreSQL is unavailable at its start serves all the same, says so
 // once, and never shows the password; commands say so too.
 func TestPostgresAwayAtStart(t *testing.T) {
 	t.Parallel()

@@ -165,7 +165,7 @@ func (p *process) stop() {
 		if status := p.cmd.ProcessState.ExitCode(); status != 0 {
 			p.t.Errorf("the daemon ended with status %d", status)
 		}
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		p.t.Error("the daemon does not end")
 	}
 }

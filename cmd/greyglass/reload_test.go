@@ -9,7 +9,7 @@ import (
 	"github.com/d--j/go-milter"
 )
 
-// reason asks as a stranger's mail server would, and returns the reason that the
+// reason asks about an unknown triplet, and returns the reason that the
 // daemon logs.
 func (s *site) reason(daemon *process, client, sender, recipient string) string {
 	s.t.Helper()
@@ -94,7 +94,7 @@ func TestReloadOfAnEmptyFile(t *testing.T) {
 	daemon.waitMore(1, "INFO", `msg=\"configuration reloaded\"`)
 }
 
-// Limits hold from a reload on, for whoever is connected already too.
+// Limits hold from a reload on, also for present connections.
 func TestReloadOfLimits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf{"limits.connections": "2"})

@@ -23,7 +23,7 @@ func (s *site) mta() *milter.ClientSession {
 
 func (s *site) tryMTA() (*milter.ClientSession, error) {
 	return milter.NewClient("unix", strings.TrimPrefix(s.socket, "unix:"),
-		milter.WithReadTimeout(patience), milter.WithWriteTimeout(patience)).Session(milter.NewMacroBag())
+		milter.WithReadTimeout(testTimeout), milter.WithWriteTimeout(testTimeout)).Session(milter.NewMacroBag())
 }
 
 // mail brings a session to where a recipient is asked about.
@@ -72,7 +72,7 @@ func TestShutdownWithIdleSessions(t *testing.T) {
 				t.Errorf("status %d", status)
 			}
 			if _, err := s.tryAsk("203.0.113.7", "ann@example.net", "bob@example.org"); err == nil {
-				t.Error("somebody still answers")
+				t.Error("the daemon still answers")
 			}
 			if got := s.list(); len(got) != 1 {
 				t.Errorf("remembered: %v", got)
@@ -91,7 +91,7 @@ func TestShutdownAnswersWhatItWasAsked(t *testing.T) {
 	answer := make(chan string, 1)
 	s.sql(func(db *sql.DB) error {
 		db.SetMaxOpenConns(1)
-		if _, err := db.Exec(`BEGIN IMMEDIATE`); err != nil { // nobody else can write now
+		if _, err := db.Exec(`BEGIN IMMEDIATE`); err != nil { // no other connection can write now
 			return err
 		}
 		go func() {

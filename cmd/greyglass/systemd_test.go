@@ -55,7 +55,7 @@ func (m *manager) count(state string) (n int) {
 	return n
 }
 
-// systemd is told when the daemon serves, reads its configuration anew, and ends.
+// The daemon notifies systemd when it serves, reloads, and ends.
 func TestSupervisor(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -103,7 +103,7 @@ func TestWatchdogStarves(t *testing.T) {
 	fine := healthCheck{&net.UnixAddr{Name: "fine"}, func(context.Context, net.Addr) error { return nil }}
 	hangs := healthCheck{&net.UnixAddr{Name: "hangs"}, func(ctx context.Context, _ net.Addr) error { <-ctx.Done(); return ctx.Err() }}
 	v.feed(t.Context(), []healthCheck{fine, hangs}, time.Millisecond)
-	v.feed(t.Context(), []healthCheck{fine}, patience)
+	v.feed(t.Context(), []healthCheck{fine}, testTimeout)
 	eventually(t, "WATCHDOG=1", func() bool { return m.count("WATCHDOG=1") > 0 })
 	if n := m.count("WATCHDOG=1"); n != 1 {
 		t.Errorf("the watchdog was fed %d times, want once", n)

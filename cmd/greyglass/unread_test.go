@@ -84,7 +84,7 @@ func (s *site) deferred(recipients int) {
 	}
 }
 
-// A log that nobody reads stops neither mail nor the end of the daemon; once it is
+// A log that is not read stops neither mail nor the end of the daemon; once it is
 // read again, one line says how many lines are missing.
 func TestFaultLogUnread(t *testing.T) {
 	t.Parallel()
@@ -92,7 +92,7 @@ func TestFaultLogUnread(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		gone, read bool // the pipe is closed at the beginning, read at the end
-	}{{name: "nobody reads"}, {name: "nobody reads for a while", read: true}, {name: "the reader is gone", gone: true}} {
+	}{{name: "never read"}, {name: "not read for a while", read: true}, {name: "the reader is gone", gone: true}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, nil)

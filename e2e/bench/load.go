@@ -42,12 +42,12 @@ type load struct {
 }
 
 var loads = []load{
-	{"new", func(p *population, _ *rand.Rand) (triplet, bool) { return p.stranger(), false }},
+	{"new", func(p *population, _ *rand.Rand) (triplet, bool) { return p.unseenTriplet(), false }},
 	{"known", func(p *population, r *rand.Rand) (triplet, bool) { return p.known(r), true }},
 	{"mix", func(p *population, r *rand.Rand) (triplet, bool) {
 		switch x := r.IntN(100); {
 		case x < 80:
-			return p.stranger(), false
+			return p.unseenTriplet(), false
 		case x < 95:
 			return p.known(r), true
 		}
@@ -55,7 +55,7 @@ var loads = []load{
 	}},
 }
 
-func (p *population) stranger() triplet { return tripletOf(p.rows + p.unseen.Add(1)) }
+func (p *population) unseenTriplet() triplet { return tripletOf(p.rows + p.unseen.Add(1)) }
 
 func (p *population) known(r *rand.Rand) triplet { return tripletOf(passedRow(r.Uint64N(p.rows / 2))) }
 

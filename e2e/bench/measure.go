@@ -19,9 +19,9 @@ type shape struct {
 // speaker is a mail server's end of a protocol.
 type speaker interface {
 	connect() error
-	knock(triplet) (accepted bool, took time.Duration, err error) // up to RCPT
-	body() error                                                  // the rest of the message
-	abort(reuse bool) error                                       // it ends
+	attempt(triplet) (accepted bool, took time.Duration, err error) // up to RCPT
+	body() error                                                    // the rest of the message
+	abort(reuse bool) error                                         // it ends
 	quit() error
 }
 
@@ -105,7 +105,7 @@ func (w *worker) work(l load, p *population, as shape, until time.Time) error {
 			}
 		}
 		t, wanted := l.next(p, random)
-		accepted, took, err := w.knock(t)
+		accepted, took, err := w.attempt(t)
 		if err != nil {
 			return err
 		}
@@ -137,13 +137,13 @@ func introduce(s *server, p *population, as shape) error {
 		return err
 	}
 	for n := range p.rows {
-		if _, _, err := w.knock(tripletOf(n)); err != nil {
+		if _, _, err := w.attempt(tripletOf(n)); err != nil {
 			return err
 		}
 	}
 	time.Sleep(2 * time.Second) // longer than either of them makes anybody wait
 	for i := range p.rows / 2 {
-		if accepted, _, err := w.knock(tripletOf(passedRow(i))); err != nil || !accepted {
+		if accepted, _, err := w.attempt(tripletOf(passedRow(i))); err != nil || !accepted {
 			return errors.Join(err, errors.New("a triplet that came back was not accepted"))
 		}
 	}

@@ -190,8 +190,8 @@ func (m *mta) flush() error {
 	return err
 }
 
-// knock is one message up to its only recipient, and its outcome.
-func (m *mta) knock(t triplet) (accepted bool, took time.Duration, err error) {
+// attempt is one message up to its only recipient, and its outcome.
+func (m *mta) attempt(t triplet) (accepted bool, took time.Duration, err error) {
 	if err := errors.Join(
 		m.step(noConnectReply, 'C', "client.example.net\x00", "4\x30\x39", t.client, "\x00"),
 		m.step(noHeloReply, 'H', "client.example.net\x00"),

@@ -22,8 +22,8 @@ func (p *policyClient) connect() (err error) {
 	return err
 }
 
-// knock asks about a recipient.
-func (p *policyClient) knock(t triplet) (accepted bool, took time.Duration, err error) {
+// attempt asks about a recipient.
+func (p *policyClient) attempt(t triplet) (accepted bool, took time.Duration, err error) {
 	p.out = fmt.Appendf(p.out[:0], "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n"+
 		"client_address=%s\nclient_name=unknown\nreverse_client_name=unknown\nhelo_name=client.example.net\n"+
 		"sender=%s\nrecipient=%s\nrecipient_count=0\nqueue_id=\ninstance=\nsize=4711\netrn_domain=\nstress=\n"+

@@ -117,10 +117,10 @@ func (s *server) resident() (int64, error) {
 }
 
 // settle waits until the process has nothing to do, for a while at most.
-func (s *server) settle(patience time.Duration) {
+func (s *server) settle(limit time.Duration) {
 	const quiet = 30 * time.Millisecond
 	last, _ := s.cpu()
-	for began, calm := time.Now(), 0; time.Since(began) < patience && calm < 3; {
+	for began, calm := time.Now(), 0; time.Since(began) < limit && calm < 3; {
 		time.Sleep(quiet)
 		now, _ := s.cpu()
 		if calm++; now != last {

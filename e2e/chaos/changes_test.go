@@ -97,7 +97,7 @@ func toggle(list map[string]bool, entry string) {
 	}
 }
 
-// breakList makes an edit that the daemon must not take, and mends it.
+// breakList makes an edit that the daemon must not take, and corrects it.
 func (i *injector) breakList(r *rand.Rand) {
 	i.config.Lock()
 	defer i.config.Unlock()

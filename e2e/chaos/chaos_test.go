@@ -39,16 +39,16 @@ func TestChaos(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), *duration)
 	defer cancel()
-	siege, lift := context.WithCancel(t.Context())
+	attacks, lift := context.WithCancel(t.Context())
 	defer lift()
 	for n := range 8 {
-		go i.besiege(siege, i.places, rand.New(rand.NewPCG(uint64(*seed), uint64(2000+n))))
+		go i.attack(attacks, i.places, rand.New(rand.NewPCG(uint64(*seed), uint64(2000+n))))
 	}
-	go i.tell(siege, began)
+	go i.tell(attacks, began)
 	i.run(ctx, *seed)
 	lift()
 
-	// All faults are over: service comes back by itself, and nobody is locked out.
+	// All faults are over: service recovers by itself, and no sender is locked out.
 	i.reloadTo(allSettings[0])
 	time.Sleep(recovery)
 	errors := i.counts.onError.Load()
@@ -127,20 +127,20 @@ func (i *injector) tell(ctx context.Context, began time.Time) {
 	}
 }
 
-// noneLockedOut has many try twice, at the right time apart: whoever is not
+// noneLockedOut makes many attempts twice, at the right time apart: a correspondent who is not
 // refused by a rule is let through.
 func (i *injector) noneLockedOut() {
 	w := &worker{checker: i.checker, places: i.places, people: i.people, rand: rand.New(rand.NewPCG(uint64(*seed), 9))}
 	var some []*correspondent
 	for range 250 {
-		if c, t := i.somebody(w.rand); t != nil {
+		if c, t := i.leaseKnown(w.rand); t != nil {
 			some = append(some, c)
 		}
 	}
 	regime := i.inForce.present()
 	for round := range 2 {
 		for _, c := range some {
-			w.knock(c)
+			w.attempt(c)
 		}
 		if round == 0 {
 			time.Sleep(time.Duration(max(regime.windows.tooSoon, regime.windows.minDefer)+1) * time.Second)

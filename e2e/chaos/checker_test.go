@@ -118,10 +118,10 @@ func (c *checker) outcomes(t *triplet, r regime, q *question, to time.Time) (all
 	for _, m := range c.clock.readings(q.from, to) {
 		for _, s := range t.possible {
 			for _, age := range c.clock.ages(s.at, s.epoch, q.daemon.born, m) {
-				answer, after := r.windows.knock(s, age, m)
+				answer, after := r.windows.attempt(s, age, m)
 				all = append(all, outcome{r.observed(answer), after})
 				if r.windows.expired(s, age) {
-					answer, after := r.windows.knock(state{}, 0, m)
+					answer, after := r.windows.attempt(state{}, 0, m)
 					all = append(all, outcome{r.observed(answer), after})
 				}
 			}

@@ -40,8 +40,8 @@ func (i *injector) command(args ...string) result {
 	return r
 }
 
-// somebody leases one who is known by an address, and returns a triplet of theirs.
-func (i *injector) somebody(r *rand.Rand) (*correspondent, *triplet) {
+// leaseKnown leases a correspondent with a stored triplet, and returns both.
+func (i *injector) leaseKnown(r *rand.Rand) (*correspondent, *triplet) {
 	for range 20 {
 		c := i.people.leaseAny()
 		if c == nil {
@@ -55,9 +55,9 @@ func (i *injector) somebody(r *rand.Rand) (*correspondent, *triplet) {
 	return nil, nil
 }
 
-// onTriplet runs a command that changes what is remembered of somebody.
+// onTriplet runs a command that changes a stored triplet.
 func (i *injector) onTriplet(r *rand.Rand, command string, then func(t *triplet, r result)) {
-	c, t := i.somebody(r)
+	c, t := i.leaseKnown(r)
 	if t == nil {
 		return
 	}

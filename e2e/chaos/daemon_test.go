@@ -186,7 +186,7 @@ func (d *daemon) goroutines() int {
 	return d.log.count("goroutine")
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress is an address on which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

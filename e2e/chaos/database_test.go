@@ -22,7 +22,7 @@ type row struct {
 
 // compare compares the database, which no daemon uses at the time, with what was
 // answered. It reads a copy, so that what a crash has left is for the daemon alone
-// to mend. No question may be under way.
+// to fix. No question may be under way.
 func (c *checker) compare(p *places, people *population) {
 	rows, err := readCopy(p)
 	if err != nil {

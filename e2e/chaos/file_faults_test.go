@@ -15,7 +15,7 @@ const (
 
 // loseFile takes the database from under the running daemon: deletes it, with
 // which all is forgotten, or puts a backup of this very moment in its place, with
-// which nothing is. Nobody asks until the daemon has seen it, which it does within
+// which nothing is. No attempt is made until the daemon has noticed it, which it does within
 // a second, or when what else is wrong with its disk is over: until then it may
 // answer from the file that it has open, if that needs nothing to be written.
 func (i *injector) loseFile(r *rand.Rand) {
@@ -48,7 +48,7 @@ func (i *injector) lose(f fault, says string, do func() error) {
 	i.effect(d, string(f), says, n, 30*time.Second)
 }
 
-// allForgotten notes that nobody is known any more. No question may be under way.
+// allForgotten notes that no triplet is known any more. No question may be under way.
 func (i *injector) allForgotten() {
 	now := time.Now()
 	i.people.mu.Lock()

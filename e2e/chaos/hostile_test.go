@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// stranger speaks to a socket as no MTA does. Its connection must be closed by
+// hostilePeer speaks to a socket as no MTA does. Its connection must be closed by
 // the daemon in time, whatever it has sent.
-type stranger struct {
+type hostilePeer struct {
 	name string
 	say  func(r *rand.Rand) []byte
 }
 
-var strangers = []stranger{
+var hostilePeers = []hostilePeer{
 	{"garbage", func(r *rand.Rand) []byte {
 		b := make([]byte, 1+r.IntN(5000))
 		for i := range b {
@@ -48,19 +48,19 @@ var strangers = []stranger{
 	{"web browser", func(*rand.Rand) []byte { return []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") }},
 }
 
-// closesWithin is when the daemon must have closed a stranger's connection: by
+// closesWithin is when the daemon must have closed a hostile peer's connection: by
 // the limits that settings give it, and more for the sake of busy machines.
 const closesWithin = 15 * time.Second
 
-// besiege has strangers at the daemon's doors until the context ends.
-func (c *checker) besiege(ctx context.Context, p *places, r *rand.Rand) {
-	doors := []struct{ network, address string }{
+// attack connects hostile peers to the daemon's sockets until the context ends.
+func (c *checker) attack(ctx context.Context, p *places, r *rand.Rand) {
+	sockets := []struct{ network, address string }{
 		{"unix", p.milterUnix}, {"tcp", p.milterInet}, {"unix", p.policyUnix}, {"tcp", p.policyInet},
 	}
 	for ctx.Err() == nil {
-		door, s := doors[r.IntN(len(doors))], strangers[r.IntN(len(strangers))]
+		socket, s := sockets[r.IntN(len(sockets))], hostilePeers[r.IntN(len(hostilePeers))]
 		d := c.daemon()
-		conn, err := net.Dial(door.network, door.address)
+		conn, err := net.Dial(socket.network, socket.address)
 		if err != nil {
 			pause(ctx, 50*time.Millisecond)
 			continue
@@ -72,7 +72,7 @@ func (c *checker) besiege(ctx context.Context, p *places, r *rand.Rand) {
 		_, err = io.Copy(io.Discard, conn)
 		_ = conn.Close()
 		if isTimeout(err) && d.alive() && !c.weather.felt(began, time.Now(), stopped) {
-			c.wrong(nil, "a stranger (%s) at %s was not closed within %v", s.name, door.address, closesWithin)
+			c.wrong(nil, "a hostile peer (%s) at %s was not closed within %v", s.name, socket.address, closesWithin)
 		}
 		pause(ctx, time.Duration(r.IntN(50))*time.Millisecond)
 	}

@@ -16,7 +16,7 @@ type injector struct {
 	people  *population
 	mounted bool // there is a disk of our own
 
-	// files is held for writing while the database is copied or mounted anew,
+	// files is held for writing while the database is copied or mounted again,
 	// and for reading by whoever else opens it; holder by who holds a lock on it.
 	files  sync.RWMutex
 	holder sync.Mutex

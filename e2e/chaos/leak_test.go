@@ -121,8 +121,8 @@ func visitOnce(p *places, i int) error {
 	r := rand.New(rand.NewPCG(uint64(i), 3))
 	switch {
 	case i%8 == 1:
-		s := strangers[r.IntN(len(strangers))]
-		_ = w.SetDeadline(time.Now().Add(20 * time.Millisecond)) // then the stranger hangs up
+		s := hostilePeers[r.IntN(len(hostilePeers))]
+		_ = w.SetDeadline(time.Now().Add(20 * time.Millisecond)) // then the peer hangs up
 		_, _ = w.Write(s.say(r))
 		_, _ = io.Copy(io.Discard, w)
 		return nil

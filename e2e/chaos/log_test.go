@@ -103,8 +103,8 @@ func (f *follower) count(msg string) int {
 }
 
 // wait waits until more than n lines have a message.
-func (f *follower) wait(msg string, n int, patience time.Duration, ended <-chan struct{}) bool {
-	deadline := time.Now().Add(patience)
+func (f *follower) wait(msg string, n int, limit time.Duration, ended <-chan struct{}) bool {
+	deadline := time.Now().Add(limit)
 	for f.count(msg) <= n {
 		select {
 		case <-ended:

@@ -28,9 +28,9 @@ type said struct {
 	wait    int64
 }
 
-// knock returns what a triplet in this state is answered at an age, and the
+// attempt returns what a triplet in this state is answered at an age, and the
 // states that may be remembered then.
-func (w windows) knock(s state, age int64, m moment) (said, []state) {
+func (w windows) attempt(s state, age int64, m moment) (said, []state) {
 	waitFromNow := []state{{known: true, at: m.now, epoch: m.epoch}}
 	passNow := []state{{known: true, passed: true, at: m.now, epoch: m.epoch}}
 	wait := max(w.tooSoon, w.minDefer)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What the model says of one triplet, to whoever doubts the checker.
+// The answers of the model for one triplet.
 func TestModel(t *testing.T) {
 	w := windows{180, 3600, 25000, 3000000}
 	waiting, passed := state{known: true, at: 1000}, state{known: true, passed: true, at: 1000}
@@ -29,7 +29,7 @@ func TestModel(t *testing.T) {
 		if c.then != waiting {
 			c.then.at, c.then.epoch = m.now, m.epoch
 		}
-		got, after := w.knock(c.state, c.age, m)
+		got, after := w.attempt(c.state, c.age, m)
 		if got != c.want || len(after) != 1 || after[0] != c.then {
 			t.Errorf("%+v at %d: %+v, %+v", c.state, c.age, got, after)
 		}

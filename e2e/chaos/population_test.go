@@ -50,7 +50,7 @@ type correspondent struct {
 }
 
 // population is everybody. Those who have tried often enough are replaced by
-// strangers, and stay known for a while for the sake of the database.
+// unknown, and stay known for a while for the sake of the database.
 type population struct {
 	mu      sync.Mutex
 	rand    *rand.Rand
@@ -70,7 +70,7 @@ func newPopulation(seed int64, size int) *population {
 	p := &population{rand: rand.New(rand.NewPCG(uint64(seed), 1)), size: size, all: make(map[[3]string]*triplet)}
 	now := time.Now()
 	for range size {
-		c := p.stranger()
+		c := p.newCorrespondent()
 		c.due = now.Add(time.Duration(p.rand.Int64N(int64(10 * time.Second))))
 		heap.Push(&p.waiting, c)
 	}
@@ -87,7 +87,7 @@ func (p *population) lease() *correspondent {
 	return heap.Pop(&p.waiting).(*correspondent)
 }
 
-// leaseAny returns somebody, due or not, or nil.
+// leaseAny returns a correspondent, due or not, or nil.
 func (p *population) leaseAny() *correspondent {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,15 +113,15 @@ func (p *population) free(c *correspondent, after time.Duration) {
 			}
 			p.dead = p.dead[1:]
 		}
-		c = p.stranger()
+		c = p.newCorrespondent()
 		after = time.Duration(p.rand.Int64N(int64(time.Second)))
 	}
 	c.due = time.Now().Add(after)
 	heap.Push(&p.waiting, c)
 }
 
-// stranger makes somebody new, of one of the kinds that the rules tell apart.
-func (p *population) stranger() *correspondent {
+// newCorrespondent makes a correspondent of one of the kinds that the rules tell apart.
+func (p *population) newCorrespondent() *correspondent {
 	p.born++
 	n := p.born
 	e := envelope{

@@ -116,7 +116,7 @@ func (i *injector) startReadOnly(r *rand.Rand) {
 	}
 	defer i.holder.Unlock()
 	if remount(i.places.disk, true) != nil {
-		return // somebody is filling it
+		return // another fault is filling it
 	}
 	end := i.weather.begin(readOnly)
 	defer end()

@@ -23,7 +23,7 @@ var allSettings = []*settings{
 	{name: "swift", windows: windows{3, 2, 6, 10}, onError: "accept", whenBlock: "deny", foreign: "deny"},
 }
 
-// patience of the daemon, which bounds every answer.
+// store.timeout of the daemon, which bounds every answer.
 const storeTimeout = 2 // seconds
 
 // toml is the configuration's file. broken adds a line that makes it useless.

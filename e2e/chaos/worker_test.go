@@ -20,7 +20,7 @@ type worker struct {
 	rand   *rand.Rand
 }
 
-// work asks about whoever is due until the context ends.
+// work makes attempts for correspondents that are due, until the context ends.
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		d := w.daemon()
@@ -66,7 +66,7 @@ func (w *worker) dial(d *daemon, unix, inet string) (wire, error) {
 	return wire{Conn: conn, in: bufio.NewReader(conn), daemon: d, cut: cut}, nil
 }
 
-// begin connects for somebody who is due. It returns nil if nobody is, or the
+// begin connects for a correspondent that is due. It returns nil if none is, or the
 // daemon can't be reached.
 func (w *worker) begin(d *daemon, unix, inet string) (first *correspondent, conn wire) {
 	if first = w.people.lease(); first == nil {
@@ -89,7 +89,7 @@ func (w *worker) messages() int {
 	return 1 + w.rand.IntN(20)
 }
 
-// milterSession is one milter connection. It reports whether nobody was served.
+// milterSession is one milter connection. It reports whether no correspondent was served.
 func (w *worker) milterSession(ctx context.Context, d *daemon) (idle bool) {
 	first, conn := w.begin(d, w.places.milterUnix, w.places.milterInet)
 	if first == nil {
@@ -131,7 +131,7 @@ func (w *worker) offer(m *milterConn, c *correspondent) (alive bool) {
 	if m.hello(e) != nil || m.mail(e) != nil {
 		return false
 	}
-	if w.rand.IntN(30) == 0 { // begin anew, as after STARTTLS or RSET
+	if w.rand.IntN(30) == 0 { // begin again, as after STARTTLS or RSET
 		m.command('A', nil)
 		if m.mail(e) != nil {
 			return false
@@ -161,7 +161,7 @@ func (w *worker) offer(m *milterConn, c *correspondent) (alive bool) {
 
 var lastInstance atomic.Int64
 
-// policySession is one policy connection. It reports whether nobody was served.
+// policySession is one policy connection. It reports whether no correspondent was served.
 func (w *worker) policySession(ctx context.Context, d *daemon) (idle bool) {
 	first, conn := w.begin(d, w.places.policyUnix, w.places.policyInet)
 	if first == nil {
@@ -210,7 +210,7 @@ func (w *worker) consult(p *policyConn, c *correspondent, whole bool) (alive boo
 	return q != nil && w.settle(q, p.ask(q, "DATA", instance)).err == nil
 }
 
-// retry is when somebody tries again: too soon by a lot, by a little, at the
+// retry is when a correspondent tries again: too soon by a lot, by a little, at the
 // right time, or too late; often at the very second where that changes.
 func (w *worker) retry() time.Duration {
 	windows := w.inForce.present().windows
@@ -250,8 +250,8 @@ func (c *crowd) stop() {
 	c.group.Wait()
 }
 
-// knock asks by policy about all that the correspondent writes to.
-func (w *worker) knock(c *correspondent) {
+// attempt asks by policy about all that the correspondent writes to.
+func (w *worker) attempt(c *correspondent) {
 	d := w.daemon()
 	conn, err := net.Dial("unix", w.places.policyUnix)
 	if err != nil {

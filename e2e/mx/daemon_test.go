@@ -16,8 +16,8 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// patience bounds every wait for something that should come soon.
-const patience = time.Minute
+// testTimeout bounds every wait.
+const testTimeout = time.Minute
 
 // settings are those of every daemon here. The clients' machine is this one. A disk
 // that is busy with others' tests may take seconds for a commit; that is no outage.
@@ -77,7 +77,7 @@ type daemon struct {
 	done  chan struct{} // closed when it has ended
 }
 
-// lastPort counts up: in the lab's namespace nobody else listens.
+// lastPort counts up: in the lab's namespace nothing else listens.
 var lastPort atomic.Int32
 
 func init() { lastPort.Store(11000) }
@@ -153,7 +153,7 @@ func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		d.t.Error("greyglass does not end")
 		d.kill()
 	}
@@ -208,7 +208,7 @@ func (d *daemon) policy() string { return fmt.Sprintf("127.0.0.1:%d", d.port+1) 
 func wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for began := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > patience {
+		if time.Since(began) > testTimeout {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}

@@ -118,7 +118,7 @@ func TestModel(t *testing.T) {
 		*decisions, took.Round(time.Millisecond), float64(*decisions)/took.Seconds(), c.wrong, c.lost, c.failed, c.unanswered, c.reasons)
 	for _, reason := range []string{"not-seen-before", "way-too-soon", "too-soon", "now-grey", "already-grey"} {
 		if c.reasons[reason] == 0 {
-			t.Errorf("nobody was answered %s: that tests little", reason)
+			t.Errorf("no attempt was answered %s: that tests little", reason)
 		}
 	}
 	for i, d := range daemons {
@@ -131,7 +131,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// ask asks once, when nobody else is asking about the same.
+// ask asks once, when no other worker asks about the same.
 func (tr *triplet) ask(s *session, address string) answer {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -151,8 +151,8 @@ type state struct {
 	at            int64 // first_seen if it waits, passed_at if it has passed
 }
 
-// knock is what the rules say to a triplet in this state at a time.
-func (s state) knock(now int64) (reason string, after state) {
+// attempt is what the rules say to a triplet in this state at a time.
+func (s state) attempt(now int64) (reason string, after state) {
 	waiting, passed := state{known: true, at: now}, state{known: true, passed: true, at: now}
 	switch age := now - s.at; {
 	case !s.known:
@@ -196,7 +196,7 @@ func (c *checker) check(tr *triplet, remembered state) {
 		}
 		for now := q.from - 1; now <= q.to+1; now++ { // the time is the server's, which a daemon knows within a second
 			for _, s := range possible {
-				reason, next := s.knock(now)
+				reason, next := s.attempt(now)
 				switch {
 				case known && line.Reason == reason:
 					add(next)

@@ -24,12 +24,12 @@ func newTwoClocks() *twoClocks { return &twoClocks{wall: time.Unix(1_800_000_000
 
 const year = 365 * 24 * time.Hour
 
-// A step forward is not waiting time, and one back locks nobody out, however
+// A step forward is not waiting time, and one back locks no sender out, however
 // far and however often.
 func TestStepsOfTheClock(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		steps []time.Duration // one after the other, a minute apart, while a stranger waits
+		steps []time.Duration // one after the other, a minute apart, while a triplet waits
 		want  greylist.Reason // of a retry 400 seconds after the first try, with a wait of 300
 		then  greylist.Reason // of one 300 seconds later still
 	}{
@@ -77,7 +77,7 @@ func TestStepsOfTheClock(t *testing.T) {
 	}
 }
 
-// Whoever knocks again and again after a step waits no longer for that.
+// Repeated attempts after a step do not prolong the wait.
 func TestStepForwardCountsOnce(t *testing.T) {
 	clocks := newTwoClocks()
 	clock := NewOf(clocks.read, slog.New(slog.DiscardHandler))

@@ -27,7 +27,7 @@ func BenchmarkRecipient(b *testing.B) {
 			j := New(store.Store, newPolicy(b), log, clock.New(func() time.Time { return now }, log))
 			b.ReportAllocs()
 			for b.Loop() {
-				if got, _ := j.Recipient(context.Background(), nil, stranger); got.Reason != greylist.ReasonAlreadyGrey {
+				if got, _ := j.Recipient(context.Background(), nil, unknownAttempt); got.Reason != greylist.ReasonAlreadyGrey {
 					b.Fatal(got.Reason)
 				}
 			}

@@ -20,7 +20,7 @@ func pending(attempts ...greylist.Attempt) (all []*Pending) {
 func TestProbesAreLeftToData(t *testing.T) {
 	for _, sender := range []string{"", "<>", "verify@example.net", "<VERIFY@Example.net>", "any@probe.example"} {
 		c := newCourt(newPolicy(t))
-		a := stranger
+		a := unknownAttempt
 		a.Sender = sender
 		got, pending := c.Recipient(t.Context(), nil, a)
 		if pending == nil || got != (Answer{Verdict: greylist.Accept}) {
@@ -38,7 +38,7 @@ func TestProbesAreLeftToData(t *testing.T) {
 	}
 	for _, sender := range []string{"jane@example.com", "verify@example.com", "x@mx.probe.example", `"<>"`} {
 		c := newCourt(newPolicy(t))
-		a := stranger
+		a := unknownAttempt
 		a.Sender = sender
 		if _, pending := c.Recipient(t.Context(), nil, a); pending != nil {
 			t.Errorf("%q: left to DATA", sender)
@@ -50,7 +50,7 @@ func TestProbesAreLeftToData(t *testing.T) {
 // reply of the longest wait; each recipient is remembered and logged.
 func TestMessage(t *testing.T) {
 	recipient := func(name string) greylist.Attempt {
-		a := stranger
+		a := unknownAttempt
 		a.Sender, a.Recipient = "<>", name+"@example.org"
 		return a
 	}
@@ -116,9 +116,9 @@ func TestMessageAfterError(t *testing.T) {
 	p := newPolicy(t)
 	p.OnError = greylist.Defer
 	c := newCourt(p)
-	nowhere := stranger
+	nowhere := unknownAttempt
 	nowhere.Client = greylist.ParseClient("unknown")
-	for _, attempts := range [][]greylist.Attempt{{nowhere, stranger}, {stranger, nowhere}} {
+	for _, attempts := range [][]greylist.Attempt{{nowhere, unknownAttempt}, {unknownAttempt, nowhere}} {
 		if got := c.Data(t.Context(), "", pending(attempts...)); got.Wait != 3600 {
 			t.Errorf("got %+v", got)
 		}

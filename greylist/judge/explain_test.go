@@ -10,7 +10,7 @@ import (
 )
 
 // TestExplainAgreesWithJudge puts the same attempts, at the same time and with
-// the same memory, to both. An explanation is no knock: it remembers nothing.
+// the same memory, to both. An explanation is no attempt: it stores nothing.
 func TestExplainAgreesWithJudge(t *testing.T) {
 	const now = 10_000_000
 	waiting := func(age int64) greylist.Entry {
@@ -136,7 +136,7 @@ func TestExplainFailingMemory(t *testing.T) {
 	broken := errors.New("disk full")
 	s := faulty.New()
 	s.Fail(broken)
-	x, err := p.Explain(t.Context(), s, stranger, 10_000_000)
+	x, err := p.Explain(t.Context(), s, unknownAttempt, 10_000_000)
 	if !errors.Is(err, broken) || !errors.Is(x.Answer.Err, broken) || x.Answer.Verdict != greylist.Defer || x.Answer.Reply != errorReply || !x.Greylisted {
 		t.Errorf("%+v, %v", x, err)
 	}
@@ -146,7 +146,7 @@ func TestExplainFailingMemory(t *testing.T) {
 // converted still counts, and is remembered in the present form from then on.
 func TestUnconvertedRows(t *testing.T) {
 	c := newCourt(newPolicy(t))
-	a := stranger
+	a := unknownAttempt
 	a.Sender = "Ann@Bücher.example"
 	old := greylist.Triplet{Client: "192.0.2.7", Sender: "ann@bücher.example", Recipient: "john@example.org"}
 	now := c.clock

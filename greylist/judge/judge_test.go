@@ -88,8 +88,8 @@ func (c *court) decisions() []string {
 	return decisions
 }
 
-// stranger is an attempt that no rule but the greylist has an answer for.
-var stranger = greylist.Attempt{
+// unknownAttempt is an attempt that no rule but the greylist has an answer for.
+var unknownAttempt = greylist.Attempt{
 	Client:    greylist.ParseClient("192.0.2.7"),
 	Helo:      "mx.example.com",
 	Sender:    "<Jane@example.com>",
@@ -118,7 +118,7 @@ func TestRecipient(t *testing.T) {
 		{179 + 7200 + 3_000_001 + 25_001, greylist.Defer, greylist.ReasonTooLate, "451 4.7.1 Greylisted, please try again in 1 hour", 7},
 	} {
 		c.clock = start + step.at
-		got, left := c.Recipient(t.Context(), nil, stranger)
+		got, left := c.Recipient(t.Context(), nil, unknownAttempt)
 		if left != nil || got.Verdict != step.verdict || got.Reason != step.reason || got.Err != nil || got.Observed {
 			t.Fatalf("at %d: %+v, %v; want %s, %s", step.at, got, left, step.verdict, step.reason)
 		}
@@ -159,7 +159,7 @@ func TestRulesComeFirst(t *testing.T) {
 		{"198.51.100.7", "<>", "accept allowed-client"},
 		{"198.51.100.7", "verify@example.net", "accept allowed-client"},
 	} {
-		a := stranger
+		a := unknownAttempt
 		a.Client, a.Sender = greylist.ParseClient(step.client), step.sender
 		answer, left := c.Recipient(t.Context(), nil, a)
 		got := strings.TrimSpace(fmt.Sprintf("%s %s %s", answer.Verdict, answer.Reason, answerReply(answer)))
@@ -185,7 +185,7 @@ func TestObserve(t *testing.T) {
 		reason greylist.Reason
 		wait   int64
 	}{{greylist.ReasonNotSeenBefore, 3600}, {greylist.ReasonTooSoon, 1800}, {greylist.ReasonNowGrey, 0}, {greylist.ReasonAlreadyGrey, 0}} {
-		got, left := c.Recipient(t.Context(), nil, stranger)
+		got, left := c.Recipient(t.Context(), nil, unknownAttempt)
 		if left != nil || got != (Answer{Verdict: greylist.Accept, Reason: want.reason, Wait: want.wait, Observed: true}) {
 			t.Errorf("%s: got %+v, %v", want.reason, got, left)
 		}
@@ -196,7 +196,7 @@ func TestObserve(t *testing.T) {
 			t.Errorf("logged %s", line)
 		}
 	}
-	blocked := stranger
+	blocked := unknownAttempt
 	blocked.Sender = "jane@blocked.example"
 	if got, _ := c.Recipient(t.Context(), nil, blocked); got.Verdict != greylist.Deny || got.Observed {
 		t.Errorf("blocked sender: %+v", got)
@@ -204,7 +204,7 @@ func TestObserve(t *testing.T) {
 	if line := c.decisions()[0]; strings.Contains(line, "mode=") {
 		t.Errorf("logged %s", line)
 	}
-	bounce := stranger
+	bounce := unknownAttempt
 	bounce.Sender = "<>"
 	if got := c.Data(t.Context(), "", pending(bounce)); got.Verdict != greylist.Accept {
 		t.Errorf("bounce at DATA: %+v", got)
@@ -221,9 +221,9 @@ func TestOnError(t *testing.T) {
 		error string
 		took  time.Duration
 	}{
-		{"a memory that fails", func(context.Context) error { return errors.New("disk full") }, stranger, "disk full", 0},
-		{"a memory that is slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, stranger, "context deadline exceeded", 5 * time.Second},
-		{"a memory that panics", func(context.Context) error { panic("a bug") }, stranger, "greylist: panic: a bug", 0},
+		{"a memory that fails", func(context.Context) error { return errors.New("disk full") }, unknownAttempt, "disk full", 0},
+		{"a memory that is slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, unknownAttempt, "context deadline exceeded", 5 * time.Second},
+		{"a memory that panics", func(context.Context) error { panic("a bug") }, unknownAttempt, "greylist: panic: a bug", 0},
 		{"a client without an address", nil, greylist.Attempt{Client: greylist.ParseClient("unknown"), Sender: "a@example.com", Recipient: "b@example.org"},
 			`greylist: the client has no address that can be understood`, 0},
 	} {
@@ -282,7 +282,7 @@ func TestPanicInRule(t *testing.T) {
 	p := newPolicy(t)
 	p.Rules = nil
 	c := newCourt(p)
-	got, left := c.Recipient(t.Context(), nil, stranger)
+	got, left := c.Recipient(t.Context(), nil, unknownAttempt)
 	if left != nil || got.Verdict != greylist.Accept || got.Reason != greylist.ReasonError {
 		t.Errorf("got %+v, %v", got, left)
 	}
@@ -302,7 +302,7 @@ func TestClientThatLeaves(t *testing.T) {
 	c.store.Before(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, _ := c.Recipient(ctx, nil, stranger); !errors.Is(got.Err, context.Canceled) {
+	if got, _ := c.Recipient(ctx, nil, unknownAttempt); !errors.Is(got.Err, context.Canceled) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -323,7 +323,7 @@ func TestAdopt(t *testing.T) {
 	for range 4 {
 		judges.Go(func() {
 			for range 500 {
-				got, _ := j.Recipient(context.Background(), nil, stranger)
+				got, _ := j.Recipient(context.Background(), nil, unknownAttempt)
 				if reply := got.Reply.String(); (got.Verdict != greylist.Defer || reply != "451 4.2.2 First") && (got.Verdict != greylist.Deny || reply != "550 5.7.1 Second") {
 					t.Errorf("%s with %q", got.Verdict, reply)
 				}
@@ -332,7 +332,7 @@ func TestAdopt(t *testing.T) {
 	}
 	for i := range 200 {
 		j.Adopt(policies[i%2])
-		if got, _ := j.Recipient(context.Background(), nil, stranger); j.Policy() != policies[i%2] || got.Verdict != []greylist.Verdict{greylist.Defer, greylist.Deny}[i%2] {
+		if got, _ := j.Recipient(context.Background(), nil, unknownAttempt); j.Policy() != policies[i%2] || got.Verdict != []greylist.Verdict{greylist.Defer, greylist.Deny}[i%2] {
 			t.Errorf("after policy %d was adopted: %+v", i%2, got)
 		}
 	}

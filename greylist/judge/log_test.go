@@ -23,18 +23,18 @@ import (
 
 // TestDecisionLog fixes the log line that scripts rely on: keys and order, in both formats.
 func TestDecisionLog(t *testing.T) {
-	full := stranger
+	full := unknownAttempt
 	full.QueueID = "4XyZ0"
-	bounce := stranger
+	bounce := unknownAttempt
 	bounce.Helo, bounce.Sender, bounce.Recipient, bounce.Via = "", "<>", "Postmaster", "policy"
 	bounce.Client = greylist.ParseClient("[IPv6:2001:db8::7]")
-	local := stranger
+	local := unknownAttempt
 	local.Client = greylist.LocalClient("local")
-	nowhere := stranger
+	nowhere := unknownAttempt
 	nowhere.Client = greylist.ParseClient("unknown host")
-	listed := stranger
+	listed := unknownAttempt
 	listed.Recipient = "<sales@example.org>"
-	forged := stranger
+	forged := unknownAttempt
 	forged.Sender = "<jane@forged.example>"
 	for _, c := range []struct {
 		name       string
@@ -178,7 +178,7 @@ func keysOfLine(line string) (keys []string, err error) {
 func TestNoLogBelowInfo(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	New(memstore.New(), newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), nil, stranger)
+	New(memstore.New(), newPolicy(t), log, clock.New(time.Now, log)).Recipient(t.Context(), nil, unknownAttempt)
 	if out.Len() > 0 {
 		t.Errorf("logged %s", &out)
 	}

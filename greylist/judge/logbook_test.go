@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// logbook is what a log was written to, also by timers, which end for nobody.
+// logbook is what a log was written to, also by timers, which cannot be waited for.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -25,7 +25,7 @@ func TestOutage(t *testing.T) {
 		judge := New(store, newPolicy(t), log, clock.New(time.Now, log))
 		ask := func(want greylist.Reason) {
 			t.Helper()
-			if answer, _ := judge.Recipient(t.Context(), nil, stranger); answer.Reason != want {
+			if answer, _ := judge.Recipient(t.Context(), nil, unknownAttempt); answer.Reason != want {
 				t.Errorf("%+v, want %s", answer, want)
 			}
 		}
@@ -112,7 +112,7 @@ func TestOutage(t *testing.T) {
 		set(full)
 		ask(greylist.ReasonError)
 		told(`level=WARN msg="database failing, answering by on_error" on_error=accept error="disk is full" database=/x.db advice="make room"`)
-		set(greylist.ErrClosed) // nobody looks any more
+		set(greylist.ErrClosed) // no further check is scheduled
 		time.Sleep(time.Minute)
 		told()
 	})

@@ -17,7 +17,7 @@ import (
 )
 
 // expiry is a Store of which only Expire is used. It answers with one batch
-// after the other, and begins anew behind the last.
+// after the other, and restarts after the last.
 type expiry struct {
 	greylist.Store
 	batches []batch
@@ -231,7 +231,7 @@ func TestRunEndsQuietly(t *testing.T) {
 }
 
 // TestSweepPauses: after a step of the clock nothing expires for as long as a
-// stranger may wait.
+// unknown triplet may wait.
 func TestSweepPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &expiry{batches: make([]batch, 1)}

@@ -72,7 +72,7 @@ func TestListenTCP(t *testing.T) {
 			defer l.Close()
 			there := Address{a.Network, l.Addr().String()}
 			if !reaches(t, l, there) {
-				t.Error("nobody answers")
+				t.Error("nothing answers")
 			}
 			listenFails(t, there, private, "the address is in use; is another daemon running there?", "ss -ltnp")
 		})
@@ -84,7 +84,7 @@ func TestListenUnix(t *testing.T) {
 	a := Address{"unix", filepath.Join(t.TempDir(), "milter.sock")}
 	l := listen(t, a, private)
 	if !reaches(t, l, a) {
-		t.Error("nobody answers")
+		t.Error("nothing answers")
 	}
 	listenFails(t, a, private, "a running program listens there; is another daemon running?")
 	if !reaches(t, l, a) {
@@ -113,7 +113,7 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 	abandon(t, a.Addr)
 	l := listen(t, a, private)
 	if !reaches(t, l, a) {
-		t.Error("nobody answers")
+		t.Error("nothing answers")
 	}
 }
 

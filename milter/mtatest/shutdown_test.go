@@ -56,7 +56,7 @@ func TestShutdownAnswersWhatWasReceived(t *testing.T) {
 	}
 }
 
-// answers reports whether somebody listens.
+// answers reports whether the server listens.
 func answers(at listen.Address) bool {
 	conn, err := net.Dial(at.Network, at.Addr)
 	if err == nil {
@@ -250,7 +250,7 @@ func loopback(t *testing.T) (net.Listener, listen.Address) {
 	return l, listen.Address{Network: "tcp4", Addr: l.Addr().String()}
 }
 
-// A listener that somebody else closes ends its Serve with an error; those that are
+// A listener that other code closes ends its Serve with an error; those that are
 // inside stay, and other listeners too.
 func TestListenerClosed(t *testing.T) {
 	each(t, func(t *testing.T, e frontEnd) {

@@ -34,7 +34,7 @@ func TestInstancesOnManyConnections(t *testing.T) {
 	}
 }
 
-// Without an instance, nobody knows the message's recipients but the request.
+// Without an instance, only the request has the message's recipients.
 func TestWithoutInstance(t *testing.T) {
 	h := newFixture(t)
 	client := h.Policy(t)

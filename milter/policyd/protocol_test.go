@@ -100,7 +100,7 @@ func TestRequestsInOrder(t *testing.T) {
 			t.Errorf("action %q", got)
 		}
 		client.Closed()
-		client = h.Policy(t) // who only looks whether somebody is there
+		client = h.Policy(t) // a client that only connects
 		client.HalfClose()
 		client.Closed()
 		if lines := h.Log.All("closed"); lines != nil {
@@ -194,7 +194,7 @@ func TestMemoryOfAConnection(t *testing.T) {
 	}
 }
 
-// A bug of ours costs nobody their mail: where it is in judging, the answer is
+// A panic loses no mail: where it is in judging, the answer is
 // what on_error says, and anywhere else DUNNO. It is counted where it is caught.
 func TestPanics(t *testing.T) {
 	h := newFixture(t, func(s *mtatest.Setup) { s.Policy.OnError = greylist.Defer })

@@ -21,8 +21,8 @@ func testPostgresTrim(t *testing.T, c *cluster) {
 	var all sync.WaitGroup
 	for i := range int64(rows) {
 		all.Go(func() {
-			stranger := greylist.Triplet{Client: "192.0.2.7", Sender: fmt.Sprint(i), Recipient: "bob@example.org"}
-			if err := storetest.Update(t.Context(), stores[i%3], stranger, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
+			unknown := greylist.Triplet{Client: "192.0.2.7", Sender: fmt.Sprint(i), Recipient: "bob@example.org"}
+			if err := storetest.Update(t.Context(), stores[i%3], unknown, storetest.Remember(greylist.Entry{FirstSeen: 1})); err != nil {
 				t.Error(err)
 			}
 		})

@@ -46,7 +46,7 @@ func TestBackup(t *testing.T) {
 	bulk(t, s)
 	file := filepath.Join(t.TempDir(), "copy %of?.db")
 
-	// In each pause between two steps, somebody writes.
+	// In each pause between two steps, another connection writes.
 	n := int64(6000)
 	var calls, done, total int64
 	err := s.Backup(t.Context(), file, func(d, of int64) {

@@ -74,13 +74,13 @@ func TestExamineTakesOnlyOurs(t *testing.T) {
 
 func TestQuarantined(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass[1].db")
-	aside := path + ".corrupt-20261122T190505Z"
-	for _, file := range []string{aside, aside + "-wal", path + ".bak", path} {
+	moved := path + ".corrupt-20261122T190505Z"
+	for _, file := range []string{moved, moved + "-wal", path + ".bak", path} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := Quarantined("sqlite:" + path); err != nil || !slices.Equal(got, []string{aside}) {
+	if got, err := Quarantined("sqlite:" + path); err != nil || !slices.Equal(got, []string{moved}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -83,7 +83,7 @@ func keep(shown **greylist.Entry) storetest.Change {
 	}
 }
 
-// failsAtOnce checks that a crowd of callers is turned away quickly, each with
+// failsAtOnce checks that many callers fail quickly, each with
 // an error that says where, why and what to do.
 func failsAtOnce(t *testing.T, s *Store, says string) {
 	t.Helper()
@@ -111,7 +111,7 @@ func failsAtOnce(t *testing.T, s *Store, says string) {
 		}
 	}
 	if took := time.Since(began); took > longWait {
-		t.Errorf("it took %v to turn them away", took)
+		t.Errorf("failing them took %v", took)
 	}
 }
 

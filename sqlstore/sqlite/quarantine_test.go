@@ -64,8 +64,8 @@ func hiddenLeaf(t *testing.T, path string) (page int64) {
 
 const keyIndex = "sqlite_autoindex_triplet_1"
 
-// TestCorrupt: a database of ours that is corrupt when it is opened is moved
-// aside as it is by who may create one, and left alone by everybody else.
+// TestCorrupt: a database of ours that is corrupt when it is opened is quarantined by a
+// program that may create one, and left alone by others.
 func TestCorrupt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -128,18 +128,18 @@ func TestCorrupt(t *testing.T) {
 			}
 			closesWhole(t, s, 1)
 
-			aside, err := filepath.Glob(path + ".corrupt-*Z")
-			if err != nil || len(aside) != 1 || !strings.Contains(j.String(), aside[0]) {
-				t.Fatalf("moved aside: %v, %v", aside, err)
+			moved, err := filepath.Glob(path + ".corrupt-*Z")
+			if err != nil || len(moved) != 1 || !strings.Contains(j.String(), moved[0]) {
+				t.Fatalf("quarantined: %v, %v", moved, err)
 			}
-			at, err := time.Parse(quarantineTime, strings.TrimPrefix(aside[0], path))
+			at, err := time.Parse(quarantineTime, strings.TrimPrefix(moved[0], path))
 			if err != nil || time.Since(at).Abs() > time.Minute {
-				t.Errorf("%s: %v", aside[0], err)
+				t.Errorf("%s: %v", moved[0], err)
 			}
-			if string(readFile(t, aside[0])) != before {
+			if string(readFile(t, moved[0])) != before {
 				t.Error("it was changed")
 			}
-			if len(log) > 0 && string(readFile(t, walOf(aside[0]))) != string(log) {
+			if len(log) > 0 && string(readFile(t, walOf(moved[0]))) != string(log) {
 				t.Error("its log was changed")
 			}
 		})
@@ -158,19 +158,19 @@ func TestQuarantine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aside, err := quarantine(path, which, now)
-	if err != nil || aside != path+".corrupt-20261122T090103Z" {
-		t.Errorf("%q, %v", aside, err)
+	moved, err := quarantine(path, which, now)
+	if err != nil || moved != path+".corrupt-20261122T090103Z" {
+		t.Errorf("%q, %v", moved, err)
 	}
-	if string(readFile(t, aside)) != "corrupt" || string(readFile(t, path+".corrupt-20261122T090102Z")) != "another" {
+	if string(readFile(t, moved)) != "corrupt" || string(readFile(t, path+".corrupt-20261122T090102Z")) != "another" {
 		t.Error("overwritten")
 	}
 	for _, there := range []bool{false, true} {
 		if there {
 			writeFile(t, path, []byte("new"))
 		}
-		if aside, err := quarantine(path, which, now); aside != "" || err != nil {
-			t.Errorf("%q, %v", aside, err)
+		if moved, err := quarantine(path, which, now); moved != "" || err != nil {
+			t.Errorf("%q, %v", moved, err)
 		}
 	}
 	if string(readFile(t, path)) != "new" {

@@ -308,7 +308,7 @@ func used(t *testing.T, s *Store) int64 {
 	return logSize(frames, db.pageSize)
 }
 
-// TestPageSize: a database whose pages somebody has made larger or smaller is
+// TestPageSize: a database whose pages another program has made larger or smaller is
 // served as any other, and its log known as whole or as cut short.
 func TestPageSize(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "rewrite the generated files")
 
 // TestGeneratedFiles holds the committed files to the table of options.
 func TestGeneratedFiles(t *testing.T) {

@@ -164,7 +164,7 @@ func wantProblems(t *testing.T, err error, want ...string) {
 	}
 }
 
-// TestWindowsUnknown finds no contradiction with a window that nobody knows.
+// TestWindowsUnknown finds no contradiction with a window that is unknown.
 func TestWindowsUnknown(t *testing.T) {
 	_, err := Load(Source{Set: []string{"greylist.too_soon=9h", "greylist.max_defer_time=1w"}})
 	wantProblems(t, err, `--set: greylist.max_defer_time = "1w": not a duration; write a time such as "90s" or "1h30m", or a number of seconds`)

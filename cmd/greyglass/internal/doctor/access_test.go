@@ -10,7 +10,7 @@ func TestMayOpen(t *testing.T) {
 	folder := func(mode fs.FileMode) place { return place{"/run/greyglass", fs.ModeDir | mode, owner, group} }
 	socket := func(mode fs.FileMode) place { return place{"/run/greyglass/s", fs.ModeSocket | mode, owner, group} }
 	top := place{"/", fs.ModeDir | 0o755, 0, 0}
-	stranger, member := account{"x", 200, []int{200}}, account{"y", 201, []int{201, group}}
+	other, member := account{"x", 200, []int{200}}, account{"y", 201, []int{201, group}}
 	for _, c := range []struct {
 		name   string
 		folder fs.FileMode
@@ -18,10 +18,10 @@ func TestMayOpen(t *testing.T) {
 		who    account
 		stops  string
 	}{
-		{"everybody", 0o755, 0o666, stranger, ""},
+		{"everybody", 0o755, 0o666, other, ""},
 		{"a member", 0o750, 0o660, member, ""},
-		{"a stranger at a closed folder", 0o750, 0o666, stranger, "/run/greyglass"},
-		{"a stranger at a socket of the group", 0o755, 0o660, stranger, "/run/greyglass/s"},
+		{"another user at a closed folder", 0o750, 0o666, other, "/run/greyglass"},
+		{"another user at a socket of the group", 0o755, 0o660, other, "/run/greyglass/s"},
 		{"a member at a socket of its owner", 0o755, 0o600, member, "/run/greyglass/s"},
 		{"a member whom the group's bits shut out", 0o755, 0o606, member, "/run/greyglass/s"},
 		{"the owner", 0o700, 0o600, account{"z", owner, []int{1}}, ""},
@@ -45,7 +45,7 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("108: %+v, %v", a, ok)
 	}
 	if _, ok := m.account("nobody"); ok {
-		t.Error("there is a nobody")
+		t.Error("there is an account nobody")
 	}
 }
 

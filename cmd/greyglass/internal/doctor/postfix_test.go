@@ -73,7 +73,7 @@ func TestPostfix(t *testing.T) {
 		{name: "milter taken away in master.cf", main: milterLines, more: "smtp/inet/smtpd_milters =\n", right: []string{"does not ask Greyglass"}},
 		{name: "milter by postscreen's smtpd", main: milterLines, master: "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\nsubmission inet n - y - - smtpd\n",
 			more: "submission/inet/smtpd_milters =\n", right: []string{"asks Greyglass as a milter"}},
-		{name: "milter at one of two doors", main: milterLines, master: "192.0.2.1:25 inet n - n - - smtpd\n192.0.2.2:25 inet n - n - - smtpd\n",
+		{name: "milter at one of two services", main: milterLines, master: "192.0.2.1:25 inet n - n - - smtpd\n192.0.2.2:25 inet n - n - - smtpd\n",
 			more: "192.0.2.2:25/inet/smtpd_milters =\n", right: []string{"192.0.2.1:25/inet: asks Greyglass", "192.0.2.2:25/inet: does not ask Greyglass"}},
 		{name: "no smtpd", main: milterLines, master: "pickup unix n - y 60 1 pickup\n", right: []string{"takes no mail from the network"}},
 

@@ -42,7 +42,7 @@ func TestHostileServers(t *testing.T) {
 		{"silence", nameserver.Silent, 0, "timed out"},
 		{"a slow answer", nameserver.Slow(2 * timeout), 0, "timed out"},
 		{"a failure", nameserver.Code(dns.RcodeServerFailure), 0, "SERVFAIL"},
-		{"a code that nobody knows", nameserver.Code(13), 0, "code 13"},
+		{"an unknown code", nameserver.Code(13), 0, "code 13"},
 		{"a referral", nameserver.Refer, 0, "does not ask others"},
 		{"another number", nameserver.OtherNumber, 0, "timed out"},
 		{"another question", nameserver.OtherQuestion, 0, "timed out"},

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	hour     = int64(1_700_000_000 - 1_700_000_000%3600) // 2023-11-14 22:00:00
-	patience = 25000                                     // greylist.max_defer_time
+	hour    = int64(1_700_000_000 - 1_700_000_000%3600) // 2023-11-14 22:00:00
+	maxWait = 25000                                     // greylist.max_defer_time
 )
 
 func answered(at int64, verdict greylist.Verdict, reason greylist.Reason, n int64) greylist.Answered {
@@ -44,7 +44,7 @@ var history = greylist.History{
 
 func TestPeriod(t *testing.T) {
 	until := hour + 22*3600
-	got := Of(history, hour, until, patience)
+	got := Of(history, hour, until, maxWait)
 	want := Period{
 		Since: hour, Until: until,
 		Judged: 609, Accepted: 452, Deferred: 150, Denied: 7, Errors: 3, Observed: 5,
@@ -64,7 +64,7 @@ func TestPeriod(t *testing.T) {
 	}
 }
 
-// TestPeriodAddsUp: every stranger comes back, never does, or may, whatever the
+// TestPeriodAddsUp: every new triplet comes back, never does, or may, whatever the
 // hours say.
 func TestPeriodAddsUp(t *testing.T) {
 	for _, returned := range []int64{0, 5, 10, 20, 1000} {
@@ -73,7 +73,7 @@ func TestPeriodAddsUp(t *testing.T) {
 				Answered: []greylist.Answered{answered(hour, greylist.Defer, greylist.ReasonNotSeenBefore, 10), answered(hour+at, greylist.Defer, greylist.ReasonTooLate, 5)},
 				Returned: []greylist.Returned{{Hour: hour + at, Within: 3900, Count: returned}},
 			}
-			p := Of(h, hour, hour+21*3600, patience)
+			p := Of(h, hour, hour+21*3600, maxWait)
 			if p.CameBack+p.Never+p.MayReturn != p.New || p.Never < 0 || p.MayReturn < 0 {
 				t.Errorf("%d returned at %d: %+v", returned, at, p)
 			}
@@ -154,7 +154,7 @@ func yieldAll(err error, records ...greylist.Record) iter.Seq2[greylist.Record, 
 	}
 }
 
-// TestSenders: a pool of mail servers stands out from somebody who only sends much.
+// TestSenders: a pool of mail servers stands out from a server that only sends much.
 func TestSenders(t *testing.T) {
 	records := []greylist.Record{
 		record("192.0.2.1", "a@pool.example", 100, 0, 1), // one mail, from three addresses

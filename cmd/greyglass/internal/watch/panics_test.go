@@ -43,7 +43,7 @@ func TestPanics(t *testing.T) {
 	}{
 		{"judge", func() {
 			m.Before(func(context.Context) error { panic("a bug") })
-			d.knock()
+			d.attempt()
 			m.Before(nil)
 		}},
 		{"store", func() {

@@ -50,7 +50,7 @@ func newDaemon(store *faulty.Store, onError greylist.Verdict) *Daemon {
 	return d
 }
 
-func (d *Daemon) knock() {
+func (d *Daemon) attempt() {
 	d.Judge.Recipient(context.Background(), nil, greylist.Attempt{
 		Client: greylist.ParseClient("192.0.2.7"), Sender: "a@example.net", Recipient: "b@example.org", Via: "milter"})
 }
@@ -184,7 +184,7 @@ func TestReady(t *testing.T) {
 	s.Watch(d)
 	says(200, "ready\n", "listening: milter 127.0.0.1:8895\n", "configuration: read 20", "list blocked: 2 entries, read 20", "database: works\n")
 	m.Fail(errors.New("disk full"))
-	d.knock()
+	d.attempt()
 	d.Files.Failed(Blocked)
 	says(200, "ready\n", "database: failing open since 20", "list blocked: 2 entries, read ")
 	if _, body := get(t, at, "/readyz"); !strings.Contains(body, "; the last reading failed, see the log\n") {
@@ -196,7 +196,7 @@ func TestReady(t *testing.T) {
 	deferring := newDaemon(m, greylist.Defer)
 	other, at2 := start(t, "127.0.0.1:8896")
 	other.Watch(deferring)
-	deferring.knock()
+	deferring.attempt()
 	if status, body := get(t, at2, "/readyz"); status != 200 || !strings.Contains(body, "database: failing since ") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -212,10 +212,10 @@ func TestMetrics(t *testing.T) {
 	m := faulty.New()
 	d := newDaemon(m, greylist.Accept)
 	s.Watch(d)
-	d.knock()
-	d.knock()
+	d.attempt()
+	d.attempt()
 	m.Fail(errors.New("disk full"))
-	d.knock()
+	d.attempt()
 	d.Files.Failed(Blocked)
 	_, body := get(t, at, "/metrics")
 	for _, want := range []string{
@@ -243,7 +243,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	if strings.Contains(body, "store_triplets{") {
-		t.Error("the triplets are counted, and nobody has counted them")
+		t.Error("there is a count of triplets before the first one")
 	}
 	problems, err := promlint.New(strings.NewReader(body)).Lint()
 	if err != nil || len(problems) > 0 {
@@ -319,7 +319,7 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p.closed); return nil }
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// TestTimes: whoever is slow, or silent, is not waited for.
+// TestTimes: a slow or silent client is disconnected.
 func TestTimes(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -350,7 +350,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestCrowd: whoever comes when there are too many is sent away, and when they
+// TestCrowd: further clients are refused at the limit, and when they
 // have gone others are let in.
 func TestCrowd(t *testing.T) {
 	_, at := start(t, "127.0.0.1:8896")
@@ -386,7 +386,7 @@ func TestCrowd(t *testing.T) {
 			return
 		}
 		if time.Since(began) > time.Minute {
-			t.Fatalf("nobody is let in any more: %q", answer)
+			t.Fatalf("no client is admitted any more: %q", answer)
 		}
 	}
 }
