@@ -78,7 +78,7 @@ func BenchmarkTransaction(b *testing.B) {
 		}},
 		{"library with our session", func(l net.Listener) {
 			judge := newJudge()
-			_ = milter.NewServer(milter.WithNegotiationCallback(negotiate), milter.WithMilter(func() milter.Milter {
+			_ = milter.NewServer(milter.WithNegotiationCallback(negotiation(judge)), milter.WithMilter(func() milter.Milter {
 				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter("milter", limits, log), room: new(deferred.Room)}
 			})).Serve(l)
 		}},

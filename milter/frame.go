@@ -35,6 +35,10 @@ const (
 // command and its data (mfdef.h, MILTER_LEN_BYTES).
 const frameHeader = 4
 
+// maxHeader is the longest header field that an MTA sends, in octets: Postfix's
+// header_size_limit, and the name.
+const maxHeader = 102400 + 1024
+
 var errFrame = errors.New("milter: malformed frame")
 
 func badFrame(format string, args ...any) error {
@@ -47,7 +51,9 @@ func frameLimit(l *listen.Limits, command byte) int {
 	switch command {
 	case cmdConnect, cmdHelo, cmdMail, cmdRcpt:
 		return min(l.Line, l.Request)
-	case cmdMacro, cmdHeader, cmdBody, cmdBodyEnd, cmdUnknown:
+	case cmdHeader:
+		return max(l.Request, maxHeader)
+	case cmdMacro, cmdBody, cmdBodyEnd, cmdUnknown:
 		return l.Request
 	default:
 		return 1 << 10
@@ -66,6 +72,10 @@ func checkFrame(command byte, data []byte) error {
 		if len(data) == 0 {
 			return badFrame("macros for no command")
 		}
+	case cmdHeader:
+		if bytes.Count(data, []byte{0}) < 2 {
+			return badFrame("header field without a value")
+		}
 	case cmdHelo, cmdMail, cmdRcpt:
 		if bytes.IndexByte(data, 0) < 0 {
 			return badFrame("string of command %q does not end", command)
@@ -78,7 +88,7 @@ func checkFrame(command byte, data []byte) error {
 		case len(rest) == 0:
 			return badFrame("connection without an address family")
 		}
-	case cmdHeader, cmdBody, cmdBodyEnd, cmdUnknown, cmdAbort, cmdQuitNC, cmdEOH, cmdQuit, cmdData:
+	case cmdBody, cmdBodyEnd, cmdUnknown, cmdAbort, cmdQuitNC, cmdEOH, cmdQuit, cmdData:
 	default:
 		return badFrame("command %q is unknown", command)
 	}

@@ -34,8 +34,9 @@ func TestMalformedFrames(t *testing.T) {
 		{"length of 512 MB", true, claim(512 << 20), "a length of 536870912 octets"},
 		{"length of 4 GB", true, claim(1<<32 - 1), "a length of 4294967295 octets"},
 		{"HTTP", true, []byte("GET / HTTP/1.1\r\n\r\n"), "a length of 1195725856 octets"},
-		{"body beyond a chunk", false, append(claim(listen.DefaultRequest+1), cmdBody), "a length of 65537 octets"},
+		{"body beyond a chunk", false, append(claim(listen.DefaultRequest+1), cmdBody), "65537 octets for command 'B'"},
 		{"long CONNECT", false, append(claim(16<<10+1), cmdConnect), `for command 'C'`},
+		{"long header field", false, append(claim(maxHeader+1), cmdHeader), fmt.Sprintf("a length of %d octets", maxHeader+1)},
 		{"long RCPT", false, append(claim(16<<10+1), cmdRcpt), `for command 'R'`},
 		{"long ABORT", false, append(claim(1<<10+1), cmdAbort), `for command 'A'`},
 		{"long unknown command", false, append(claim(1<<10+1), '?'), `for command '?'`},
@@ -49,8 +50,8 @@ func TestMalformedFrames(t *testing.T) {
 		{"RCPT, empty", false, mtatest.Frame(cmdRcpt, ""), "does not end"},
 		{"RCPT without end", false, mtatest.Frame(cmdRcpt, "<me@example.org>"), "does not end"},
 		{"macros for nothing", false, mtatest.Frame(cmdMacro, ""), "macros for no command"},
-		{"header of one string", false, mtatest.Frame(cmdHeader, "Subject\x00"), ""},
-		{"header of nothing", false, mtatest.Frame(cmdHeader, ""), ""},
+		{"header of one string", false, mtatest.Frame(cmdHeader, "Subject\x00"), "header field without a value"},
+		{"header of nothing", false, mtatest.Frame(cmdHeader, ""), "header field without a value"},
 		{"unknown command", false, mtatest.Frame('?', "what"), "command '?' is unknown"},
 		{"command of octet zero", false, mtatest.Frame(0, ""), `command '\x00' is unknown`},
 		{"second negotiation", false, negotiate, "a second negotiation"},
@@ -159,6 +160,8 @@ func TestCheckFrame(t *testing.T) {
 		{cmdMail, "\x00", true},
 		{cmdMail, "<>\x00SIZE=1", true}, // arguments need no end
 		{cmdRcpt, "<a>\x00", true},
+		{cmdHeader, "Subject\x00\x00", true},
+		{cmdHeader, "Subject\x00", false},
 		{cmdAbort, "", true},
 		{cmdUnknown, "", true},
 		{cmdBody, "", true},
@@ -172,7 +175,7 @@ func TestCheckFrame(t *testing.T) {
 	}
 	defaults := listen.Limits{}.OrDefaults()
 	for command := range rune(256) {
-		if limit := frameLimit(&defaults, byte(command)); limit < 1 || limit > listen.DefaultRequest {
+		if limit := frameLimit(&defaults, byte(command)); limit < 1 || limit > maxHeader {
 			t.Errorf("command %q: limit %d", command, limit)
 		}
 	}

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"time"
@@ -61,8 +62,8 @@ func (f *frames) next() ([]byte, error) {
 	}
 	length := binary.BigEndian.Uint32(f.Buffered())
 	limits := f.Limits()
-	if length == 0 || uint64(length) > uint64(limits.Request) {
-		return nil, f.ProtocolError(badFrame("a length of %d octets, which is not within 1 to %d", length, limits.Request))
+	if most := max(limits.Request, maxHeader); length == 0 || uint64(length) > uint64(most) {
+		return nil, f.ProtocolError(badFrame("a length of %d octets, which is not within 1 to %d", length, most))
 	}
 	if err := f.Fill(frameHeader + 1); err != nil {
 		return nil, err
@@ -93,6 +94,9 @@ func (f *frames) next() ([]byte, error) {
 		f.InMessage(false)
 	case cmdMacro:
 		return keepMacros(frame), nil
+	case cmdHeader: // without its value, which is not used; the library refuses one with a NUL
+		name, _, _ := bytes.Cut(data, []byte{0})
+		return appendFrame(nil, command, append(name[:len(name):len(name)], 0, 0)), nil
 	case cmdConnect:
 		if normal := normalizeConnect(data); &normal[0] != &data[0] {
 			frame = appendFrame(nil, command, normal)

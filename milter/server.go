@@ -28,7 +28,7 @@ func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *S
 	ctx, cancel := context.WithCancel(context.Background())
 	replies, room := newReplies(), new(deferred.Room)
 	options := []milter.Option{
-		milter.WithNegotiationCallback(negotiate),
+		milter.WithNegotiationCallback(negotiation(judge)),
 		milter.WithMilter(func() milter.Milter {
 			return &session{ctx: ctx, judge: judge, log: log, replies: replies, limiter: limiter, room: room}
 		}),
@@ -44,13 +44,27 @@ func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *S
 const wanted = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
 	milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoMailReply
 
-// negotiate asks only for what the MTA offers, so that old MTAs are served, too.
-func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol, _ milter.OptProtocol, _ milter.DataSize) (uint32, milter.OptAction, milter.OptProtocol, milter.DataSize, error) {
-	if mtaVersion < 2 {
-		return 0, 0, 0, 0, fmt.Errorf("milter: protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
+// headerSteps are those of [wanted] that are used to add a header field, and
+// headerActions what that takes.
+const (
+	headerSteps   = milter.OptNoHeaders
+	headerActions = milter.OptAddHeader | milter.OptChangeHeader
+)
+
+// negotiation asks only for what the MTA offers, so that old MTAs are served, too.
+func negotiation(judge *judge.Judge) milter.NegotiationCallbackFunc {
+	return func(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol, _ milter.OptProtocol, _ milter.DataSize) (uint32, milter.OptAction, milter.OptProtocol, milter.DataSize, error) {
+		if mtaVersion < 2 {
+			return 0, 0, 0, 0, fmt.Errorf("milter: protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
+		}
+		version := min(mtaVersion, milter.MaxServerProtocolVersion)
+		actions, steps := milter.OptSetMacros, wanted
+		if p := judge.Policy(); p != nil && p.Header { // a panic here would end the process
+			actions |= headerActions
+			steps = steps&^headerSteps | milter.OptNoHeaderReply
+		}
+		return version, mtaActions & actions, mtaProtocol & steps, milter.DataSize64K, nil
 	}
-	version := min(mtaVersion, milter.MaxServerProtocolVersion)
-	return version, mtaActions & milter.OptSetMacros, mtaProtocol & wanted, milter.DataSize64K, nil
 }
 
 // Serve accepts connections until the server is shut down, and then returns nil. It may

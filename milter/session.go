@@ -45,6 +45,7 @@ type message struct {
 	certificate   bool
 	facts         *judge.Message // shared by its recipients
 	deferred      deferred.Message
+	headerFields  int // named as ours, with which the message came
 }
 
 // NewConnection begins an SMTP session: the first of the connection, or another
@@ -131,10 +132,38 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
 	return s.judgeDeferred(m)
 }
 
-// EndOfMessage judges them if the MTA's protocol version has no DATA step.
+// Header counts the fields that anybody may have written in our name. They are sent
+// only if they were negotiated.
+func (s *session) Header(name, _ string, _ milter.Modifier) (*milter.Response, error) {
+	if strings.EqualFold(name, judge.HeaderField) {
+		s.message.headerFields++
+	}
+	return milter.RespContinue, nil
+}
+
+// EndOfMessage judges them for an MTA whose protocol has no DATA step, and adds the
+// header field to an accepted message.
 func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
-	return s.judgeDeferred(m)
+	resp, err = s.judgeDeferred(m)
+	if err != nil || resp != milter.RespContinue || m.Actions()&headerActions != headerActions {
+		return resp, err
+	}
+	return resp, s.changeHeader(m)
+}
+
+// changeHeader removes forged fields, the last one first, since to some MTAs those that
+// are removed count no more; then it adds ours above all others.
+func (s *session) changeHeader(m milter.Modifier) error {
+	for n := s.message.headerFields; n > 0; n-- {
+		if err := m.ChangeHeader(n, judge.HeaderField, ""); err != nil {
+			return err
+		}
+	}
+	if text := s.message.deferred.Header(s.judge); text != "" {
+		return m.InsertHeader(0, judge.HeaderField, text)
+	}
+	return nil
 }
 
 func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {

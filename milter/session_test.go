@@ -110,8 +110,9 @@ func TestAbortAndNewConnection(t *testing.T) {
 // A panic in a callback ends its own session, says so in the log, and is counted.
 func TestPanicEndsOneSession(t *testing.T) {
 	h := newFixture(t)
-	h.Judge.Adopt(nil) // which no program does
 	m := h.MTA(t).Greet()
+	policy := h.Judge.Policy()
+	h.Judge.Adopt(nil) // which no program does
 	m.Mail("a@example.net")
 	m.Send(cmdRcpt, mtatest.Strings("<me@example.org>")...)
 	m.Closed()
@@ -121,5 +122,6 @@ func TestPanicEndsOneSession(t *testing.T) {
 	if n := h.Limiter.Counters().Panicked; n != 1 {
 		t.Errorf("%d panics are counted", n)
 	}
+	h.Judge.Adopt(policy)
 	h.MTA(t).Quit()
 }

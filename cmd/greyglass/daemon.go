@@ -79,6 +79,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	loaded.Lookup.LogTo(d.log)
 	clock := newClock(d.log)
 	judge := judge.New(store, loaded.Policy, d.log, clock)
+	judge.By = "greyglass-" + version + " at " + hostname()
 	setMemoryLimit(c.Limits.Memory)
 	milters, policies := listen.NewLimiter("milter", limitsOf(c.Limits), d.log), listen.NewLimiter("policy", limitsOf(c.Limits), d.log)
 	limiters := []*listen.Limiter{milters, policies}
@@ -210,4 +211,13 @@ func limitsOf(c config.Limits) listen.Limits {
 		Request:     c.RequestSize,
 		Attributes:  c.Attributes,
 	}
+}
+
+// hostname is the machine's name, as mail servers write it.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
 }

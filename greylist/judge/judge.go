@@ -27,6 +27,10 @@ type Judge struct {
 	now      func() int64 // clock.Now
 	counters *Counters
 	outage   outage
+
+	// By names this program and machine in header fields: "greyglass-1.0 at
+	// mx.example.org". It is set before the first message.
+	By string
 }
 
 // New makes a judge.
@@ -113,9 +117,14 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 	p := j.Policy()
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	for _, recipient := range pending {
+	for i, recipient := range pending {
 		answer := j.pending(ctx, p, queueID, recipient)
-		if answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait) {
+		switch {
+		case i == 0:
+			worst = answer
+		case worst.Verdict == greylist.Accept && answer.Verdict == greylist.Accept:
+			worst = MoreTelling(worst, answer)
+		case answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait):
 			worst = answer
 		}
 	}
@@ -184,10 +193,10 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		j.outage.note(j, p.OnError, err)
 		return p.failed(err)
 	}
+	answer := p.answer(d, reply)
 	if d.Reason == greylist.ReasonNowGrey && !p.Observe {
 		j.counters.Passed(d.Remember)
 	}
-	answer := p.answer(d, reply)
 	if ruling != nil {
 		answer.Rule = ruling.Rule
 	}
@@ -211,6 +220,9 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	)
 	if answer.Wait > 0 {
 		attrs = append(attrs, slog.Int64("wait", answer.Wait))
+	}
+	if answer.Delayed > 0 {
+		attrs = append(attrs, slog.Int64("delayed", answer.Delayed))
 	}
 	if answer.Rule != "" {
 		attrs = append(attrs, slog.String("rule", answer.Rule))

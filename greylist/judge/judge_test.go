@@ -257,7 +257,7 @@ func TestOnError(t *testing.T) {
 					// At DATA the one answer is for all.
 					if got := court.Data(t.Context(), "", pending(c.a, c.a)); onError == greylist.Defer {
 						check(got)
-					} else if got != (Answer{Verdict: greylist.Accept}) {
+					} else if got.Verdict != greylist.Accept {
 						t.Errorf("message: %+v", got)
 					}
 					if log := court.decisions(); len(log) != 2 {

@@ -20,6 +20,8 @@ type Policy struct {
 	// deferred at RCPT.
 	Probes address.Patterns
 
+	Header bool // accepted messages get the field [HeaderField]
+
 	Codes bool // a reply has {code}; so the log has codes, too
 
 	PrivateLog bool // the log has hashes in place of addresses
@@ -47,6 +49,10 @@ type Answer struct {
 	// Wait is how many seconds must pass until a retry can pass; zero if the verdict
 	// is not the greylist's Defer.
 	Wait int64
+
+	// Delayed is how many seconds a triplet that is accepted for the first time has
+	// waited.
+	Delayed int64
 
 	// Observed says that the greylist only observes: the reason is the greylist's,
 	// the verdict is Accept.
@@ -121,6 +127,8 @@ func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 		a.Verdict = greylist.Accept
 	case d.Verdict == greylist.Defer:
 		a.Reply = reply
+	case d.Reason == greylist.ReasonNowGrey:
+		a.Delayed = d.Remember.PassedAt - d.Remember.FirstSeen
 	}
 	return a
 }

@@ -17,6 +17,8 @@ type Message struct {
 	octets  int64
 	full    bool         // a recipient was refused at the limit
 	refusal judge.Answer // the answer at DATA, if it was a refusal
+
+	accepted judge.Answer // to a recipient, the one that tells most
 }
 
 // Recipient answers a recipient at RCPT, and keeps it if it is deferred to DATA. At the
@@ -24,6 +26,7 @@ type Message struct {
 func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Message, a greylist.Attempt, room *Room, limit int, log *slog.Logger) judge.Answer {
 	answer, pending := j.Recipient(ctx, facts, a)
 	if pending == nil {
+		m.accepted = judge.MoreTelling(m.accepted, answer)
 		return answer
 	}
 	if limit = room.limit(limit); len(m.waiting) >= limit {
@@ -44,14 +47,26 @@ func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Me
 // send DATA again for the same message, and gets the same answer.
 func (m *Message) Data(ctx context.Context, j *judge.Judge, queueID string, room *Room) judge.Answer {
 	if len(m.waiting) > 0 {
-		m.refusal = worse(m.refusal, j.Data(ctx, queueID, m.waiting))
+		m.Answered(j.Data(ctx, queueID, m.waiting))
 	}
 	m.Release(room)
 	return m.refusal
 }
 
-// Answered stores the answer at DATA for a message that was not kept.
-func (m *Message) Answered(a judge.Answer) { m.refusal = worse(m.refusal, a) }
+// Answered stores the answer at DATA.
+func (m *Message) Answered(a judge.Answer) {
+	m.refusal, m.accepted = worse(m.refusal, a), judge.MoreTelling(m.accepted, a)
+}
+
+// Header returns the text of the message's header field, once; empty if it gets none.
+func (m *Message) Header(j *judge.Judge) string {
+	if Refuses(m.refusal) {
+		return ""
+	}
+	text := j.Header(m.accepted)
+	m.accepted = judge.Answer{}
+	return text
+}
 
 // Release forgets the recipients that are kept.
 func (m *Message) Release(room *Room) {

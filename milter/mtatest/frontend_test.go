@@ -162,17 +162,18 @@ func (s *milterSession) rcpt(recipient, _ string) string {
 }
 
 func (s *milterSession) data() string {
-	command := byte('T')
-	if !s.hasData {
-		command = 'E'
-	}
+	var macros []string
 	if s.attempt.queueID == "" {
-		s.Define(command, "i", fmt.Sprint("Q", s.messages))
+		macros = []string{"i", fmt.Sprint("Q", s.messages)}
 	}
-	if s.hasData {
-		return reply(s.Data(), mtatest.Continue)
+	if !s.hasData {
+		s.AtEnd = macros
+		return reply(s.Body(), mtatest.Accept)
 	}
-	return reply(s.Body(), mtatest.Accept)
+	if macros != nil {
+		s.Define('T', macros...)
+	}
+	return reply(s.Data(), mtatest.Continue)
 }
 
 func (s *milterSession) end() string {

@@ -41,6 +41,10 @@ type MTA struct {
 	Protocol milter.OptProtocol
 	Macros   map[byte]string // asked for, by stage
 
+	Fields  []string // names of header fields of the messages, beside Subject
+	AtEnd   []string // macros of the messages' ends
+	Changes []string // of header fields, by the milter: "insert 0 NAME: VALUE", "delete 1 NAME"
+
 	holding bool // commands, until flush
 	held    []byte
 }
@@ -205,12 +209,21 @@ func (m *MTA) Body() string {
 		m.t.Helper()
 		if m.Protocol&unwanted == 0 {
 			m.Send(command, data...)
-			m.AnswerUnless(0)
+			if command != 'L' {
+				m.AnswerUnless(0)
+			} else {
+				m.AnswerUnless(milter.OptNoHeaderReply)
+			}
 		}
 	}
-	step(milter.OptNoHeaders, 'L', Strings("Subject", "hello")...)
+	for _, field := range append([]string{"Subject"}, m.Fields...) {
+		step(milter.OptNoHeaders, 'L', Strings(field, "hello")...)
+	}
 	step(milter.OptNoEOH, 'N')
 	step(milter.OptNoBody, 'B', []byte("hello\r\n")...)
+	if m.AtEnd != nil {
+		m.Define('E', m.AtEnd...)
+	}
 	m.Send('E')
 	return m.Reply()
 }
@@ -250,6 +263,9 @@ func ReadFrame(r io.Reader) ([]byte, error) {
 func (m *MTA) Reply() string {
 	m.t.Helper()
 	b := m.Frame()
+	for ; b[0] == 'i' || b[0] == 'm'; b = m.Frame() { // SMFIR_INSHEADER, SMFIR_CHGHEADER
+		m.Changes = append(m.Changes, change(b))
+	}
 	switch {
 	case string(b) == "c":
 		return Continue
@@ -260,6 +276,16 @@ func (m *MTA) Reply() string {
 	}
 	m.t.Fatalf("answer %q", b)
 	return ""
+}
+
+// change is a change of a header field in words.
+func change(b []byte) string {
+	index := binary.BigEndian.Uint32(b[1:])
+	name, value, _ := strings.Cut(strings.TrimSuffix(string(b[5:]), "\x00"), "\x00")
+	if value == "" {
+		return fmt.Sprintf("delete %d %s", index, name)
+	}
+	return fmt.Sprintf("insert %d %s: %s", index, name, value)
 }
 
 // Closed waits until the other end has closed the connection, without a word.

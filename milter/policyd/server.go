@@ -105,7 +105,26 @@ func (s *Server) action(r *request) string {
 	if deferred.Refuses(answer) {
 		return answer.Reply.String()
 	}
+	if header := s.header(r); header != "" {
+		return "PREPEND " + judge.HeaderField + ": " + header
+	}
 	return dunno
+}
+
+// header returns the text of the message's header field. It is given at the first
+// request about the whole message: one recipient does not know of the others.
+func (s *Server) header(r *request) string {
+	kept := s.keptIn(r)
+	if r.state == "RCPT" || kept == nil {
+		return ""
+	}
+	m := kept.find(r)
+	if m == nil {
+		return ""
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waits.Header(s.judge)
 }
 
 // recipient answers at RCPT.
@@ -131,7 +150,7 @@ func (s *Server) keptIn(r *request) *messages {
 		return nil
 	case p.MayWait(r.sender):
 		return s.messages
-	case p.Rules.AsksDNS():
+	case p.Rules.AsksDNS() || p.Header:
 		return s.ordinary
 	}
 	return nil

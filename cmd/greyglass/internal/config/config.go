@@ -80,6 +80,7 @@ type Greylist struct {
 	ClientPrefixIPv4 int           `koanf:"client_prefix_ipv4"` // bits
 	ClientPrefixIPv6 int           `koanf:"client_prefix_ipv6"` // bits
 	Reply            string        `koanf:"reply"`
+	Header           bool          `koanf:"header"`
 	ProbeSenders     []string      `koanf:"probe_senders"`
 }
 

@@ -63,6 +63,12 @@ var greylistSection = Section{
 			Comment: "The reply; {wait} stands for the time to wait, in words.",
 			Doc:     "The reply to greylisted recipients. `{wait}` stands for the time until a retry can pass, in words; `[reply]` has what else a reply can tell.",
 		}, {
+			Key:     "greylist.header",
+			Default: false,
+			Kind:    boolean{},
+			Comment: "Add X-Greylist to accepted messages that waited, or that a rule accepted.",
+			Doc:     "Whether accepted messages get a header field `X-Greylist` that says for how long the message was delayed (of several recipients, the longest) or, where it was not, by which rule it was accepted. By milter, fields of that name with which a message comes are removed. The policy service answers `PREPEND` at DATA, so it must be asked there too. It takes effect for new connections of the mail server.",
+		}, {
 			Key:     "greylist.probe_senders",
 			Default: []string{"double-bounce", "postmaster"},
 			Kind:    list{each(checkProbe), "local parts, addresses, or patterns such as `@verify.example.org`"},

@@ -67,6 +67,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 		Identity:   greylist.Identity{IPv4: c.Greylist.ClientPrefixIPv4, IPv6: c.Greylist.ClientPrefixIPv6},
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
 		Observe:    c.Greylist.Mode == modeObserve,
+		Header:     c.Greylist.Header,
 		Probes:     probes,
 		PrivateLog: c.Log.Private,
 		OnError:    greylist.Verdict(c.Store.OnError),
