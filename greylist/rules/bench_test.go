@@ -45,3 +45,29 @@ func BenchmarkAsk(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOrdered asks 1,000 ordered rules, of which none holds. They may cost 100 µs a
+// recipient.
+func BenchmarkOrdered(b *testing.B) {
+	for name, when := range map[string]string{
+		"recipient":   `recipient == "user%d@example.com"`,
+		"client name": `client_name == "" && sender_domain == "example%d.com"`,
+		"set":         `recipient in ["user%d@example.org", "b@example.org", "c@example.org"]`,
+		"network":     `client_in("10.0.%d.0/24")`,
+		"suffix":      `client_name endsWith ".dynamic%d.example"`,
+	} {
+		var set Config
+		for i := range 1000 {
+			set.Ordered = append(set.Ordered, Rule{Name: fmt.Sprint("r", i), When: fmt.Sprintf(when, i%200), Then: greylist.Accept})
+		}
+		rules := mustCompile(b, set)
+		b.Run(name, func(b *testing.B) {
+			a := greylist.Attempt{Client: greylist.ParseClient("192.0.2.7"), ClientName: "mx.example.net", Helo: "mx.example.com", Sender: "jane@mx.example.com", Recipient: "john@example.org"}
+			for b.Loop() {
+				if ruling, _ := rules.Ask(b.Context(), NewFacts(&a, nil), nil); ruling != nil {
+					b.Fatal(ruling)
+				}
+			}
+		})
+	}
+}

@@ -11,8 +11,9 @@ import (
 )
 
 // closureOf makes a Go function of a checked expression, or returns nil if the
-// expression uses more of the language than it knows. The function takes a tenth of
-// the time of expr's virtual machine, and returns the same.
+// expression uses more of the language than it knows. The function returns what expr's
+// virtual machine does, which takes more than ten times as long: without it 1,000 rules
+// would not cost 100 µs at most (BenchmarkOrdered).
 func closureOf(node ast.Node) func(*Facts) bool {
 	switch n := node.(type) {
 	case *ast.BoolNode:

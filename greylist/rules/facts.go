@@ -19,6 +19,8 @@ type Facts struct {
 	Now       func() int64
 	localTime time.Time // cached
 
+	clientFolded, heloFolded string // cached; see once
+
 	told      func(name, value string) // called with each fact that a condition asks for; may be nil
 	unknown   bool                     // the condition asked for a fact that is unknown, and so does not hold
 	temperror bool                     // the condition asked for SPF, whose result is temperror
@@ -110,9 +112,17 @@ func (f *Facts) clientAddress() string {
 	return addr.String()
 }
 
-func (f *Facts) clientName() string { return foldHost(f.ClientName) }
-func (f *Facts) heloName() string   { return foldHost(f.Helo) }
+func (f *Facts) clientName() string { return once(&f.clientFolded, f.ClientName) }
+func (f *Facts) heloName() string   { return once(&f.heloFolded, f.Helo) }
 func (f *Facts) clientTLS() bool    { return f.VerifiedTLS }
+
+// once folds the name of a host, unless that is done already.
+func once(folded *string, name string) string {
+	if *folded == "" {
+		*folded = foldHost(name)
+	}
+	return *folded
+}
 
 // spf is the result of SPF.
 func (f *Facts) spf() string {
