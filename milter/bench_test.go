@@ -39,7 +39,7 @@ func BenchmarkFrames(b *testing.B) {
 		}
 	}
 	b.Run("conn", func(b *testing.B) {
-		g := listen.NewLimiter("milter", listen.Limits{Connections: 1, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour}, slog.New(slog.DiscardHandler))
+		g := listen.NewLimiter("milter", mtatest.Limits, slog.New(slog.DiscardHandler))
 		peer := &mtatest.Endless{Octets: mtatest.Frame(cmdNegotiate, string(mtatest.Negotiation(6, 0, 0)))}
 		c := &frames{Conn: g.Admit(peer)}
 		if _, err := io.ReadFull(c, make([]byte, len(peer.Octets))); err != nil {
@@ -68,18 +68,17 @@ func BenchmarkTransaction(b *testing.B) {
 	newJudge := func() *judge.Judge {
 		return judge.New(memstore.New(), policy, log, clock.New(time.Now, log))
 	}
-	limits := listen.Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
 	for _, server := range []struct {
 		name  string
 		serve func(net.Listener)
 	}{
 		{"greyglass", func(l net.Listener) {
-			_ = NewServer(newJudge(), listen.NewLimiter("milter", limits, log), log).Serve(l)
+			_ = NewServer(newJudge(), listen.NewLimiter("milter", mtatest.Limits, log), log).Serve(l)
 		}},
 		{"library with our session", func(l net.Listener) {
 			judge := newJudge()
 			_ = milter.NewServer(milter.WithNegotiationCallback(negotiation(judge)), milter.WithMilter(func() milter.Milter {
-				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter("milter", limits, log), room: new(deferred.Room)}
+				return &session{ctx: b.Context(), judge: judge, log: log, replies: newReplies(), limiter: listen.NewLimiter("milter", mtatest.Limits, log), room: new(deferred.Room)}
 			})).Serve(l)
 		}},
 		{"library alone", func(l net.Listener) {

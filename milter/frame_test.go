@@ -173,9 +173,8 @@ func TestCheckFrame(t *testing.T) {
 			t.Errorf("%q %q: %v", c.command, c.data, err)
 		}
 	}
-	defaults := listen.Limits{}.OrDefaults()
 	for command := range rune(256) {
-		if limit := frameLimit(&defaults, byte(command)); limit < 1 || limit > maxHeader {
+		if limit := frameLimit(&mtatest.Limits, byte(command)); limit < 1 || limit > maxHeader {
 			t.Errorf("command %q: limit %d", command, limit)
 		}
 	}

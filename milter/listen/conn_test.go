@@ -12,6 +12,9 @@ import (
 )
 
 func newLimiter(limits Limits) *Limiter {
+	if limits.PerAddress == 0 {
+		limits.PerAddress = limits.Connections
+	}
 	return NewLimiter("milter", limits, slog.New(slog.DiscardHandler))
 }
 

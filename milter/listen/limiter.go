@@ -42,7 +42,6 @@ func (l *Limiter) Via() string { return l.via }
 
 // SetLimits sets the limits, also for present connections.
 func (l *Limiter) SetLimits(limits Limits) {
-	limits = limits.OrDefaults()
 	l.limits.Store(&limits)
 }
 

@@ -17,7 +17,7 @@ import (
 
 // The limiter counts over all listeners.
 func TestLimiterOfSeveralListeners(t *testing.T) {
-	g := NewLimiter("milter", Limits{Connections: 2}, slog.New(slog.DiscardHandler))
+	g := newLimiter(Limits{Connections: 2})
 	var conns []net.Conn
 	for range 2 {
 		listener := newPipes()
@@ -60,7 +60,7 @@ func (l *failing) Accept() (net.Conn, error) {
 func TestAcceptGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(lines)
-		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.NewTextHandler(log, nil)))
+		g := NewLimiter("milter", Limits{Connections: 10, PerAddress: 10}, slog.New(slog.NewTextHandler(log, nil)))
 		listener := newPipes()
 		emfile := &net.OpError{Op: "accept", Err: syscall.EMFILE}
 		l := g.listener(&failing{Listener: listener, err: emfile, times: 12})
@@ -86,7 +86,7 @@ func TestAcceptGoesOn(t *testing.T) {
 // A listener that is closed while it waits to try again does not keep anybody waiting.
 func TestAcceptEndsAtClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewLimiter("milter", Limits{Connections: 10}, slog.New(slog.DiscardHandler))
+		g := newLimiter(Limits{Connections: 10})
 		listener := newPipes()
 		broken := &failing{Listener: listener, err: errors.New("broken"), times: 9}
 		l := g.listener(broken)

@@ -15,19 +15,7 @@ type Limits struct {
 	Attributes  int           // of a policy request
 }
 
-// OrDefaults replaces zero bounds of requests by their defaults.
-func (l Limits) OrDefaults() Limits {
-	for _, bound := range []struct {
-		value   *int
-		instead int
-	}{{&l.PerAddress, l.Connections}, {&l.Line, DefaultLine}, {&l.Request, DefaultRequest}, {&l.Attributes, DefaultAttributes}} {
-		if *bound.value == 0 {
-			*bound.value = bound.instead
-		}
-	}
-	return l
-}
-
+// The defaults of the limits of requests.
 const (
 	DefaultLine       = 16 << 10  // octets; MTAs cut SMTP command lines at 2 to 12 KiB
 	DefaultRequest    = 1 + 65535 // octets: a chunk of a message's body (mfdef.h, MILTER_CHUNK_SIZE)

@@ -48,6 +48,12 @@ type Setup struct {
 	Limits listen.Limits
 }
 
+// Limits are wide enough for every test that is not about one.
+var Limits = listen.Limits{
+	Connections: 1000, PerAddress: 1000, Negotiation: Timeout, Command: Timeout, Idle: 2 * time.Hour, Recipients: 100,
+	Line: listen.DefaultLine, Request: listen.DefaultRequest, Attributes: listen.DefaultAttributes,
+}
+
 // New makes a fixture, whose server listens nowhere yet.
 func New(t testing.TB, via string, server func(*Fixture) Server, changes ...func(*Setup)) *Fixture {
 	t.Helper()
@@ -67,7 +73,7 @@ func New(t testing.TB, via string, server func(*Fixture) Server, changes ...func
 			ErrorReply: ParseReply(t, "451 4.3.0 Temporary error, please try again later"),
 			Timeout:    Timeout,
 		},
-		Limits: listen.Limits{Connections: 100, Negotiation: Timeout, Command: Timeout, Idle: 2 * time.Hour, Recipients: 100},
+		Limits: Limits,
 	}
 	for _, change := range changes {
 		if change != nil {

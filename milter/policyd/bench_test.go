@@ -44,8 +44,7 @@ func BenchmarkPolicy(b *testing.B) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	judge := judge.New(memstore.New(), policy, log, clock.New(time.Now, log))
-	limits := listen.Limits{Connections: 1000, Negotiation: time.Hour, Command: time.Hour, Idle: time.Hour, Recipients: 100}
-	server := New(judge, listen.NewLimiter("milter", limits, log), log)
+	server := New(judge, listen.NewLimiter("milter", mtatest.Limits, log), log)
 	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "policy.sock"))
 	if err != nil {
 		b.Fatal(err)

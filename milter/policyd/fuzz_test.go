@@ -107,7 +107,7 @@ func FuzzSession(f *testing.F) {
 }
 
 // defaults are the bounds of requests that hold by default.
-var defaults = func() *listen.Limits { l := listen.Limits{}.OrDefaults(); return &l }()
+var defaults = &mtatest.Limits
 
 // answersDue is how many answers a peer gets that says this: one to each
 // request, up to what is none, which gets one too and is the last.

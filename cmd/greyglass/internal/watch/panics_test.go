@@ -12,6 +12,7 @@ import (
 	"greyglass/greylist"
 	"greyglass/milter"
 	"greyglass/milter/listen"
+	"greyglass/milter/mtatest"
 	"greyglass/milter/policyd"
 	"greyglass/sqlstore"
 	"greyglass/sqlstore/storetest"
@@ -29,8 +30,7 @@ func TestPanics(t *testing.T) {
 	}
 	defer store.Close()
 	d.Store = store
-	limits := listen.Limits{Connections: 9, Negotiation: time.Minute, Command: time.Minute, Idle: time.Minute}
-	milters, policies := listen.NewLimiter("milter", limits, discard), listen.NewLimiter("policy", limits, discard)
+	milters, policies := listen.NewLimiter("milter", mtatest.Limits, discard), listen.NewLimiter("policy", mtatest.Limits, discard)
 	d.Limiters = []*listen.Limiter{milters, policies}
 	mail := serve(t, milter.NewServer(d.Judge, milters, discard))
 	policy := serve(t, policyd.New(d.Judge, policies, discard))
