@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,6 +38,40 @@ func TestPagesNameTheirTests(t *testing.T) {
 		if rows < least {
 			t.Errorf("%s has only %d rows", page, rows)
 		}
+	}
+}
+
+// Each page about list files shows how a program writes one: another file, renamed. The
+// command of the manual is run here.
+func TestPagesRecommendRename(t *testing.T) {
+	rename := regexp.MustCompile(`\S+ > (\S+)\.new && mv (\S+)\.new ([^\s` + "`" + `]+)`)
+	for _, page := range []string{"internal/manual/greyglass-lists.5.md", "../../contrib/blocked_emails.list", "../../contrib/exceptions.list",
+		"../../contrib/greyglass.toml.md", "../../contrib/rules.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range rename.FindAllStringSubmatch(string(text), -1) {
+			if m[1] != m[2] || m[2] != m[3] {
+				t.Errorf("%s: %s", page, m[0])
+			}
+		}
+		if !rename.Match(text) {
+			t.Errorf("%s does not show how to write a list file and rename it", page)
+		}
+	}
+	text, err := os.ReadFile("internal/manual/greyglass-lists.5.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, _ := strings.Cut(regexp.MustCompile(`(?m)^.* && mv .*$`).FindString(string(text)), " > ")
+	dir := t.TempDir()
+	command = "echo pest@example.net > " + strings.ReplaceAll(command, "/etc/greyglass", dir)
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v %s", command, err, out)
+	}
+	if list, err := os.ReadFile(filepath.Join(dir, "blocked_emails.list")); string(list) != "pest@example.net\n" {
+		t.Errorf("%q, %v", list, err)
 	}
 }
 

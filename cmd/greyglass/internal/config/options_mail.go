@@ -157,13 +157,13 @@ var blockedSection = Section{
 			Default: "/etc/greyglass/blocked_emails.list",
 			Kind:    text{checkFile, "a file name, or empty"},
 			Comment: "Blocked senders: user@example.org, @example.org, @*.example.org, <> or *.",
-			Doc:     "The file of blocked senders: `user@example.org`, `@example.org`, `@*.example.org`, `<>` or `*`. A relative name counts from the working folder. A missing file is an empty list.",
+			Doc:     "The file of blocked senders: `user@example.org`, `@example.org`, `@*.example.org`, `<>` or `*`. A relative name counts from the working folder. A missing file is an empty list. A program that makes the file should write another one and rename it (greyglass-lists(5)).",
 		}, {
 			Key:     "blocked.exceptions_file",
 			Default: "/etc/greyglass/exceptions.list",
 			Kind:    text{checkFile, "a file name, or empty"},
 			Comment: "Recipients that blocked senders reach: john, or john@example.org.",
-			Doc:     "The file of recipients that blocked senders still reach: local parts such as `john`, or addresses. A relative name counts from the working folder. A missing file is an empty list.",
+			Doc:     "The file of recipients that blocked senders still reach: local parts such as `john`, or addresses. A relative name counts from the working folder. A missing file is an empty list. A program that makes the file should write another one and rename it (greyglass-lists(5)).",
 		}, {
 			Key:     "blocked.action",
 			Default: "defer",
