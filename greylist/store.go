@@ -111,9 +111,10 @@ type Record struct {
 type Filter struct {
 	Waiting, Passed bool // only these states; neither or both: any
 
-	// Client, Sender and Recipient, where not empty, must equal the triplet's,
-	// which is folded and cut as [Triplet] says.
-	Client, Sender, Recipient string
+	// Client, where not empty, must equal the triplet's; of Senders and Recipients, where
+	// not empty, one must. They are folded and cut as in [Triplet].
+	Client              string
+	Senders, Recipients []string
 
 	Limit int // at most so many, the newest; zero: all
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,25 @@ func TestPassAndForget(t *testing.T) {
 		s.run("pass", "203.0.113.0/24", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 32")
 		s.run("forget", "2001:db8::/32", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 64")
 	})
+}
+
+// A row of an earlier version, whose domain is not in its form for the DNS, is found by
+// either form.
+func TestUnconvertedRowIsFound(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	for _, sender := range []string{"ann@bücher.example", "ann@xn--bcher-kva.example"} {
+		s.remember("203.0.113.1", "ann@bücher.example", "bob@bücher.example", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+		for _, args := range [][]string{{"--sender", sender}, {"--recipient", strings.Replace(sender, "ann", "bob", 1), "--client", "203.0.113.1"}} {
+			if got := s.output(append([]string{"list"}, args...)...); !strings.Contains(got, "ann@bücher.example") {
+				t.Errorf("list %v: %s", args, got)
+			}
+		}
+		if got := s.output("forget", "203.0.113.1", sender, "bob@BÜCHER.example"); got != "forgotten: 203.0.113.1 ann@bücher.example bob@bücher.example\n" {
+			t.Errorf("forget %s: %s", sender, got)
+		}
+	}
 }
 
 // What was passed by hand keeps its history.

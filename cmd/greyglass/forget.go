@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 func (p *program) forgetCommand() *cobra.Command {
@@ -21,14 +22,23 @@ already, say so and exit with status 1.
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
-				known, err := store.Forget(ctx, t)
-				switch {
-				case err != nil:
-					return err
-				case !known:
+				forgotten := false
+				for _, sender := range address.Forms(args[1]) {
+					for _, recipient := range address.Forms(args[2]) {
+						t := greylist.Triplet{Client: t.Client, Sender: sender, Recipient: recipient}
+						known, err := store.Forget(ctx, t)
+						if err != nil {
+							return err
+						}
+						if known {
+							forgotten = true
+							fmt.Fprintf(p.stdout, "forgotten: %s\n", t)
+						}
+					}
+				}
+				if !forgotten {
 					return fmt.Errorf("nothing is known of %s", t)
 				}
-				fmt.Fprintf(p.stdout, "forgotten: %s\n", t)
 				return nil
 			})
 		},

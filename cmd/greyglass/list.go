@@ -39,10 +39,10 @@ With --json, print one array of objects that have the columns of the database's 
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
 			}
 			if sender != "" {
-				filter.Sender = address.Fold(sender)
+				filter.Senders = address.Forms(sender)
 			}
 			if recipient != "" {
-				filter.Recipient = address.Fold(recipient)
+				filter.Recipients = address.Forms(recipient)
 			}
 			if client != "" {
 				if _, err := clientOf(client); err != nil {

@@ -1,6 +1,7 @@
 package address
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,6 +31,20 @@ func unconverted(s string) string { return clean(strings.TrimRight(s, ".")) }
 // FoldUnconverted is [Fold] without the conversion of internationalized domains.
 // Databases of the first versions have addresses in this form.
 func FoldUnconverted(s string) string { return fold(s, unconverted) }
+
+// Forms returns the folded address and, for an internationalized domain, the forms in
+// which databases of the first versions may have it.
+func Forms(s string) []string {
+	forms := []string{Fold(s)}
+	local, domain, _ := Cut(forms[0])
+	if name, err := idna.ToUnicode(domain); err == nil && name != domain {
+		forms = append(forms, local+"@"+name)
+	}
+	if written := FoldUnconverted(s); !slices.Contains(forms, written) {
+		forms = append(forms, written)
+	}
+	return forms
+}
 
 // IsASCII reports whether a text has ASCII characters only.
 func IsASCII(s string) bool {

@@ -1,6 +1,9 @@
 package address
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestDomain: an internationalized domain has one form, however it is written.
 func TestDomain(t *testing.T) {
@@ -33,6 +36,22 @@ func TestDomain(t *testing.T) {
 	}
 	if got := FoldUnconverted("Ann@BÜCHER.example."); got != "ann@bücher.example" {
 		t.Errorf("unconverted: %q", got)
+	}
+}
+
+// TestForms: an address is also found in the forms of earlier versions, however it is written.
+func TestForms(t *testing.T) {
+	for written, want := range map[string][]string{
+		"<Ann@Example.org>":         {"ann@example.org"},
+		"<>":                        {"<>"},
+		"bob":                       {"bob"},
+		"ann@BÜCHER.example":        {"ann@xn--bcher-kva.example", "ann@bücher.example"},
+		"ann@xn--bcher-kva.example": {"ann@xn--bcher-kva.example", "ann@bücher.example"},
+		"ann@a_b.ü.example":         {"ann@a_b.ü.example"},
+	} {
+		if got := Forms(written); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", written, got, want)
+		}
 	}
 }
 

@@ -36,6 +36,10 @@ type Scope struct {
 	// DNS, if set, is called with the zones that a condition asks; without zones for
 	// SPF.
 	DNS func(zones ...string)
+
+	// Unconverted, if set, is called with each internationalized domain that a fact is
+	// compared with and that does not convert to its form for the DNS.
+	Unconverted func(domain string)
 }
 
 func (s Scope) asksDNS(zones ...string) {

@@ -86,7 +86,7 @@ func (l *List) add(entry string) error {
 func (l *List) addRecipient(entry string) error {
 	if mailbox, ok := strings.CutSuffix(entry, "@"); ok && mailbox != "" {
 		entry = mailbox
-	} else if isHostName(entry) && strings.Contains(entry, ".") {
+	} else if isHostName(foldHost(entry)) && strings.Contains(entry, ".") {
 		l.names[foldHost(entry)] = true // john.smith is a local part, too
 	}
 	return l.mail.Add(entry, address.Recipients)
@@ -99,7 +99,7 @@ func (l *List) addClient(entry string) error {
 		return nil
 	}
 	name, below := strings.CutPrefix(entry, ".")
-	if !isHostName(name) || strings.Trim(name, "0123456789./") == "" {
+	if !isHostName(foldHost(name)) || strings.Trim(name, "0123456789./") == "" {
 		return problem.Of(entry, "write one, as mx.example.net, .example.net or 192.0.2.0/24", "is neither the name of a host or domain nor an address")
 	}
 	if below {
@@ -118,6 +118,10 @@ func isHostName(s string) bool {
 }
 
 func foldHost(s string) string { return address.Domain(s) }
+
+// Unconverted returns the internationalized domains of the list that do not convert to
+// their form for the DNS.
+func (l *List) Unconverted() []string { return l.mail.Unconverted() }
 
 // Len returns the number of entries.
 func (l *List) Len() int { return l.entries }

@@ -214,6 +214,9 @@ func (p *patcher) fold(constant *ast.Node, name string, fold func(string) (strin
 			p.report(n, err)
 			return
 		}
+		if domain := domainIn(name, folded); p.scope.Unconverted != nil && !address.IsASCII(domain) {
+			p.scope.Unconverted(domain)
+		}
 		set(constant, folded)
 	case *ast.IntegerNode:
 		if most := facts[name].most; most > 0 && (n.Value < 0 || n.Value > most) {
@@ -257,4 +260,13 @@ func factOf(node ast.Node) (name string, ok bool) {
 	name, ok = strings.CutSuffix(callee.Value, "()")
 	_, known := facts[name]
 	return name, ok && known
+}
+
+// domainIn returns the domain in a folded text that is compared with a fact, or "".
+func domainIn(fact, folded string) string {
+	_, domain, isAddress := address.Cut(folded)
+	if !isAddress && (strings.HasSuffix(fact, "_domain") || strings.HasSuffix(fact, "_name") || fact == "spf_provider") {
+		return folded
+	}
+	return domain
 }

@@ -347,3 +347,16 @@ func TestCompileNamesEveryMistake(t *testing.T) {
 		t.Errorf("the first mistake is %+v", first)
 	}
 }
+
+// TestInternationalizedNamesInLists: postgrey's form of a domain may be internationalized.
+func TestInternationalizedNamesInLists(t *testing.T) {
+	for _, kind := range []ListKind{RecipientList, ClientList} {
+		l, err := ParseList(strings.NewReader("bücher.example\n"), ListFile{kind, "list"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := l.matchName("mx.xn--bcher-kva.example"); !ok {
+			t.Errorf("list of kind %d: a name below bücher.example does not match", kind)
+		}
+	}
+}

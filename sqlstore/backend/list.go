@@ -85,9 +85,15 @@ func readPage(ctx context.Context, db *sql.DB, f greylist.Filter, from, to int64
 // conditions adds those of the filter to others, with their arguments, and
 // returns them as the WHERE clause that they make, if any.
 func conditions(f greylist.Filter, args []any, all ...string) (where string, _ []any) {
-	equals := func(column string, value any) {
-		args = append(args, value)
-		all = append(all, column+" = $"+strconv.Itoa(len(args)))
+	among := func(column string, values []any) {
+		places := make([]string, len(values))
+		for i, value := range values {
+			args = append(args, value)
+			places[i] = "$" + strconv.Itoa(len(args))
+		}
+		if len(values) > 0 {
+			all = append(all, column+" IN ("+strings.Join(places, ", ")+")")
+		}
 	}
 	if f.Waiting && !f.Passed {
 		all = append(all, "passed_at IS NULL")
@@ -95,16 +101,27 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 	if f.Passed && !f.Waiting {
 		all = append(all, "passed_at IS NOT NULL")
 	}
-	if f.Client != "" && f.Sender != "" && f.Recipient != "" {
-		k := KeyOf(greylist.Triplet{Client: f.Client, Sender: f.Sender, Recipient: f.Recipient})
-		equals("key", k[:])
-	} else {
-		for _, c := range []struct{ column, value string }{
-			{"client", f.Client}, {"sender", f.Sender}, {"recipient", f.Recipient},
-		} {
-			if c.value != "" {
-				equals(c.column, c.value)
+	if f.Client != "" && len(f.Senders) > 0 && len(f.Recipients) > 0 { // the key has an index
+		var keys []any
+		for _, sender := range f.Senders {
+			for _, recipient := range f.Recipients {
+				k := KeyOf(greylist.Triplet{Client: f.Client, Sender: sender, Recipient: recipient})
+				keys = append(keys, k[:])
 			}
+		}
+		among("key", keys)
+	} else {
+		for _, c := range []struct {
+			column string
+			values []string
+		}{{"client", []string{f.Client}}, {"sender", f.Senders}, {"recipient", f.Recipients}} {
+			var values []any
+			for _, value := range c.values {
+				if value != "" {
+					values = append(values, value)
+				}
+			}
+			among(c.column, values)
 		}
 	}
 	if len(all) == 0 {

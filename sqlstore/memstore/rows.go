@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -71,8 +72,8 @@ func (m *memory) page(f greylist.Filter, cursor, last int64) (page []greylist.Re
 func matches(f greylist.Filter, r *row) bool {
 	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&
 		(f.Client == "" || f.Client == r.Client) &&
-		(f.Sender == "" || f.Sender == r.Sender) &&
-		(f.Recipient == "" || f.Recipient == r.Recipient)
+		(len(f.Senders) == 0 || slices.Contains(f.Senders, r.Sender)) &&
+		(len(f.Recipients) == 0 || slices.Contains(f.Recipients, r.Recipient))
 }
 
 // Expire implements [greylist.Store]. The cursor is the id of the last row looked at.

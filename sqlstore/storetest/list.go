@@ -76,19 +76,21 @@ func testListFilter(t *testing.T, db Database) {
 		{greylist.Filter{Passed: true}, []int64{1, 2, 4}},
 		{greylist.Filter{Waiting: true, Passed: true}, []int64{0, 1, 2, 3, 4}},
 		{greylist.Filter{Client: "192.0.2.1"}, []int64{0, 1, 4}},
-		{greylist.Filter{Sender: "a@x"}, []int64{0, 2, 4}},
-		{greylist.Filter{Sender: "<>"}, []int64{3}},
-		{greylist.Filter{Recipient: "you@y"}, []int64{3, 4}},
-		{greylist.Filter{Client: "192.0.2.1", Sender: "a@x"}, []int64{0, 4}},
-		{greylist.Filter{Client: "192.0.2.1", Sender: "a@x", Recipient: "you@y"}, []int64{4}},
-		{greylist.Filter{Client: "192.0.2.1", Sender: "a@x", Recipient: "you@y", Limit: 1}, []int64{4}},
-		{greylist.Filter{Client: "192.0.2.1", Sender: "a@x", Recipient: "you@y", Waiting: true}, nil},
+		{greylist.Filter{Senders: []string{"a@x"}}, []int64{0, 2, 4}},
+		{greylist.Filter{Senders: []string{"<>"}}, []int64{3}},
+		{greylist.Filter{Recipients: []string{"you@y"}}, []int64{3, 4}},
+		{greylist.Filter{Client: "192.0.2.1", Senders: []string{"a@x"}}, []int64{0, 4}},
+		{greylist.Filter{Client: "192.0.2.1", Senders: []string{"a@x"}, Recipients: []string{"you@y"}}, []int64{4}},
+		{greylist.Filter{Client: "192.0.2.1", Senders: []string{"a@x"}, Recipients: []string{"you@y"}, Limit: 1}, []int64{4}},
+		{greylist.Filter{Client: "192.0.2.1", Senders: []string{"a@x"}, Recipients: []string{"you@y"}, Waiting: true}, nil},
+		{greylist.Filter{Senders: []string{"<>", "b@x", "other@x"}}, []int64{1, 3}},
+		{greylist.Filter{Client: "192.0.2.1", Senders: []string{"b@x", "a@x"}, Recipients: []string{"you@y", "me@y"}}, []int64{0, 1, 4}},
 		{greylist.Filter{Client: "192.0.2.1", Passed: true}, []int64{1, 4}},
 		{greylist.Filter{Client: "192.0.2.1", Passed: true, Limit: 1}, []int64{4}},
 		{greylist.Filter{Passed: true, Limit: 2}, []int64{2, 4}},
-		{greylist.Filter{Client: "192.0.2"}, nil}, // no prefix
-		{greylist.Filter{Sender: "%"}, nil},       // no pattern
-		{greylist.Filter{Sender: "A@X"}, nil},     // the caller folds
+		{greylist.Filter{Client: "192.0.2"}, nil},        // no prefix
+		{greylist.Filter{Senders: []string{"%"}}, nil},   // no pattern
+		{greylist.Filter{Senders: []string{"A@X"}}, nil}, // the caller folds
 		{greylist.Filter{Client: "192.0.2.9", Limit: 5}, nil},
 	} {
 		if got := list(t, s, test.filter); !slices.Equal(got, test.want) {

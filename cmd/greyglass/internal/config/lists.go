@@ -28,7 +28,10 @@ func (f ListFile) String() string {
 }
 
 // List is the content of a list file.
-type List interface{ Len() int }
+type List interface {
+	Len() int
+	Unconverted() []string // see [address.Patterns.Unconverted]
+}
 
 // Lists are the contents of list files. A missing file is an empty list.
 type Lists map[ListFile]List
@@ -86,19 +89,44 @@ func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 			problems.add(broken.List...)
 		default:
 			lists[file] = list
-			if patterns, ok := list.(*address.Patterns); ok {
-				warnings = append(warnings, unconverted(file.String(), patterns.Unconverted())...)
-			}
+			warnings = append(warnings, unconverted(file.String(), list.Unconverted())...)
 		}
 	}
 	if err := problems.orNil(); err != nil {
 		return nil, nil, err
 	}
-	var allowed address.Patterns
+	return lists, append(warnings, c.unconverted()...), nil
+}
+
+// unconverted makes warnings of the internationalized domains of lists, triples and
+// conditions that do not convert. Their problems were reported before.
+func (c *Config) unconverted() (warnings []Warning) {
+	var domains, senders, triples, nonstandard address.Patterns
 	for _, domain := range c.Rules.AllowedDomains {
-		_ = allowed.AddDomain(domain) // its problems were reported before
+		_ = domains.AddDomain(domain)
 	}
-	return lists, append(warnings, unconverted("rules.allowed_domains", allowed.Unconverted())...), nil
+	for _, probe := range c.Greylist.ProbeSenders {
+		_ = senders.Add(probe, address.Recipients)
+	}
+	for _, triple := range c.Rules.WhitelistedTriples {
+		_, _ = triples.Add(triple[1], address.Senders), triples.Add(triple[2], address.Recipients)
+	}
+	for _, triple := range c.Rules.WhitelistedNonstandardTriples {
+		_, _ = nonstandard.AddDomain(triple[0]), nonstandard.Add(triple[2], address.Recipients)
+	}
+	for _, list := range []struct {
+		key      string
+		patterns *address.Patterns
+	}{
+		{"greylist.probe_senders", &senders}, {"rules.allowed_domains", &domains},
+		{"rules.whitelisted_triples", &triples}, {"rules.whitelisted_nonstandard_triples", &nonstandard},
+	} {
+		warnings = append(warnings, unconverted(list.key, list.patterns.Unconverted())...)
+	}
+	for i := range c.Rule {
+		warnings = append(warnings, unconverted("the condition of the rule "+quote(c.Rule[i].Name), c.Rule[i].unconverted)...)
+	}
+	return warnings
 }
 
 // unconverted makes warnings of internationalized domains that do not convert.

@@ -76,10 +76,35 @@ func TestListNotPermitted(t *testing.T) {
 // of; one that does is not.
 func TestUnconvertedDomains(t *testing.T) {
 	list := write(t, "@bücher.example\n@-ü-.example\n")
-	l := mustLoad(t, Source{File: write(t, "[blocked]\nsenders_file = \""+list+"\"\nexceptions_file = \"\"\n[rules]\nallowed_domains = [\"bücher.example\", \"a_b.ü.example\"]\n")})
-	want := []string{
-		`blocked.senders_file = "` + list + `": "-ü-.example" does not convert to an internationalized domain name; compared as it is`,
-		`rules.allowed_domains: "a_b.ü.example" does not convert to an internationalized domain name; compared as it is`,
+	l := mustLoad(t, Source{File: write(t, `
+[greylist]
+probe_senders = ["@bücher.example", "@p_.ü.example"]
+[blocked]
+senders_file = "`+list+`"
+exceptions_file = ""
+[rules]
+allowed_domains = ["bücher.example", "a_b.ü.example"]
+whitelisted_triples = [["192.0.2.1", "ann@bücher.example", "bob@bücher.example"], ["192.0.2.1", "ann@s_.ü.example", "@*.r_.ü.example"]]
+whitelisted_nonstandard_triples = [["bücher.example", "192.0.2.1", "*"], ["h_.ü.example", "192.0.2.1", "bob@n_.ü.example"]]
+[[rule]]
+name = "one"
+when = 'sender_domain == "c_.ü.example" || sender in ["ann@d_.ü.example", "ann@bücher.example"] || recipient_local == "jürgen" || recipient in list("`+list+`")'
+then = "accept"
+`)})
+	var want []string
+	for _, w := range []struct{ where, domain string }{
+		{`blocked.senders_file = "` + list + `"`, "-ü-.example"},
+		{`list("` + list + `")`, "-ü-.example"},
+		{"greylist.probe_senders", "p_.ü.example"},
+		{"rules.allowed_domains", "a_b.ü.example"},
+		{"rules.whitelisted_triples", "r_.ü.example"},
+		{"rules.whitelisted_triples", "s_.ü.example"},
+		{"rules.whitelisted_nonstandard_triples", "h_.ü.example"},
+		{"rules.whitelisted_nonstandard_triples", "n_.ü.example"},
+		{`the condition of the rule "one"`, "c_.ü.example"},
+		{`the condition of the rule "one"`, "d_.ü.example"},
+	} {
+		want = append(want, w.where+`: "`+w.domain+`" does not convert to an internationalized domain name; compared as it is`)
 	}
 	if !slices.EqualFunc(l.Warnings, want, func(w Warning, detail string) bool { return w.Detail == detail && w.Fix != "" }) {
 		t.Errorf("warnings %q, want %q", l.Warnings, want)

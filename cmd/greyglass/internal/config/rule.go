@@ -20,6 +20,8 @@ type Rule struct {
 	asksDNS bool
 	zones   []string // of DNS lists in the condition
 
+	unconverted []string // domains in the condition
+
 	at   origin            // of the rule itself
 	from map[string]origin // of its keys: "when"
 }

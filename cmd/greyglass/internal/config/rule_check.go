@@ -42,6 +42,7 @@ func (r *Rule) checkWhen(problems *Problems) {
 		DNS: func(zones ...string) {
 			r.asksDNS, r.zones = true, append(r.zones, zones...)
 		},
+		Unconverted: func(domain string) { r.unconverted = append(r.unconverted, domain) },
 	})
 	if err == nil {
 		return
