@@ -45,10 +45,10 @@ const (
 	blockedList    = "spam@example.net\n@bad.example\n<>\n@*.worse.example\n"
 	exceptionsList = "abuse\nann@example.org\n"
 
-	deferReply   = "451 4.7.1 Greylisted, please try again in "
-	blockedReply = "451 4.2.2 Mailbox full, retry later"
-	foreignReply = "451 4.7.1 Not a domain that this server receives mail for"
-	deniedReply  = "550 5.7.1 Your email has not been and will not be delivered - it has been blocked"
+	deferReply    = "451 4.7.1 Greylisted, please try again in "
+	blockedReply  = "451 4.2.2 Mailbox full, retry later"
+	foreignReply  = "451 4.7.1 Not a domain that this server receives mail for"
+	deniedReply   = "550 5.7.1 Your email has not been and will not be delivered - it has been blocked"
 	foreignDenied = "550 5.7.1 Not a domain that this server receives mail for"
 )
 

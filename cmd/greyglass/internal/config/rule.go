@@ -26,9 +26,6 @@ type Rule struct {
 	from map[string]origin // of its keys: "when"
 }
 
-// Origin returns the place of the rule.
-func (r *Rule) Origin() string { return r.at.String() }
-
 // windows returns the rule's windows, in seconds.
 func (r *Rule) windows(g Greylist) greylist.Windows {
 	for _, w := range []struct {
