@@ -65,10 +65,12 @@ exceptions_file = "%[1]s/exceptions.list"
 format = "json"
 [greylist]
 %[6]s
+%[7]s
 `
 
-// conf is what differs between the tests' configurations: lines of these sections.
-type conf struct{ rules, blocked, greylist string }
+// conf is what differs between the tests' configurations: lines of these sections, and
+// more sections.
+type conf struct{ rules, blocked, greylist, more string }
 
 // Windows for tests: quick, where a retry shall pass; the defaults, where no
 // retry can, however slow the machine.
@@ -107,7 +109,7 @@ func startDaemon(t *testing.T, c conf) *daemon {
 // configure writes the configuration; a running daemon wants reload to see it.
 func (d *daemon) configure(c conf) {
 	d.t.Helper()
-	d.write("greyglass.toml", fmt.Sprintf(settings, d.dir, d.port, d.port+1, c.rules, c.blocked, c.greylist))
+	d.write("greyglass.toml", fmt.Sprintf(settings, d.dir, d.port, d.port+1, c.rules, c.blocked, c.greylist, c.more))
 }
 
 // write writes a file into the daemon's folder, as editors do: beside it, and

@@ -16,9 +16,13 @@ const (
 	mailGID = 8
 )
 
-// writeEtc fills an instance's own /etc: names come from a file and never from
-// the DNS, and are the same on every machine, like the accounts.
-func writeEtc(etc, moreHosts string, mta MTA) error {
+// writeEtc fills an instance's own /etc: names come from a file and, if there is one,
+// from the test's DNS server; they are the same on every machine, like the accounts.
+func writeEtc(etc string, o Options, mta MTA) error {
+	sources, server := "files", "127.0.0.1"
+	if o.NameServer != "" {
+		sources, server = "files dns", o.NameServer
+	}
 	passwd := `root:x:0:0::/root:/bin/sh
 daemon:x:1:1::/:/usr/sbin/nologin
 mail:x:8:8::/:/usr/sbin/nologin
@@ -33,9 +37,9 @@ nobody:x:65534:65534::/:/usr/sbin/nologin
 	}
 	files := map[string]string{
 		"hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost\n" +
-			"127.0.0.1 " + Hostname + " mx\n" + moreHosts + "\n",
-		"resolv.conf":   "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+			"127.0.0.1 " + Hostname + " mx\n" + o.Hosts + "\n",
+		"resolv.conf":   "nameserver " + server + "\noptions timeout:1 attempts:1\n",
+		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: " + sources + "\nservices: files\nprotocols: files\n",
 		"passwd":        passwd,
 		"group":         group,
 	}

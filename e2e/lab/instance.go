@@ -140,7 +140,7 @@ func (i *Instance) layOut(o Options) error {
 			return err
 		}
 	}
-	if err := writeEtc(i.path("etc"), o.Hosts, i.MTA); err != nil {
+	if err := writeEtc(i.path("etc"), o, i.MTA); err != nil {
 		return err
 	}
 	return writeServerTLS(i.path("conf"))

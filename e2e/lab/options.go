@@ -35,6 +35,9 @@ type Options struct {
 	// Hosts are more lines for the instance's /etc/hosts, which gives clients
 	// their names. Exim does not confirm such names, so that it knows none.
 	Hosts string
+	// NameServer is the address of a DNS server, at port 53, that the instance asks for
+	// names that are not in Hosts; empty: it asks none.
+	NameServer string
 
 	// Snippet is a configuration that users paste: it goes to the end of
 	// Postfix's main.cf, where later lines win; to where the milters stand in

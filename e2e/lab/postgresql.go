@@ -108,7 +108,7 @@ func newDatabase(t testing.TB) *Database {
 		err = os.Chown(dir, databaseUID, databaseUID)
 	}
 	if err == nil {
-		err = writeEtc(filepath.Join(dir, "etc"), "", PostgreSQL)
+		err = writeEtc(filepath.Join(dir, "etc"), Options{}, PostgreSQL)
 	}
 	if err == nil {
 		err = writeServerTLS(dir)

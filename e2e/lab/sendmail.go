@@ -39,7 +39,11 @@ func configureSendmail(i *Instance, o Options, w words) error {
 	if err := w.fill("sendmail-deliver.sh", i.path("conf", "deliver.sh")); err != nil {
 		return err
 	}
-	if err := os.WriteFile(i.path("conf", "service.switch"), []byte("hosts\tfiles\naliases\tfiles\n"), 0o644); err != nil {
+	sources := "files"
+	if o.NameServer != "" {
+		sources = "files dns"
+	}
+	if err := os.WriteFile(i.path("conf", "service.switch"), []byte("hosts\t"+sources+"\naliases\tfiles\n"), 0o644); err != nil {
 		return err
 	}
 	if err := os.WriteFile(i.path("conf", "statistics"), nil, 0o644); err != nil {
