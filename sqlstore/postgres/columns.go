@@ -2,22 +2,25 @@ package postgres
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 
 	"greyglass/sqlstore/backend"
 )
 
-// columns are rows as the statements take them: an array a column, in the order of the keys.
+// columns are rows as the statements take them: an array a column.
 type columns struct {
 	keys                         [][]byte
 	clients, senders, recipients []string
 	entries                      [5][]int64
 }
 
-// columns returns the rows that were changed: those to insert, and those to update.
+// columns returns the rows that were changed: those to insert, and those to update; in
+// the order of their keys, or, where all or nothing must be written, in which they came.
 func (t *transaction) columns() (inserts, changes columns) {
-	for _, k := range slices.SortedFunc(maps.Keys(t.rows), func(a, b backend.Key) int { return bytes.Compare(a[:], b[:]) }) {
+	if !t.atomic {
+		slices.SortFunc(t.order, func(a, b backend.Key) int { return bytes.Compare(a[:], b[:]) })
+	}
+	for _, k := range t.order {
 		switch r := t.rows[k]; {
 		case r.changed && r.there:
 			changes.add(k, r)

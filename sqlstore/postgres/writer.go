@@ -22,7 +22,7 @@ const (
 		SELECT key, client, sender, recipient, first_seen, last_seen, nullif(passed_at, 0), deferred, accepted
 		FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
 			AS new (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		ORDER BY key ON CONFLICT (key) DO NOTHING RETURNING key`
+		ON CONFLICT (key) DO NOTHING RETURNING key`
 
 	changeSQL = `UPDATE triplet SET first_seen = n.first_seen, last_seen = n.last_seen, passed_at = nullif(n.passed_at, 0),
 			deferred = n.deferred, accepted = n.accepted
@@ -38,9 +38,10 @@ var errInserted = errors.New("sqlstore: another program has inserted a row")
 // that nothing precedes: what is lost with a connection may be committed, or not.
 const idleTrust = time.Second
 
-// write decides about a batch in one transaction, and commits it. Nobody ever waits in a
-// circle: locks of rows are not waited for, and new rows are inserted in the order of
-// their keys, by everybody.
+// write decides about a batch in one transaction, and commits it. Locks of rows are not
+// waited for, and every daemon inserts new rows in the order of their keys, so that there
+// are no deadlocks. A decision about several triplets keeps their order instead: if that
+// makes a deadlock, PostgreSQL ends one of the transactions, which is then tried again.
 func (s *Store) write(ctx context.Context, batch []*decision) {
 	began := time.Now()
 	t := newTransaction(s.writer.conn, batch)
@@ -99,9 +100,10 @@ func (s *Store) writeIn(ctx context.Context, t *transaction) (err error) {
 type transaction struct {
 	conn     *session
 	rows     map[backend.Key]*row
-	resting  []*decision // to be answered once it is committed
-	explicit bool        // it takes more than one round trip, and so begins and ends by statements of its own
-	atomic   bool        // a decision writes more than one row, so that all or nothing must be written
+	order    []backend.Key // of the rows, as they came
+	resting  []*decision   // to be answered once it is committed
+	explicit bool          // it takes more than one round trip, and so begins and ends by statements of its own
+	atomic   bool          // a decision writes more than one row, so that all or nothing must be written
 	wrote    bool
 	inserted int
 }
@@ -124,6 +126,7 @@ func newTransaction(conn *session, batch []*decision) *transaction {
 			if r == nil {
 				r = &row{triplet: d.triplets[i]}
 				t.rows[k] = r
+				t.order = append(t.order, k)
 			}
 			r.there = r.there || d.found[i] != nil
 			t.explicit = t.explicit || r.there || len(d.keys) > 1

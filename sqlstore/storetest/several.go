@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -38,6 +39,26 @@ func testSeveral(t *testing.T, db Database) {
 	}
 	want(t, s, triplet(2), &passed)
 	want(t, s, triplet(3), &old)
+}
+
+// testSeveralInOrder: new triplets are listed in the order in which an update names them.
+func testSeveralInOrder(t *testing.T, db Database) {
+	s := open(t, db)
+	var all []greylist.Triplet
+	var wanted []int64
+	for n := range int64(20) {
+		all, wanted = append(all, triplet(int(n))), append(wanted, n+1)
+	}
+	_, err := s.Update(t.Context(), all, func([]*greylist.Entry) greylist.Decision {
+		d := greylist.Decision{Keep: true}
+		for i, first := range wanted {
+			d.Others = append(d.Others, greylist.Write{Triplet: i, Entry: greylist.Entry{FirstSeen: first}})
+		}
+		return d
+	})
+	if got := list(t, s, greylist.Filter{}); err != nil || !slices.Equal(got, wanted) {
+		t.Errorf("%v, %v, want %v", got, err, wanted)
+	}
 }
 
 // testSeveralAtOnce: updates that name the same triplets in different orders wait for

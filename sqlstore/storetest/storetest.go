@@ -25,6 +25,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"Entry", testEntry},
 		{"NoWrite", testNoWrite},
 		{"Several", testSeveral},
+		{"SeveralInOrder", testSeveralInOrder},
 		{"SeveralAtOnce", testSeveralAtOnce},
 		{"Ping", testPing},
 		{"OddStrings", testOddStrings},
