@@ -2,6 +2,7 @@ package milter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/d--j/go-milter"
@@ -48,14 +49,19 @@ func keepMacros(frame []byte) []byte {
 		name, rest, _ = bytes.Cut(rest, []byte{0})
 		value, rest, _ = bytes.Cut(rest, []byte{0})
 		if i := slices.Index(macroNames, milter.MacroName(name)); i >= 0 {
-			kept[i] = append([]byte{}, value[:min(len(value), maxMacro)]...)
+			kept[i] = value[:min(len(value), maxMacro)]
+			if value == nil { // the frame ends with the name
+				kept[i] = []byte{}
+			}
 		}
 	}
-	out := []byte{data[0]}
+	out := make([]byte, frameHeader, min(len(frame)+1, 128))
+	out = append(out, cmdMacro, data[0])
 	for i, name := range macroNames {
 		if kept[i] != nil {
 			out = append(append(append(append(out, name...), 0), kept[i]...), 0)
 		}
 	}
-	return appendFrame(nil, cmdMacro, out)
+	binary.BigEndian.PutUint32(out, uint32(len(out)-frameHeader))
+	return out
 }
