@@ -46,9 +46,19 @@ func follow(ctx context.Context, c *clock.Clock, store greylist.Store) {
 
 // newClock makes the daemon's clock. It detects steps by the time since boot, because
 // Go's monotonic clock stops while the machine is suspended: each resume would look like
-// a step.
+// a step. That time takes a system call. It is read only when the wall clock has moved
+// against the monotonic one.
 func newClock(log *slog.Logger) *clock.Clock {
-	return clock.NewOf(func() (time.Time, time.Duration) { return wallClock(), sinceBoot() }, log)
+	start := time.Now()
+	var drift, suspended time.Duration
+	return clock.NewOf(func() (time.Time, time.Duration) {
+		now := time.Now()
+		wall, running := now.Add(clockOffset()).Round(0), now.Sub(start)
+		if d := wall.Sub(start.Round(0)) - running; suspended == 0 || (d-drift).Abs() > time.Second {
+			drift, suspended = d, sinceBoot()-running
+		}
+		return wall, running + suspended
+	}, log)
 }
 
 // sinceBoot returns the time since boot, with the time in suspension.
