@@ -33,7 +33,7 @@ func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
 
-// lookupDSN is for the [lookup], which waits for no lock. Its cache is small: a change of
+// lookupDSN is for the [lookups], which wait for no lock. Its cache is small: a change of
 // the database empties it.
 func lookupDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-2048)")

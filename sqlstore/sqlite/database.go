@@ -15,7 +15,7 @@ type database struct {
 	synchronous string      // of that
 	checkpoints *connection // for checkpoints
 	readers     *sql.DB     // cannot write
-	lookup      *lookup     // nor can this
+	lookups     lookups     // nor can these
 	pageSize    int64       // in bytes
 }
 
@@ -61,7 +61,7 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *da
 	if d.readers, err = openPool(readerDSN(path), maxReaders); err != nil {
 		return nil, err
 	}
-	if d.lookup, err = openLookup(ctx, path); err != nil {
+	if d.lookups, err = openLookups(ctx, path); err != nil {
 		return nil, err
 	}
 	if d.files, err = noteFiles(asked, path); err != nil {
@@ -132,8 +132,8 @@ func (d *database) close() error {
 	if d.readers != nil {
 		errs = append(errs, d.readers.Close())
 	}
-	if d.lookup != nil {
-		errs = append(errs, d.lookup.close())
+	if d.lookups != nil {
+		errs = append(errs, d.lookups.close(maxLookups))
 	}
 	if d.checkpoints != nil {
 		errs = append(errs, d.checkpoints.Close())

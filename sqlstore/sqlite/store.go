@@ -26,6 +26,7 @@ type Store struct {
 	writer       *writer
 	checkpointer *checkpointer
 	counter      counter // of triplets
+	kept         kept    // updates that wrote nothing
 
 	closeOnce sync.Once
 	closeErr  error

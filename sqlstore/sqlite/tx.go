@@ -26,7 +26,7 @@ type tx struct {
 
 const (
 	addSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9)`
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9) ON CONFLICT DO NOTHING`
 
 	setSQL = `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6
 		WHERE key = $1`
@@ -93,12 +93,12 @@ func (tx *tx) rollback() {
 // get returns what is remembered under the key, or nil.
 func (tx *tx) get(k backend.Key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
 
-// add remembers a triplet of which nothing is remembered.
-func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) error {
+// add remembers a triplet, and reports whether nothing was remembered of it.
+func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
 	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
 	tx.rows += n
-	return err
+	return n > 0, err
 }
 
 // set changes what is remembered of a triplet.

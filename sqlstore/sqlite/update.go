@@ -15,7 +15,10 @@ import (
 // if that is to write nothing, it is done.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	u := newUpdate(triplets, change)
-	if s.lookUp(ctx, u) && u.keeps() {
+	if !s.kept.most() {
+		u.unseen = len(triplets) == 1
+	} else if s.lookUp(ctx, u) && u.keeps() {
+		s.kept.note(true)
 		return u.decision, nil
 	}
 	read := func() bool { return s.read(ctx, u) }
@@ -30,6 +33,7 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 		u.abandon()
 		return greylist.Decision{}, err
 	}
+	s.kept.note(u.decision.Keep)
 	return u.decision, nil
 }
 
@@ -41,7 +45,7 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 		return false
 	}
 	for i, k := range u.keys {
-		if u.seen[i] = now.db.lookup.find(k); u.seen[i] == nil {
+		if u.seen[i] = now.db.lookups.find(k); u.seen[i] == nil {
 			return false
 		}
 	}
@@ -68,6 +72,7 @@ type update struct {
 	keys     []backend.Key
 	seen     []*greylist.Entry // what its caller can read of each triplet
 	found    []*greylist.Entry // what the writer has found of each, in its transaction
+	unseen   bool              // most likely, and alone
 
 	mu       sync.Mutex
 	change   greylist.Change // nil once it is done without writing, or its caller has gone
@@ -93,6 +98,16 @@ func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
 }
 
 func (u *update) run(tx *tx) (err error) {
+	if u.unseen { // to insert it without a look-up first takes half the time
+		u.unseen = false
+		d := u.decide()
+		if d.Keep {
+			return nil
+		}
+		if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
+			return err
+		}
+	}
 	for i, k := range u.keys {
 		if u.found[i], err = tx.get(k); err != nil {
 			return err
@@ -101,7 +116,7 @@ func (u *update) run(tx *tx) (err error) {
 	d := u.decide()
 	for i, e := range d.Writes() {
 		if u.found[i] == nil {
-			err = tx.add(u.keys[i], u.triplets[i], e)
+			_, err = tx.add(u.keys[i], u.triplets[i], e)
 		} else {
 			err = tx.set(u.keys[i], e)
 		}

@@ -142,7 +142,7 @@ func TestPoisoned(t *testing.T) {
 	bad := func() error {
 		return s.writer.do(context.Background(), func(tx *tx) error {
 			runs++
-			if err := tx.add(backend.KeyOf(storetest.Numbered(2)), storetest.Numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
+			if _, err := tx.add(backend.KeyOf(storetest.Numbered(2)), storetest.Numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
 				return err
 			}
 			_, err := tx.addStmt.exec(nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
