@@ -95,6 +95,7 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 		return nil, err
 	}
 	s := &Store{path: path, writer: startWriter(path, first, opts)}
+	s.kept.parts.Store(allParts)
 	if err == nil {
 		s.writer.checkSoon(from)
 	}

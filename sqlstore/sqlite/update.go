@@ -100,12 +100,10 @@ func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
 func (u *update) run(tx *tx) (err error) {
 	if u.unseen { // to insert it without a look-up first takes half the time
 		u.unseen = false
-		d := u.decide()
-		if d.Keep {
-			return nil
-		}
-		if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
-			return err
+		if d := u.decide(); !d.Keep {
+			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
+				return err
+			}
 		}
 	}
 	for i, k := range u.keys {
