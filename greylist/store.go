@@ -10,18 +10,18 @@ import (
 // database failed, perhaps for a moment only; it is, or wraps, a [Fault].
 var (
 	// ErrNoDatabase: there is no database yet, and the caller may not create one.
-	ErrNoDatabase = errors.New("greylist: no database")
+	ErrNoDatabase = errors.New("no database")
 	// ErrNotOurs: the database belongs to another program; it is left untouched.
-	ErrNotOurs = errors.New("greylist: not a Greyglass database")
+	ErrNotOurs = errors.New("not a Greyglass database")
 	// ErrNewer: the database was written by a newer version of Greyglass.
-	ErrNewer = errors.New("greylist: database of a newer version")
+	ErrNewer = errors.New("database of a newer version")
 	// ErrDamaged: the database is a Greyglass database, but corrupt.
-	ErrDamaged = errors.New("greylist: damaged database")
+	ErrDamaged = errors.New("damaged database")
 	// ErrClockSkew: the clocks of this machine and of the database server differ too
 	// much, so that nothing is expired.
-	ErrClockSkew = errors.New("greylist: clocks differ")
+	ErrClockSkew = errors.New("clocks differ")
 	// ErrClosed: the store was closed.
-	ErrClosed = errors.New("greylist: store is closed")
+	ErrClosed = errors.New("store is closed")
 )
 
 // Change decides for [Memory.Update]: remembered[i] is the entry of the i-th triplet,

@@ -31,7 +31,7 @@ type Identity struct {
 var DefaultIdentity = Identity{IPv4: 32, IPv6: 64}
 
 // errNoAddress does not name the client: the log line does, or hides it.
-var errNoAddress = errors.New("greylist: the client has no address that can be understood")
+var errNoAddress = errors.New("the client has no address that can be understood")
 
 // Triplet returns the triplet of a client at an address; it fails for a client
 // that has none.

@@ -39,7 +39,7 @@ const frameHeader = 4
 // header_size_limit, and the name.
 const maxHeader = 102400 + 1024
 
-var errFrame = errors.New("milter: malformed frame")
+var errFrame = errors.New("malformed frame")
 
 func badFrame(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))

@@ -39,7 +39,7 @@ func (r *replies) respond(a judge.Answer) (*milter.Response, error) {
 	}
 	resp, err := milter.RejectWithCodeAndReason(uint16(a.Reply.Code), text)
 	if err != nil {
-		return nil, fmt.Errorf("milter: reply %q: %w", a.Reply, err)
+		return nil, fmt.Errorf("reply %q: %w", a.Reply, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -55,7 +55,7 @@ const (
 func negotiation(judge *judge.Judge) milter.NegotiationCallbackFunc {
 	return func(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol, _ milter.OptProtocol, _ milter.DataSize) (uint32, milter.OptAction, milter.OptProtocol, milter.DataSize, error) {
 		if mtaVersion < 2 {
-			return 0, 0, 0, 0, fmt.Errorf("milter: protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
+			return 0, 0, 0, 0, fmt.Errorf("protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
 		}
 		version := min(mtaVersion, milter.MaxServerProtocolVersion)
 		actions, steps := milter.OptSetMacros, wanted

@@ -209,6 +209,6 @@ func (s *session) rescue(err *error) {
 	if r := recover(); r != nil {
 		s.limiter.Panicked()
 		s.log.Error(eventPanic, "panic", r, "stack", string(debug.Stack()))
-		*err = fmt.Errorf("milter: panic: %v", r)
+		*err = fmt.Errorf("panic: %v", r)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -91,7 +90,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 	}
 	copied, err := transfer.Copy(ctx, tell("copying"))
 	if err != nil {
-		return fmt.Errorf("%s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))
+		return fmt.Errorf("%s; run it again to go on", inWords(err))
 	}
 	checked, err := transfer.Check(ctx, tell("checking"))
 	if err != nil {
@@ -103,7 +102,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 	}
 	history, err := transfer.CopyHistory(ctx)
 	if err != nil {
-		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", strings.TrimSuffix(inWords(err), ";"))
+		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", inWords(err))
 	}
 	fmt.Fprintf(p.stdout, "history: %d of %d counts, the others were there\n", history.Written, history.Seen)
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/greylist/problem"
 	"greyglass/milter/listen"
 )
 
@@ -65,5 +64,5 @@ func inWords(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
 	}
-	return problem.Text(err)
+	return err.Error()
 }

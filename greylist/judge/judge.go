@@ -170,7 +170,7 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			j.log.Error(eventPanic, "panic", r, "stack", string(debug.Stack()))
-			answer = p.failed(fmt.Errorf("greylist: panic: %v", r))
+			answer = p.failed(fmt.Errorf("panic: %v", r))
 			j.counters.panics.Add(1)
 		}
 	}()

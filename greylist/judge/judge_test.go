@@ -223,9 +223,9 @@ func TestOnError(t *testing.T) {
 	}{
 		{"a memory that fails", func(context.Context) error { return errors.New("disk full") }, unknownAttempt, "disk full", 0},
 		{"a memory that is slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, unknownAttempt, "context deadline exceeded", 5 * time.Second},
-		{"a memory that panics", func(context.Context) error { panic("a bug") }, unknownAttempt, "greylist: panic: a bug", 0},
+		{"a memory that panics", func(context.Context) error { panic("a bug") }, unknownAttempt, "panic: a bug", 0},
 		{"a client without an address", nil, greylist.Attempt{Client: greylist.ParseClient("unknown"), Sender: "a@example.com", Recipient: "b@example.org"},
-			`greylist: the client has no address that can be understood`, 0},
+			`the client has no address that can be understood`, 0},
 	} {
 		for _, onError := range []greylist.Verdict{greylist.Accept, greylist.Defer} {
 			t.Run(c.name+", "+string(onError), func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Error says what is wrong with a value, and how to fix it.
@@ -76,18 +75,6 @@ func (e *Error) Error() string {
 	}
 	if e.Fix != "" {
 		text += "; " + e.Fix
-	}
-	return text
-}
-
-// packages begin the errors of these parts of the program.
-var packages = []string{"greylist: ", "sqlstore: ", "milter: ", "config: "}
-
-// Text is an error for people, to whom the name of a package means nothing.
-func Text(err error) string {
-	text := err.Error()
-	for _, name := range packages {
-		text = strings.TrimPrefix(text, name)
 	}
 	return text
 }

@@ -17,7 +17,7 @@ const (
 	forGood     = "550 5.7.1 Your email has not been and will not be delivered - it has been blocked"
 	notHere     = "550 5.7.1 Not here"
 	notNow      = "451 4.3.0 Temporary error, please try again later"
-	noAddress   = "greylist: the client has no address that can be understood"
+	noAddress   = "the client has no address that can be understood"
 )
 
 // rules are those of the table: some of each kind.

@@ -24,7 +24,7 @@ func TestClientName(t *testing.T) {
 
 // What only Postfix can say of a client, or leave out.
 func TestAttributes(t *testing.T) {
-	const noAddress = "greylist: the client has no address that can be understood"
+	const noAddress = "the client has no address that can be understood"
 	h := newFixture(t, func(s *mtatest.Setup) {
 		s.Rules.AcceptVerifiedTLS = true
 		s.Rules.Blocked = mtatest.Patterns(t, address.Senders, "spam@example.com")

@@ -26,7 +26,7 @@ type request struct {
 	certSubject   string // of a verified client certificate
 }
 
-var errRequest = errors.New("policy: malformed request")
+var errRequest = errors.New("malformed request")
 
 func badRequest(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errRequest, fmt.Sprintf(format, args...))

@@ -156,7 +156,7 @@ func (s *Server) keptIn(r *request) *messages {
 	return nil
 }
 
-var errUnknownMessage = errors.New("policy: the message is not known, and the request at DATA names no recipient")
+var errUnknownMessage = errors.New("the message is not known, and the request at DATA names no recipient")
 
 // message answers at the first of DATA and END-OF-MESSAGE for the recipients deferred
 // to it. A message that is unknown, because it has no instance, the daemon was restarted

@@ -14,7 +14,7 @@ import (
 
 // ErrUnsupported is wrapped by what this kind of database does not need, or does
 // by means of its own.
-var ErrUnsupported = errors.New("sqlstore: not supported")
+var ErrUnsupported = errors.New("not supported")
 
 // Options are how a store is opened. The zero value opens an existing database.
 type Options struct {

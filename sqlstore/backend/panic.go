@@ -13,7 +13,7 @@ type panicError struct {
 	stack string
 }
 
-func (p *panicError) Error() string { return fmt.Sprintf("sqlstore: panic: %v", p.value) }
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // Rescue turns a panic of a change into its error. It is to be deferred.
 func Rescue(err *error) {

@@ -72,7 +72,7 @@ func newServer(url string, opts backend.Options) (*server, error) {
 func parseURL(url string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: not a PostgreSQL URL: %w", parseFault(err))
+		return nil, fmt.Errorf("not a PostgreSQL URL: %w", parseFault(err))
 	}
 	_, query, _ := strings.Cut(url, "?")
 	if parameters, _ := neturl.ParseQuery(query); parameters.Get("target_session_attrs") == "" && os.Getenv("PGTARGETSESSIONATTRS") == "" {
@@ -167,7 +167,7 @@ func (s *server) present(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	if s.passwordFile != "" {
 		text, err := os.ReadFile(s.passwordFile)
 		if err != nil {
-			return nil, fmt.Errorf("sqlstore: store.password_file: %w", err)
+			return nil, fmt.Errorf("store.password_file: %w", err)
 		}
 		config.Password, _, _ = strings.Cut(string(text), "\n")
 		config.Password = strings.TrimSuffix(config.Password, "\r")

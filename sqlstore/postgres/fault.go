@@ -73,11 +73,7 @@ func (s *server) fault(err error) *greylist.Fault {
 	if what != "" {
 		what += backend.ByItself
 	}
-	text := oneLine(err.Error())
-	if !strings.HasPrefix(text, "sqlstore: ") && !strings.HasPrefix(text, "greylist: ") {
-		text = "sqlstore: " + text
-	}
-	return &greylist.Fault{Database: s.name, Err: &lineError{text, err}, Advice: what}
+	return &greylist.Fault{Database: s.name, Err: &lineError{oneLine(err.Error()), err}, Advice: what}
 }
 
 // lineError is an error whose text was made one line.
@@ -127,7 +123,7 @@ func (s *server) lateAnswer(ctx error, locked bool) error {
 	case locked:
 		return s.fault(fmt.Errorf("%w: %w", errLocked, ctx))
 	}
-	return s.fault(fmt.Errorf("sqlstore: no answer in time: %w", ctx))
+	return s.fault(fmt.Errorf("no answer in time: %w", ctx))
 }
 
 // isConflict reports whether others were in the way, so that the same may succeed

@@ -21,7 +21,7 @@ func testPostgresNumbers(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	err = storetest.Update(t.Context(), s, storetest.Numbered(1), func(*greylist.Entry) (greylist.Entry, bool) { panic("a bug") })
-	if err == nil || err.Error() != "sqlstore: panic: a bug" {
+	if err == nil || err.Error() != "panic: a bug" {
 		t.Errorf("a change that panics: %v", err)
 	}
 	closesSoon(t, s) // so that all is counted

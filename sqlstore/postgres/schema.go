@@ -96,11 +96,11 @@ const migrationLock = 0x67726579676c6173
 
 var (
 	// errEncoding: text of all the world's addresses has no place there.
-	errEncoding = errors.New("sqlstore: the database's encoding is not UTF8")
+	errEncoding = errors.New("the database's encoding is not UTF8")
 	// errOlder: the schema is of an older version, and this role may not change it.
-	errOlder = errors.New("sqlstore: the schema is of an older version")
+	errOlder = errors.New("the schema is of an older version")
 	// errPrivileges: the schema is there, but not for this role.
-	errPrivileges = errors.New("sqlstore: the role may not use the schema")
+	errPrivileges = errors.New("the role may not use the schema")
 )
 
 // look finds out whether the database that a connection leads to can be used. Its

@@ -58,7 +58,7 @@ func (s *server) open(ctx context.Context, host *pgx.ConnConfig) (*session, erro
 	}
 	if _, err := conn.Exec(ctx, sessionSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
 		closeSoon(conn)
-		return nil, fmt.Errorf("sqlstore: %w", err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -73,7 +73,7 @@ func (s *server) identify(ctx context.Context, conn *pgx.Conn, host *pgx.ConnCon
 	var now float64
 	asked := s.now()
 	if err := conn.QueryRow(ctx, identitySQL, pgx.QueryExecModeSimpleProtocol).Scan(&pid, &started, &now); err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", err)
+		return nil, err
 	}
 	s.clock.compare(asked, s.now(), now)
 	s.waiters.add(pid)

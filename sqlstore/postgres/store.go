@@ -151,7 +151,7 @@ func (s *Store) Close() error {
 		select {
 		case <-done:
 		case <-time.After(backend.CloseTimeout):
-			s.closeErr = fmt.Errorf("sqlstore: %s does not answer", s.server.name)
+			s.closeErr = fmt.Errorf("%s does not answer", s.server.name)
 		}
 	})
 	return s.closeErr

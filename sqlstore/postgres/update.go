@@ -21,11 +21,11 @@ const (
 
 var (
 	// errNeedsWrite is the reader's answer to an update that has something to write.
-	errNeedsWrite = errors.New("sqlstore: has something to write")
+	errNeedsWrite = errors.New("has something to write")
 	// errRetry is a worker's answer to an update that was in another program's way.
-	errRetry = errors.New("sqlstore: to be tried again")
+	errRetry = errors.New("to be tried again")
 	// errLocked is the error of an update that was in the way for too long.
-	errLocked = errors.New("sqlstore: locked by another program")
+	errLocked = errors.New("locked by another program")
 )
 
 // decision is an update on its way. It has one owner at a time: its caller, or the

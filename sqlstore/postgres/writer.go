@@ -32,7 +32,7 @@ const (
 )
 
 // errInserted rolls back a transaction that must write all or nothing.
-var errInserted = errors.New("sqlstore: another program has inserted a row")
+var errInserted = errors.New("another program has inserted a row")
 
 // idleTrust is for how long a connection that has just worked is trusted with a write
 // that nothing precedes: what is lost with a connection may be committed, or not.

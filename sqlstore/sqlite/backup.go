@@ -22,11 +22,11 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 		return err
 	}
 	if file, err = filepath.Abs(file); err != nil {
-		return fmt.Errorf("sqlstore: %w", err)
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("sqlstore: backup to %s: %w", file, s.failed(ctx, err))
+			err = fmt.Errorf("backup to %s: %w", file, s.failed(ctx, err))
 		}
 	}()
 	if _, err := os.Lstat(file); err == nil {

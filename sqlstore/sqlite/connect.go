@@ -123,10 +123,10 @@ func untilFree(ctx context.Context, f func() error) error {
 // not be opened.
 func openError(path string, err error) error {
 	if isBusy(err) {
-		return fmt.Errorf("sqlstore: %s is locked by another program; end that, or wait for it: %w", path, err)
+		return fmt.Errorf("%s is locked by another program; end that, or wait for it: %w", path, err)
 	}
 	if what, known := advice[sqliteCode(err)]; known {
-		return fmt.Errorf("sqlstore: cannot open %s: %w; %s", path, err, what)
+		return fmt.Errorf("cannot open %s: %w; %s", path, err, what)
 	}
-	return fmt.Errorf("sqlstore: cannot open %s: %w", path, err)
+	return fmt.Errorf("cannot open %s: %w", path, err)
 }

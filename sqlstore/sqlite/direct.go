@@ -99,7 +99,7 @@ func (s *statement) first(into []*int64, args ...driver.Value) (found bool, err 
 	for i, v := range s.row {
 		n, ok := v.(int64)
 		if !ok {
-			return false, fmt.Errorf("sqlstore: column %d holds %T, not an integer", i, v)
+			return false, fmt.Errorf("column %d holds %T, not an integer", i, v)
 		}
 		*into[i] = n
 	}

@@ -67,7 +67,7 @@ func realPath(url string) (string, error) {
 		return "", err
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return "", fmt.Errorf("sqlstore: %w", err)
+		return "", err
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -131,7 +131,7 @@ func Quarantined(url string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", err)
+		return nil, err
 	}
 	var files []string
 	for _, e := range entries {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -18,7 +17,7 @@ import (
 
 // errBegin is wrapped by the failure of a transaction's very beginning, for
 // which no job is to blame.
-var errBegin = errors.New("sqlstore: cannot begin")
+var errBegin = errors.New("cannot begin")
 
 // isCorrupt reports whether SQLite says that the database is corrupt.
 func isCorrupt(err error) bool {
@@ -98,9 +97,6 @@ func explain(path string, err error) error {
 		what = sharedAdvice
 	case isFault(err):
 		what = cmp.Or(advice[sqliteCode(err)], "see the log")
-		if !strings.HasPrefix(err.Error(), "sqlstore: ") {
-			err = fmt.Errorf("sqlstore: %w", err)
-		}
 	default:
 		return err
 	}
@@ -133,7 +129,7 @@ func late(path string, ctx error, locked bool) error {
 	case errors.Is(ctx, context.Canceled):
 		return ctx
 	case locked:
-		return &greylist.Fault{Database: path, Err: fmt.Errorf("sqlstore: locked by another program: %w", ctx), Advice: lockedAdvice + backend.ByItself}
+		return &greylist.Fault{Database: path, Err: fmt.Errorf("locked by another program: %w", ctx), Advice: lockedAdvice + backend.ByItself}
 	}
-	return &greylist.Fault{Database: path, Err: fmt.Errorf("sqlstore: no answer in time: %w", ctx), Advice: slowAdvice}
+	return &greylist.Fault{Database: path, Err: fmt.Errorf("no answer in time: %w", ctx), Advice: slowAdvice}
 }

@@ -13,9 +13,9 @@ import (
 // finds any more, or that others write to by other rules (sqlite.org/howtocorrupt.html,
 // section 2.4). So they are checked every second and before each commit.
 var (
-	errMoved  = errors.New("sqlstore: the database file was deleted or replaced")
-	errBeside = errors.New("sqlstore: the -wal or -shm file of the database was deleted, replaced or cut short")
-	errCut    = errors.New("sqlstore: the write-ahead log of the database was cut short")
+	errMoved  = errors.New("the database file was deleted or replaced")
+	errBeside = errors.New("the -wal or -shm file of the database was deleted, replaced or cut short")
+	errCut    = errors.New("the write-ahead log of the database was cut short")
 )
 
 // isTampered reports whether the error says that the files are not those that

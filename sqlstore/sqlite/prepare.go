@@ -48,7 +48,7 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 		return "", from, fmt.Errorf("%w at %s; greyglass serve creates it", greylist.ErrNoDatabase, path)
 	}
 	if err := createFile(ctx, path, opts.steps); err != nil {
-		return "", from, fmt.Errorf("sqlstore: cannot create %s: %w", path, err)
+		return "", from, fmt.Errorf("cannot create %s: %w", path, err)
 	}
 	if from != quarantined {
 		from = created
@@ -95,13 +95,13 @@ func inspect(path string, newest int) (there bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+		return false, fmt.Errorf("cannot read the database: %w", err)
 	case !info.Mode().IsRegular():
 		return false, fmt.Errorf("%w: %s is not a regular file", greylist.ErrNotOurs, path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+		return false, fmt.Errorf("cannot read the database: %w", err)
 	}
 	defer f.Close()
 
@@ -112,7 +112,7 @@ func inspect(path string, newest int) (there bool, err error) {
 	case err == io.EOF:
 		return false, nil
 	case err != nil && err != io.ErrUnexpectedEOF:
-		return false, fmt.Errorf("sqlstore: cannot read the database: %w", err)
+		return false, fmt.Errorf("cannot read the database: %w", err)
 	case n < len(header) || !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")):
 		return false, fmt.Errorf("%w: %s is not an SQLite database; give another path", greylist.ErrNotOurs, path)
 	case binary.BigEndian.Uint32(header[68:]) != applicationID:

@@ -21,7 +21,7 @@ type recovery struct {
 }
 
 // errSuspect: the connections may not work any more.
-var errSuspect = errors.New("sqlstore: the storage failed")
+var errSuspect = errors.New("the storage failed")
 
 // look finds out every second whether the database must be reopened.
 func (w *writer) look() {

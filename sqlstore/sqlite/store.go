@@ -68,9 +68,9 @@ func pathOf(url string) (path string, err error) {
 	path, _ = strings.CutPrefix(url, "sqlite:")
 	switch {
 	case path == "":
-		return "", fmt.Errorf("sqlstore: %q names no file; use sqlite:PATH", url)
+		return "", fmt.Errorf("%q names no file; use sqlite:PATH", url)
 	case strings.ContainsRune(path, 0):
-		return "", fmt.Errorf("sqlstore: %q has a NUL in its path", url)
+		return "", fmt.Errorf("%q has a NUL in its path", url)
 	}
 	return path, nil
 }
@@ -80,7 +80,7 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	keepLocks()
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", err)
+		return nil, err
 	}
 	opening, cancel := context.WithTimeout(ctx, backend.OpenTimeout)
 	defer cancel()
@@ -114,7 +114,7 @@ func (s *Store) Close() error {
 		select {
 		case s.closeErr = <-done:
 		case <-time.After(backend.CloseTimeout):
-			s.closeErr = fmt.Errorf("sqlstore: %s does not answer; leaving it as it is", s.path)
+			s.closeErr = fmt.Errorf("%s does not answer; leaving it as it is", s.path)
 		}
 	})
 	return s.closeErr

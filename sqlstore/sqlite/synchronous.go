@@ -15,7 +15,7 @@ func checkSynchronous(value string) (string, error) {
 	case backend.Full, backend.Normal:
 		return value, nil
 	}
-	return "", fmt.Errorf("sqlstore: synchronous %q is neither %s nor %s", value, backend.Full, backend.Normal)
+	return "", fmt.Errorf("synchronous %q is neither %s nor %s", value, backend.Full, backend.Normal)
 }
 
 // SetSynchronous changes [Options] Synchronous of a store that [Open] has

@@ -61,7 +61,7 @@ func checkStore(s string) error {
 		return problem.New(fix, "neither sqlite: nor postgres://")
 	}
 	if err := sqlstore.Check(s); err != nil {
-		return problem.New(fix, "%s", problem.Text(err))
+		return problem.New(fix, "%s", err.Error())
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -95,7 +94,7 @@ func merge(layers ...layer) (merged, error) {
 	var rules []Rule // of the file; other sources have none
 	for _, l := range layers {
 		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
-			return m, fmt.Errorf("config: %w", err)
+			return m, err
 		}
 		maps.Copy(m.origins, l.origins)
 		rules = append(rules, l.rules...)
@@ -103,7 +102,7 @@ func merge(layers ...layer) (merged, error) {
 	// koanf's own decoder settings would turn "7" into 7 and ignore unknown keys.
 	strict := &mapstructure.DecoderConfig{ErrorUnused: true, ErrorUnset: true}
 	if err := k.UnmarshalWithConf("", m.config, koanf.UnmarshalConf{DecoderConfig: strict}); err != nil {
-		return m, fmt.Errorf("config: %w", err)
+		return m, err
 	}
 	m.config.Rule = rules
 	return m, nil

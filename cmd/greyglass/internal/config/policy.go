@@ -22,7 +22,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 		r, err := greylist.ParseReply(c.Reply.filled(s), verdict)
 		codes = codes || strings.Contains(r.Text, greylist.CodePlaceholder)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("config: %s = %s: %w", key, quote(s), err))
+			errs = append(errs, fmt.Errorf("%s = %s: %w", key, quote(s), err))
 		}
 		return r
 	}
@@ -55,11 +55,11 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 		LookupTimeout:                 c.DNS.Timeout,
 	}.Compile()
 	if err != nil {
-		errs = append(errs, fmt.Errorf("config: %w", err))
+		errs = append(errs, err)
 	}
 	probes, err := parseProbes(c.Greylist.ProbeSenders)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("config: %w", err))
+		errs = append(errs, err)
 	}
 	policy := &judge.Policy{
 		Rules:      set,

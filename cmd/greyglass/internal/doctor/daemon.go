@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"greyglass/greylist"
-	"greyglass/greylist/problem"
 	"greyglass/milter"
 	"greyglass/milter/listen"
 )
@@ -70,7 +69,7 @@ func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask
 			"does not answer at %s %s within %v", p, spelled, answerTimeout)
 	default:
 		v.wrong("see whether it is Greyglass that listens there ('ss -ltnxp' shows it), and what its log says ('journalctl -u greyglass')",
-			"does not answer as it should at %s %s: %s", p, spelled, problem.Text(err))
+			"does not answer as it should at %s %s: %s", p, spelled, err.Error())
 	}
 }
 

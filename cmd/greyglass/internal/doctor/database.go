@@ -15,7 +15,6 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
-	"greyglass/greylist/problem"
 	"greyglass/sqlstore"
 	"greyglass/sqlstore/sqlite"
 )
@@ -40,7 +39,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
 		return
 	case err != nil:
-		v.wrong(databaseFix(err), "%s", problem.Text(err))
+		v.wrong(databaseFix(err), "%s", err.Error())
 		return
 	}
 	v.newestTime = x.NewestTime
@@ -117,7 +116,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 		if errors.As(err, &fault) {
 			err, fix = fault, fault.Advice
 		}
-		v.wrong(fix, "%s: %s", name, problem.Text(err))
+		v.wrong(fix, "%s: %s", name, err.Error())
 		return
 	}
 	ahead, _ := sqlstore.ClockAhead(store)

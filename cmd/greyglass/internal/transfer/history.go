@@ -31,7 +31,7 @@ func (t Transfer) CopyHistory(ctx context.Context) (Transferred, error) {
 		}
 	}
 	if there, err = t.To.History(ctx, 0); err == nil && !beyond(from, there).Empty() {
-		err = errors.New("greylist: the history was copied, but is not there")
+		err = errors.New("the history was copied, but is not there")
 	}
 	return Transferred{Seen: size(from), Written: size(missing)}, err
 }

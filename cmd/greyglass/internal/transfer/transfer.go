@@ -39,7 +39,7 @@ func (t Transfer) Check(ctx context.Context, progress func(done int64)) (Transfe
 		if r.Latest() >= t.Now {
 			return nil
 		}
-		return fmt.Errorf("greylist: %s was copied, but is not there; run it again", r.Triplet)
+		return fmt.Errorf("%s was copied, but is not there; run it again", r.Triplet)
 	})
 }
 
