@@ -76,3 +76,26 @@ func TestSharedFactsAreBounded(t *testing.T) {
 		t.Error("said of messages that wait for nothing")
 	}
 }
+
+// A message that is still judged, since DNS is slow, holds up no other when it has to
+// make room.
+func TestSlowMessageHoldsUpNoOther(t *testing.T) {
+	h := build(t, asksDNS(new(counted)))
+	s := h.Server.(*Server)
+	slow := s.ordinary.findOrAdd(&request{instance: "slow", clientAddress: "192.0.2.7", sender: "stranger@example.net"})
+	slow.mu.Lock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 20_000 {
+			s.ordinary.findOrAdd(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", sender: "stranger@example.net"})
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(mtatest.Timeout):
+		t.Error("others wait for a message that is being judged")
+	}
+	slow.mu.Unlock()
+	<-done
+}

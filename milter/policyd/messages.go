@@ -106,13 +106,22 @@ func (m *messages) drop(place *list.Element) {
 	delete(m.byInstance, dropped.instance)
 	m.byAge.Remove(place)
 	m.octets -= dropped.octets
-	dropped.mu.Lock()
-	defer dropped.mu.Unlock()
-	dropped.waits.Release(&m.room)
+	if dropped.mu.TryLock() {
+		defer dropped.mu.Unlock()
+		dropped.waits.Release(&m.room)
+		return
+	}
+	go func() { // it is being judged; others do not wait for that
+		dropped.mu.Lock()
+		defer dropped.mu.Unlock()
+		dropped.waits.Release(&m.room)
+	}()
 }
 
 func (m *message) waiting() bool {
-	m.mu.Lock()
+	if !m.mu.TryLock() {
+		return false // it is being judged
+	}
 	defer m.mu.Unlock()
 	return m.waits.Octets() > 0
 }
