@@ -77,9 +77,10 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 	return milter.RespContinue, nil
 }
 
-// confirmed returns the client's name if the MTA has forward-confirmed it. Postfix
-// passes "unknown" otherwise (MILTER_README); Sendmail passes the name of the reverse
-// look-up in any case, and the result in {client_resolve} (op.me, section 5.1.1.2).
+// confirmed returns the client's name if the MTA has found that it leads back to the
+// client's address. Of any other client Postfix says "unknown" (its MILTER_README);
+// Sendmail gives the address in brackets (libmilter's xxfi_connect), and says by
+// {client_resolve} what the name is worth (op.me, section 5.1.1.2).
 func (s *session) confirmed(host string, m milter.Modifier) string {
 	if s.postfix && host != "unknown" || !s.postfix && m.Get(macroClientResolve) == "OK" {
 		return host
