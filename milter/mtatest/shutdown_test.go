@@ -250,48 +250,39 @@ func loopback(t *testing.T) (net.Listener, listen.Address) {
 	return l, listen.Address{Network: "tcp4", Addr: l.Addr().String()}
 }
 
-// A listener that other code closes ends its Serve with an error; those that are
-// inside stay, and other listeners too.
-func TestListenerClosed(t *testing.T) {
+// A listener that other code closes ends its Serve with an error; connections that are
+// inside stay, and other listeners too. A shutdown ends every other Serve.
+func TestSeveralListeners(t *testing.T) {
 	each(t, func(t *testing.T, e frontEnd) {
 		h := e.on(t)
-		l, at := loopback(t)
-		served := make(chan error, 1)
-		go func() { served <- h.Server.Serve(l) }()
-		tcp, unix := e.wire(t, mtatest.Dial(t, at)), e.begun(t, h)
-		tcp.begin()
-		if n := h.Limiter.Connections(); n != 2 {
+		serve := func() (net.Listener, *wire, chan error) {
+			l, at := loopback(t)
+			served := make(chan error, 1)
+			go func() { served <- h.Server.Serve(l) }()
+			w := e.wire(t, mtatest.Dial(t, at))
+			w.begin()
+			return l, w, served
+		}
+		closed, first, firstServed := serve()
+		_, second, secondServed := serve()
+		third := e.begun(t, h)
+		if n := h.Limiter.Connections(); n != 3 {
 			t.Errorf("%d connections", n)
 		}
-		_ = l.Close()
-		if err := <-served; !errors.Is(err, net.ErrClosed) {
+		_ = closed.Close()
+		if err := <-firstServed; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve returned %v", err)
 		}
-		for i, w := range []*wire{tcp, unix, e.begun(t, h)} {
+		all := []*wire{first, second, third, e.begun(t, h)}
+		for i, w := range all {
 			w.offer(i)
 		}
-		if err := <-h.Shutdown(t.Context(), 0); err != nil {
-			t.Error(err)
-		}
-		tcp.closed()
-		unix.closed()
-	})
-}
-
-// A shutdown ends every listener's Serve.
-func TestServeSeveralListeners(t *testing.T) {
-	each(t, func(t *testing.T, e frontEnd) {
-		h := e.on(t)
-		l, at := loopback(t)
-		served := make(chan error, 1)
-		go func() { served <- h.Server.Serve(l) }()
-		tcp, unix := e.wire(t, mtatest.Dial(t, at)), e.begun(t, h)
-		tcp.begin()
-		tcp.offer(1)
-		unix.offer(2)
 		h.Close(t)
-		if err := <-served; err != nil {
+		if err := <-secondServed; err != nil {
 			t.Errorf("Serve returned %v", err)
+		}
+		for _, w := range all {
+			w.closed()
 		}
 	})
 }
