@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +12,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -140,13 +141,22 @@ func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Opti
 }
 
 // run judges each line.
-func (r *replay) run(ctx context.Context, name string, in io.Reader, out, complaints io.Writer, summary bool) error {
+func (r *replay) run(ctx context.Context, name string, in io.Reader, out, complaints io.Writer, summary bool) (err error) {
 	lines := bufio.NewReaderSize(in, 1<<16)
+	answers := bufio.NewWriter(out)
+	defer func() { err = errors.Join(err, answers.Flush()) }()
+	encoder := json.NewEncoder(answers)
+	encoder.SetEscapeHTML(false) // print the null sender as "<>"
 	totals := make(map[string]int)
 	count, unexpected := 0, 0
 	for n := 1; ; n++ {
+		if read, _ := lines.Peek(lines.Buffered()); !bytes.ContainsRune(read, '\n') { // the next line may come only after the answers
+			if err := answers.Flush(); err != nil {
+				return err
+			}
+		}
 		line, err := lines.ReadBytes('\n')
-		if len(strings.TrimSpace(string(line))) > 0 {
+		if len(bytes.TrimSpace(line)) > 0 {
 			a, failed := parseAttempt(line)
 			if failed == nil && a.Time < r.now {
 				failed = fmt.Errorf("time %d comes after %d", a.Time, r.now)
@@ -165,7 +175,7 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 				fmt.Fprintf(complaints, "%s:%d: %s (%s) where %s was expected\n", name, n, answer.Verdict, answer.Reason, a.Expect)
 			}
 			if !summary {
-				if err := answer.write(out); err != nil {
+				if err := encoder.Encode(answer); err != nil {
 					return err
 				}
 			}
@@ -178,9 +188,9 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 		}
 	}
 	if summary {
-		fmt.Fprintf(out, "attempts\t\t%d\n", count)
+		fmt.Fprintf(answers, "attempts\t\t%d\n", count)
 		for _, kind := range slices.Sorted(maps.Keys(totals)) {
-			fmt.Fprintf(out, "%s\t%d\n", kind, totals[kind])
+			fmt.Fprintf(answers, "%s\t%d\n", kind, totals[kind])
 		}
 	}
 	if unexpected > 0 {

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -74,17 +72,6 @@ type replayAnswer struct {
 	Wait    int64            `json:"wait"`
 	Client  string           `json:"client,omitempty"`
 	Sender  string           `json:"sender,omitempty"`
-}
-
-func (a *replayAnswer) write(w io.Writer) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // print the null sender as "<>"
-	if err := encoder.Encode(a); err != nil {
-		return err
-	}
-	_, err := w.Write(line.Bytes())
-	return err
 }
 
 // givenFacts has the facts of an input line. It looks others up by others, unless that
