@@ -104,7 +104,7 @@ func greetOnce(l net.Listener, text string) {
 
 func TestNoSocketPassed(t *testing.T) {
 	if os.Getenv(beingStarted) != "" {
-		t.Skip("this is the daemon")
+		return // this process plays the daemon, which has sockets
 	}
 	listenFails(t, Address{"systemd", "milter"}, private, "systemd passed no socket of that name; set FileDescriptorName=milter in the socket unit")
 }

@@ -10,6 +10,12 @@ import (
 // Record implements [greylist.Store].
 func (s *Store) Record(ctx context.Context, h greylist.History) error {
 	return s.use(ctx, func() {
+		if h.Batch.Number > 0 {
+			if h.Batch.Number <= s.recorded[h.Batch.Daemon] {
+				return
+			}
+			s.recorded[h.Batch.Daemon] = h.Batch.Number
+		}
 		for _, a := range h.Answered {
 			n := a.Count
 			a.Count = 0

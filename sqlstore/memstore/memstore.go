@@ -30,6 +30,7 @@ type memory struct {
 	last  int64  // id
 
 	answered map[greylist.Answered]int64 // whose Count is zero
+	recorded map[string]int64            // the last batch of the history, by daemon
 	returned map[greylist.Returned]int64
 }
 
@@ -45,6 +46,7 @@ func newMemory() *memory {
 		lock:     make(chan struct{}, 1),
 		byKey:    make(map[greylist.Triplet]*row),
 		answered: make(map[greylist.Answered]int64),
+		recorded: make(map[string]int64),
 		returned: make(map[greylist.Returned]int64),
 	}
 }

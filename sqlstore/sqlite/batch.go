@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"greyglass/sqlstore/backend"
@@ -147,6 +148,7 @@ func (w *writer) finish(db *database) error {
 		return err
 	}
 	w.rows.Add(db.tx.rows)
+	maps.Copy(w.recorded, db.tx.recorded)
 	db.files.noteLog()
 	w.wrote.Store(true)
 	return nil

@@ -20,9 +20,20 @@ const (
 	oldReturnedSQL = `DELETE FROM returned WHERE hour < $1 AND hour < (SELECT min(hour) FROM returned) + 86400`
 )
 
-// Record implements [greylist.Store].
+// Record implements [greylist.Store]. A caller whose context ends does not know whether
+// its batch was committed, and sends it again. The writer knows: no other program has
+// that daemon's batches.
 func (s *Store) Record(ctx context.Context, h greylist.History) error {
 	return s.writer.do(ctx, func(tx *tx) error {
+		if h.Batch.Number > 0 {
+			if h.Batch.Number <= max(s.writer.recorded[h.Batch.Daemon], tx.recorded[h.Batch.Daemon]) {
+				return nil
+			}
+			if tx.recorded == nil {
+				tx.recorded = make(map[string]int64)
+			}
+			tx.recorded[h.Batch.Daemon] = h.Batch.Number
+		}
 		for _, a := range h.Answered {
 			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
 				return err

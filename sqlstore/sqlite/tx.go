@@ -22,6 +22,8 @@ type tx struct {
 
 	wrote bool  // whether this transaction has changed anything
 	rows  int64 // by how many triplets it has changed their number
+
+	recorded map[string]int64 // the batches of the history in this transaction, by daemon; nil: none
 }
 
 const (
@@ -75,7 +77,7 @@ func (tx *tx) close() error {
 }
 
 func (tx *tx) begin() error {
-	tx.wrote, tx.rows = false, 0
+	tx.wrote, tx.rows, tx.recorded = false, 0, nil
 	_, err := tx.beginStmt.exec()
 	return err
 }

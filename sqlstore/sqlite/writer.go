@@ -46,6 +46,7 @@ type writer struct {
 	wrote       atomic.Bool            // something was committed; reset by a checkpoint
 	rows        atomic.Int64           // how many triplets were added, less those removed, since it began
 	counters    *backend.Counters
+	recorded    map[string]int64 // the last committed batch of the history, by daemon; only the writer's goroutine uses it
 
 	recovery // of the writer's goroutine alone
 }
@@ -73,6 +74,7 @@ func startWriter(path string, first *state, opts settings) *writer {
 		hopeless: make(chan struct{}),
 		exited:   make(chan struct{}),
 		counters: backend.NewCounters(),
+		recorded: make(map[string]int64),
 	}
 	w.synchronous.Store(&opts.synchronous)
 	w.now.Store(first)

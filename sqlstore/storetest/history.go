@@ -98,6 +98,29 @@ func testHistoryAddsUp(t *testing.T, db Database) {
 	}
 }
 
+// testHistoryBatches: a batch that is sent again, because its outcome was unknown, counts once.
+func testHistoryBatches(t *testing.T, db Database) {
+	s := open(t, db)
+	for i, c := range []struct {
+		batch greylist.Batch
+		want  int64
+	}{
+		{greylist.Batch{Daemon: "one", Number: 1}, 1},
+		{greylist.Batch{Daemon: "one", Number: 1}, 1},
+		{greylist.Batch{Daemon: "one", Number: 2}, 2},
+		{greylist.Batch{Daemon: "one", Number: 1}, 2},
+		{greylist.Batch{Daemon: "two", Number: 1}, 3},
+		{greylist.Batch{}, 4},
+		{greylist.Batch{}, 5},
+	} {
+		record(t, s, greylist.History{Batch: c.batch, Returned: []greylist.Returned{{Hour: 3600, Within: 300, Count: 1}}})
+		got, err := s.History(t.Context(), 0)
+		if err != nil || len(got.Returned) != 1 || got.Returned[0].Count != c.want {
+			t.Errorf("after batch %d (%v): %+v, %v; want %d", i, c.batch, got, err, c.want)
+		}
+	}
+}
+
 // testHistoryAllOrNothing: what could not be added is not there in part, so
 // that it can be added again.
 func testHistoryAllOrNothing(t *testing.T, db Database) {

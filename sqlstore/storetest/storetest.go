@@ -52,6 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"History", testHistory},
 		{"HistoryAddsUp", testHistoryAddsUp},
 		{"HistoryAllOrNothing", testHistoryAllOrNothing},
+		{"HistoryBatches", testHistoryBatches},
 		{"HistoryExpires", testHistoryExpires},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
