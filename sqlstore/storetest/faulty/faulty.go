@@ -2,6 +2,7 @@
 package faulty
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
@@ -138,17 +139,10 @@ func (s *Store) failing() error {
 }
 
 // Ping implements [greylist.Memory].
-func (s *Store) Ping(ctx context.Context) error {
-	if err := s.failing(); err != nil {
-		return err
-	}
-	return s.Store.Ping(ctx)
-}
+func (s *Store) Ping(ctx context.Context) error { return cmp.Or(s.failing(), s.Store.Ping(ctx)) }
 
 // Stats implements [greylist.Store].
 func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
-	if err := s.failing(); err != nil {
-		return greylist.Stats{}, err
-	}
-	return s.Store.Stats(ctx)
+	stats, err := s.Store.Stats(ctx)
+	return stats, cmp.Or(s.failing(), err)
 }
