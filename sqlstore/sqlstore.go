@@ -1,7 +1,6 @@
-// Package sqlstore keeps what the greylist remembers in an SQL database: an
-// SQLite file (package sqlite), made to be read by people with the sqlite3 program
-// too, or a PostgreSQL database (package postgres) that several daemons share. What
-// both have in common is in package backend.
+// Package sqlstore opens a [greylist.Store] in an SQL database: an SQLite file (package
+// sqlite), or a PostgreSQL database that several daemons share (package postgres). Both
+// share package backend.
 package sqlstore
 
 import (
@@ -17,20 +16,19 @@ import (
 	"greyglass/sqlstore/sqlite"
 )
 
-// Options are how a store is opened.
+// Options are the options of [Open].
 type Options = backend.Options
 
-// Numbers are what an open store counts about itself.
+// Numbers are the counts of an open store.
 type Numbers = backend.Numbers
 
-// Clocks that differ by more than these are warned of, and keep entries from being expired.
+// The differences of clocks that cause a warning, and that stop expiry.
 const (
 	WarnSkew   = postgres.WarnSkew
 	ExpirySkew = postgres.ExpirySkew
 )
 
-// ErrUnsupported is wrapped by what this kind of database does not need, or does
-// by means of its own.
+// ErrUnsupported: this kind of database does not have or need the operation.
 var ErrUnsupported = backend.ErrUnsupported
 
 // Open opens the store that url names: "sqlite:PATH", a file, whose relative
@@ -38,8 +36,8 @@ var ErrUnsupported = backend.ErrUnsupported
 // context bounds the opening only.
 //
 // The error wraps [greylist.ErrNoDatabase], [greylist.ErrNotOurs],
-// [greylist.ErrNewer] or [greylist.ErrDamaged] where that is the reason; nothing
-// was changed then. An older database is brought to the present version.
+// [greylist.ErrNewer] or [greylist.ErrDamaged] if that is the cause; nothing was changed
+// then. An older database is migrated.
 func Open(ctx context.Context, url string, opts Options) (greylist.Store, error) {
 	if err := checkScheme(url); err != nil {
 		return nil, err
@@ -58,8 +56,7 @@ func Open(ctx context.Context, url string, opts Options) (greylist.Store, error)
 	return s, nil
 }
 
-// Check reports what is wrong with the url, without looking at a database or the
-// network; nil if [Open] can be tried. The error holds no password.
+// Check checks the url, without opening a database. The error contains no password.
 func Check(url string) error {
 	if err := checkScheme(url); err != nil {
 		return err
@@ -70,7 +67,7 @@ func Check(url string) error {
 	return sqlite.Check(url)
 }
 
-// Name is the database that a url names, for people: there is no password in it.
+// Name is the url without its password.
 func Name(url string) string {
 	if isPostgres(url) {
 		return postgres.Name(url)
@@ -79,8 +76,8 @@ func Name(url string) string {
 }
 
 // Migrate creates the schema in the PostgreSQL database that a URL names, or
-// brings it to the present version, and returns that. An SQLite file needs no
-// such thing: the error wraps [ErrUnsupported] for one.
+// brings it to the present version, and returns that. For an SQLite file the error wraps
+// [ErrUnsupported].
 func Migrate(ctx context.Context, url string, opts Options) (version int, err error) {
 	if !isPostgres(url) {
 		return 0, fmt.Errorf("%w: the daemon migrates an SQLite database by itself", ErrUnsupported)
@@ -97,8 +94,8 @@ func NumbersOf(store greylist.Store) (Numbers, bool) {
 	return s.Numbers(), true
 }
 
-// ClockAhead returns by how much this machine's clock is ahead of that of the server that
-// has the store, if it has one and they have been compared.
+// ClockAhead returns how far this machine's clock is ahead of the database server's, if
+// there is one and they have been compared.
 func ClockAhead(store greylist.Store) (ahead time.Duration, known bool) {
 	s, ok := store.(interface{ ClockAhead() (time.Duration, bool) })
 	if !ok {
@@ -107,8 +104,8 @@ func ClockAhead(store greylist.Store) (ahead time.Duration, known bool) {
 	return s.ClockAhead()
 }
 
-// SetSynchronous changes [Options] Synchronous of an open store, from the next commit
-// on. A store that is no SQLite file has no such thing.
+// SetSynchronous changes [Options] Synchronous of an open SQLite store, from the next
+// commit on; it does nothing for other stores.
 func SetSynchronous(store greylist.Store, value string) error {
 	return sqlite.SetSynchronous(store, value)
 }

@@ -21,7 +21,7 @@ func refusing(t *testing.T) (url, shown string) {
 
 // A daemon whose PostgreSQL is unavailable at its start serves all the same, says so
 // once, and never shows the password; commands say so too.
-func TestPostgresAwayAtStart(t *testing.T) {
+func TestPostgresUnavailableAtStart(t *testing.T) {
 	t.Parallel()
 	url, shown := refusing(t)
 	s := newSite(t, conf{"store.url": fmt.Sprintf("%q", url)})

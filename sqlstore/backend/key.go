@@ -6,12 +6,12 @@ import (
 	"greyglass/greylist"
 )
 
-// Key is what the table finds a triplet by: short, of one size, and spread so
-// evenly that no sender can choose where its rows go.
+// Key is the key of a triplet in the table: a hash, so that it has one size and no
+// sender can choose where its rows go.
 type Key [16]byte
 
-// KeyOf is the first half of the SHA-256 of the triplet's fields, joined by NUL
-// (which none of them can hold). Databases rest on it: it never changes.
+// KeyOf returns the first half of the SHA-256 of the triplet's fields, joined by NUL,
+// which no field can contain. Databases contain these keys, so it never changes.
 func KeyOf(t greylist.Triplet) Key {
 	var space [512]byte // enough for most triplets, so that nothing is allocated
 	b := append(space[:0], t.Client...)

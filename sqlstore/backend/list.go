@@ -10,14 +10,13 @@ import (
 	"greyglass/greylist"
 )
 
-// listPage is how many records List reads at a time. Between two pages it
-// holds neither a connection nor a snapshot of the database, so however slowly
-// a list is read, nothing waits for it and nothing grows.
+// listPage is how many records List reads at a time. Between two pages it holds neither a
+// connection nor a snapshot, so that a slow reader blocks nothing.
 const listPage = 1000
 
-// List is [greylist.Store] List of the database that readers returns. Each record
-// is as it was when its page was read; triplets first remembered after the list
-// was begun are not in it. failed makes the error that is yielded.
+// List implements [greylist.Store] List with the connections that readers returns. Each
+// record is as it was when its page was read; the list has no triplets that were added
+// after its beginning. failed converts the error that is yielded.
 func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error),
 	failed func(context.Context, error) error) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
@@ -48,7 +47,7 @@ func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error
 	}
 }
 
-// listRange returns the first and the last id to look at.
+// listRange returns the first and the last id of the list.
 func listRange(ctx context.Context, db *sql.DB, f greylist.Filter) (from, to int64, err error) {
 	if f.Limit <= 0 {
 		err = db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
@@ -82,8 +81,8 @@ func readPage(ctx context.Context, db *sql.DB, f greylist.Filter, from, to int64
 	return page, next + 1, rows.Err()
 }
 
-// conditions adds those of the filter to others, with their arguments, and
-// returns them as the WHERE clause that they make, if any.
+// conditions adds the conditions of the filter to others, with their arguments, and
+// returns the WHERE clause, which may be empty.
 func conditions(f greylist.Filter, args []any, all ...string) (where string, _ []any) {
 	among := func(column string, values []any) {
 		places := make([]string, len(values))

@@ -7,27 +7,26 @@ import (
 	"greyglass/greylist"
 )
 
-// Numbers are what a store that [Open] has opened counts about itself, from its
-// opening on.
+// Numbers are the counts of an open store since it was opened.
 type Numbers struct {
-	Batch  greylist.Distribution // how many changes shared a transaction
-	Commit greylist.Distribution // how long a transaction took that wrote, in nanoseconds, from its first change until it was durable
-	Queued int                   // changes that wait for the next transaction
-	Failed int64                 // transactions that failed because the storage did
-	Panics int64                 // changes that panicked
-	Away   bool                  // the database is known not to work at the moment
+	Batch       greylist.Distribution // changes in a transaction
+	Commit      greylist.Distribution // nanoseconds from the first change of a transaction to its commit
+	Queued      int                   // changes that wait for the next transaction
+	Failed      int64                 // transactions that failed because of the database
+	Panics      int64                 // changes that panicked
+	Unavailable bool                  // the database is known to fail at present
 
-	// Size in bytes; zero where it is not known.
+	// Size in bytes; zero if it is not known.
 	DatabaseBytes, LogBytes int64
 }
 
-// Counters count the transactions of a store.
+// Counters counts the transactions of a store.
 type Counters struct {
 	batch, took    *greylist.Histogram
 	Failed, panics atomic.Int64
 }
 
-// NewCounters returns counters that have counted nothing.
+// NewCounters makes counters that are all zero.
 func NewCounters() *Counters {
 	return &Counters{
 		batch: greylist.NewHistogram(1, 2, 4, 8, 16, 32, 64, 128, 256),
@@ -38,7 +37,7 @@ func NewCounters() *Counters {
 	}
 }
 
-// Done counts a transaction that ended well.
+// Done counts a successful transaction.
 func (t *Counters) Done(jobs int, wrote bool, took time.Duration) {
 	t.batch.Observe(int64(jobs))
 	if wrote {
@@ -46,7 +45,7 @@ func (t *Counters) Done(jobs int, wrote bool, took time.Duration) {
 	}
 }
 
-// Read returns what was counted.
+// Read returns the counts.
 func (t *Counters) Read() Numbers {
 	return Numbers{Batch: t.batch.Read(), Commit: t.took.Read(), Failed: t.Failed.Load(), Panics: t.panics.Load()}
 }

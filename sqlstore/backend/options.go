@@ -1,6 +1,5 @@
-// Package backend holds what the database backends of sqlstore share: how a store is
-// opened, group commit, the keys and statements that every database understands, and
-// the counters.
+// Package backend has what the database backends of sqlstore share: options, group
+// commit, keys, statements and counters.
 package backend
 
 import (
@@ -12,36 +11,34 @@ import (
 	"greyglass/greylist"
 )
 
-// ErrUnsupported is wrapped by what this kind of database does not need, or does
-// by means of its own.
+// ErrUnsupported: this kind of database does not have or need the operation.
 var ErrUnsupported = errors.New("not supported")
 
-// Options are how a store is opened. The zero value opens an existing database.
+// Options are the options of opening a store. The zero value opens an existing database.
 type Options struct {
-	// Create is for the daemon. An SQLite database is created if there is none; one
-	// that is corrupt, when it is opened or when a check of all of it finds it so, is
-	// quarantined, and an empty one created. In a PostgreSQL database the schema is
-	// created, if there is none and the role may. Both are opened also while they can't
-	// be reached or used, which every method then says.
+	// Create is for the daemon. It creates a missing SQLite database, and quarantines a
+	// corrupt one (when it is opened, or after a full check) and creates an empty one.
+	// In PostgreSQL it creates a missing schema, if the role may. Opening also succeeds
+	// while the database is unavailable; every method then returns an error.
 	Create bool
 
-	// Synchronous is when what was committed must be on the disk: [Full], also
-	// if it is empty, or [Normal]. Of SQLite alone.
+	// Synchronous is when commits of SQLite must be on the disk: [Full], the default, or
+	// [Normal].
 	Synchronous string
 
-	// PasswordFile holds, in its first line, the password for PostgreSQL, in the
-	// place of any other. It is read for each connection. Empty: there is none.
+	// PasswordFile has in its first line the password for PostgreSQL, which overrides any
+	// other. It is read for each connection. Empty: none.
 	PasswordFile string
 
-	// Waiting is told which sessions of PostgreSQL hold a lock that is waited for, once it
-	// has been for a while, and when these change. It is for commands.
+	// Waiting, for commands, is called with the PostgreSQL sessions that hold a lock,
+	// after waiting for it for a while, and when they change.
 	Waiting func(sessions string)
 
 	// Now is this machine's clock, with monotonic readings. Nil: [time.Now].
 	Now func() time.Time
 
-	// Logger is told of what no caller learns: what became of the database's
-	// files, failed checkpoints, panics of a change. Nil: there is none.
+	// Logger logs what no caller learns: changes of the database's files, failed
+	// checkpoints, panics. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -53,7 +50,7 @@ func (o Options) Log() *slog.Logger {
 	return o.Logger
 }
 
-// Clock returns Now, or what stands for it.
+// Clock returns Now, or its default.
 func (o Options) Clock() func() time.Time {
 	if o.Now == nil {
 		return time.Now
@@ -63,26 +60,26 @@ func (o Options) Clock() func() time.Time {
 
 // The values of [Options] Synchronous (sqlite.org/pragma.html#pragma_synchronous).
 const (
-	Full   = "full"   // before it is acknowledged: a power cut loses nothing
-	Normal = "normal" // within a second or so: a power cut may lose that
+	Full   = "full"   // before it is acknowledged: a power failure loses nothing
+	Normal = "normal" // within a second or so: a power failure loses that
 )
 
 const (
 	// OpenTimeout bounds how long opening waits for the database.
 	OpenTimeout = 10 * time.Second
 
-	// CloseTimeout bounds how long Close takes where the database does not answer.
+	// CloseTimeout bounds how long Close takes if the database does not answer.
 	CloseTimeout = 5 * time.Second
 
-	// ExpireBatch is how many rows one call of Expire looks at: some milliseconds
-	// of the writer's time at most.
+	// ExpireBatch is how many rows one call of Expire reads: some milliseconds of the
+	// writer's time at most.
 	ExpireBatch = 200
 )
 
-// ByItself is the end of the advice on what the store recovers from.
+// ByItself ends the advice about a fault from which the store recovers.
 const ByItself = "; then it goes on by itself"
 
-// NewerError is the error of a database whose schema this program does not know.
+// NewerError is the error of a database with a newer schema.
 func NewerError(version, newest int) error {
 	return fmt.Errorf("%w: it has version %d, this program knows up to %d; use the newer program, or another database",
 		greylist.ErrNewer, version, newest)

@@ -15,15 +15,15 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// Rescue turns a panic of a change into its error. It is to be deferred.
+// Rescue turns a panic of a change into an error. It must be deferred.
 func Rescue(err *error) {
 	if p := recover(); p != nil {
 		*err = &panicError{value: p, stack: string(debug.Stack())}
 	}
 }
 
-// ReportPanic counts and logs the panic, if the error is of one. A change may be tried
-// again, and panic again: this is for the last time.
+// ReportPanic counts and logs the error if it is that of a panic. Call it for the last
+// attempt, because a change may be retried and panic again.
 func (t *Counters) ReportPanic(err error, log *slog.Logger) {
 	var p *panicError
 	if !errors.As(err, &p) {

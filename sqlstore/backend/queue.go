@@ -2,23 +2,22 @@ package backend
 
 import "time"
 
-// batchWait bounds how long after a commit the next batch waits for jobs to join it,
-// and with it what an answer is delayed by that.
+// batchWait bounds how long after a commit the next batch waits for more jobs.
 const batchWait = 2 * time.Millisecond
 
-// Queue collects jobs into batches, each of which shares one commit.
+// Queue collects jobs into batches for group commit.
 //
-// Under load, a caller that was answered a moment ago will soon ask again. So for a
-// moment after a commit the next batch waits until it is as large as the last one,
-// and those that were queued meanwhile, make likely. A single caller never waits.
+// Under load, callers that were just answered soon ask again. So for a moment after a
+// commit the next batch waits until it has as many jobs as the last one, and those that
+// were queued meanwhile. A single caller never waits.
 type Queue[T any] struct {
 	Jobs    chan T        // queued; full at twice the size of a batch
-	Closing chan struct{} // closed: no batch waits any more
+	Closing chan struct{} // closed: no batch waits for more jobs
 
 	most   int       // jobs in a batch
 	last   int       // jobs in the last batch
 	queued int       // jobs that were queued when it was committed
-	ended  time.Time // when that was
+	ended  time.Time // when it was committed
 	timer  *time.Timer
 }
 
@@ -27,8 +26,8 @@ func NewQueue[T any](most int, closing chan struct{}) Queue[T] {
 	return Queue[T]{Jobs: make(chan T, 2*most), most: most, Closing: closing, timer: time.NewTimer(0)}
 }
 
-// Next returns one more job for a batch that has so many: one that is queued, or, if
-// wait says so, one that is queued in time. It returns false if the batch is complete.
+// Next returns one more job for a batch that has so many: one that is queued or, with
+// wait, one that comes in time. It returns false if the batch is complete.
 func (q *Queue[T]) Next(have int, wait bool) (job T, ok bool) {
 	if have >= q.most {
 		return job, false
@@ -53,8 +52,8 @@ func (q *Queue[T]) Next(have int, wait bool) (job T, ok bool) {
 	return job, false
 }
 
-// Fill completes a batch with the jobs that are queued, and, if wait says so, with
-// those that are queued in time.
+// Fill completes a batch with the jobs that are queued and, with wait, those that come
+// in time.
 func (q *Queue[T]) Fill(batch []T, wait bool) []T {
 	for {
 		job, ok := q.Next(len(batch), wait)
@@ -68,6 +67,6 @@ func (q *Queue[T]) Fill(batch []T, wait bool) []T {
 // Began notes the size of a batch.
 func (q *Queue[T]) Began(size int) { q.last, q.queued = size, 0 }
 
-// Ended notes that the batch was committed. Call it before its callers are answered:
-// they are counted by the size of the batch.
+// Ended notes that the batch was committed. Call it before answering its callers: their
+// next jobs must not count as queued.
 func (q *Queue[T]) Ended() { q.queued, q.ended = len(q.Jobs), time.Now() }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// EntryColumns are a [greylist.Entry], as [EntryFields] reads it.
+	// EntryColumns are the columns of a [greylist.Entry], in the order of [EntryFields].
 	EntryColumns = `first_seen, last_seen, coalesce(passed_at, 0), deferred, accepted`
 
 	// GetSQL returns the entry of a key.
@@ -19,12 +19,12 @@ const (
 	RemoveSQL = `DELETE FROM triplet WHERE key = $1`
 )
 
-// EntryFields are where a row of [EntryColumns] is to be scanned to.
+// EntryFields returns the destinations to scan a row of [EntryColumns] into.
 func EntryFields(e *greylist.Entry) []any {
 	return []any{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted}
 }
 
-// Get returns what is in the table of a triplet, or nil.
+// Get returns the entry of a triplet, or nil.
 func Get(ctx context.Context, db *sql.DB, t greylist.Triplet) (*greylist.Entry, error) {
 	k := KeyOf(t)
 	var e greylist.Entry
@@ -43,7 +43,7 @@ const statsSQL = `SELECT
 	coalesce(min(CASE WHEN passed_at IS NULL THEN first_seen END), 0), coalesce(max(passed_at), 0)
 	FROM triplet`
 
-// Stats counts what is in the table.
+// Stats counts the rows of the table.
 func Stats(ctx context.Context, db *sql.DB) (st greylist.Stats, err error) {
 	err = db.QueryRowContext(ctx, statsSQL).Scan(
 		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed)

@@ -12,38 +12,38 @@ import (
 )
 
 const (
-	// TrimWindow bounds how many of the newest rows one call of Trim looks at, and
-	// with it its time and memory: some 30 MB.
+	// TrimWindow is how many of the newest rows one call of Trim reads. It bounds the
+	// memory to some 30 MB.
 	TrimWindow = 200_000
 
-	// TrimMost bounds how many go at a time: of those that were looked at, enough
-	// must stay for the few of many networks to be told from the many of a few.
+	// TrimMost bounds how many rows one call removes: enough of the window must stay to
+	// tell the networks of the flood from others.
 	TrimMost = TrimWindow / 2
 
 	// TrimBatch is how many rows are removed in one transaction: some milliseconds
 	// of the writer's time.
 	TrimBatch = 500
 
-	// TrimPause is for others' jobs, between two batches.
+	// TrimPause is the pause between two batches, for other jobs.
 	TrimPause = time.Millisecond
 )
 
 const (
-	// newestSQL returns the waiting ones among so many of the newest rows.
+	// newestSQL returns the waiting rows among the newest rows.
 	newestSQL = `SELECT key, client FROM triplet
 		WHERE id > (SELECT coalesce(max(id), 0) FROM triplet) - $1 AND passed_at IS NULL ORDER BY id DESC`
 )
 
-// WaitingRow is a row as Trim looks at it.
+// WaitingRow is the key and the network of a row.
 type WaitingRow struct {
 	key     Key
 	network netip.Prefix
 }
 
-// NewWaitingRow is the row of a key and its client.
+// NewWaitingRow makes a row of a key and its client.
 func NewWaitingRow(k Key, client string) WaitingRow { return WaitingRow{k, networkOf(client)} }
 
-// NewestWaiting returns the newest waiting rows, the newest first.
+// NewestWaiting returns the newest waiting rows, newest first.
 func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error) {
 	rows, err := db.QueryContext(ctx, newestSQL, TrimWindow)
 	if err != nil {
@@ -63,9 +63,9 @@ func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error
 	return all, rows.Err()
 }
 
-// networkOf is the network that a client is likely to have to itself, where it
-// has many addresses: of 24 bits for IPv4, of 48 for IPv6 (RFC 6177, section 2).
-// Whatever is no address is in one network, the invalid one.
+// networkOf returns the network that a client with many addresses probably owns: /24 for
+// IPv4, /48 for IPv6 (RFC 6177, section 2). Clients without an address are in the
+// invalid network.
 func networkOf(client string) netip.Prefix {
 	text, _, _ := strings.Cut(client, "/")
 	addr, err := netip.ParseAddr(text)
@@ -80,9 +80,8 @@ func networkOf(client string) netip.Prefix {
 	return network
 }
 
-// Surplus returns which of the rows, of which the newest come first, are to go, so
-// that as many go as the excess says: the newest of the networks that have most,
-// such that none of these keeps more than any other network may.
+// Surplus chooses which of the rows, newest first, to remove: as many as the excess, the
+// newest of the networks that have most, so that these keep equally many.
 func Surplus(newest []WaitingRow, excess int64) (gone []Key) {
 	has := make(map[netip.Prefix]int64)
 	for _, r := range newest {
@@ -101,7 +100,8 @@ func Surplus(newest []WaitingRow, excess int64) (gone []Key) {
 	return gone
 }
 
-// fairLimit returns the greatest number that each may keep for the excess to go.
+// fairLimit returns the greatest number of rows for each network with which at least the
+// excess is removed.
 func fairLimit(has []int64, excess int64) int64 {
 	slices.SortFunc(has, func(a, b int64) int { return cmp.Compare(b, a) })
 	var sum int64

@@ -1,5 +1,4 @@
-// Package memstore keeps what the greylist remembers in memory alone: for replay,
-// which judges attempts in virtual time, and for tests.
+// Package memstore is a store in memory, for replay and for tests.
 package memstore
 
 import (
@@ -22,19 +21,19 @@ type Store struct {
 // New returns an empty store.
 func New() *Store { return &Store{memory: newMemory()} }
 
-// memory is what one store remembers, or several that share it.
+// memory is the content of one store, or of several that share it.
 type memory struct {
-	lock  chan struct{} // held while the rest is used; a channel, so that no caller waits longer than its context
+	lock  chan struct{} // a mutex as a channel, so that no caller waits longer than its context
 	byKey map[greylist.Triplet]*row
-	order []*row // of arrival, by id, with some that were removed
+	order []*row // by id, with some that were removed
 	last  int64  // id
 
-	answered map[greylist.Answered]int64 // whose Count is zero
+	answered map[greylist.Answered]int64 // Count is zero in the key
 	recorded map[string]int64            // the last batch of the history, by daemon
 	returned map[greylist.Returned]int64
 }
 
-// row is a record, with its place in the order of arrival.
+// row is a record with its id.
 type row struct {
 	id      int64
 	removed bool
@@ -51,7 +50,7 @@ func newMemory() *memory {
 	}
 }
 
-// use calls f with the memory to itself.
+// use calls f with the lock held.
 func (s *Store) use(ctx context.Context, f func()) error {
 	if s.closed.Load() {
 		return greylist.ErrClosed
@@ -118,7 +117,7 @@ func (m *memory) put(t greylist.Triplet, e greylist.Entry) {
 	m.order = append(m.order, r)
 }
 
-// remove removes a row. Its place in the order stays until half of them are such.
+// remove removes a row. Its place in order stays until half of the places are empty.
 func (m *memory) remove(r *row) {
 	delete(m.byKey, r.Triplet)
 	r.removed = true
@@ -177,7 +176,7 @@ func (s *Store) Backup(ctx context.Context, _ string, _ func(done, total int64))
 	if err := s.Ping(ctx); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: what is kept in memory alone has no backup", backend.ErrUnsupported)
+	return fmt.Errorf("%w: a store in memory has no backup", backend.ErrUnsupported)
 }
 
 // Close implements [greylist.Store].

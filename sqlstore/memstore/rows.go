@@ -9,11 +9,11 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// listPage is how many rows List looks at a time, so that it holds up no update.
+// listPage is how many rows List reads at a time, so that updates do not wait.
 const listPage = 1000
 
-// List implements [greylist.Store]. Each record is as it was when its page was read;
-// triplets first remembered after the list was begun are not in it.
+// List implements [greylist.Store]. Each record is as it was when its page was read; the
+// list has no triplets that were added after its beginning.
 func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
 		var cursor, last int64
@@ -54,7 +54,7 @@ func (m *memory) newest(f greylist.Filter) int64 {
 	return 0
 }
 
-// page returns what matches among the rows behind the cursor, and where to go on.
+// page returns the matching rows after the cursor, and the next cursor.
 func (m *memory) page(f greylist.Filter, cursor, last int64) (page []greylist.Record, next int64) {
 	rows := m.behind(cursor)
 	rows = rows[:min(len(rows), listPage)]

@@ -16,28 +16,28 @@ const (
 	// besides at each connection.
 	compareEvery = time.Minute
 
-	// maxRoundTrip is how long the server may take to tell its time for that to be
-	// worth anything.
+	// maxRoundTrip is how long reading the server's clock may take; a slower reading is
+	// discarded.
 	maxRoundTrip = 2 * time.Second
 
-	// Clocks that differ by more than WarnSkew are warned of; beyond ExpirySkew nothing is
-	// expired: which of the two clocks is right is not known, and what is expired is gone.
+	// Clocks that differ by more than WarnSkew cause a warning. Beyond ExpirySkew nothing
+	// is expired, because the server's clock may be the wrong one.
 	WarnSkew   = time.Minute
 	ExpirySkew = 5 * time.Minute
 )
 
-// clock compares this machine's clock with the server's, by which all daemons that share the
-// database decide.
+// clock compares this machine's clock with the server's, by which all daemons that share
+// the database decide.
 type clock struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
 	local  time.Time // when they were compared, with its monotonic reading; zero: never
-	server time.Time // what the server's clock said then
+	server time.Time // the server's clock then
 	warned bool
 }
 
-// compare notes that the server's clock said so many seconds at a time between two.
+// compare notes a reading of the server's clock, asked for and answered at these times.
 func (c *clock) compare(asked, answered time.Time, seconds float64) {
 	if answered.Sub(asked) > maxRoundTrip {
 		return
@@ -58,23 +58,23 @@ func (c *clock) compare(asked, answered time.Time, seconds float64) {
 	c.warned = ahead.Abs() > WarnSkew
 }
 
-// ahead returns by how much this machine's clock is ahead of the server's now; false if
-// they have not been compared.
+// ahead returns how far this machine's clock is ahead of the server's; false if they have
+// not been compared.
 func (c *clock) ahead(now time.Time) (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.local.IsZero() {
 		return 0, false
 	}
-	server := c.server.Add(now.Sub(c.local)) // by the monotonic clock, which nobody sets
+	server := c.server.Add(now.Sub(c.local)) // by the monotonic clock, which has no steps
 	return now.Round(0).Sub(server), true
 }
 
-// ClockAhead returns by how much this machine's clock is ahead of the server's; false
-// while that is not known.
+// ClockAhead returns how far this machine's clock is ahead of the server's; false while
+// that is not known.
 func (s *Store) ClockAhead() (time.Duration, bool) { return s.server.clock.ahead(s.server.now()) }
 
-// mayExpire returns an error if the clocks differ so much that nothing is to be expired.
+// mayExpire returns an error if the clocks differ too much to expire anything.
 func (s *Store) mayExpire() error {
 	ahead, known := s.ClockAhead()
 	if !known || ahead.Abs() <= ExpirySkew {
@@ -84,7 +84,7 @@ func (s *Store) mayExpire() error {
 		Err: fmt.Errorf("%w: they differ by %v", greylist.ErrClockSkew, ahead.Abs().Round(time.Second))}
 }
 
-// compareClocks compares the clocks now and then, until the context ends.
+// compareClocks compares the clocks periodically, until the context ends.
 func (s *Store) compareClocks(ctx context.Context) {
 	for {
 		select {

@@ -7,15 +7,15 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// columns are rows as the statements take them: an array a column.
+// columns are rows as parameters of a statement: one array for each column.
 type columns struct {
 	keys                         [][]byte
 	clients, senders, recipients []string
 	entries                      [5][]int64
 }
 
-// columns returns the rows that were changed: those to insert, and those to update; in
-// the order of their keys, or, where all or nothing must be written, in which they came.
+// columns returns the rows to insert and those to update, sorted by key; if all rows or
+// none must be written, in the order of the decisions.
 func (t *transaction) columns() (inserts, changes columns) {
 	if !t.atomic {
 		slices.SortFunc(t.order, func(a, b backend.Key) int { return bytes.Compare(a[:], b[:]) })

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// connectTimeout bounds an attempt to connect to one host, where the URL has
-	// no connect_timeout.
+	// connectTimeout bounds an attempt to connect to one host, if the URL has no
+	// connect_timeout.
 	connectTimeout = 2 * time.Second
 
 	// A daemon has a reader, a writer, poolSize connections for whatever takes its
@@ -31,23 +31,22 @@ const (
 	maxConnections = poolSize + 4
 )
 
-// server is how a PostgreSQL database is reached: one of several hosts that
-// have it, of which one can be written to.
+// server is a PostgreSQL database on one or several hosts, of which one takes writes.
 type server struct {
 	url          string
 	passwordFile string
 	hosts        []*pgx.ConnConfig // one each
-	last         atomic.Int32      // the host that was connected to last: it is tried first
-	name         string            // for people: the URL without the password
-	pooled       atomic.Bool       // a connection pooler was met
+	last         atomic.Int32      // the host of the last connection: it is tried first
+	name         string            // the URL without the password
+	pooled       atomic.Bool       // a connection pooler was detected
 
 	now     func() time.Time
 	clock   clock
 	waiters waiters
 }
 
-// newServer understands a URL (libpq's connection URIs; PostgreSQL's manual,
-// section 34.1.1.2), and the environment variables that go with it.
+// newServer parses a URL (libpq's connection URIs; PostgreSQL's manual, section
+// 34.1.1.2), and libpq's environment variables.
 func newServer(url string, opts backend.Options) (*server, error) {
 	whole, err := parseURL(url)
 	if err != nil {
@@ -67,8 +66,7 @@ func newServer(url string, opts backend.Options) (*server, error) {
 	return s, nil
 }
 
-// parseURL understands a URL. Its error never holds the URL, in which there
-// may be a password.
+// parseURL parses a URL. Its error does not contain the URL, which may have a password.
 func parseURL(url string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -84,14 +82,14 @@ func parseURL(url string) (*pgx.ConnConfig, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "greyglass"
 	}
-	// A peer that is gone is noticed while nothing is asked of it.
+	// Keep-alives detect a dead server on idle connections.
 	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
 	config.DialFunc = dialer.DialContext
 	return config, nil
 }
 
-// parseFault is what the driver says is wrong, without the URL that it quotes.
+// parseFault is the driver's error without the URL that it quotes.
 func parseFault(err error) error {
 	var parse *pgconn.ParseConfigError
 	if !errors.As(err, &parse) {
@@ -107,7 +105,7 @@ func parseFault(err error) error {
 	return errors.New(oneLine(what))
 }
 
-// hostsOf takes a configuration apart, so that each host can be tried by itself.
+// hostsOf splits a configuration into one for each host.
 func hostsOf(whole *pgx.ConnConfig) []*pgx.ConnConfig {
 	all := append([]*pgconn.FallbackConfig{{Host: whole.Host, Port: whole.Port, TLSConfig: whole.TLSConfig}}, whole.Fallbacks...)
 	var hosts []*pgx.ConnConfig
@@ -124,7 +122,7 @@ func hostsOf(whole *pgx.ConnConfig) []*pgx.ConnConfig {
 	return hosts
 }
 
-// connect connects to the first host that will do.
+// connect connects to the first host that takes writes.
 func (s *server) connect(ctx context.Context) (conn *session, err error) {
 	err = s.try(ctx, func(host *pgx.ConnConfig) (err error) {
 		conn, err = s.open(ctx, host)
@@ -133,8 +131,8 @@ func (s *server) connect(ctx context.Context) (conn *session, err error) {
 	return conn, err
 }
 
-// try has one host after the other connected to, until one does, beginning with
-// the one that did the last time.
+// try connects to one host after the other until one succeeds, first to that of the last
+// connection.
 func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) error) error {
 	var errs []error
 	first := int(s.last.Load())
@@ -157,8 +155,8 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 	return errors.Join(errs...)
 }
 
-// present is the configuration of a host with the password that holds now, since the
-// files may have changed, and without named statements if there is a pooler.
+// present returns the configuration of a host with the present password, since the file
+// may have changed, and without named statements if there is a pooler.
 func (s *server) present(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	config := host.Copy()
 	if s.pooled.Load() && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
@@ -179,8 +177,8 @@ func (s *server) present(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// pool returns connections for what takes its time, which are made when they are
-// needed, and used again in the epoch in which they were made.
+// pool returns connections for slow statements. They are opened when needed, and reused
+// within their epoch.
 func (s *server) pool(epoch *atomic.Int64) *sql.DB {
 	db := sql.OpenDB(connector{s, epoch})
 	db.SetMaxOpenConns(poolSize)

@@ -15,9 +15,8 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// advice says what to do about an error of the server, by its code or,
-// where that is not there, by the two characters of its class (PostgreSQL's
-// manual, appendix A).
+// advice says what to do about an error of the server, by its code or by the two
+// characters of its class (PostgreSQL's manual, appendix A).
 var advice = map[string]string{
 	"08":    networkAdvice,
 	"28":    passwordAdvice,
@@ -39,7 +38,7 @@ var advice = map[string]string{
 	"XX":    "look at the server's log: its data may be damaged",
 }
 
-// rolesFile is what makes the roles, in the sources and as the package has it.
+// rolesFile is the script that creates the roles, in the sources and in the package.
 const rolesFile = "postgres/roles.sql of contrib, or of /usr/share/doc/greyglass/examples,"
 
 const (
@@ -48,12 +47,12 @@ const (
 	privilegeAdvice = "run 'greyglass migrate' as the role that is to own the schema, and grant the daemon's role what " + rolesFile + " does"
 	readOnlyAdvice  = "promote a standby, or name all hosts of the cluster in store.url"
 	lockAdvice      = "terminate the session that holds the lock (pg_locks shows it), or wait"
-	tlsAdvice       = "give in store.url the name that is in the server's certificate, and sslrootcert of whoever issued it"
+	tlsAdvice       = "give in store.url the name that is in the server's certificate, and the sslrootcert of its issuer"
 	poolerAdvice    = "a connection pooler gives the daemon another session of the server in each transaction, and was not recognised: add default_query_exec_mode=cache_describe to store.url"
 	skewAdvice      = "set both clocks right and keep them so (NTP); what is decided goes by the database server's clock"
 )
 
-// codeOf is the SQLSTATE of an error of the server, or empty.
+// codeOf returns the SQLSTATE of an error of the server, or "".
 func codeOf(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
@@ -62,8 +61,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// fault is the error of a server that can't be asked, or does not do what it is
-// asked for, in one line. The driver's errors hold no password.
+// fault makes a fault, in one line, of an error of the server or the network. The
+// driver's errors contain no password.
 func (s *server) fault(err error) *greylist.Fault {
 	var known *greylist.Fault
 	if errors.As(err, &known) {
@@ -76,7 +75,7 @@ func (s *server) fault(err error) *greylist.Fault {
 	return &greylist.Fault{Database: s.name, Err: &lineError{oneLine(err.Error()), err}, Advice: what}
 }
 
-// lineError is an error whose text was made one line.
+// lineError is an error with its text in one line.
 type lineError struct {
 	text string
 	err  error
@@ -114,8 +113,8 @@ func adviceOn(err error) string {
 	return networkAdvice
 }
 
-// lateAnswer is the error of a caller whose context ended before its answer came;
-// locked says whether another session was in the way.
+// lateAnswer is the error of a caller whose context ended before its answer; locked says
+// whether another session held a lock.
 func (s *server) lateAnswer(ctx error, locked bool) error {
 	switch {
 	case errors.Is(ctx, context.Canceled):
@@ -126,19 +125,17 @@ func (s *server) lateAnswer(ctx error, locked bool) error {
 	return s.fault(fmt.Errorf("no answer in time: %w", ctx))
 }
 
-// isConflict reports whether others were in the way, so that the same may succeed
-// when it is done again; nothing of it was committed.
+// isConflict reports whether a conflict with another session rolled the transaction back,
+// so that a retry may succeed.
 func isConflict(err error) bool {
 	code := codeOf(err)
 	return code == "40001" || code == "40P01" || errors.Is(err, errInserted)
 }
 
-// isReadOnly reports whether the server takes no writes at all: it is a standby, or
-// not the primary any more.
+// isReadOnly reports whether the server is a standby, or not the primary any more.
 func isReadOnly(err error) bool { return codeOf(err) == "25006" }
 
-// isAboutData reports whether the server did not like what it was given, rather
-// than that it could not do it.
+// isAboutData reports whether the server refused the data, rather than failed.
 func isAboutData(err error) bool {
 	code := codeOf(err)
 	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23")

@@ -10,44 +10,43 @@ import (
 )
 
 const (
-	// An unavailable server is checked first after checkFirst, then less and less often.
+	// The delay before the first health check of an unavailable server; it then grows.
 	checkFirst = 50 * time.Millisecond
 	checkMost  = time.Second
 
 	// checkTimeout bounds one health check.
 	checkTimeout = 5 * time.Second
 
-	// After a health check that succeeded, requests are let through on trial. If there are
-	// none for quietFirst, the outage is taken to be over; each trial that failed doubles
-	// that time, up to quietMost.
+	// After a successful health check, requests are sent on trial. Without requests, the
+	// outage ends after quietFirst; each trial that failed doubles that time, up to
+	// quietMost.
 	quietFirst = 2 * time.Second
 	quietMost  = 10 * time.Minute
 )
 
-// health is whether the server does one kind of work: to read, or to write. While
-// it does not, requests fail at once, and a goroutine checks with backoff whether it
-// does again. A health check need not meet what a request does, such as a full disk:
-// it is a request that ends the outage, and only then is the backoff forgotten.
+// health is whether the server can read, or can write. During an outage, requests fail at
+// once, and a goroutine checks with backoff. A health check may succeed where requests
+// fail, as on a full disk: so only a request ends the outage and resets the backoff.
 type health struct {
 	check   func(context.Context) error
 	enough  bool // a successful check ends the outage
 	now     atomic.Pointer[outage]
-	changed chan struct{} // holds one: an outage has begun
-	errors  atomic.Int32  // since the last request that succeeded
-	trials  atomic.Int32  // of them, those of a request on trial
+	changed chan struct{} // holds a value when an outage has begun
+	errors  atomic.Int32  // since the last successful request
+	trials  atomic.Int32  // of them, those of requests on trial
 }
 
-// outage is why the server is not asked.
+// outage is the present outage.
 type outage struct {
 	cause *greylist.Fault
-	trial time.Time // since when requests are let through; zero: they are not
+	trial time.Time // since when requests are sent on trial; zero: they fail at once
 }
 
 func newHealth(check func(context.Context) error, enough bool) *health {
 	return &health{check: check, enough: enough, changed: make(chan struct{}, 1)}
 }
 
-// fault is why requests are not let through; nil if they are.
+// fault returns why requests fail at once; nil if they are sent.
 func (h *health) fault() *greylist.Fault {
 	if o := h.now.Load(); o != nil && o.trial.IsZero() {
 		return o.cause
@@ -55,7 +54,7 @@ func (h *health) fault() *greylist.Fault {
 	return nil
 }
 
-// present is why the last request failed; nil if there is no outage.
+// present returns the cause of the outage; nil if there is none.
 func (h *health) present() *greylist.Fault {
 	if o := h.now.Load(); o != nil {
 		return o.cause
@@ -99,7 +98,7 @@ func (h *health) run(ctx context.Context, fault func(error) *greylist.Fault) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(wait/2 + rand.N(wait)): // so that many daemons don't come at once
+			case <-time.After(wait/2 + rand.N(wait)): // jitter, for many daemons
 			}
 			o := h.now.Load()
 			if o == nil {
@@ -110,7 +109,7 @@ func (h *health) run(ctx context.Context, fault func(error) *greylist.Fault) {
 	}
 }
 
-// next is what becomes of an outage in which no request was answered meanwhile.
+// next returns the next state of an outage without a successful request.
 func (h *health) next(ctx context.Context, o *outage, fault func(error) *greylist.Fault) *outage {
 	if !o.trial.IsZero() {
 		if time.Since(o.trial) < min(quietFirst<<min(h.trials.Load(), 16), quietMost) {
@@ -131,7 +130,7 @@ func (h *health) next(ctx context.Context, o *outage, fault func(error) *greylis
 	return &outage{cause: o.cause, trial: time.Now()}
 }
 
-// startChecks starts the goroutines that check during outages and compare the clocks.
+// startChecks starts the goroutines for health checks and for the clocks.
 func (s *Store) startChecks() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.checks.Go(func() {
@@ -144,7 +143,7 @@ func (s *Store) startChecks() {
 	s.checks.Go(func() { s.compareClocks(ctx) })
 }
 
-// checkReads connects, prepares the database where that is needed, and reads.
+// checkReads connects, prepares the database if needed, and reads.
 func (s *Store) checkReads(ctx context.Context) error {
 	return s.checkBy(ctx, func(conn *session) error {
 		_, err := conn.Exec(ctx, `SELECT FROM triplet LIMIT 1`)
@@ -152,8 +151,8 @@ func (s *Store) checkReads(ctx context.Context) error {
 	})
 }
 
-// checkWrites also inserts a row where new triplets are inserted, removes it, and
-// commits that. The row has a key of its own, which no triplet has.
+// checkWrites also inserts a row into the table of triplets, removes it, and commits. The
+// row has a short key, which no triplet has.
 func (s *Store) checkWrites(ctx context.Context) error {
 	return s.checkBy(ctx, func(conn *session) error {
 		key := rand.Uint64()
@@ -179,13 +178,13 @@ func (s *Store) checkBy(ctx context.Context, ask func(*session) error) error {
 		return err
 	}
 	if old := s.origin.Swap(&conn.origin); old == nil || *old != conn.origin {
-		s.epoch.Add(1) // before anything is asked again
+		s.epoch.Add(1) // before any new request
 	}
 	return nil
 }
 
-// refused notes what an error says about the server: if it is read-only, the next one
-// that can be written to begins a new epoch, even if it is the same.
+// refused notes that a server is read-only: the next one that takes writes begins a new
+// epoch, even if it is the same server.
 func (s *Store) refused(err error) {
 	if isReadOnly(err) {
 		s.origin.Store(nil)

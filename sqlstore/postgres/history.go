@@ -10,12 +10,11 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// Counts are changed in the order of their keys by everybody, and those that are
-// removed are passed by while somebody changes them, so that nobody waits in a
-// circle.
+// All daemons change counts in the order of their keys, and skip locked rows when they
+// remove old ones, so that there are no deadlocks.
 const (
-	// batchSQL notes that a batch of a daemon is recorded, unless it was before. A daemon
-	// records one after the other.
+	// batchSQL notes that a batch of a daemon is recorded, and changes no row if it was
+	// recorded before.
 	batchSQL = `INSERT INTO recorded (daemon, batch, at) VALUES ($1, $2, now())
 		ON CONFLICT (daemon) DO UPDATE SET batch = excluded.batch, at = excluded.at WHERE recorded.batch < excluded.batch`
 
@@ -57,8 +56,8 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 	})
 }
 
-// answeredColumns are the counts as the statement takes them: an array a column,
-// in the order of the keys, of which each is there once.
+// answeredColumns returns the counts as parameters: one array for each column, sorted by
+// key, each key once.
 func answeredColumns(all []greylist.Answered) []any {
 	sums := map[greylist.Answered]int64{}
 	for _, a := range all {

@@ -10,11 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// tellAfter is how long a command waits for a lock before it says so.
+// tellAfter is how long a command waits for a lock before it reports that.
 const tellAfter = time.Second
 
-// blockersSQL names the sessions of others that hold what those with these process
-// numbers wait for.
+// blockersSQL returns the sessions that block those with these process numbers.
 const blockersSQL = `SELECT DISTINCT format('session %s (user %s, program %s)', b.pid, b.usename, coalesce(nullif(b.application_name, ''), 'unnamed'))
 	FROM unnest($1::int[]) AS own (pid), unnest(pg_blocking_pids(own.pid)) AS blocker (pid)
 	JOIN pg_stat_activity b ON b.pid = blocker.pid WHERE b.pid <> ALL ($1::int[]) ORDER BY 1`
@@ -23,7 +22,7 @@ const blockersSQL = `SELECT DISTINCT format('session %s (user %s, program %s)', 
 type waiters struct {
 	mu   sync.Mutex
 	pids []int32
-	on   bool // it is a command, which says for whom it waits
+	on   bool // a command, which reports what it waits for
 }
 
 func (w *waiters) add(pid uint32) {
@@ -40,8 +39,8 @@ func (w *waiters) all() []int32 {
 	return slices.Clone(w.pids)
 }
 
-// watchLocks tells, until stop is called, which sessions hold a lock that this
-// program waits for, whenever these change. Nil is told nothing.
+// watchLocks calls tell, which may be nil, with the sessions that block this program,
+// whenever they change, until stop is called.
 func (s *server) watchLocks(tell func(string)) (stop func()) {
 	if tell == nil {
 		return func() {}
@@ -69,8 +68,8 @@ func (s *server) watchLocks(tell func(string)) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// blockers names the sessions that hold a lock which this program waits for; empty if
-// there are none, or it cannot be found out.
+// blockers returns the sessions that block this program; empty if there are none or they
+// are unknown.
 func (s *server) blockers(ctx context.Context) string {
 	conn, err := s.connect(ctx)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestPostgres(t *testing.T) {
 			closesSoon(t, s)
 		}},
 		{"Trim", testPostgresTrim},
-		{"Away", testPostgresAway},
+		{"Unavailable", testPostgresUnavailable},
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},
 		{"RowLocked", testPostgresRowLocked},

@@ -13,8 +13,8 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// run does something by pooled connections, and again if others were in its way,
-// which then has changed nothing.
+// run calls do with pooled connections, and again after a conflict, which has rolled it
+// back.
 func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
 		db, err := s.readers()
@@ -43,7 +43,7 @@ func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback() // which does nothing if it is committed
+		defer tx.Rollback() // has no effect after a commit
 		if err := do(tx); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (s *Store) readers() (*sql.DB, error) {
 	return s.pool, nil
 }
 
-// failed is the error of a method whose statement failed with err.
+// failed converts the error of a statement to that of a method.
 func (s *Store) failed(ctx context.Context, err error) error {
 	if s.isClosed() {
 		return greylist.ErrClosed
@@ -115,9 +115,9 @@ func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	return removed > 0, err
 }
 
-// expireSQL looks at a batch of rows behind an id, and removes those of
-// which [greylist.Cutoffs.Expired] says so, unless another session is changing them. It
-// returns how many rows there were, the id of the last, and how many it has removed.
+// expireSQL reads a batch of rows after an id, and removes those that
+// [greylist.Cutoffs.Expired], unless another session has locked them. It returns the
+// number of rows, the id of the last, and how many it removed.
 const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY id LIMIT $2),
 	old AS MATERIALIZED (SELECT id FROM triplet WHERE id IN (SELECT id FROM batch) AND
 		CASE WHEN passed_at IS NULL THEN first_seen < $3 ELSE passed_at < $4 END
@@ -125,9 +125,8 @@ const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY 
 	gone AS (DELETE FROM triplet WHERE id IN (SELECT id FROM old) RETURNING 1)
 	SELECT count(*), coalesce(max(id), 0), (SELECT count(*) FROM gone) FROM batch`
 
-// Expire implements [greylist.Store]. All daemons do it; what one has removed the
-// others do not find. It wraps [greylist.ErrClockSkew] where this machine's clock and
-// the server's differ too much.
+// Expire implements [greylist.Store]. Each daemon expires rows. The error wraps
+// [greylist.ErrClockSkew] if this machine's clock and the server's differ too much.
 func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
 	var rows int64
 	err = s.run(ctx, func(db *sql.DB) error {
@@ -146,7 +145,7 @@ func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 	return removed, next, nil
 }
 
-// Backup implements [greylist.Store]: PostgreSQL has better means.
+// Backup implements [greylist.Store]: PostgreSQL has its own tools.
 func (s *Store) Backup(context.Context, string, func(done, total int64)) error {
 	if s.isClosed() {
 		return greylist.ErrClosed

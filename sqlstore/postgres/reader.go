@@ -14,8 +14,7 @@ import (
 
 const readSQL = `SELECT key, ` + backend.EntryColumns + ` FROM triplet WHERE key = ANY ($1::bytea[])`
 
-// read answers the decisions that have nothing to write, by what is committed. It
-// locks nothing.
+// read answers the decisions that have nothing to write, without locks.
 func (s *Store) read(ctx context.Context, batch []*decision) {
 	entries := make(map[backend.Key]*greylist.Entry, len(batch))
 	for _, d := range batch {

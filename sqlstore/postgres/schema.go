@@ -11,14 +11,12 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// migrations bring a PostgreSQL database to the present version, as
-// [migrations] do an SQLite one: the version stands in the one row of the table
-// greyglass, by which the database is known as ours. Steps that were released
-// are never changed.
+// migrations bring a database to the present version. The table greyglass, by which the
+// database is recognized, has one row with the version. Released steps never change.
 var migrations = []string{schema1, schema2}
 
-// schema1 is [schema1] and [schema2]; checked is written by Ping. There is room in each
-// page for rows to be changed in place, without new entries in the indexes.
+// schema1 has the tables and views of SQLite. Ping writes the column checked. The
+// fillfactor leaves room in each page for updates without new index entries.
 const schema1 = `
 CREATE TABLE greyglass (
 	one     boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -80,8 +78,8 @@ CREATE VIEW returns AS
 	FROM returned ORDER BY returned.hour, within;
 `
 
-// schema2 notes the last batch of its history that each daemon has recorded, so that none
-// counts twice.
+// schema2 stores the last batch of the history that each daemon has recorded, so that
+// none counts twice.
 const schema2 = `
 CREATE TABLE recorded (
 	daemon text PRIMARY KEY,
@@ -90,12 +88,11 @@ CREATE TABLE recorded (
 );
 `
 
-// migrationLock is the advisory lock of whoever looks at the version in order to
-// change it: "greyglas", as a number.
+// migrationLock is the advisory lock for migrations: "greyglas" as a number.
 const migrationLock = 0x67726579676c6173
 
 var (
-	// errEncoding: text of all the world's addresses has no place there.
+	// errEncoding: the database cannot store all addresses.
 	errEncoding = errors.New("the database's encoding is not UTF8")
 	// errOlder: the schema is of an older version, and this role may not change it.
 	errOlder = errors.New("the schema is of an older version")
@@ -103,9 +100,9 @@ var (
 	errPrivileges = errors.New("the role may not use the schema")
 )
 
-// look finds out whether the database that a connection leads to can be used. Its
-// error wraps [greylist.ErrNoDatabase], [greylist.ErrNotOurs],
-// [greylist.ErrNewer], or one of those above.
+// look checks whether the database can be used. Its error wraps
+// [greylist.ErrNoDatabase], [greylist.ErrNotOurs], [greylist.ErrNewer], or one of those
+// above.
 func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	var encoding string
 	var ours, foreign bool
@@ -150,15 +147,14 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	return nil
 }
 
-// prepare sees to it that the database can be used: it looks, and where it may,
-// creates the schema or brings it to the present version.
+// prepare checks the database and, if it may, creates the schema or migrates it.
 func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return look(ctx, tx, len(steps)) })
 	if !errors.Is(err, errOlder) && !(create && errors.Is(err, greylist.ErrNoDatabase)) {
 		return err
 	}
-	// One program at a time, and all in one transaction. To look at a table after the
-	// lock is there makes the session see what others have created while it waited.
+	// One program at a time, and all in one transaction. Reading a table after the lock
+	// makes the session see what others have created while it waited.
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		for _, statement := range []string{`SET LOCAL lock_timeout = 0`, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, int64(migrationLock)), `SELECT FROM pg_class LIMIT 1`} {
 			if _, err := tx.Exec(ctx, statement); err != nil {
@@ -168,7 +164,7 @@ func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) e
 		version := 0
 		switch err := look(ctx, tx, len(steps)); {
 		case err == nil:
-			return nil // somebody else was faster
+			return nil // another program was faster
 		case errors.Is(err, errOlder):
 			if err := tx.QueryRow(ctx, `SELECT version FROM greyglass`).Scan(&version); err != nil {
 				return err

@@ -23,8 +23,8 @@ func openVersion(ctx context.Context, url string, steps ...string) (*Store, erro
 	return openStore(ctx, url, backend.Options{Create: true, Logger: discard}, steps)
 }
 
-// testPostgresMigrate: whoever comes first creates the schema, or brings it to the
-// present version, with all that is in it; an older program refuses it then.
+// testPostgresMigrate: the first program creates or migrates the schema, with its
+// content; an older program then refuses it.
 func testPostgresMigrate(t *testing.T, c *cluster) {
 	url := c.schema(t)
 	if _, err := Open(t.Context(), url, backend.Options{}); !errors.Is(err, greylist.ErrNoDatabase) {

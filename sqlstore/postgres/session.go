@@ -8,22 +8,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// lockTimeout bounds how long a statement of a worker waits for a lock that another
-// program holds: less than the daemon waits for the server, so that it is the server
-// that says what is in the way.
+// lockTimeout bounds how long a worker's statement waits for a lock. It is shorter than
+// the daemon's own timeout, so that the server reports the lock.
 const lockTimeout = 700 * time.Millisecond
 
 // session is a connection to the server, as the workers use it.
 type session struct {
 	*pgx.Conn
-	origin string // of the server: another host, or the same one restarted, has another
+	origin string // identifies the server: different for another host, and after a restart
 	pooled bool   // a connection pooler stands between: each transaction may run on another connection of the server
 	mode   pgx.QueryExecMode
 }
 
-// The settings of a worker's statements, which are short: they find every row by an
-// index, also before the planner has any statistics. Where there is no index it takes a
-// plan for so dear that it would be compiled first.
+// The settings of a worker's statements. They use an index for every row, also before the
+// planner has statistics, and no JIT compilation.
 var (
 	sessionSettings = fmt.Sprintf(`SET default_transaction_isolation = 'read committed'; SET lock_timeout = %d; SET enable_seqscan = off;
 		SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockTimeout.Milliseconds())
@@ -33,11 +31,11 @@ var (
 		set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`, lockTimeout.Milliseconds())
 )
 
-// identitySQL returns what is to be known of a server.
+// identitySQL returns the identity and the clock of a server.
 const identitySQL = `SELECT pg_backend_pid(), pg_postmaster_start_time()::text, extract(epoch FROM clock_timestamp())::float8`
 
-// open connects to a host. A pooler is recognised by its not being the process of the server
-// that it says it is; the connection then has no named prepared statements.
+// open connects to a host. It recognizes a pooler by a process number that differs from
+// the server's; the connection then has no named prepared statements.
 func (s *server) open(ctx context.Context, host *pgx.ConnConfig) (*session, error) {
 	conn, err := pgx.ConnectConfig(ctx, host)
 	if err != nil {
@@ -63,10 +61,10 @@ func (s *server) open(ctx context.Context, host *pgx.ConnConfig) (*session, erro
 	return c, nil
 }
 
-// unnamedStatements prepares nothing that must be there in a later transaction.
+// unnamedStatements prepares no statements for later transactions.
 const unnamedStatements = pgx.QueryExecModeCacheDescribe
 
-// identify asks who the server is, and what time it has.
+// identify reads the server's identity and clock.
 func (s *server) identify(ctx context.Context, conn *pgx.Conn, host *pgx.ConnConfig) (*session, error) {
 	var pid uint32
 	var started string
@@ -80,15 +78,15 @@ func (s *server) identify(ctx context.Context, conn *pgx.Conn, host *pgx.ConnCon
 	return &session{conn, fmt.Sprint(host.Host, host.Port, started), pid != conn.PgConn().PID(), host.DefaultQueryExecMode}, nil
 }
 
-// pipeline begins the statements of one round trip, which are one transaction unless
-// they begin and end one themselves (PostgreSQL's manual, section 55.2.4).
+// pipeline begins a batch of statements for one round trip. They are one transaction
+// unless they begin and end one themselves (PostgreSQL's manual, section 55.2.4).
 func (c *session) pipeline() *pgx.Batch {
 	b := new(pgx.Batch)
 	c.queueSettings(b)
 	return b
 }
 
-// queueSettings adds the settings of a transaction, where the session has none.
+// queueSettings adds the settings of a transaction, if the session has none.
 func (c *session) queueSettings(b *pgx.Batch) {
 	if c.pooled {
 		b.Queue(transactionSettings)

@@ -17,11 +17,11 @@ import (
 // Store is a [greylist.Store] in a PostgreSQL database, which any number of
 // daemons share.
 //
-// An update (update.go) is read by one worker, together with all others that are
-// asked for at that moment (reader.go). If it has something to write, another worker
-// decides again, on locked rows, and commits (writer.go). So a commit that hangs is
-// in nobody's way who only reads. Whether reading and writing work is known
-// separately (health.go).
+// One worker reads the rows of an update (update.go) together with all other updates
+// that are queued (reader.go). If the update has something to write, another worker
+// decides again on locked rows and commits (writer.go). So a commit that hangs does not
+// block updates that only read. The health of reading and of writing is separate
+// (health.go).
 type Store struct {
 	server   *server
 	create   bool // the schema, if there is none
@@ -33,10 +33,10 @@ type Store struct {
 	reads, writes *health
 	reader        *worker
 	writer        *worker
-	pool          *sql.DB // for whatever takes its time
+	pool          *sql.DB // for slow statements
 
-	// epoch counts the servers found by health checks: a connection of an earlier
-	// epoch may lead to what was the primary then.
+	// epoch counts the servers that health checks have found: a connection of an earlier
+	// epoch may lead to a former primary.
 	epoch  atomic.Int64
 	origin atomic.Pointer[string] // of the server of this epoch; nil: the next one found begins a new epoch
 
@@ -56,14 +56,13 @@ func Open(ctx context.Context, url string, opts backend.Options) (*Store, error)
 	return openStore(ctx, url, opts, migrations)
 }
 
-// Check reports what is wrong with the URL, without looking at the network. The error
-// holds no password.
+// Check checks the URL, without using the network. The error contains no password.
 func Check(url string) error {
 	_, err := parseURL(url)
 	return err
 }
 
-// Name is the database that a URL names, for people: there is no password in it.
+// Name is the URL without its password.
 func Name(url string) string {
 	if s, err := newServer(url, backend.Options{}); err == nil {
 		return s.name
@@ -71,8 +70,8 @@ func Name(url string) string {
 	return "postgres://…"
 }
 
-// openStore opens the database that a URL names. With create it succeeds also
-// while the server is unavailable, unless the URL is wrong or what is there is not ours.
+// openStore opens the database. With create it also succeeds while the server is
+// unavailable, unless the URL is wrong or the database is not a Greyglass database.
 func openStore(ctx context.Context, url string, opts backend.Options, steps []string) (*Store, error) {
 	server, err := newServer(url, opts)
 	if err != nil {
@@ -106,8 +105,8 @@ func openStore(ctx context.Context, url string, opts backend.Options, steps []st
 	return s, nil
 }
 
-// opened returns the error of an opening whose health check had one. A daemon's store is
-// open all the same, and unavailable, unless the database is not one that it may use.
+// opened returns the error of opening a store whose health check failed. A daemon's store
+// opens all the same, and is unavailable, unless the daemon may not use the database.
 func (s *Store) opened(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -122,7 +121,7 @@ func (s *Store) opened(ctx context.Context, err error) error {
 	return nil
 }
 
-// withAdvice is the error of a command, whose reader sees nothing but its text.
+// withAdvice adds the advice to the error, for commands.
 func withAdvice(f *greylist.Fault) error {
 	if f.Advice == "" {
 		return f
@@ -130,8 +129,8 @@ func withAdvice(f *greylist.Fault) error {
 	return fmt.Errorf("%s: %w; %s", f.Database, f, f.Advice)
 }
 
-// Close implements [greylist.Store]. It returns an error after [backend.CloseTimeout],
-// where the server does not answer.
+// Close implements [greylist.Store]. It returns an error after [backend.CloseTimeout] if
+// the server does not answer.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.mu.Lock()
@@ -157,8 +156,8 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// begin notes an update in progress, which Close waits for. It returns false if the
-// store is closed.
+// begin adds an update in progress, for which Close waits. It returns false if the store
+// is closed.
 func (s *Store) begin() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -174,10 +173,10 @@ func (s *Store) isClosed() bool {
 	return s.closed
 }
 
-// Numbers are what the store counts about itself.
+// Numbers returns the counts of the store.
 func (s *Store) Numbers() backend.Numbers {
 	n := s.counters.Read()
 	n.Queued = len(s.reader.Jobs) + len(s.writer.Jobs)
-	n.Away = s.reads.present() != nil || s.writes.present() != nil
+	n.Unavailable = s.reads.present() != nil || s.writes.present() != nil
 	return n
 }

@@ -11,30 +11,30 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// trimLock is the advisory lock of the daemon that trims: "glasstri", as a number.
+// trimLock is the advisory lock for trimming: "glasstri" as a number.
 const trimLock = 0x676c617373747269
 
-// trimSQL spares what has passed in the meantime.
+// trimSQL keeps rows that have passed meanwhile.
 const trimSQL = `DELETE FROM triplet WHERE key = ANY ($1) AND passed_at IS NULL`
 
 const (
-	// Rows are counted again after countEvery, since other daemons add some too, but for a
-	// countShare-th of the time at most.
+	// Rows are counted again after countEvery, since other daemons add some, too; counting
+	// takes at most one countShare-th of the time.
 	countEvery = time.Second
 	countShare = 20
 )
 
-// rowCounter knows how many rows there are.
+// rowCounter counts the rows.
 type rowCounter struct {
 	added atomic.Int64 // by this program, less those removed
 
 	mu      sync.Mutex
-	next    time.Time // when they are to be counted again
-	counted int64     // the last time, less what this program had added by then
+	next    time.Time // of the next count
+	counted int64     // the last count, less what this program had added by then
 }
 
-// Count implements [greylist.Bounded]. It reads all of an index now and then; in
-// between it takes what this program does into account.
+// Count implements [greylist.Bounded]. It scans an index periodically, and in between
+// adds this program's changes.
 func (s *Store) Count(ctx context.Context) (rows int64, err error) {
 	err = s.run(ctx, func(db *sql.DB) error {
 		rows, err = s.rows.count(ctx, db, false)
@@ -43,7 +43,7 @@ func (s *Store) Count(ctx context.Context) (rows int64, err error) {
 	return rows, err
 }
 
-// count returns how many rows there are: by counting them if it is time to, or if exactly says so.
+// count returns the number of rows; it scans if a count is due, or with exactly.
 func (c *rowCounter) count(ctx context.Context, db *sql.DB, exactly bool) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,9 +58,8 @@ func (c *rowCounter) count(ctx context.Context, db *sql.DB, exactly bool) (int64
 	return c.counted + c.added.Load(), nil
 }
 
-// Trim implements [greylist.Bounded]. Of several daemons that want to, one does, and
-// the others, who waited for it, then find that it is done: the lock is that of a
-// transaction, which does nothing else.
+// Trim implements [greylist.Bounded]. One daemon trims at a time; others wait, and then
+// find nothing to trim. A transaction that does nothing else holds the lock.
 func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
 	err = s.inTransaction(ctx, func(lock *sql.Tx) error {
 		if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(trimLock)); err != nil {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// An update that was in another program's way is tried again, first after
-	// retryFirst, then less and less often, for retryLimit at most.
+	// An update that conflicted with another program's is retried, first after retryFirst,
+	// then with backoff, for retryLimit at most.
 	retryFirst = 3 * time.Millisecond
 	retryMost  = 50 * time.Millisecond
 	retryLimit = 10 * time.Second
@@ -22,28 +22,27 @@ const (
 var (
 	// errNeedsWrite is the reader's answer to an update that has something to write.
 	errNeedsWrite = errors.New("has something to write")
-	// errRetry is a worker's answer to an update that was in another program's way.
+	// errRetry is a worker's answer to an update that conflicted with another program's.
 	errRetry = errors.New("to be tried again")
-	// errLocked is the error of an update that was in the way for too long.
+	// errLocked is the error of an update whose conflict lasted too long.
 	errLocked = errors.New("locked by another program")
 )
 
-// decision is an update on its way. It has one owner at a time: its caller, or the
-// worker that it was queued for.
+// decision is an update in progress. It has one owner at a time: its caller, or a worker.
 type decision struct {
 	ctx      context.Context
 	triplets []greylist.Triplet
 	keys     []backend.Key     // of the triplets
-	found    []*greylist.Entry // what the reader found of each; nil: nothing
-	retried  bool              // it was in another program's way
-	done     chan error        // holds one, so that a caller who has gone blocks no worker
+	found    []*greylist.Entry // the entry of each, as the reader found it; nil: none
+	retried  bool              // it conflicted with another program's update
+	done     chan error        // buffered, so that a missing caller blocks no worker
 
 	mu     sync.Mutex
-	change greylist.Change   // nil once the caller has gone
+	change greylist.Change   // nil once the caller has returned
 	made   greylist.Decision // the last one
 }
 
-// ask calls the change, if its caller is still there.
+// ask calls the change, unless its caller has returned.
 func (d *decision) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -58,7 +57,7 @@ func (d *decision) ask(found []*greylist.Entry) (made *greylist.Decision, err er
 // writes reports whether a decision has something to write.
 func writes(d *greylist.Decision) bool { return !d.Keep || len(d.Others) > 0 }
 
-// abandon waits for a change that is being called, which does not block.
+// abandon makes sure that the change is not called any more.
 func (d *decision) abandon() {
 	d.mu.Lock()
 	d.change = nil
@@ -75,7 +74,7 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	return d.made, nil
 }
 
-// decide has an update done, and tries again what was in another program's way.
+// decide runs an update, and retries it after conflicts.
 func (s *Store) decide(d *decision) error {
 	if err := d.ctx.Err(); err != nil {
 		return err

@@ -11,24 +11,23 @@ const (
 	// maxBatch bounds how many decisions share a round trip.
 	maxBatch = 256
 
-	// maxWait bounds how long a worker waits for the server, where its callers would
-	// wait longer.
+	// maxWait bounds how long a worker waits for the server.
 	maxWait = 10 * time.Second
 
-	// minWait is how long the server has at least before it counts as unavailable,
-	// however short store.timeout is.
+	// minWait is the shortest time after which the server counts as unavailable, however
+	// short store.timeout is.
 	minWait = 2 * lockTimeout
 )
 
-// worker takes all decisions that are queued at a time, on a connection of its own,
-// so that they share round trips and commits: two readers would share less, and cost
-// daemon and server more than callers lose by waiting for one another.
+// worker processes all queued decisions in batches, on its own connection, so that they
+// share round trips and commits. Two readers would make smaller batches, and cost more
+// than they save.
 type worker struct {
 	backend.Queue[*decision]
 	store   *Store
 	health  *health
 	process func(context.Context, []*decision) // answers each
-	stopped chan struct{}                      // closed: no more are queued
+	stopped chan struct{}                      // closed: no more decisions are queued
 	exited  chan struct{}
 
 	conn   *session // nil: none
@@ -104,15 +103,15 @@ func (w *worker) run(batch []*decision) {
 	w.process(ctx, waiting)
 }
 
-// answer gives all the same answer.
+// answer answers all decisions with err.
 func answer(batch []*decision, err error) {
 	for _, d := range batch {
 		d.done <- err
 	}
 }
 
-// deadlineOf is until when any of the batch waits, and a little longer for those that
-// were queued for long: it is not the server that is late then.
+// deadlineOf returns the latest deadline of the batch, and at least minWait from now, so
+// that the server is not blamed for time in the queue.
 func deadlineOf(batch []*decision) time.Time {
 	least, most := time.Now().Add(minWait), time.Now().Add(maxWait)
 	last := least
@@ -128,8 +127,7 @@ func deadlineOf(batch []*decision) time.Time {
 	return last
 }
 
-// failed answers with an error of the server, which is not asked any more until a
-// health check has succeeded.
+// failed answers with an error of the server, and begins an outage.
 func (w *worker) failed(batch []*decision, err error) {
 	w.store.counters.Failed.Add(1)
 	fault := w.store.server.fault(err)
@@ -143,8 +141,8 @@ func (w *worker) failed(batch []*decision, err error) {
 	answer(batch, fault)
 }
 
-// retrying asks the server something that can be asked twice: if the connection turns out to
-// be dead, as after a restart of the server, it is replaced once.
+// retrying sends a request that may be sent twice: it replaces a dead connection, as after
+// a restart of the server, once.
 func (w *worker) retrying(ctx context.Context, ask func(conn *session) error) error {
 	reused := w.conn
 	err := w.asking(ctx, ask)

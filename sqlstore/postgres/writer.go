@@ -14,8 +14,8 @@ import (
 const (
 	beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED`
 
-	// lockSQL passes by the rows that others hold: they are in nobody's way but of
-	// those who want these.
+	// lockSQL skips rows that others have locked, so that they delay only the updates of
+	// these rows.
 	lockSQL = readSQL + ` ORDER BY key FOR UPDATE SKIP LOCKED`
 
 	insertSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
@@ -31,11 +31,11 @@ const (
 		WHERE triplet.key = n.key`
 )
 
-// errInserted rolls back a transaction that must write all or nothing.
+// errInserted rolls back a transaction that must write all rows or none.
 var errInserted = errors.New("another program has inserted a row")
 
-// idleTrust is for how long a connection that has just worked is trusted with a write
-// that nothing precedes: what is lost with a connection may be committed, or not.
+// idleTrust is how long a connection may be idle before a write is preceded by a read,
+// which detects a dead connection: after a lost COMMIT it is not known whether it happened.
 const idleTrust = time.Second
 
 // write decides about a batch in one transaction, and commits it. Locks of rows are not
@@ -57,7 +57,7 @@ func (s *Store) write(ctx context.Context, batch []*decision) {
 		answer(t.resting, nil)
 	case isConflict(err):
 		answer(t.resting, errRetry)
-	case isAboutData(err) && len(t.resting) > 1: // one of them is to blame, and is to harm no other
+	case isAboutData(err) && len(t.resting) > 1: // one decision has bad data; run each by itself
 		for i, d := range t.resting {
 			if f := s.writes.fault(); f != nil {
 				answer(t.resting[i:], f)
@@ -72,8 +72,8 @@ func (s *Store) write(ctx context.Context, batch []*decision) {
 	}
 }
 
-// writeIn runs the transaction. After an error nothing is committed, unless the
-// connection was lost.
+// writeIn runs the transaction. After an error nothing is committed, unless the connection
+// was lost.
 func (s *Store) writeIn(ctx context.Context, t *transaction) (err error) {
 	if t.explicit {
 		err = s.writer.retrying(ctx, func(conn *session) error {
@@ -96,14 +96,14 @@ func (s *Store) writeIn(ctx context.Context, t *transaction) (err error) {
 	return nil
 }
 
-// transaction is the writer's, for one batch.
+// transaction is the writer's transaction for one batch.
 type transaction struct {
 	conn     *session
 	rows     map[backend.Key]*row
-	order    []backend.Key // of the rows, as they came
-	resting  []*decision   // to be answered once it is committed
-	explicit bool          // it takes more than one round trip, and so begins and ends by statements of its own
-	atomic   bool          // a decision writes more than one row, so that all or nothing must be written
+	order    []backend.Key // of the rows, in the order of the decisions
+	resting  []*decision   // to be answered after the commit
+	explicit bool          // it takes more than one round trip, and so needs BEGIN and COMMIT
+	atomic   bool          // a decision writes more than one row: all rows or none must be written
 	wrote    bool
 	inserted int
 }
@@ -113,7 +113,7 @@ type row struct {
 	triplet greylist.Triplet
 	there   bool            // it is in the table
 	locked  bool            // by this transaction
-	entry   *greylist.Entry // as the decisions so far leave it; nil: nothing
+	entry   *greylist.Entry // after the decisions so far; nil: none
 	changed bool
 	written bool
 }
@@ -135,7 +135,7 @@ func newTransaction(conn *session, batch []*decision) *transaction {
 	return t
 }
 
-// begin begins it, and locks the rows that are there.
+// begin begins the transaction, and locks the existing rows.
 func (t *transaction) begin(ctx context.Context) error {
 	entries := make(map[backend.Key]*greylist.Entry)
 	for k, r := range t.rows {
@@ -158,8 +158,8 @@ func (t *transaction) begin(ctx context.Context) error {
 	return nil
 }
 
-// decide asks the decisions, one after the other, what they make of the rows. Those
-// that rest on nothing that is still to be committed are answered.
+// decide calls the changes one after the other. It answers those whose decision does not
+// depend on uncommitted rows.
 func (t *transaction) decide(report func(error)) {
 	batch := t.resting
 	t.resting = nil
@@ -195,8 +195,8 @@ func (t *transaction) decide(report func(error)) {
 	}
 }
 
-// commit writes the rows that were changed. A row that another program has inserted meanwhile
-// is not written: the decisions that rest on it are to be tried again.
+// commit writes the changed rows. It does not write a row that another program has
+// inserted meanwhile: its decisions are retried.
 func (t *transaction) commit(ctx context.Context) error {
 	inserts, changes := t.columns()
 	t.wrote = len(inserts.keys)+len(changes.keys) > 0
@@ -242,7 +242,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	return nil
 }
 
-// retryMissing answers the decisions whose row another program has inserted.
+// retryMissing answers errRetry to the decisions whose row another program has inserted.
 func (t *transaction) retryMissing() {
 	written := t.resting[:0]
 	for _, d := range t.resting {
@@ -255,7 +255,7 @@ func (t *transaction) retryMissing() {
 	t.resting = written
 }
 
-// rollback ends a transaction that has failed, so that the connection can be used again.
+// rollback rolls back, so that the connection can be used again.
 func (t *transaction) rollback(ctx context.Context) {
 	if t.conn == nil || t.conn.IsClosed() || t.conn.PgConn().TxStatus() == 'I' {
 		return

@@ -11,11 +11,11 @@ import (
 	"modernc.org/sqlite"
 )
 
-// backupStep is how many pages are copied between two looks at the context: 1 MB.
+// backupStep is how many pages are copied between two checks of the context: 1 MB.
 const backupStep = 256
 
-// Backup implements [greylist.Store]. The copy is a database in one file, not
-// in WAL mode, that Open takes as it is. The file appears when it is finished.
+// Backup implements [greylist.Store]. The copy is a database in one file, not in WAL
+// mode, that can be opened as it is. The file appears when it is complete.
 func (s *Store) Backup(ctx context.Context, file string, progress func(done, total int64)) (err error) {
 	db, err := s.reading()
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 		return err
 	}
 	defer os.Remove(temp)
-	defer os.Remove(walOf(temp)) // left only by a failure
+	defer os.Remove(walOf(temp)) // exists only after a failure
 	if progress == nil {
 		progress = func(done, total int64) {}
 	}
@@ -62,9 +62,8 @@ func (d *database) copyTo(ctx context.Context, temp string, progress func(done, 
 	}
 	defer conn.Close()
 
-	// Without a view of one moment, held by a transaction that has read from a
-	// table, a copy would restart with every change, and never end while
-	// mail flows (sqlite.org/c3ref/backup_finish.html).
+	// A read transaction holds a snapshot. Without it the copy would restart at every
+	// change, and never end while mail flows (sqlite.org/c3ref/backup_finish.html).
 	if _, err := conn.ExecContext(ctx, `BEGIN`); err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (d *database) copyTo(ctx context.Context, temp string, progress func(done, 
 	})
 }
 
-// leaveWAL makes the copy of a database in WAL mode one that is in its file alone.
+// leaveWAL switches the copy from WAL mode to a rollback journal.
 func leaveWAL(ctx context.Context, temp string) error {
 	conn, err := connect(ctx, dsn(temp, "rw", "locking_mode(EXCLUSIVE)"))
 	if err != nil {

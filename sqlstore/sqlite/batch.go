@@ -8,10 +8,9 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// commit does the jobs in one transaction, with those that come in time if it is
-// open. A failure of the storage fails all of them, at once. If any fails for
-// another reason, each is done once more in a transaction of its own, so that it
-// harms no other.
+// commit runs the jobs in one transaction, with those that come in time if it is open. A
+// failure of the storage fails all of them. If any fails for another reason, each is run
+// again in its own transaction, so that it does not affect the others.
 func (w *writer) commit(batch []*job, open bool) {
 	batch, err := w.attempt(batch, open)
 	if isTampered(err) && w.now.Load().err == nil {
@@ -37,8 +36,8 @@ func (w *writer) commit(batch []*job, open bool) {
 	}
 }
 
-// attempt tries to do the jobs in one transaction, and returns those that are
-// still wanted, none of which is done if there is an error.
+// attempt runs the jobs in one transaction, and returns those whose callers still wait.
+// If it returns an error, none of them is committed.
 func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
 	now := w.now.Load()
 	if now.err != nil {
@@ -57,9 +56,9 @@ func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
 	return batch, err
 }
 
-// begin begins a transaction, however long another program holds the lock, as
-// long as any caller still waits. It returns the jobs that are still wanted;
-// if there are none, no transaction was begun.
+// begin begins a transaction. It waits for another program's lock as long as any caller
+// waits. It returns the jobs whose callers still wait; if there are none, it has begun no
+// transaction.
 func (w *writer) begin(db *database, batch []*job) ([]*job, error) {
 	if err := db.setSynchronous(*w.synchronous.Load()); err != nil {
 		return batch, fmt.Errorf("%w: %w", errBegin, err)
@@ -70,7 +69,7 @@ func (w *writer) begin(db *database, batch []*job) ([]*job, error) {
 		}
 		err := db.tx.begin()
 		if !isBusy(err) {
-			w.locked.Store(false) // and not before: between two batches it is still held
+			w.locked.Store(false) // only now: between two batches the lock is still held
 			if err != nil {
 				err = fmt.Errorf("%w: %w", errBegin, err)
 			}
@@ -101,9 +100,8 @@ func stillWanted(batch []*job) []*job {
 	return wanted
 }
 
-// runAll runs the jobs in the transaction that was begun, and commits it, or
-// rolls it back if any of them fails. It returns them, with those that came into
-// an open one.
+// runAll runs the jobs in the transaction and commits, or rolls back if any fails. It
+// returns them, with those that joined an open transaction.
 func (w *writer) runAll(db *database, batch []*job, open bool) ([]*job, error) {
 	batch, err := w.runEach(db.tx, batch, open)
 	if err == nil {
@@ -115,8 +113,8 @@ func (w *writer) runAll(db *database, batch []*job, open bool) ([]*job, error) {
 	return batch, err
 }
 
-// runEach runs the jobs one after the other, until one fails. Those that come into
-// an open transaction run while others are still on their way.
+// runEach runs the jobs one after the other, until one fails. More jobs can join an open
+// transaction meanwhile.
 func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 	for i := 0; i < len(batch); i++ {
 		j := batch[i]
@@ -134,9 +132,9 @@ func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 	return batch, nil
 }
 
-// finish commits. It checks the files first: no caller is answered from a database
-// that was deleted (TestFaultDeleted), and nothing is written behind the end of a
-// log that was cut short (TestLogCut).
+// finish commits. It checks the files first, so that no caller is answered from a deleted
+// database (TestFaultDeleted), and nothing is written after the end of a truncated log
+// (TestLogCut).
 func (w *writer) finish(db *database) error {
 	if !db.tx.wrote {
 		return db.tx.commit()
@@ -159,7 +157,7 @@ func runSafely(j *job, tx *tx) (err error) {
 	return j.run(tx)
 }
 
-// diagnose draws the conclusions of an error for what comes next.
+// diagnose decides what to do about an error: reopen, check, or nothing.
 func (w *writer) diagnose(db *database, err error) {
 	if isFault(err) {
 		w.counters.Failed.Add(1)

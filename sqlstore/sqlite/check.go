@@ -10,18 +10,17 @@ import (
 	"greyglass/greylist"
 )
 
-// checkRetry is when a check that could not be done is tried again.
+// checkRetry is the delay before a check that failed to run is retried.
 const checkRetry = time.Minute
 
-// check is one look, in the background and on a connection of its own, at the
-// whole database. The methods of nil do nothing.
+// check is a check of the whole database, in the background on its own connection. The
+// methods of nil do nothing.
 type check struct {
-	ended chan error // holds one
+	ended chan error // buffered
 	stop  context.CancelFunc
 }
 
-// result yields nil if the database is whole, and what [quickCheck] returns if
-// it is not, or could not be read.
+// result yields the result of [quickCheck].
 func (c *check) result() <-chan error {
 	if c == nil {
 		return nil
@@ -50,14 +49,14 @@ func quickCheck(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkSoon has a database that was there before checked, if it is the daemon's own.
+// checkSoon starts a check of an existing database, for the daemon.
 func (w *writer) checkSoon(from origin) {
 	if w.create && from == existing {
 		w.checkAt = time.Now().Add(interval)
 	}
 }
 
-// startCheck begins a check, unless one is going on.
+// startCheck starts a check, unless one is running.
 func (w *writer) startCheck() {
 	db := w.now.Load().db
 	if w.check != nil || db == nil {
@@ -69,7 +68,7 @@ func (w *writer) startCheck() {
 	go func() { c.ended <- quickCheck(ctx, db.path) }()
 }
 
-// stopCheck breaks off the check that is going on.
+// stopCheck stops the running check.
 func (w *writer) stopCheck() {
 	if w.check == nil {
 		return
@@ -79,8 +78,8 @@ func (w *writer) stopCheck() {
 	w.check, w.checkAt = nil, time.Now().Add(checkRetry)
 }
 
-// checked draws the conclusions of a check. A damaged database is quarantined by the
-// daemon, which goes on with an empty one; a command leaves it as it is.
+// checked acts on the result of a check. The daemon quarantines a corrupt database and
+// continues with an empty one; a command leaves it as it is.
 func (w *writer) checked(err error) {
 	w.check.stop()
 	w.check = nil
@@ -90,7 +89,7 @@ func (w *writer) checked(err error) {
 		w.reopen(err)
 	case err != nil:
 		w.checkAt = time.Now().Add(checkRetry)
-	case suspected: // it was replaced by a whole one in place, or read wrongly once
+	case suspected: // another program restored it in place, or a read failed once
 		w.log.Warn(eventWhole, "database", w.path)
 		w.reopen(errSuspect)
 	}

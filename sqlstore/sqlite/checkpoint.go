@@ -6,23 +6,21 @@ import (
 )
 
 const (
-	// walLimit is the size in bytes from which on the log is restarted. SQLite
-	// does that at a moment when all of it is copied; under constant writing
-	// that never comes by itself.
+	// walLimit is the size in bytes from which on the log is restarted. SQLite restarts it
+	// when all of it is copied, which never happens by itself under constant writes.
 	walLimit = 64 << 20
 
-	// checkpointTimeout is how long checkpoints may fail before the log tells.
+	// checkpointTimeout is how long checkpoints may fail before that is logged.
 	checkpointTimeout = time.Minute
 )
 
-// checkpointer copies what was committed from the write-ahead log into the database
-// every second (sqlite.org/wal.html, section 2.2), on a connection of its own, so that
-// no decision waits for it.
+// checkpointer makes a checkpoint every second (sqlite.org/wal.html, section 2.2), on its
+// own connection, so that no decision waits for it.
 type checkpointer struct {
 	writer  *writer
 	changed bool      // something was committed since the database was opened
 	failing time.Time // since when every attempt has failed; zero: the last has not
-	told    bool      // the log says so
+	told    bool      // logged that it fails
 
 	ctx     context.Context // ends with the store
 	stop    context.CancelFunc
@@ -55,11 +53,10 @@ func (c *checkpointer) close() {
 	<-c.stopped
 }
 
-// run copies what was committed since the last time. If the log is long, the
-// writer pauses while it is restarted: when all but the latest is copied, so
-// that the pause is short. A reader with an old view of the database may be in
-// the way of that for as long as it likes; then the log grows. Nothing is copied of
-// files that were changed by others: the writer reopens the database.
+// run makes a checkpoint. If the log is long, it pauses the writer, for a short moment,
+// to copy the rest and restart the log. A reader with an old snapshot prevents that; the
+// log then grows. If other programs have changed the files, run copies nothing, and the
+// writer reopens the database.
 func (c *checkpointer) run() error {
 	now := c.writer.now.Load()
 	if now.err != nil || now.db.checkFiles() != nil || !c.writer.wrote.Swap(false) {
@@ -73,13 +70,12 @@ func (c *checkpointer) run() error {
 		}
 	}
 	if err != nil || !whole {
-		c.writer.wrote.Store(true) // again the next time
+		c.writer.wrote.Store(true) // retry the next time
 	}
 	return err
 }
 
-// report logs when checkpoints have failed for a while, and when they work again.
-// What makes them fail at once is mostly told of already, since mail feels it.
+// report logs when checkpoints have failed for a while, and when they succeed again.
 func (c *checkpointer) report(err error) {
 	switch {
 	case err == nil:
@@ -95,9 +91,9 @@ func (c *checkpointer) report(err error) {
 	}
 }
 
-// last copies all of the log into the database and leaves it empty, unless a reader
-// is in the way for a second, so that the database is whole in one file even if
-// another program still has it open. The writer must have stopped.
+// last copies all of the log into the database and truncates it, unless a reader blocks
+// that for a second. The database is then complete in one file, even if another program
+// has it open. The writer must have stopped.
 func (c *checkpointer) last(db *database) error {
 	if !c.changed && !c.writer.wrote.Load() {
 		return nil
@@ -109,8 +105,8 @@ func (c *checkpointer) last(db *database) error {
 	return err
 }
 
-// checkpoint returns how many pages were in the log when it began, and whether
-// all of them are copied.
+// checkpoint makes a checkpoint, and returns the number of pages in the log at its
+// beginning, and whether all were copied.
 func (d *database) checkpoint(mode string) (pages int64, whole bool, err error) {
 	var busy bool
 	var copied int64

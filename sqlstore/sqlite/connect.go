@@ -11,30 +11,29 @@ import (
 	"modernc.org/sqlite"
 )
 
-// beginSQL takes the lock for writing at once: a transaction that first
-// reads and then writes would otherwise lose to others.
+// beginSQL takes the write lock at once. A deferred transaction that reads and then writes
+// would fail if another program writes in between.
 const beginSQL = `BEGIN IMMEDIATE`
 
-// The connections are of five kinds. PRAGMAs stand in the name of the data
-// source because those that are executed reach one connection of a pool only.
-// mode=rw: a file that has gone is not created again, and empty.
+// There are five kinds of connections. PRAGMAs are in the data source name, because
+// executing them would reach one connection of a pool only. mode=rw does not create a
+// missing file.
 
-// writerDSN is for the writer. It waits for a lock for 100 ms and is asked
-// again, so that it sees when no caller waits for it any more. It truncates a log that
-// had to grow when it restarts that. Its cache is small: SQLite looks through all
-// of it at the end of a commit that has split a page of the index.
+// writerDSN is for the writer. It waits for a lock for 100 ms at a time, so that it notices
+// when no caller waits any more. It truncates a long log when it restarts it. Its cache is
+// small, because SQLite scans all of it at a commit that has split a page of the index.
 func writerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(100)", "wal_autocheckpoint(0)", "cache_size(-4096)",
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 
-// readerDSN is for those who only read.
+// readerDSN is for the pool of readers.
 func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
 
-// lookupDSN is for the [lookups], which wait for no lock. Its cache is small: a change of
-// the database empties it.
+// lookupDSN is for the [lookups], which wait for no lock. Its cache is small, because each
+// change of the database empties it.
 func lookupDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "query_only(1)", "wal_autocheckpoint(0)", "cache_size(-2048)")
 }
@@ -44,18 +43,17 @@ func checkpointDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)")
 }
 
-// probeDSN is for a look at a database that may not be whole: it changes
-// nothing that it holds, also where it is the last to close it. (One that is
-// immutable to SQLite would leave no files beside it, but delete the log of a
-// program that begins to use it at that moment.)
+// probeDSN is for reading a database that may be corrupt: it changes nothing in it, also
+// if it is the last connection. (immutable=1 would create no -wal and -shm files, but could
+// delete the log of a program that opens the database at that moment.)
 func probeDSN(path string) string { return dsn(path, "ro", "busy_timeout(1000)") }
 
-// newFileDSN is for a file that no other program knows yet, and that is thrown away
-// if anything fails: it needs no journal, and is made durable as a whole.
+// newFileDSN is for a temporary file that is removed after any failure: it needs no
+// journal, and is synced as a whole.
 func newFileDSN(path string) string { return dsn(path, "rw", "journal_mode(OFF)", "synchronous(OFF)") }
 
-// dsn names the file by a URI (sqlite.org/uri.html), so that its path may hold
-// any character.
+// dsn names the file by a URI (sqlite.org/uri.html), so that its path may contain any
+// character.
 func dsn(path, mode string, pragmas ...string) string {
 	query := url.Values{"mode": {mode}, "_pragma": pragmas}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
@@ -72,7 +70,7 @@ func openPool(dsn string, size int) (*sql.DB, error) {
 	return db, nil
 }
 
-// connection is one connection that belongs to its opener alone.
+// connection is a single connection.
 type connection struct {
 	*sql.Conn
 	db *sql.DB
@@ -98,13 +96,12 @@ func pageSizeOf(ctx context.Context, conn *sql.Conn) (size int64, err error) {
 
 func (c *connection) Close() error { return errors.Join(c.Conn.Close(), c.db.Close()) }
 
-// keepLocks has SQLite lock files in a way that survives that we open, read
-// and close a database file ourselves, as [inspect] does; the locks that POSIX
-// gives a process end with that. Where the system has no other ones it matters
-// only to a process that opens one database twice.
+// keepLocks makes SQLite use OFD locks. POSIX locks would be released when the process
+// closes the file, as [inspect] does. On systems without OFD locks that matters only to a
+// process that opens one database twice.
 func keepLocks() { _, _ = sqlite.OFDLocking(true) }
 
-// untilFree calls f until no lock is in its way.
+// untilFree calls f until it does not fail because of a lock.
 func untilFree(ctx context.Context, f func() error) error {
 	for {
 		err := f()
@@ -119,8 +116,7 @@ func untilFree(ctx context.Context, f func() error) error {
 	}
 }
 
-// openError adds the path, and what to do, to the reason why a database could
-// not be opened.
+// openError adds the path and the advice to the error of opening a database.
 func openError(path string, err error) error {
 	if isBusy(err) {
 		return fmt.Errorf("%s is locked by another program; end that, or wait for it: %w", path, err)

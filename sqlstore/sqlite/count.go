@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// recount is how often the rows are counted again: other programs change the
-// database too.
+// recount is how often the rows are counted, since other programs may change the
+// database.
 const recount = 10 * time.Minute
 
-// counter knows how many rows there are.
+// counter counts the rows.
 type counter struct {
 	mu      sync.Mutex
 	of      *database // what was counted; nil: nothing yet
@@ -18,8 +18,8 @@ type counter struct {
 	counted int64     // then, less what the writer had added by then
 }
 
-// Count implements [greylist.Bounded]. It reads all of the index now and then; in
-// between it takes what the writer does into account.
+// Count implements [greylist.Bounded]. It scans the index periodically, and in between
+// adds the writer's changes.
 func (s *Store) Count(ctx context.Context) (int64, error) {
 	c := &s.counter
 	c.mu.Lock()

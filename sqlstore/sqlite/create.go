@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// fileMode is that of a database and of its backups: the group may read.
+// fileMode is the mode of a database and of its backups.
 const fileMode = 0o640
 
-// createFile makes a database at the path, unless there is one by then. It is
-// made whole beside it and put in place at once, so that a crash leaves
-// nothing or all of it, and of two who start at once both use the same.
+// createFile creates a database at the path, unless there is one by then. It builds a
+// temporary file and renames it, so that a crash leaves no partial database, and two
+// daemons that start together use the same one.
 func createFile(ctx context.Context, path string, steps []string) error {
 	temp, err := newFile(path)
 	if err != nil {
@@ -41,7 +41,7 @@ func createFile(ctx context.Context, path string, steps []string) error {
 	return err
 }
 
-// newFile makes an empty file beside the path, and returns its name.
+// newFile creates an empty file in the folder of the path, and returns its name.
 func newFile(path string) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -54,7 +54,7 @@ func newFile(path string) (string, error) {
 	return f.Name(), nil
 }
 
-// reason leaves out the name of a temporary file, which tells the reader nothing.
+// reason removes the name of the temporary file from an error.
 func reason(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -63,8 +63,8 @@ func reason(err error) error {
 	return err
 }
 
-// build makes the database in an empty file. It is not in WAL mode yet, where
-// what marks it as ours might not be in the file itself.
+// build creates the schema in an empty file, not yet in WAL mode, so that the
+// application_id is in the file itself.
 func build(ctx context.Context, temp string, steps []string) error {
 	conn, err := connect(ctx, newFileDSN(temp))
 	if err != nil {
@@ -77,8 +77,8 @@ func build(ctx context.Context, temp string, steps []string) error {
 	return errors.Join(err, conn.Close())
 }
 
-// publish gives the finished file its name, and makes both durable. It fails
-// with [fs.ErrExist] if the name is taken.
+// publish gives the finished file its name, and syncs file and folder. It fails with
+// [fs.ErrExist] if the name is taken.
 func publish(temp, path string) error {
 	if err := syncFile(temp); err != nil {
 		return err
@@ -89,8 +89,8 @@ func publish(temp, path string) error {
 	return syncFile(filepath.Dir(path))
 }
 
-// replaceEmpty puts the finished file in the place of an empty one. A program that
-// does this holds a lock on the empty file, so that none replaces another's.
+// replaceEmpty replaces an empty file by the finished one, with a lock on the empty file,
+// so that no program replaces another's database.
 func replaceEmpty(temp, path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func replaceEmpty(temp, path string) error {
 	return syncFile(filepath.Dir(path))
 }
 
-// syncFile makes a file, or what a folder lists, durable.
+// syncFile syncs a file or a folder.
 func syncFile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {

@@ -6,24 +6,23 @@ import (
 	"errors"
 )
 
-// database is one that is open: all connections to it, and its files.
+// database is an open database: all connections to it, and its files.
 type database struct {
 	path        string      // absolute, without symbolic links
-	files       *files      // as they were then
-	writing     *direct     // the writer's
-	tx          *tx         // on that
-	synchronous string      // of that
+	files       *files      // as they were when it was opened
+	writing     *direct     // the writer's connection
+	tx          *tx         // on that connection
+	synchronous string      // of that connection
 	checkpoints *connection // for checkpoints
-	readers     *sql.DB     // cannot write
-	lookups     lookups     // nor can these
+	readers     *sql.DB     // read-only
+	lookups     lookups     // read-only
 	pageSize    int64       // in bytes
 }
 
-// maxReaders bounds the pool of readers: enough for a person or two beside the
-// daemon's own questions.
+// maxReaders bounds the pool of readers, which serves commands and background work.
 const maxReaders = 4
 
-// openPath opens what is at the path, or a new database.
+// openPath opens the database at the path, or creates one.
 func openPath(ctx context.Context, asked string, opts settings) (*database, origin, error) {
 	path, from, err := prepareFile(ctx, asked, opts)
 	if err != nil {
@@ -36,8 +35,7 @@ func openPath(ctx context.Context, asked string, opts settings) (*database, orig
 	return d, from, nil
 }
 
-// openDatabase opens the database that [prepareFile] has found at the path,
-// which was asked for by another name.
+// openDatabase opens the database at the path that [prepareFile] has returned for asked.
 func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *database, err error) {
 	d := &database{path: path}
 	file, _, err := identify(asked)
@@ -68,16 +66,15 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *da
 		return nil, err
 	}
 	switch {
-	case d.files.database != file: // meanwhile
+	case d.files.database != file: // replaced meanwhile
 		return nil, errMoved
-	case d.logIsCut(): // as another program still has it
+	case d.logIsCut(): // while another program has it open
 		return nil, errCut
 	}
 	return d, nil
 }
 
-// openWriting opens the writer's connection, after another one has brought the
-// database to the present version.
+// openWriting migrates the database, then opens the writer's connection.
 func (d *database) openWriting(ctx context.Context, opts settings) (err error) {
 	dsn := writerDSN(d.path)
 	first, err := connectWhenFree(ctx, dsn)
@@ -105,7 +102,7 @@ func (d *database) openWriting(ctx context.Context, opts settings) (err error) {
 	})
 }
 
-// connectWhenFree waits for those who recover the log after a crash.
+// connectWhenFree connects once no other program is recovering the log after a crash.
 func connectWhenFree(ctx context.Context, dsn string) (c *connection, err error) {
 	err = untilFree(ctx, func() (err error) {
 		c, err = connect(ctx, dsn)
@@ -114,7 +111,7 @@ func connectWhenFree(ctx context.Context, dsn string) (c *connection, err error)
 	return c, err
 }
 
-// setSynchronous has commits be durable as the value says, from the next one on.
+// setSynchronous sets PRAGMA synchronous.
 func (d *database) setSynchronous(value string) error {
 	if value == d.synchronous {
 		return nil
@@ -126,7 +123,7 @@ func (d *database) setSynchronous(value string) error {
 	return nil
 }
 
-// close closes the connections. Those who are reading finish what they read.
+// close closes the connections, after the present reads.
 func (d *database) close() error {
 	var errs []error
 	if d.readers != nil {
@@ -147,10 +144,10 @@ func (d *database) close() error {
 	return errors.Join(errs...)
 }
 
-// closeAsItIs closes the connections without the checkpoint that the last of
-// them makes of what it takes for the log.
+// closeAsItIs closes the connections without the checkpoint that SQLite makes with the
+// last one.
 func (d *database) closeAsItIs() error {
-	// The last connection is one that may not write.
+	// A read-only connection is closed last.
 	last, err := connect(context.Background(), probeDSN(d.path))
 	if err != nil {
 		return errors.Join(err, d.close())

@@ -13,10 +13,8 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// direct is a connection to SQLite by the driver alone. What is asked for every
-// recipient goes this way: database/sql, with its pools, its locks and its
-// conversions, would take a third of the store's time. One goroutine uses it at
-// a time.
+// direct is a connection of the driver, without database/sql, which would take a third of
+// the store's time for each recipient. It is not safe for concurrent use.
 type direct struct{ driver.Conn }
 
 func connectDirect(ctx context.Context, dsn string) (*direct, error) {
@@ -31,7 +29,7 @@ func connectDirect(ctx context.Context, dsn string) (*direct, error) {
 	return &direct{conn}, nil
 }
 
-// exec runs a statement once. A result that it has is dropped.
+// exec runs a statement once, and discards its result.
 func (d *direct) exec(text string) error {
 	s, err := d.prepare(text)
 	if err != nil {

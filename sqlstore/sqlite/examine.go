@@ -11,25 +11,24 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// Examination is what [Examine] finds out about an SQLite database.
+// Examination is the result of [Examine].
 type Examination struct {
 	Path       string   // absolute, without symbolic links
 	Version    int      // of its schema
 	Newest     int      // that this program knows
 	Bytes      int64    // of the file
 	LogBytes   int64    // of the write-ahead log beside it
-	LogLimit   int64    // which the log is not much longer than for long, while the daemon runs
-	NewestTime int64    // the latest time that is remembered, in Unix seconds; 0: none
-	Faults     []string // what SQLite finds corrupt; none: it is sound
+	LogLimit   int64    // the usual maximum of LogBytes while the daemon runs
+	NewestTime int64    // the latest stored time, in Unix seconds; 0: none
+	Faults     []string // what SQLite finds corrupt
 }
 
 // maxFaults bounds how many faults are listed.
 const maxFaults = 5
 
-// Examine looks at the SQLite database that url names, changes nothing that it holds, and
-// has SQLite check all of it, which may take minutes. The error is one of
-// [Open], or the context's; what is wrong with the database's contents is no
-// error.
+// Examine checks the whole SQLite database that url names, which may take minutes, and
+// changes nothing in it. The error is one of [Open], or the context's; corruption is
+// reported in the Examination.
 func Examine(ctx context.Context, url string) (*Examination, error) {
 	path, err := realPath(url)
 	if err != nil {
@@ -60,7 +59,8 @@ func Examine(ctx context.Context, url string) (*Examination, error) {
 	return x, nil
 }
 
-// realPath is that of the file which a URL names, as SQLite takes it.
+// realPath returns the absolute path of the file that a URL names, without symbolic
+// links, as SQLite does.
 func realPath(url string) (string, error) {
 	path, err := pathOf(url)
 	if err != nil {
@@ -75,8 +75,8 @@ func realPath(url string) (string, error) {
 	return path, nil
 }
 
-// examinerDSN is for one who writes nothing but, as the last to close a
-// database that was left by a crash, what the log holds into the file.
+// examinerDSN is for Examine. It writes nothing, except that closing a database after a
+// crash copies its log into the file.
 func examinerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }
@@ -91,7 +91,7 @@ func (x *Examination) examine(ctx context.Context) error {
 	if x.Version, err = userVersion(ctx, conn.Conn); err != nil {
 		return err
 	}
-	if x.Version > x.Newest { // which the log alone may tell
+	if x.Version > x.Newest { // the version may be in the log only
 		return backend.NewerError(x.Version, x.Newest)
 	}
 	for _, check := range []string{"quick_check", "integrity_check"} {
@@ -103,7 +103,7 @@ func (x *Examination) examine(ctx context.Context) error {
 	return conn.QueryRowContext(ctx, newest).Scan(&x.NewestTime)
 }
 
-// check has SQLite check the database; it answers "ok", or a line a fault.
+// check runs a check of SQLite, which returns "ok" or a row for each fault.
 func (x *Examination) check(ctx context.Context, conn *connection, pragma string) error {
 	rows, err := conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA %s(%d)`, pragma, maxFaults))
 	if err != nil {
@@ -122,8 +122,7 @@ func (x *Examination) check(ctx context.Context, conn *connection, pragma string
 	return rows.Err()
 }
 
-// Quarantined returns the files to which corrupt databases were moved that had been
-// at the url's path: PATH.corrupt-TIME.
+// Quarantined returns the quarantined databases of the url's path: PATH.corrupt-TIME.
 func Quarantined(url string) ([]string, error) {
 	path, err := realPath(url)
 	if err != nil {

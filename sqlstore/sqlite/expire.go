@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// expireBatchSQL returns how many rows, up to a number, come behind an id,
-	// and the id of the last of them.
+	// expireBatchSQL returns the number of rows, up to a limit, after an id, and the id of
+	// the last of them.
 	expireBatchSQL = `SELECT count(*), coalesce(max(id), 0)
 		FROM (SELECT id FROM triplet WHERE id > $1 ORDER BY id LIMIT $2) AS batch`
 
-	// expireSQL says what [greylist.Cutoffs.Expired] says.
+	// expireSQL is [greylist.Cutoffs.Expired] in SQL.
 	expireSQL = `DELETE FROM triplet WHERE id > $1 AND id <= $2 AND
 		CASE WHEN passed_at IS NULL THEN first_seen < $3 ELSE passed_at < $4 END`
 )
 
-// Expire implements [greylist.Store]. It walks the table in order of arrival:
-// an index on a time would cost every new triplet more than it saves here. The
-// cursor is the id of the last row looked at.
+// Expire implements [greylist.Store]. It scans the table in the order of ids: an index on
+// a time would cost each new triplet more than it saves here. The cursor is the id of the
+// last row read.
 func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
 	var rows, last, gone int64
 	err = s.writer.do(ctx, func(tx *tx) (err error) {

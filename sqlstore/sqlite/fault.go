@@ -15,8 +15,7 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// errBegin is wrapped by the failure of a transaction's very beginning, for
-// which no job is to blame.
+// errBegin: the transaction could not begin, which is no job's fault.
 var errBegin = errors.New("cannot begin")
 
 // isCorrupt reports whether SQLite says that the database is corrupt.
@@ -25,22 +24,20 @@ func isCorrupt(err error) bool {
 	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 }
 
-// isFull reports whether there was no room, which leaves connections as good as
-// they were.
+// isFull reports whether the disk is full. Connections then stay usable.
 func isFull(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_FULL }
 
-// isBusy reports whether another connection's lock was in the way.
+// isBusy reports whether another connection held a lock.
 func isBusy(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY }
 
-// isFault reports whether it is the storage that failed, and would fail others
-// just so, rather than something about what was asked of it.
+// isFault reports whether the storage failed, rather than the request.
 func isFault(err error) bool {
 	_, known := advice[sqliteCode(err)]
 	return known || isTampered(err) || errors.Is(err, errBegin)
 }
 
-// mayPass reports whether a database that can't be opened may be opened later, without
-// a change of the configuration, of permissions or of the program.
+// mayPass reports whether opening the database may succeed later, without a change of the
+// configuration, of permissions or of the program.
 func mayPass(err error) bool {
 	if errors.Is(err, greylist.ErrNotOurs) || errors.Is(err, greylist.ErrNewer) || errors.Is(err, fs.ErrPermission) {
 		return false
@@ -48,8 +45,8 @@ func mayPass(err error) bool {
 	return isFault(err) || errors.As(err, new(syscall.Errno)) || errors.Is(err, greylist.ErrDamaged) || errors.Is(err, greylist.ErrNoDatabase)
 }
 
-// sqliteCode is the primary result code (sqlite.org/rescode.html) of an error,
-// zero if it is not SQLite's.
+// sqliteCode returns the primary result code (sqlite.org/rescode.html) of an error, zero
+// if it is not SQLite's.
 func sqliteCode(err error) int {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -82,7 +79,7 @@ const (
 	foreignAdvice  = "bring the database back, or give another path"
 )
 
-// explain makes of an error, that a caller gets, what its reader needs.
+// explain adds the advice to an error.
 func explain(path string, err error) error {
 	var known *greylist.Fault
 	if err == nil || errors.As(err, &known) {
@@ -123,7 +120,7 @@ func damaged(path string, err error) error {
 	return &greylist.Fault{Database: path, Err: err, Advice: damagedAdvice}
 }
 
-// late is the error of a caller whose context ended before its turn came.
+// late is the error of a caller whose context ended before its job was run.
 func late(path string, ctx error, locked bool) error {
 	switch {
 	case errors.Is(ctx, context.Canceled):

@@ -8,34 +8,33 @@ import (
 	"syscall"
 )
 
-// The files of a database that is open may be deleted, replaced or cut by
-// another program. SQLite goes on with those that it has, whose content no program
-// finds any more, or that others write to by other rules (sqlite.org/howtocorrupt.html,
-// section 2.4). So they are checked every second and before each commit.
+// Another program may delete, replace or truncate the files of an open database. SQLite
+// would continue with the deleted files, or corrupt the new ones
+// (sqlite.org/howtocorrupt.html, section 2.4). So the files are checked every second and
+// before each commit.
 var (
 	errMoved  = errors.New("the database file was deleted or replaced")
 	errBeside = errors.New("the -wal or -shm file of the database was deleted, replaced or cut short")
 	errCut    = errors.New("the write-ahead log of the database was cut short")
 )
 
-// isTampered reports whether the error says that the files are not those that
-// were opened.
+// isTampered reports whether the error means that another program changed the files.
 func isTampered(err error) bool {
 	return errors.Is(err, errMoved) || errors.Is(err, errBeside) || errors.Is(err, errCut)
 }
 
-// files are those of an open database in WAL mode, as they were when it was
-// opened. They are never opened here: to close the -shm file would end the
-// locks that SQLite has on it (sqlite.org/howtocorrupt.html, section 2.2).
+// files are the files of an open database in WAL mode, as they were when it was opened.
+// They are never opened here: closing the -shm file would release SQLite's locks on it
+// (sqlite.org/howtocorrupt.html, section 2.2).
 type files struct {
-	path               string // the database, as it was asked for
+	path               string // the database, as configured
 	log, index         string // the -wal and -shm files
 	database, wal, shm identity
-	indexSize          int64        // in bytes, then; it never shrinks
-	logSize            atomic.Int64 // in bytes, that the log is known to have had
+	indexSize          int64        // in bytes; it never shrinks
+	logSize            atomic.Int64 // in bytes, the last known size
 }
 
-// identity is what tells a file from every other one.
+// identity identifies a file.
 type identity struct{ device, inode uint64 }
 
 func identify(path string) (id identity, size int64, err error) {
@@ -46,8 +45,8 @@ func identify(path string) (id identity, size int64, err error) {
 	return identity{uint64(st.Dev), st.Ino}, st.Size, nil
 }
 
-// noteFiles notes the files of a database that was just opened; path is what was
-// asked for, real what that is without symbolic links.
+// noteFiles notes the files of a database that was just opened; real is path without
+// symbolic links.
 func noteFiles(path, real string) (_ *files, err error) {
 	f := &files{path: path, log: walOf(real), index: shmOf(real)}
 	if f.database, _, err = identify(path); err != nil {
@@ -80,14 +79,14 @@ func (f *files) check() (shorter bool, err error) {
 	case errors.Is(err, os.ErrNotExist):
 		return false, errBeside
 	case err != nil:
-		return false, nil // what is wrong then, those who use it are told
+		return false, nil // using the file will return the error
 	case wal != f.wal || shm != f.shm || indexSize < f.indexSize:
 		return false, errBeside
 	}
 	return size < f.logSize.Load(), nil
 }
 
-// gone reports whether the path is known not to lead to the file any more.
+// gone reports whether the path no longer leads to the file.
 func gone(path string, file identity) bool {
 	now, _, err := identify(path)
 	if err != nil {
@@ -96,12 +95,12 @@ func gone(path string, file identity) bool {
 	return now != file
 }
 
-// removeBeside removes what is left of a database that has gone, unless it is
-// another program's by now: it would be taken for a part of the next one.
+// removeBeside removes the -wal and -shm files of a deleted database, unless they are
+// another program's by now. SQLite would use them with the next database.
 func (f *files) removeBeside() {
 	for path, was := range map[string]identity{f.log: f.wal, f.index: f.shm} {
 		if !gone(path, was) {
-			_ = os.Remove(path) // createFile says what is wrong with one that stays
+			_ = os.Remove(path) // createFile reports a file that stays
 		}
 	}
 }
@@ -122,7 +121,7 @@ func (d *database) checkFiles() error {
 
 // logIsCut reports whether the log is shorter than the frames that it should have.
 func (d *database) logIsCut() bool {
-	for range 2 { // another program may truncate it on purpose between the two calls
+	for range 2 { // another program's checkpoint may truncate it between the two calls
 		frames, ok := d.frames()
 		_, size, err := identify(d.files.log)
 		if !ok || err != nil || size >= logSize(frames, d.pageSize) {
@@ -132,15 +131,15 @@ func (d *database) logIsCut() bool {
 	return true
 }
 
-// frames returns how many frames the log has.
+// frames returns the number of frames in the log.
 func (d *database) frames() (log int64, ok bool) {
 	var busy, copied int64
 	err := d.checkpoints.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &log, &copied)
 	return log, err == nil
 }
 
-// logSize is the size in bytes of a log with so many frames, each with a page of
-// so many bytes (sqlite.org/fileformat.html, section 4.1).
+// logSize returns the size in bytes of a log with so many frames, with pages of so many
+// bytes (sqlite.org/fileformat.html, section 4.1).
 func logSize(frames, pageSize int64) int64 {
 	if frames <= 0 {
 		return 0

@@ -9,15 +9,14 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// maxLookups bounds how many triplets are looked up at a time beside the writer. With one,
-// known triplets cost up to a third more processor time where two processors work
-// (BenchmarkUpdate); more than two gain nothing.
+// maxLookups bounds the concurrent look-ups without the writer. With one, known triplets
+// cost up to a third more processor time on two processors (BenchmarkUpdate); more than
+// two gain nothing.
 const maxLookups = 2
 
-// lookups are connections on which triplets are looked up beside the writer: one that is
-// known and needs no write is answered at half the cost (BenchmarkUpdate), and waits for
-// no commit (TestKnownNeedNoWriter). A caller that finds all of them taken goes to the
-// writer.
+// lookups are connections for looking triplets up without the writer: a known triplet
+// that needs no write costs half (BenchmarkUpdate), and waits for no commit
+// (TestKnownNeedNoWriter). If all connections are in use, the caller goes to the writer.
 type lookups chan *lookup
 
 type lookup struct {
@@ -49,8 +48,7 @@ func openLookup(ctx context.Context, path string) (*lookup, error) {
 	return &lookup{conn, get}, nil
 }
 
-// find returns what is remembered under the key; nil if that is nothing, or can't be
-// seen at once.
+// find returns the entry of the key; nil if there is none, or it cannot be read at once.
 func (all lookups) find(k backend.Key) *greylist.Entry {
 	select {
 	case l := <-all:
@@ -65,7 +63,7 @@ func (all lookups) find(k backend.Key) *greylist.Entry {
 	}
 }
 
-// close closes so many, once those that are taken are given back.
+// close closes so many connections, once they are returned.
 func (all lookups) close(opened int) (err error) {
 	for range opened {
 		l := <-all
@@ -74,9 +72,9 @@ func (all lookups) close(opened int) (err error) {
 	return err
 }
 
-// kept is the share of updates, of the last hundred or so, that wrote nothing. Only while
-// it is more than half are triplets looked up beside the writer, which looks each up that
-// is to be written: where most mail is new, that takes a tenth of the daemon's time.
+// kept is the share of the last hundred or so updates that wrote nothing. Triplets are
+// looked up without the writer only while it is more than half, because the writer looks
+// each one up again: if most mail is new, that takes a tenth of the daemon's time.
 type kept struct{ parts atomic.Int32 }
 
 const (
@@ -84,7 +82,7 @@ const (
 	keptOfLast = 64
 )
 
-// note takes in an update. Of two that end at the same time, one may not count.
+// note counts an update. Of two that end at the same time, one may be lost.
 func (k *kept) note(nothingWritten bool) {
 	var now int32
 	if nothingWritten {

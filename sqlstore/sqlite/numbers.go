@@ -10,7 +10,7 @@ func (s *Store) Numbers() backend.Numbers {
 	n := s.writer.counters.Read()
 	n.Queued = len(s.writer.Jobs)
 	now := s.writer.now.Load()
-	n.Away = now.err != nil
+	n.Unavailable = now.err != nil
 	if now.db != nil {
 		n.DatabaseBytes, n.LogBytes = sizeOf(now.db.path), sizeOf(walOf(now.db.path))
 	}

@@ -38,7 +38,7 @@ func TestNumbers(t *testing.T) {
 	if commits != 1 || n.Commit.Sum <= 0 {
 		t.Errorf("commits %+v", n.Commit)
 	}
-	if n.Away || n.Failed != 0 || n.Queued != 0 || n.DatabaseBytes < pageSize || n.LogBytes < pageSize {
+	if n.Unavailable || n.Failed != 0 || n.Queued != 0 || n.DatabaseBytes < pageSize || n.LogBytes < pageSize {
 		t.Errorf("%+v", n)
 	}
 }

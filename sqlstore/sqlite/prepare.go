@@ -17,22 +17,22 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// origin is what a database that was opened was begun from.
+// origin says how an opened database came to be.
 type origin int
 
 const (
 	existing    origin = iota
-	created            // there was none
-	quarantined        // it was created in the place of a corrupt one
+	created            // new: there was none
+	quarantined        // new: in place of a corrupt one
 )
 
-// prepareFile sees to it that there is a database of ours at the path that was
-// asked for, and returns the path as SQLite takes it. Nothing is opened by
-// SQLite, which may change a file by that alone, before it is known to be ours.
+// prepareFile makes sure that there is a Greyglass database at the path, and returns the
+// path without symbolic links. Before SQLite opens the file, which may change it, the
+// header is checked.
 func prepareFile(ctx context.Context, asked string, opts settings) (path string, from origin, err error) {
 	path = asked
 	if real, err := filepath.EvalSymlinks(asked); err == nil {
-		path = real // SQLite names the files beside a database after this
+		path = real // SQLite derives the names of the -wal and -shm files from this
 	}
 	there, err := inspect(path, len(opts.steps))
 	if err != nil {
@@ -53,7 +53,7 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 	if from != quarantined {
 		from = created
 	}
-	// Somebody else's may have got there first.
+	// Another program may have created one first.
 	if there, err = inspect(path, len(opts.steps)); err != nil {
 		return "", from, err
 	}
@@ -63,8 +63,8 @@ func prepareFile(ctx context.Context, asked string, opts settings) (path string,
 	return path, from, peek(ctx, path, len(opts.steps))
 }
 
-// sound reports whether the database of ours at the path can be used. One that
-// is corrupt is quarantined, which leaves none, by who may create one.
+// sound reports whether the Greyglass database at the path can be used. With create, it
+// quarantines a corrupt one, after which there is none.
 func sound(ctx context.Context, path string, opts settings) (there bool, err error) {
 	before, _, err := identify(path)
 	if err != nil {
@@ -86,9 +86,9 @@ func sound(ctx context.Context, path string, opts settings) (there bool, err err
 	return inspect(path, len(opts.steps)) // another program may have created a new one
 }
 
-// inspect reports whether there is a database at the path: it must be one of
-// ours, and no newer than the given version. An empty file, which may be left
-// of a crash, counts as none.
+// inspect reports whether there is a database at the path: it must be a Greyglass
+// database, and no newer than the given version. An empty file, which a crash may leave,
+// counts as none.
 func inspect(path string, newest int) (there bool, err error) {
 	info, err := os.Stat(path)
 	switch {
@@ -124,10 +124,9 @@ func inspect(path string, newest int) (there bool, err error) {
 	return true, nil
 }
 
-// peek looks at a database of ours as SQLite sees it, but for no longer than
-// it takes to open one: whether its schema and the roots of its tree and index
-// can be read, and whether its version, which may be in the log alone, of a
-// newer program that is running or was killed, is known.
+// peek checks quickly, by SQLite, whether the schema and the root pages of table and
+// index can be read, and whether the version is known. A newer version may be in the log
+// only.
 func peek(ctx context.Context, path string, newest int) error {
 	var version int
 	err := untilFree(ctx, func() (err error) {

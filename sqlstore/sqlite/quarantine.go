@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// quarantineTime is how the time stands in the name of a database that was
-// quarantined: greyglass.db.corrupt-20261122T100102Z, and the same with -wal and
-// -shm for the files beside it, so that SQLite takes it as it was.
+// quarantineTime is the suffix of a quarantined database:
+// greyglass.db.corrupt-20261122T100102Z, with -wal and -shm for its other files, so that
+// SQLite can open it as it was.
 const quarantineTime = ".corrupt-20060102T150405Z"
 
-// quarantine gives the corrupt database another name, and returns that: empty if
-// another program has done it. Nothing is overwritten, and nothing deleted.
+// quarantine renames the corrupt database, and returns the new name; empty if another
+// program has done it. It overwrites and deletes nothing.
 func quarantine(path string, which identity, now time.Time) (moved string, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,7 +27,7 @@ func quarantine(path string, which identity, now time.Time) (moved string, err e
 		return "", err
 	}
 	defer f.Close()
-	// Of two who start at once, the second would move the new one.
+	// Without a lock, the second of two programs would rename the new database.
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("flock: %w", err)
 	}
@@ -44,8 +44,8 @@ func quarantine(path string, which identity, now time.Time) (moved string, err e
 			return "", err
 		}
 	}
-	// All have their new names before any loses its old one; the database is
-	// the last, so that a crash leaves no log without it.
+	// Link all files first, and unlink the database last, so that a crash leaves no log
+	// without its database.
 	for _, name := range []string{walOf(path), shmOf(path)} {
 		if err := os.Link(name, moved+strings.TrimPrefix(name, path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err

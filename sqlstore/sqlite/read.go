@@ -35,7 +35,7 @@ func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
 	return st, nil
 }
 
-// failed is the error of a method whose statement failed with err.
+// failed converts the error of a statement to that of a method.
 func (s *Store) failed(ctx context.Context, err error) error {
 	if s.closed() {
 		return greylist.ErrClosed

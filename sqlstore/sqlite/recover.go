@@ -11,19 +11,19 @@ import (
 // reopenTimeout bounds one attempt to reopen the database, for which callers wait.
 const reopenTimeout = 2 * time.Second
 
-// recovery is what the writer knows of a database that fails.
+// recovery is the writer's state about a failing database.
 type recovery struct {
-	suspect bool     // the storage failed: the connections may not work any more
-	lost    error    // why the last database was given up; nil: it is in use
-	file    identity // of that
-	check   *check   // of the whole database; nil: none is going on
+	suspect bool     // the storage failed: the connections may be unusable
+	lost    error    // why the last database was closed; nil: it is in use
+	file    identity // of the last database
+	check   *check   // nil: no check is running
 	checkAt time.Time
 }
 
-// errSuspect: the connections may not work any more.
+// errSuspect: the connections may be unusable.
 var errSuspect = errors.New("the storage failed")
 
-// look finds out every second whether the database must be reopened.
+// look checks, every second, whether the database must be reopened.
 func (w *writer) look() {
 	now := w.now.Load()
 	var cause error
@@ -46,9 +46,9 @@ func (w *writer) look() {
 	}
 }
 
-// reopen opens what is at the path now, between two transactions. Connections to
-// files that are not what they were are closed before; else the old ones still do for
-// those who only read, until there are new ones.
+// reopen opens the database at the path again, between two transactions. It first closes
+// connections to files that were changed; otherwise readers use the old ones until there
+// are new ones.
 func (w *writer) reopen(cause error) {
 	w.stopCheck()
 	old := w.now.Load().db
@@ -66,7 +66,7 @@ func (w *writer) reopen(cause error) {
 	}
 	fresh, from, err := openPath(ctx, w.path, opts)
 	if err != nil {
-		if isTampered(w.lost) && !errors.Is(w.lost, errMoved) { // which it will be, until it works again
+		if isTampered(w.lost) && !errors.Is(w.lost, errMoved) { // it will be, until it works again
 			err = w.lost
 		}
 		w.now.Store(&state{old, unusable(w.path, err)})
@@ -82,8 +82,8 @@ func (w *writer) reopen(cause error) {
 	w.checkSoon(from)
 }
 
-// giveUp closes a database. What its log holds is copied before, but not what is left
-// of a log that was cut short, nor the log of a corrupt database.
+// giveUp closes a database. It first copies the log, unless that was truncated or the
+// database is corrupt.
 func (w *writer) giveUp(old *database, cause error) {
 	if errors.Is(cause, errCut) || errors.Is(cause, greylist.ErrDamaged) {
 		_ = old.closeAsItIs()
@@ -99,7 +99,7 @@ func (w *writer) giveUp(old *database, cause error) {
 func (w *writer) logRecovery(from origin, file identity) {
 	log, database := w.log, w.path
 	switch {
-	case from == quarantined: // which was logged
+	case from == quarantined: // logged already
 	case from == created && w.lost != nil:
 		log.Error(eventGone, "database", database)
 	case errors.Is(w.lost, errMoved), w.file != identity{} && w.file != file:

@@ -8,18 +8,18 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// applicationID marks the database as ours (PRAGMA application_id): "GRGY".
+// applicationID marks a Greyglass database (PRAGMA application_id): "GRGY".
 const applicationID = 0x47524759
 
 var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 
-// migrations bring a database to the present version: the step with index i
-// brings version i (PRAGMA user_version), where 0 is an empty database, to
-// version i+1. Steps that were released are never changed.
+// migrations bring a database to the present version: the step with index i migrates
+// version i (PRAGMA user_version; 0 is an empty database) to i+1. Released steps never
+// change.
 var migrations = []string{schema1, schema2}
 
-// schema1 stores triplets in order of arrival. Times are Unix seconds.
-// passed_at is NULL while the triplet waits; key is [KeyOf].
+// schema1 stores triplets. Times are Unix seconds. passed_at is NULL while the triplet
+// waits; key is [backend.KeyOf].
 const schema1 = `
 CREATE TABLE triplet (
 	id         INTEGER PRIMARY KEY,
@@ -78,8 +78,8 @@ CREATE VIEW returns AS
 	FROM returned ORDER BY returned.hour, within;
 `
 
-// migrate does the steps that the database lacks, each in a transaction of its
-// own, also while another program does the same.
+// migrate runs the missing steps, each in its own transaction. Another program may do so
+// at the same time.
 func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
 	for {
 		var version int
@@ -102,7 +102,7 @@ func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
 	}
 }
 
-// migrateOnce does one step, unless another program has.
+// migrateOnce runs one step, unless another program has.
 func migrateOnce(ctx context.Context, conn *sql.Conn, version int, step string) (err error) {
 	if _, err := conn.ExecContext(ctx, beginSQL); err != nil {
 		return err
@@ -133,8 +133,7 @@ func userVersion(ctx context.Context, conn *sql.Conn) (version int, err error) {
 	return version, err
 }
 
-// useWAL has writers and readers not wait for one another
-// (sqlite.org/wal.html). The database remembers it.
+// useWAL switches the database to WAL mode, permanently (sqlite.org/wal.html).
 func useWAL(ctx context.Context, conn *sql.Conn) error {
 	return untilFree(ctx, func() error {
 		var mode string

@@ -1,9 +1,9 @@
-// Package sqlite keeps what the greylist remembers in an SQLite file, made to be read
-// by people with the sqlite3 program too.
+// Package sqlite is a [greylist.Store] in an SQLite file, which people can read with the
+// sqlite3 program.
 //
-// All changes go through one writer, which commits what is waiting together
-// (writer.go, batch.go), and reopens the database when its files were changed or the
-// storage failed (recover.go, check.go). Checkpoints are made beside it (checkpoint.go).
+// All changes go through one writer with group commit (writer.go, batch.go). It reopens
+// the database when its files were changed or the storage failed (recover.go, check.go).
+// Checkpoints run on another connection (checkpoint.go).
 package sqlite
 
 import (
@@ -22,7 +22,7 @@ import (
 
 // Store is a [greylist.Store] in an SQLite file.
 type Store struct {
-	path         string // absolute, as it was asked for
+	path         string // absolute, as configured
 	writer       *writer
 	checkpointer *checkpointer
 	counter      counter // of triplets
@@ -34,17 +34,17 @@ type Store struct {
 
 // settings are how a database is opened.
 type settings struct {
-	create      bool // an empty one, if there is none or it is corrupt
+	create      bool // create a database if there is none, or it is corrupt
 	synchronous string
 	log         *slog.Logger
-	steps       []string // its [migrations]
-	damaged     error    // what a check of the whole database has found; nil: nothing
-	corrupt     identity // the file that it was
+	steps       []string // [migrations], or a test's
+	damaged     error    // corruption that a full check has found; nil: none
+	corrupt     identity // of the corrupt file
 }
 
-// Open opens the database that the url "sqlite:PATH" names. With Create it succeeds
-// also where the disk is full, the file system read-only or the folder not there yet:
-// every method then says so, until the database can be opened.
+// Open opens the database that the url "sqlite:PATH" names. With Create it also succeeds
+// if the disk is full, the file system read-only or the folder missing: every method then
+// returns an error until the database can be opened.
 func Open(ctx context.Context, url string, opts backend.Options) (*Store, error) {
 	path, err := pathOf(url)
 	if err != nil {
@@ -57,7 +57,7 @@ func Open(ctx context.Context, url string, opts backend.Options) (*Store, error)
 	return openStore(ctx, path, settings{create: opts.Create, synchronous: synchronous, log: opts.Log(), steps: migrations})
 }
 
-// Check reports what is wrong with the url, without looking at the file.
+// Check checks the url, without opening the file.
 func Check(url string) error {
 	_, err := pathOf(url)
 	return err
@@ -104,9 +104,9 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	return s, nil
 }
 
-// Close implements [greylist.Store]. The database is then in its file alone,
-// unless another program has it open. It returns an error after
-// [backend.CloseTimeout], where the disk does not answer.
+// Close implements [greylist.Store]. The database is then complete in one file, unless
+// another program has it open. It returns an error after [backend.CloseTimeout] if the
+// disk does not answer.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		done := make(chan error, 1)

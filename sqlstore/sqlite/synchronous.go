@@ -7,7 +7,7 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// checkSynchronous returns the value, or what an empty one stands for.
+// checkSynchronous returns the value, or the default.
 func checkSynchronous(value string) (string, error) {
 	switch value {
 	case "":
@@ -18,8 +18,8 @@ func checkSynchronous(value string) (string, error) {
 	return "", fmt.Errorf("synchronous %q is neither %s nor %s", value, backend.Full, backend.Normal)
 }
 
-// SetSynchronous changes [Options] Synchronous of a store that [Open] has
-// opened, from the next commit on. A store that is no SQLite file has no such thing.
+// SetSynchronous changes Synchronous of an open SQLite store, from the next commit on; it
+// does nothing for other stores.
 func SetSynchronous(opened greylist.Store, value string) error {
 	value, err := checkSynchronous(value)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// trimSQL spares who has passed in the meantime.
+// trimSQL keeps a row that has passed meanwhile.
 const trimSQL = `DELETE FROM triplet WHERE key = $1 AND passed_at IS NULL`
 
 // Trim implements [greylist.Bounded].

@@ -8,9 +8,8 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// tx is the transaction that the [writer] has under way, and its statements,
-// prepared on the writer's connection. They run without a context: to
-// interrupt one would undo the changes of all that share the transaction.
+// tx is the writer's transaction and its prepared statements. They run without a context,
+// because interrupting one would roll back the whole batch.
 type tx struct {
 	beginStmt, commitStmt, rollbackStmt   *statement
 	getStmt, addStmt, setStmt, removeStmt *statement
@@ -20,8 +19,8 @@ type tx struct {
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	all                                   []*statement
 
-	wrote bool  // whether this transaction has changed anything
-	rows  int64 // by how many triplets it has changed their number
+	wrote bool  // this transaction has changed something
+	rows  int64 // triplets added, less those removed
 
 	recorded map[string]int64 // the batches of the history in this transaction, by daemon; nil: none
 }
@@ -66,8 +65,8 @@ func prepareTx(conn *direct) (*tx, error) {
 	return tx, nil
 }
 
-// close gives up the statements. The connection does not do it when it is
-// closed, and would stay open behind the scenes.
+// close closes the statements. Otherwise the connection would stay open when it is
+// closed.
 func (tx *tx) close() error {
 	var err error
 	for _, stmt := range tx.all {
@@ -87,15 +86,15 @@ func (tx *tx) commit() error {
 	return err
 }
 
-// rollback ends the transaction, if the failure that it answers has not.
+// rollback rolls back, if the failure has not done so.
 func (tx *tx) rollback() {
 	_, _ = tx.rollbackStmt.exec() // fails only when there is no transaction any more
 }
 
-// get returns what is remembered under the key, or nil.
+// get returns the entry of the key, or nil.
 func (tx *tx) get(k backend.Key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
 
-// add remembers a triplet, and reports whether nothing was remembered of it.
+// add inserts a triplet, and reports whether it was unknown.
 func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
 	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
@@ -103,7 +102,7 @@ func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bo
 	return n > 0, err
 }
 
-// set changes what is remembered of a triplet.
+// set updates a triplet.
 func (tx *tx) set(k backend.Key, e greylist.Entry) error {
 	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
 	return err

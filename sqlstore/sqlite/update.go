@@ -9,10 +9,10 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// Update implements [greylist.Memory]. The change is never called after Update
-// has returned. Where nothing can be written, because another program holds the
-// lock or the storage fails, it is asked what it would do with what can be read:
-// if that is to write nothing, it is done.
+// Update implements [greylist.Memory]. It never calls the change after it has returned.
+// If nothing can be written, because another program holds the lock or the storage fails,
+// it calls the change with the entries that can be read, and succeeds if the decision
+// writes nothing.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	u := newUpdate(triplets, change)
 	if !s.kept.most() {
@@ -37,8 +37,7 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	return u.decision, nil
 }
 
-// lookUp looks the triplets up beside the writer, and reports whether something is
-// remembered of each.
+// lookUp looks the triplets up without the writer, and reports whether all are known.
 func (s *Store) lookUp(ctx context.Context, u *update) bool {
 	now := s.writer.now.Load()
 	if now.err != nil || ctx.Err() != nil || s.closed() {
@@ -52,7 +51,7 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 	return true
 }
 
-// read does an update that writes nothing, and reports whether it is such a one.
+// read runs an update that writes nothing, and returns false if it has something to write.
 func (s *Store) read(ctx context.Context, u *update) bool {
 	if now := s.writer.now.Load(); errors.Is(now.err, greylist.ErrDamaged) {
 		return false
@@ -70,16 +69,16 @@ func (s *Store) read(ctx context.Context, u *update) bool {
 type update struct {
 	triplets []greylist.Triplet
 	keys     []backend.Key
-	seen     []*greylist.Entry // what its caller can read of each triplet
-	found    []*greylist.Entry // what the writer has found of each, in its transaction
-	unseen   bool              // most likely, and alone
+	seen     []*greylist.Entry // the entry of each triplet, as the caller reads it
+	found    []*greylist.Entry // the entry of each triplet, as the writer reads it
+	unseen   bool              // probably one unseen triplet
 
 	mu       sync.Mutex
-	change   greylist.Change // nil once it is done without writing, or its caller has gone
-	asked    bool            // by the writer, whose transaction may be committed by now
+	change   greylist.Change // nil once it is done without a write, or its caller has returned
+	asked    bool            // the writer has called the change, and may have committed
 	decision greylist.Decision
 
-	one struct { // what the slices hold where there is one triplet, as nearly always
+	one struct { // space for the slices of one triplet, the usual case
 		key         [1]backend.Key
 		seen, found [1]*greylist.Entry
 	}
@@ -98,7 +97,7 @@ func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
 }
 
 func (u *update) run(tx *tx) (err error) {
-	if u.unseen { // to insert it without a look-up first takes half the time
+	if u.unseen { // inserting without a look-up takes half the time
 		u.unseen = false
 		if d := u.decide(); !d.Keep {
 			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
@@ -125,7 +124,7 @@ func (u *update) run(tx *tx) (err error) {
 	return nil
 }
 
-// decide asks the change about what the writer has found.
+// decide calls the change with the entries that the writer has read.
 func (u *update) decide() greylist.Decision {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -137,10 +136,9 @@ func (u *update) decide() greylist.Decision {
 	return u.decision
 }
 
-// keeps asks the change about what its caller can read, and if it writes nothing, is
-// done with it. It does not ask once the writer has: what the change has said last
-// must be what is remembered, and the writer's transaction may have been committed. A
-// change that panics is left to the writer, which reports it.
+// keeps calls the change with the entries that the caller has read, and takes its decision
+// if that writes nothing. It does not do so once the writer has called the change, because
+// the writer may have committed that decision. The writer reports a panic of the change.
 func (u *update) keeps() (done bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -160,14 +158,14 @@ func (u *update) keeps() (done bool) {
 	return done && err == nil
 }
 
-// undone notes that nothing of what the change has said was committed.
+// undone notes that no decision of the change was committed.
 func (u *update) undone() {
 	u.mu.Lock()
 	u.asked = false
 	u.mu.Unlock()
 }
 
-// abandon waits for a change that is being called, which does not block.
+// abandon makes sure that the change is not called any more.
 func (u *update) abandon() {
 	u.mu.Lock()
 	u.change = nil
@@ -189,8 +187,7 @@ func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	return removed > 0, nil
 }
 
-// Ping implements [greylist.Memory]. It writes what the database has from its
-// creation on.
+// Ping implements [greylist.Memory]. It writes a value that is there already.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.writer.do(ctx, func(tx *tx) error {
 		_, err := tx.change(tx.pingStmt)

@@ -11,20 +11,18 @@ import (
 )
 
 const (
-	// maxBatch bounds how many jobs share a transaction, and with it how long
-	// the first of them waits for the last.
+	// maxBatch bounds the jobs in a transaction, and so the time until its commit.
 	maxBatch = 512
 
-	// stallTime is how long a job that may need no write waits for the writer,
-	// before it is tried by reading alone.
+	// stallTime is how long a job waits for the writer before it tries to do without a
+	// write.
 	stallTime = 100 * time.Millisecond
 
-	// lockTimeout bounds how long a writer that is to stop waits for another
-	// program's lock.
+	// lockTimeout bounds how long a stopping writer waits for another program's lock.
 	lockTimeout = 2 * time.Second
 )
 
-// interval is how often checkpoints are made, and the files of the database checked.
+// interval is how often a checkpoint is made and the files are checked.
 var interval = time.Second // tests make it shorter
 
 // writer makes all changes, on one connection, and replaces the connections when the
@@ -37,32 +35,32 @@ type writer struct {
 	settings
 	backend.Queue[*job]
 	pauses   chan func()
-	hopeless chan struct{} // closed: no lock is waited for any more
-	exited   chan struct{} // closed: no more jobs are run
+	hopeless chan struct{} // closed: do not wait for locks any more
+	exited   chan struct{} // closed: the writer has ended
 
 	now         atomic.Pointer[state]  // stored by the writer's goroutine alone
 	locked      atomic.Bool            // another program holds the lock
-	synchronous atomic.Pointer[string] // when what was committed must be on the disk, from the next transaction on
+	synchronous atomic.Pointer[string] // of the next transaction
 	wrote       atomic.Bool            // something was committed; reset by a checkpoint
-	rows        atomic.Int64           // how many triplets were added, less those removed, since it began
+	rows        atomic.Int64           // triplets added, less those removed, since the start
 	counters    *backend.Counters
 	recorded    map[string]int64 // the last committed batch of the history, by daemon; only the writer's goroutine uses it
 
 	recovery // of the writer's goroutine alone
 }
 
-// state is the database that there is, and why it can't be used.
+// state is the open database, or why there is none.
 type state struct {
 	db  *database // nil: none
 	err error     // of every job; nil only if there is a database
 }
 
-// job is what one caller wants done in a transaction.
+// job is what one caller wants to run in a transaction.
 type job struct {
 	ctx  context.Context
 	run  func(*tx) error // may be called again, in a new transaction
 	err  error           // of the last run
-	done chan error      // holds one, so that a caller that has gone does not stop the writer
+	done chan error      // buffered, so that a missing caller does not block the writer
 }
 
 func startWriter(path string, first *state, opts settings) *writer {
@@ -81,11 +79,10 @@ func startWriter(path string, first *state, opts settings) *writer {
 	return w
 }
 
-// do has run called inside a transaction, and returns nil once that is
-// committed. If the context ends first, it returns an error that wraps the
-// context's at once; the job may then be done or not, and run may still be
-// going on. If the writer is held up, instead, which may be nil, is called once:
-// true means that the job need not be done any more.
+// do runs a function in a transaction, and returns nil once that is committed. If the
+// context ends first, it returns an error that wraps the context's at once; the job may
+// then be committed or not, and run may still be running. If the writer is blocked, do
+// calls instead, which may be nil, once: true means that the job is not needed any more.
 func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -108,9 +105,9 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 	for {
 		select {
 		case queue <- j:
-			queue = nil // it is handed in
+			queue = nil // it is queued
 		case err := <-j.done:
-			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer has seen it first
+			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer noticed it first
 				return late(w.path, err, w.locked.Load())
 			}
 			return explain(w.path, err)
@@ -121,7 +118,7 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 		case <-ctx.Done():
 			return late(w.path, ctx.Err(), w.locked.Load())
 		case <-w.exited:
-			select { // what was handed in just before the writer stopped is done
+			select { // the writer may have run it just before it stopped
 			case err := <-j.done:
 				return explain(w.path, err)
 			default:
@@ -131,8 +128,8 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 	}
 }
 
-// pause calls f between two transactions, and returns when it has been called
-// or the writer is closing.
+// pause calls f between two transactions, and returns after that or when the writer
+// closes.
 func (w *writer) pause(f func()) {
 	done := make(chan struct{})
 	select {
@@ -142,7 +139,7 @@ func (w *writer) pause(f func()) {
 	}
 }
 
-// stop completes the jobs that were handed in, and takes no more.
+// stop completes the queued jobs, and takes no more.
 func (w *writer) stop() {
 	close(w.Closing)
 	timer := time.AfterFunc(lockTimeout, func() { close(w.hopeless) })

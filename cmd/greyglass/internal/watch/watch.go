@@ -28,6 +28,6 @@ type Daemon struct {
 func (d *Daemon) failing() (failing, open bool) {
 	since, _ := d.Judge.Outage()
 	n, _ := sqlstore.NumbersOf(d.Store) // the store may know before an answer fails
-	failing = n.Away || !since.IsZero()
+	failing = n.Unavailable || !since.IsZero()
 	return failing, failing && d.Judge.Policy().OnError == greylist.Accept
 }

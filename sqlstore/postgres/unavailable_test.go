@@ -19,10 +19,9 @@ import (
 	"greyglass/sqlstore/storetest"
 )
 
-// testPostgresAway: whatever keeps the server from remembering, before the store
-// is opened or later, is answered by an error that says so, soon; and when it is
-// over it goes on by itself.
-func testPostgresAway(t *testing.T, c *cluster) {
+// testPostgresUnavailable: while the server is unavailable, before the store is opened or
+// later, updates soon fail with a clear error, and the store recovers by itself.
+func testPostgresUnavailable(t *testing.T, c *cluster) {
 	for _, test := range []struct {
 		name       string
 		begin, end string // statements; empty: the server is stopped and started
@@ -244,9 +243,8 @@ func testPostgresSwallowed(t *testing.T, c *cluster) {
 	closesSoon(t, s)
 }
 
-// testPostgresLocked: who holds a lock on the table keeps nobody waiting for long,
-// and those who need no write not at all; also where callers wait less than the
-// server does.
+// testPostgresLocked: a lock on the table delays updates only briefly, and those that
+// need no write not at all; also if callers wait less than the server does.
 func testPostgresLocked(t *testing.T, c *cluster) {
 	for _, timeout := range []time.Duration{20 * time.Second, lockTimeout / 2} {
 		t.Run(timeout.String(), func(t *testing.T) {
@@ -466,8 +464,8 @@ func testPostgresSwitchover(t *testing.T, _ *cluster) {
 	closesSoon(t, s)
 }
 
-// testPostgresCertificate: a server that can't show who it is, is away; and so is
-// one whose certificate is not for its name.
+// testPostgresCertificate: a server without a valid certificate, or with one for another
+// name, is unavailable.
 func testPostgresCertificate(t *testing.T, c *cluster) {
 	_, schema, _ := strings.Cut(c.schema(t), "search_path=")
 	url := fmt.Sprintf("postgres://greyglass@127.0.0.1:%d/postgres?search_path=%s&sslrootcert=%s&sslmode=", c.Port, schema, filepath.Join(c.Dir, "ca.pem"))
