@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -53,7 +54,7 @@ func TestPostgresUnavailableAtStart(t *testing.T) {
 			t.Errorf("%s shows the password: %s", args, r.stderr)
 		}
 	}
-	if r := s.run("doctor"); r.status != 1 || !strings.Contains(r.stdout, shown) || strings.Contains(r.stdout+r.stderr, "hush") {
+	if r := s.run("doctor"); r.status != 1 || !strings.Contains(r.stdout, shown) || !strings.Contains(r.stdout, "connection refused") || strings.Contains(r.stdout+r.stderr, "hush") {
 		t.Errorf("doctor: %+v", r)
 	}
 	if got := s.output("config"); !strings.Contains(got, "greyglass:***@") || strings.Contains(got, "hush") {
@@ -73,4 +74,46 @@ func TestPostgresMistake(t *testing.T) {
 	if strings.Contains(r.stderr, "hush") {
 		t.Errorf("it shows the password: %s", r.stderr)
 	}
+}
+
+// TestPresentCause: /readyz and doctor name the present cause of an outage, not its first.
+func TestPresentCause(t *testing.T) {
+	t.Parallel()
+	url, _ := refusing(t)
+	s := newSite(t, conf{"store.url": fmt.Sprintf("%q", url), "listen.http": `"127.0.0.1:0"`})
+	daemon := s.serve()
+	cause := func(want string) {
+		t.Helper()
+		eventually(t, "/readyz says "+want, func() bool {
+			s.ask("203.0.113.7", "ann@example.net", "bob@example.org")
+			_, body := daemon.get("/readyz")
+			_, line, _ := strings.Cut(body, "\ndatabase: failing open since ")
+			return strings.Contains(line, want)
+		})
+		if r := s.run("doctor"); !strings.Contains(r.stdout, want) {
+			t.Errorf("doctor does not say %s:\n%s", want, r.stdout)
+		}
+	}
+	cause("connection refused")
+	address, _, _ := strings.Cut(url[strings.LastIndex(url, "@")+1:], "/")
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.ReadFull(c, make([]byte, 8))
+			// An ErrorResponse (PostgreSQL's manual, section 55.7).
+			text := "SFATAL\x00VFATAL\x00C53300\x00Mtoo many clients already\x00\x00"
+			_, _ = c.Write(append([]byte{'E', 0, 0, 0, byte(4 + len(text))}, text...))
+			_ = c.Close()
+		}
+	}()
+	cause("too many clients already")
+	daemon.wait("database still failing, for another reason", "too many clients already")
 }

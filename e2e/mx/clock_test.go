@@ -2,6 +2,9 @@ package mx
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +23,7 @@ func TestClocksDiffer(t *testing.T) {
 	if err := os.WriteFile(ahead.clock, []byte(strconv.Itoa(81*24*3600)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	web := ahead.watched()
 	ahead.start()
 	var first, second session
 	defer first.close()
@@ -56,8 +60,41 @@ func TestClocksDiffer(t *testing.T) {
 	if out, err := ahead.command("doctor").CombinedOutput(); err == nil || !strings.Contains(string(out), "ahead of the database server's") {
 		t.Errorf("doctor: %v: %s", err, out)
 	}
+	if body := get(t, web+"/readyz"); !strings.Contains(body, "\nclock: 1944h0m0s ahead of the database server's") {
+		t.Errorf("/readyz:\n%s", body)
+	}
 	const warning = "this machine's clock and the database server's differ"
 	if !strings.Contains(ahead.log(), warning) || strings.Contains(right.log(), warning) || strings.Contains(ahead.log(), "clock stepped") {
 		t.Errorf("the logs:\n%s\n%s", ahead.log(), right.log())
 	}
+}
+
+// watched has the daemon, which is yet to be started, listen on listen.http.
+func (d *daemon) watched() (url string) {
+	d.t.Helper()
+	address := fmt.Sprintf("127.0.0.1:%d", lastPort.Add(2))
+	file := filepath.Join(d.dir, "greyglass.toml")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		listen := strings.Replace(string(text), "[listen]\n", "[listen]\nhttp = \""+address+"\"\n", 1)
+		err = os.WriteFile(file, []byte(listen), 0o600)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return "http://" + address
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
