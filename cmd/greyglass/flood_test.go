@@ -94,10 +94,10 @@ func milterFlood(n int) []byte {
 	for m := range 5 {
 		send('R', fmt.Sprintf("<%d-%d-%s>", n, m, line))
 	}
-	send('L', "X-Long", strings.Repeat("h", listen.DefaultRequest-50))
-	body := mtatest.Frame('B', strings.Repeat("b", listen.DefaultRequest-1))
-	flood.Write(body)
-	flood.Write(body[:len(body)-1])
+	flood.Write(mtatest.Frame('B', strings.Repeat("b", listen.DefaultRequest-1)))
+	field := mtatest.Frame('L', string(mtatest.Strings("X-Long", strings.Repeat("h", 102400)))) // Postfix's header_size_limit
+	flood.Write(field)
+	flood.Write(field[:len(field)-1])
 	return flood.Bytes()
 }
 
