@@ -57,10 +57,13 @@ func newFile(path string) (string, error) {
 // reason removes the name of the temporary file from an error.
 func reason(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
-		return fmt.Errorf("its folder must exist and be writable: %w", p.Err)
+	switch {
+	case !errors.As(err, &p):
+		return err
+	case isRoom(err):
+		return p.Err
 	}
-	return err
+	return fmt.Errorf("its folder must exist and be writable: %w", p.Err)
 }
 
 // build creates the schema in an empty file, not yet in WAL mode, so that the

@@ -58,7 +58,7 @@ func sqliteCode(err error) int {
 // advice says what to do about a failure of the storage.
 var advice = map[int]string{
 	sqlite3.SQLITE_BUSY:     lockedAdvice,
-	sqlite3.SQLITE_FULL:     "make room on its file system",
+	sqlite3.SQLITE_FULL:     fullAdvice,
 	sqlite3.SQLITE_READONLY: writableAdvice,
 	sqlite3.SQLITE_PERM:     writableAdvice,
 	sqlite3.SQLITE_CANTOPEN: writableAdvice,
@@ -70,14 +70,18 @@ var advice = map[int]string{
 }
 
 const (
+	fullAdvice     = "make room on its file system"
 	writableAdvice = "the file and its folder must be writable for the daemon's user, and their file system not mounted read-only"
 	damagedAdvice  = "the daemon checks it; if it is corrupt, it quarantines it and goes on with an empty one"
 	lockedAdvice   = "end the program that holds the lock ('fuser FILE' finds it)"
 	slowAdvice     = "look at the disk and at the load of the machine"
 	brokenAdvice   = "look at the kernel's log, the disk, its quota, and whether it is mounted read-only"
 	sharedAdvice   = "end the other programs that have it open ('fuser FILE' finds them)"
-	foreignAdvice  = "bring the database back, or give another path"
+	foreignAdvice  = "bring the database back"
 )
+
+// isRoom reports whether the file system, or the user's quota, is full.
+func isRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // explain adds the advice to an error.
 func explain(path string, err error) error {
@@ -109,7 +113,11 @@ func unusable(path string, err error) error {
 	if known := new(greylist.Fault); errors.As(err, &known) {
 		return err
 	}
-	return &greylist.Fault{Database: path, Err: err, Advice: writableAdvice + backend.ByItself}
+	what := writableAdvice
+	if isRoom(err) {
+		what = fullAdvice
+	}
+	return &greylist.Fault{Database: path, Err: err, Advice: what + backend.ByItself}
 }
 
 // damaged is the error of a database that SQLite finds corrupt.

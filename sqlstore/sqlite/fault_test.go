@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -358,5 +359,25 @@ func TestStalled(t *testing.T) {
 	close(end)
 	if err := <-stalled; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAdviceAtOpening: what is said about a database that can't be opened or created
+// fits the cause.
+func TestAdviceAtOpening(t *testing.T) {
+	for _, c := range []struct {
+		errno      syscall.Errno
+		text, fits string
+	}{
+		{syscall.ENOSPC, "no space left on device", "make room on its file system; then it goes on by itself"},
+		{syscall.EDQUOT, "disk quota exceeded", "make room on its file system; then it goes on by itself"},
+		{syscall.EROFS, "its folder must exist and be writable: read-only file system", writableAdvice + backend.ByItself},
+		{syscall.ENOENT, "its folder must exist and be writable: no such file or directory", writableAdvice + backend.ByItself},
+	} {
+		var fault *greylist.Fault
+		err := unusable("/db", reason(&fs.PathError{Op: "open", Path: "/.db.tmp", Err: c.errno}))
+		if !errors.As(err, &fault) || fault.Error() != c.text || fault.Advice != c.fits {
+			t.Errorf("%v: %v; %s", c.errno, err, fault.Advice)
+		}
 	}
 }

@@ -100,7 +100,7 @@ func (w *writer) logRecovery(from origin, file identity) {
 	log, database := w.log, w.path
 	switch {
 	case from == quarantined: // logged already
-	case from == created && w.lost != nil:
+	case from == created && w.lost != nil && !errors.Is(w.lost, greylist.ErrDamaged):
 		log.Error(eventGone, "database", database)
 	case errors.Is(w.lost, errMoved), w.file != identity{} && w.file != file:
 		log.Warn(eventReplaced, "database", database)
