@@ -1,12 +1,14 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
 	"greyglass/sqlstore/storetest"
 )
 
@@ -78,4 +80,33 @@ func testPostgresBatch(t *testing.T, c *cluster) {
 		}
 	}
 	closesSoon(t, s)
+}
+
+// testPostgresLateBatch: a batch whose time ends between its two round trips leaves no
+// transaction open, which the next write would become a part of.
+func testPostgresLateBatch(t *testing.T, c *cluster) {
+	s := openShared(t, c.schema(t))
+	known, after := storetest.Numbered(1), storetest.Numbered(2)
+	entry := greylist.Entry{FirstSeen: 100, LastSeen: 100, Deferred: 1}
+	if err := storetest.Update(t.Context(), s, known, storetest.Remember(entry)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	late := &decision{ctx: t.Context(), triplets: []greylist.Triplet{known}, keys: []backend.Key{backend.KeyOf(known)},
+		found: []*greylist.Entry{&entry}, done: make(chan error, 1), change: func([]*greylist.Entry) greylist.Decision {
+			cancel()
+			return greylist.Decision{Remember: greylist.Entry{FirstSeen: 300}}
+		}}
+	s.write(ctx, []*decision{late})
+	if err := <-late.done; err == nil {
+		t.Error("a batch whose time has ended is answered as done")
+	}
+	for began := time.Now(); storetest.Update(t.Context(), s, after, storetest.Remember(entry)) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the next write fails")
+		}
+	}
+	if e, err := s.Get(t.Context(), after); err != nil || e == nil {
+		t.Errorf("what was answered as done is not committed: %v, %v", e, err)
+	}
 }

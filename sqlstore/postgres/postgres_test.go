@@ -27,6 +27,7 @@ func TestPostgres(t *testing.T) {
 		run  func(*testing.T, *cluster)
 	}{
 		{"Batch", testPostgresBatch},
+		{"LateBatch", testPostgresLateBatch},
 		{"Migrate", testPostgresMigrate},
 		{"Upgrade", testPostgresUpgrade},
 		{"Waits", testPostgresWaits},

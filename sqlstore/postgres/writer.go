@@ -38,13 +38,14 @@ var errInserted = errors.New("another program has inserted a row")
 // which detects a dead connection: after a lost COMMIT it is not known whether it happened.
 const idleTrust = time.Second
 
-// write decides about a batch in one transaction, and commits it. Locks of rows are not
-// waited for, and every daemon inserts new rows in the order of their keys, so that there
-// are no deadlocks. A decision about several triplets keeps their order instead: if that
+// write decides about a batch in one transaction, and commits it. It skips rows that other
+// sessions have locked. An insert waits for another session that inserts the same key, at
+// most for lockTimeout; every daemon inserts new rows in the order of their keys, so that
+// there are no deadlocks. A decision about several triplets keeps their order instead: if that
 // makes a deadlock, PostgreSQL ends one of the transactions, which is then tried again.
 func (s *Store) write(ctx context.Context, batch []*decision) {
 	began := time.Now()
-	t := newTransaction(s.writer.conn, batch)
+	t := newTransaction(batch)
 	t.explicit = t.explicit || time.Since(s.writer.worked) > idleTrust
 	err := s.writeIn(ctx, t)
 	s.writer.Ended()
@@ -118,8 +119,8 @@ type row struct {
 	written bool
 }
 
-func newTransaction(conn *session, batch []*decision) *transaction {
-	t := &transaction{conn: conn, rows: make(map[backend.Key]*row, len(batch)), resting: batch}
+func newTransaction(batch []*decision) *transaction {
+	t := &transaction{rows: make(map[backend.Key]*row, len(batch)), resting: batch}
 	for _, d := range batch {
 		for i, k := range d.keys {
 			r := t.rows[k]
@@ -255,10 +256,15 @@ func (t *transaction) retryMissing() {
 	t.resting = written
 }
 
-// rollback rolls back, so that the connection can be used again.
+// rollback rolls back, so that the connection can be used again, or closes it: a write that
+// follows must not become a part of this transaction. The context may have ended.
 func (t *transaction) rollback(ctx context.Context) {
 	if t.conn == nil || t.conn.IsClosed() || t.conn.PgConn().TxStatus() == 'I' {
 		return
 	}
-	_, _ = t.conn.Exec(ctx, `ROLLBACK`) // if it fails, the connection is closed
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if _, err := t.conn.Exec(ctx, `ROLLBACK`); err != nil {
+		closeSoon(t.conn.Conn)
+	}
 }
