@@ -46,11 +46,18 @@ max_client_conn = 100
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	d.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	})
 	if !poll(20*time.Second, func() bool {
+		select {
+		case <-ended: // another program has taken the port, and would answer in its place
+			d.t.Fatalf("lab: pgbouncer has ended:\n%s", d.Log())
+		default:
+		}
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = conn.Close()

@@ -26,14 +26,14 @@ func (c *cluster) pooled(t *testing.T) (url string) {
 func testPostgresPooled(t *testing.T, c *cluster) {
 	storetest.Run(t, func(t *testing.T) storetest.Database {
 		url := c.pooled(t)
-		return func(t *testing.T) greylist.Store { return openShared(t, url) }
+		return func(t *testing.T) greylist.Store { return openWorking(t, url) }
 	})
 	t.Run("leaves nothing", func(t *testing.T) {
 		url := c.pooled(t)
 		if _, err := Migrate(t.Context(), url, backend.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		s := openShared(t, url)
+		s := openWorking(t, url)
 		for n := range int64(100) {
 			for range 2 {
 				if err := storetest.Update(t.Context(), s, storetest.Numbered(n), storetest.Remember(greylist.Entry{FirstSeen: n})); err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"greyglass/e2e/lab"
 	"greyglass/greylist"
@@ -19,7 +20,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("Contract", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Database {
 			url := c.schema(t)
-			return func(t *testing.T) greylist.Store { return openShared(t, url) }
+			return func(t *testing.T) greylist.Store { return openWorking(t, url) }
 		})
 	})
 	for _, test := range []struct {
@@ -93,6 +94,23 @@ func openShared(t testing.TB, url string) *Store {
 		t.Fatalf("Open: %v", err)
 	}
 	return s
+}
+
+// openWorking opens a database and waits until it works. On a loaded machine opening may
+// time out; then the schema is created by the next health check, and until then there is no
+// table (42P01).
+func openWorking(t testing.TB, url string) *Store {
+	t.Helper()
+	s := openShared(t, url)
+	var err error
+	for range 300 {
+		if err = s.Ping(context.Background()); err == nil {
+			return s
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("Ping: %v", err)
+	return nil
 }
 
 var discard = slog.New(slog.DiscardHandler)
