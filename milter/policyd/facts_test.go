@@ -82,13 +82,12 @@ func TestSharedFactsAreBounded(t *testing.T) {
 func TestSlowMessageHoldsUpNoOther(t *testing.T) {
 	h := build(t, asksDNS(new(counted)))
 	s := h.Server.(*Server)
-	slow := s.ordinary.findOrAdd(&request{instance: "slow", clientAddress: "192.0.2.7", sender: "stranger@example.net"})
-	slow.mu.Lock()
+	slow := s.ordinary.lock(&request{instance: "slow", clientAddress: "192.0.2.7", sender: "stranger@example.net"}, true)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for i := range 20_000 {
-			s.ordinary.findOrAdd(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", sender: "stranger@example.net"})
+			s.ordinary.lock(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", sender: "stranger@example.net"}, true).mu.Unlock()
 		}
 	}()
 	select {

@@ -41,22 +41,41 @@ type messages struct {
 type message struct {
 	instance, client, sender string
 
-	since  time.Time
-	mu     sync.Mutex
-	facts  judge.Message
-	waits  deferred.Message
-	octets int64 // see perMessage
+	since   time.Time
+	mu      sync.Mutex
+	dropped bool // another request found it before, and must not use it
+	facts   judge.Message
+	waits   deferred.Message
+	octets  int64 // see perMessage
 }
 
 func newMessages(now func() time.Time, log *slog.Logger) *messages {
 	return &messages{now: now, log: log, byInstance: make(map[string]*list.Element), byAge: list.New()}
 }
 
-// find returns the message of a request, or nil.
+// lock returns the message of a request, locked; if it is unknown a new one, or nil.
+func (m *messages) lock(r *request, add bool) *message {
+	for {
+		m.mu.Lock()
+		m.makeRoom()
+		found := m.find(r)
+		if found == nil && add {
+			found = m.add(r)
+		}
+		m.mu.Unlock()
+		if found == nil {
+			return nil
+		}
+		found.mu.Lock()
+		if !found.dropped {
+			return found
+		}
+		found.mu.Unlock()
+	}
+}
+
+// find returns the message of a request, or nil. The caller holds the lock.
 func (m *messages) find(r *request) *message {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.makeRoom()
 	if place, known := m.byInstance[r.instance]; known {
 		if found := place.Value.(*message); found.client == r.clientAddress && found.sender == r.sender {
 			return found
@@ -65,13 +84,8 @@ func (m *messages) find(r *request) *message {
 	return nil
 }
 
-// findOrAdd returns the message of a request, a new one if need be.
-func (m *messages) findOrAdd(r *request) *message {
-	if found := m.find(r); found != nil {
-		return found
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// add adds the message of a request. The caller holds the lock.
+func (m *messages) add(r *request) *message {
 	if place, other := m.byInstance[r.instance]; other {
 		m.drop(place)
 	}
@@ -106,15 +120,18 @@ func (m *messages) drop(place *list.Element) {
 	delete(m.byInstance, dropped.instance)
 	m.byAge.Remove(place)
 	m.octets -= dropped.octets
-	if dropped.mu.TryLock() {
+	release := func() {
 		defer dropped.mu.Unlock()
+		dropped.dropped = true
 		dropped.waits.Release(&m.room)
+	}
+	if dropped.mu.TryLock() {
+		release()
 		return
 	}
 	go func() { // it is being judged; others do not wait for that
 		dropped.mu.Lock()
-		defer dropped.mu.Unlock()
-		dropped.waits.Release(&m.room)
+		release()
 	}()
 }
 

@@ -3,10 +3,12 @@ package policyd
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/milter/deferred"
 	"greyglass/milter/mtatest"
 )
@@ -95,8 +97,88 @@ func TestMessagesAreBounded(t *testing.T) {
 		}
 	}
 	h.Clock.Advance(int64(messageLife / time.Second))
-	s.messages.find(&request{})
+	s.messages.lock(&request{}, false)
 	if n, used := s.messages.byAge.Len(), s.messages.octets+s.messages.room.Used(); n != 0 || used != 0 {
 		t.Errorf("%d messages of %d octets are kept after their time", n, used)
+	}
+}
+
+// Requests about one message that come at the same time share it.
+func TestOneMessageForAnInstance(t *testing.T) {
+	h := build(t)
+	s := h.Server.(*Server)
+	const recipients = 8
+	for i := range 100 {
+		var wg sync.WaitGroup
+		for n := range recipients {
+			wg.Go(func() {
+				s.recipient(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", recipient: fmt.Sprint(n, "@example.org")})
+			})
+		}
+		wg.Wait()
+		s.message(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7"})
+	}
+	if n := len(h.Log.All("decision")); n != 100*recipients {
+		t.Errorf("%d of %d recipients were judged", n, 100*recipients)
+	}
+}
+
+// A message that is dropped while a request has found it keeps no memory, and its
+// request is answered as one whose message is unknown.
+func TestMessagesAreDroppedWhileFound(t *testing.T) {
+	h := build(t)
+	s := h.Server.(*Server)
+	dropAll := func() {
+		s.messages.mu.Lock()
+		defer s.messages.mu.Unlock()
+		for oldest := s.messages.byAge.Front(); oldest != nil; oldest = s.messages.byAge.Front() {
+			s.messages.drop(oldest)
+		}
+	}
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for i := range 300 {
+				r := &request{instance: fmt.Sprint(i % 3), clientAddress: "192.0.2.7", recipient: fmt.Sprint(n, "@example.org")}
+				s.recipient(r)
+				if answer := s.message(r); !deferred.Refuses(answer) {
+					t.Errorf("the message is accepted: %+v", answer)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); wg.Wait() }()
+	for running := true; running; dropAll() {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	if used := s.messages.octets + s.messages.room.Used(); used != 0 {
+		t.Errorf("%d octets are kept of no message", used)
+	}
+}
+
+// A message whose recipients wait for DATA is judged there also if its sender is no
+// prober any more.
+func TestProberRemovedBeforeData(t *testing.T) {
+	h := newFixture(t, func(s *mtatest.Setup) {
+		s.Policy.Probes = mtatest.Patterns(t, address.Senders, "probe@example.net")
+	})
+	client := h.Policy(t)
+	ask := func(state string) string {
+		return client.Ask("protocol_state="+state, "instance=one", "client_address=192.0.2.7", "sender=probe@example.net", "recipient=me@example.org")
+	}
+	if got := ask("RCPT"); got != "DUNNO" {
+		t.Fatalf("action %q", got)
+	}
+	changed := *h.Judge.Policy()
+	changed.Probes = mtatest.Patterns(t, address.Senders)
+	h.Judge.Adopt(&changed)
+	if got := ask("DATA"); got != mtatest.Greylisted {
+		t.Errorf("action %q", got)
 	}
 }

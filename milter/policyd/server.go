@@ -118,11 +118,10 @@ func (s *Server) header(r *request) string {
 	if r.state == "RCPT" || kept == nil {
 		return ""
 	}
-	m := kept.find(r)
+	m := kept.lock(r, false)
 	if m == nil {
 		return ""
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.waits.Header(s.judge)
 }
@@ -134,8 +133,7 @@ func (s *Server) recipient(r *request) judge.Answer {
 		answer, _ := s.judge.Recipient(s.ctx, nil, r.attempt())
 		return answer
 	}
-	m := kept.findOrAdd(r)
-	m.mu.Lock()
+	m := kept.lock(r, true)
 	defer m.mu.Unlock()
 	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &kept.room, s.limiter.Limits().Recipients, s.log)
 }
@@ -163,15 +161,14 @@ var errUnknownMessage = errors.New("the message is not known, and the request at
 // or memory was short, is judged by the recipient in the request. Postfix sends none if
 // there are several; the answer is then on_error's.
 func (s *Server) message(r *request) judge.Answer {
-	if !s.judge.Policy().MayWait(r.sender) {
-		return judge.Answer{} // all were judged at RCPT
-	}
 	if r.instance != "" {
-		if m := s.messages.find(r); m != nil {
-			m.mu.Lock()
+		if m := s.messages.lock(r, false); m != nil {
 			defer m.mu.Unlock()
 			return m.waits.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
 		}
+	}
+	if !s.judge.Policy().MayWait(r.sender) {
+		return judge.Answer{} // all were judged at RCPT
 	}
 	attempt := r.attempt()
 	if r.recipient == "" {
@@ -183,8 +180,7 @@ func (s *Server) message(r *request) judge.Answer {
 	}
 	answer := s.judge.Data(s.ctx, r.queueID, []*judge.Pending{pending})
 	if r.instance != "" {
-		m := s.messages.findOrAdd(r)
-		m.mu.Lock()
+		m := s.messages.lock(r, true)
 		defer m.mu.Unlock()
 		m.waits.Answered(answer)
 	}
