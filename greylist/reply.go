@@ -9,7 +9,7 @@ import (
 	"greyglass/greylist/problem"
 )
 
-// Reply is an SMTP reply of ours: code, enhanced status code and text (RFC
+// Reply is an SMTP reply: code, enhanced status code and text (RFC
 // 5321, section 4.2; RFC 3463).
 type Reply struct {
 	Code     int    // 4xx or 5xx

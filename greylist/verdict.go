@@ -4,7 +4,7 @@ package greylist
 type Verdict string
 
 const (
-	Accept Verdict = "accept" // go on; no reply of ours is sent
+	Accept Verdict = "accept" // continue, without a reply
 	Defer  Verdict = "defer"  // a 4xx reply: try again later (RFC 5321, section 4.2.1)
 	Deny   Verdict = "deny"   // a 5xx reply: do not try again
 )

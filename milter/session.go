@@ -133,7 +133,7 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
 	return s.judgeDeferred(m)
 }
 
-// Header counts the fields that anybody may have written in our name. They are sent
+// Header counts X-Greylist fields that the message has already. They are sent
 // only if they were negotiated.
 func (s *session) Header(name, _ string, _ milter.Modifier) (*milter.Response, error) {
 	if strings.EqualFold(name, judge.HeaderField) {

@@ -73,7 +73,7 @@ func TestListFileEdits(t *testing.T) {
 	daemon.wait("list reloaded", s.path("exceptions.list"))
 }
 
-// A list file that is removed stays in force, whether or not the daemon is told
+// A list whose file is removed stays in use, whether or not the daemon is told
 // to reload its configuration meanwhile, until it is back.
 func TestListFileRemoved(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
 // Package address knows how addresses, patterns of addresses and address prefixes
-// are written, and in which form they are compared. It imports nothing of ours.
+// are written, and in which form they are compared. It imports no other package of Greyglass but problem.
 package address
 
 import (

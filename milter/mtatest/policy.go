@@ -75,7 +75,7 @@ func (c *PolicyClient) Closed() {
 	}
 }
 
-// postfixAttributes are those of Postfix 3.7, in its order, for a stranger's RCPT.
+// postfixAttributes are those of Postfix 3.7, in its order, for the RCPT of an unknown triplet.
 var postfixAttributes = []string{
 	"request=smtpd_access_policy", "protocol_state=RCPT", "protocol_name=ESMTP",
 	"client_address=192.0.2.7", "client_name=client.example.net", "client_port=4321",

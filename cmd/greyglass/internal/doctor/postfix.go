@@ -227,9 +227,9 @@ func (s service) setting(t target, name, parameter string) string {
 }
 
 // ours reports whether a target is the daemon. A chrooted service takes a path relative
-// to queue_directory; astray says that the path is the daemon's outside of it, where the
+// to queue_directory; unreachable says that the path is the daemon's outside of it, where the
 // service cannot reach it.
-func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a listen.Address, astray, found bool) {
+func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t target) (a listen.Address, unreachable, found bool) {
 	path, isUnix := strings.CutPrefix(t.address, "unix:")
 	if !isUnix {
 		path, isUnix = strings.CutPrefix(t.address, "local:")
@@ -253,9 +253,9 @@ func (p *postfix) ours(ctx context.Context, v *exam, by protocol, s service, t t
 }
 
 // checkReach checks whether Postfix can connect to the daemon's address.
-func (p *postfix) checkReach(v *exam, by protocol, a listen.Address, astray bool) {
+func (p *postfix) checkReach(v *exam, by protocol, a listen.Address, unreachable bool) {
 	switch {
-	case astray:
+	case unreachable:
 		v.wrong("use "+v.suggested(by, "tcp")+" instead, or write n for - or y in the fifth column (chroot) of smtpd's line in master.cf; then 'postfix reload'",
 			"cannot reach %s: smtpd is chrooted into %s (by master.cf), and the socket is outside of it", a.Addr, p.queue)
 	case a.Network == "unix":

@@ -19,7 +19,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 	milters := elements(s.value("smtpd_milters"))
 	for i, element := range milters {
 		t := parseTarget(element)
-		a, astray, found := p.ours(ctx, v, byMilter, s, t)
+		a, unreachable, found := p.ours(ctx, v, byMilter, s, t)
 		if !found {
 			continue
 		}
@@ -28,7 +28,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 			return false
 		}
 		v.ok("asks Greyglass as a milter (smtpd_milters: %s)", t.address)
-		p.checkReach(v, byMilter, a, astray)
+		p.checkReach(v, byMilter, a, unreachable)
 		v.checkMilterFailure(s, t)
 		if i > 0 {
 			v.warn(v.askFirst(t.address), "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))

@@ -12,10 +12,10 @@ import (
 
 // question is a check_policy_service that asks Greyglass.
 type question struct {
-	list    string // its parameter
-	target  target
-	address listen.Address
-	astray  bool
+	list        string // its parameter
+	target      target
+	address     listen.Address
+	unreachable bool
 
 	reached   bool // no unconditional restriction stands before it in its list
 	onlyWarns bool // after warn_if_reject
@@ -39,7 +39,7 @@ func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...st
 				q := question{list: list, target: parseTarget(words[i+1]), reached: reached, guarded: guarded, permitted: permitted}
 				q.onlyWarns = i > 0 && words[i-1] == "warn_if_reject"
 				var found bool
-				if q.address, q.astray, found = p.ours(ctx, v, byPolicy, s, q.target); found {
+				if q.address, q.unreachable, found = p.ours(ctx, v, byPolicy, s, q.target); found {
 					all = append(all, q)
 				}
 			case word == "permit_mynetworks":
@@ -95,7 +95,7 @@ func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, of
 	}
 	q := first[0]
 	v.ok("asks Greyglass as a policy service (%s: check_policy_service %s)", q.list, q.target.address)
-	p.checkReach(v, byPolicy, q.address, q.astray)
+	p.checkReach(v, byPolicy, q.address, q.unreachable)
 	v.checkPlace(q)
 	v.checkSecond(q, second)
 	v.checkPolicyFailure(s, q.target)

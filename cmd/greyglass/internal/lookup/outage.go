@@ -20,14 +20,14 @@ const (
 // however many look-ups fail in between.
 type outage struct {
 	mu     sync.Mutex
-	log    *slog.Logger // nil: nobody is told
+	log    *slog.Logger // nil: nothing is logged
 	names  []string     // that failed, while DNS is not said to fail
 	since  time.Time    // of the first failure; zero: there is none
 	said   time.Time    // when DNS was said to fail; zero: it is not
 	failed int          // queries, since then
 }
 
-// LogTo has the log told when DNS fails and when it works again.
+// LogTo sets the log for failures and recoveries of DNS.
 func (r *Resolver) LogTo(log *slog.Logger) {
 	r.outage.mu.Lock()
 	defer r.outage.mu.Unlock()

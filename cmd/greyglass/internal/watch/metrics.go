@@ -50,10 +50,10 @@ var (
 	countedAt   = newMetric("store_counted_timestamp_seconds", "When the triplets were last counted, in Unix time.")
 
 	reads     = newMetric("file_reads_total", "Readings of the configuration and the lists, the first one included.", "file", "result")
-	readAt    = newMetric("file_read_timestamp_seconds", "When what is in force was read, in Unix time.", "file")
-	writtenAt = newMetric("file_modified_timestamp_seconds", "When the list in force was last edited, in Unix time.", "file")
-	stale     = newMetric("file_stale", "1 while the file cannot be read, and what was last read from it stays in force.", "file")
-	entries   = newMetric("list_entries", "Entries of the list in force.", "file")
+	readAt    = newMetric("file_read_timestamp_seconds", "When the content in use was read, in Unix time.", "file")
+	writtenAt = newMetric("file_modified_timestamp_seconds", "When the list in use was last edited, in Unix time.", "file")
+	stale     = newMetric("file_stale", "1 while the file cannot be read, and the daemon keeps the previous one.", "file")
+	entries   = newMetric("list_entries", "Entries of the list in use.", "file")
 
 	all = []metric{buildInfo, started, decisions, answer, delay, panics, logLost, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
 		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
