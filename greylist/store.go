@@ -96,7 +96,7 @@ type Bounded interface {
 	Count(ctx context.Context) (int64, error)
 
 	// Trim removes waiting entries, the newest of the networks that hold most, until
-	// no more than most entries are left, or one batch is removed. It returns how many
+	// no more than most entries are left, or it has removed a bounded number. It returns how many
 	// it removed, zero if another daemon has just done so.
 	Trim(ctx context.Context, most int64) (removed int64, err error)
 }

@@ -14,7 +14,7 @@ import (
 // are compared.
 type Triplet struct {
 	Client    string // the address cut to the configured prefix: "192.0.2.7", "2001:db8:1::/64"
-	Sender    string // folded, see FoldAddress; NullSender for bounces
+	Sender    string // folded, see [address.Fold]; [address.NullSender] for bounces
 	Recipient string // folded
 }
 

@@ -39,13 +39,13 @@ func NewServer(judge *judge.Judge, limiter *listen.Limiter, log *slog.Logger) *S
 	return &Server{limiter: limiter, server: milter.NewServer(options...), cancel: cancel}
 }
 
-// wanted are the steps that are not used, and the commands that are always answered by
-// "continue", for which the MTA then does not wait.
-const wanted = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
+// skipSteps are the steps that the MTA need not send, and the commands whose reply it need
+// not wait for, because that is always "continue".
+const skipSteps = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
 	milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoMailReply
 
-// headerSteps are those of [wanted] that are used to add a header field, and
-// headerActions what that takes.
+// headerSteps are the steps of [skipSteps] that adding a header field needs all the same,
+// headerActions the actions that it takes.
 const (
 	headerSteps   = milter.OptNoHeaders
 	headerActions = milter.OptAddHeader | milter.OptChangeHeader
@@ -58,7 +58,7 @@ func negotiation(judge *judge.Judge) milter.NegotiationCallbackFunc {
 			return 0, 0, 0, 0, fmt.Errorf("protocol version %d of the MTA is too old, version 2 is needed", mtaVersion)
 		}
 		version := min(mtaVersion, milter.MaxServerProtocolVersion)
-		actions, steps := milter.OptSetMacros, wanted
+		actions, steps := milter.OptSetMacros, skipSteps
 		if p := judge.Policy(); p != nil && p.Header { // a panic here would end the process
 			actions |= headerActions
 			steps = steps&^headerSteps | milter.OptNoHeaderReply

@@ -142,8 +142,8 @@ func (s *session) Header(name, _ string, _ milter.Modifier) (*milter.Response, e
 	return milter.RespContinue, nil
 }
 
-// EndOfMessage judges them for an MTA whose protocol has no DATA step, and adds the
-// header field to an accepted message.
+// EndOfMessage judges the deferred recipients for an MTA whose protocol has no DATA step,
+// and adds the header field to an accepted message.
 func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
 	defer s.rescue(&err)
 	resp, err = s.judgeDeferred(m)

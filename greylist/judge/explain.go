@@ -46,5 +46,8 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	}
 	windows, reply := p.terms(ruling)
 	x.Answer = p.answer(windows.Decide(x.Remembered, now), reply)
+	if ruling != nil {
+		x.Answer.Rule = ruling.Rule
+	}
 	return x, nil
 }

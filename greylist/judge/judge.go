@@ -186,7 +186,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	windows, reply := p.terms(ruling)
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d := j.clock.Decide(windows, first(remembered))
-		d.Keep = d.Keep && remembered[0] != nil
+		d.Keep = d.Keep && remembered[0] != nil // else it is found under another key, and stored under the present one
 		return d
 	})
 	if err != nil {

@@ -60,7 +60,8 @@ func (m *messages) lock(r *request, add bool) *message {
 		m.makeRoom()
 		found := m.find(r)
 		if found == nil && add {
-			found = m.add(r)
+			defer m.mu.Unlock()
+			return m.add(r)
 		}
 		m.mu.Unlock()
 		if found == nil {
@@ -84,7 +85,7 @@ func (m *messages) find(r *request) *message {
 	return nil
 }
 
-// add adds the message of a request. The caller holds the lock.
+// add adds the message of a request, and returns it locked. The caller holds the lock.
 func (m *messages) add(r *request) *message {
 	if place, other := m.byInstance[r.instance]; other {
 		m.drop(place)
@@ -93,6 +94,7 @@ func (m *messages) add(r *request) *message {
 		octets: int64(perMessage + len(r.instance) + len(r.clientAddress) + len(r.sender))}
 	m.byInstance[r.instance] = m.byAge.PushBack(added)
 	m.octets += added.octets
+	added.mu.Lock()
 	return added
 }
 

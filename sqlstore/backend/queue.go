@@ -26,8 +26,8 @@ func NewQueue[T any](most int, closing chan struct{}) Queue[T] {
 	return Queue[T]{Jobs: make(chan T, 2*most), most: most, Closing: closing, timer: time.NewTimer(0)}
 }
 
-// Next returns one more job for a batch that has so many: one that is queued or, with
-// wait, one that comes in time. It returns false if the batch is complete.
+// Next returns one more job for a batch of size have: one that is queued or, with wait,
+// one that comes in time. It returns false if the batch is complete.
 func (q *Queue[T]) Next(have int, wait bool) (job T, ok bool) {
 	if have >= q.most {
 		return job, false
@@ -67,6 +67,6 @@ func (q *Queue[T]) Fill(batch []T, wait bool) []T {
 // Began notes the size of a batch.
 func (q *Queue[T]) Began(size int) { q.last, q.queued = size, 0 }
 
-// Ended notes that the batch was committed. Call it before answering its callers: their
-// next jobs must not count as queued.
+// Ended notes that the batch was committed. Call it before answering its callers: a
+// caller whose next job is queued at once would count twice.
 func (q *Queue[T]) Ended() { q.queued, q.ended = len(q.Jobs), time.Now() }

@@ -92,12 +92,12 @@ func testPostgresLateBatch(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	late := &decision{ctx: t.Context(), triplets: []greylist.Triplet{known}, keys: []backend.Key{backend.KeyOf(known)},
+	late := &update{ctx: t.Context(), triplets: []greylist.Triplet{known}, keys: []backend.Key{backend.KeyOf(known)},
 		found: []*greylist.Entry{&entry}, done: make(chan error, 1), change: func([]*greylist.Entry) greylist.Decision {
 			cancel()
 			return greylist.Decision{Remember: greylist.Entry{FirstSeen: 300}}
 		}}
-	s.write(ctx, []*decision{late})
+	s.write(ctx, []*update{late})
 	if err := <-late.done; err == nil {
 		t.Error("a batch whose time has ended is answered as done")
 	}

@@ -15,7 +15,7 @@ import (
 const readSQL = `SELECT key, ` + backend.EntryColumns + ` FROM triplet WHERE key = ANY ($1::bytea[])`
 
 // read answers the decisions that have nothing to write, without locks.
-func (s *Store) read(ctx context.Context, batch []*decision) {
+func (s *Store) read(ctx context.Context, batch []*update) {
 	entries := make(map[backend.Key]*greylist.Entry, len(batch))
 	for _, d := range batch {
 		for _, k := range d.keys {

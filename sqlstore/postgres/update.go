@@ -28,8 +28,8 @@ var (
 	errLocked = errors.New("locked by another program")
 )
 
-// decision is an update in progress. It has one owner at a time: its caller, or a worker.
-type decision struct {
+// update is an update in progress. It has one owner at a time: its caller, or a worker.
+type update struct {
 	ctx      context.Context
 	triplets []greylist.Triplet
 	keys     []backend.Key     // of the triplets
@@ -37,28 +37,28 @@ type decision struct {
 	retried  bool              // it conflicted with another program's update
 	done     chan error        // buffered, so that a missing caller blocks no worker
 
-	mu     sync.Mutex
-	change greylist.Change   // nil once the caller has returned
-	made   greylist.Decision // the last one
+	mu       sync.Mutex
+	change   greylist.Change   // nil once the caller has returned
+	decision greylist.Decision // the last one
 }
 
 // ask calls the change, unless its caller has returned.
-func (d *decision) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
+func (d *update) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.change == nil {
 		return nil, context.Canceled
 	}
 	defer backend.Rescue(&err)
-	d.made = d.change(found)
-	return &d.made, nil
+	d.decision = d.change(found)
+	return &d.decision, nil
 }
 
 // writes reports whether a decision has something to write.
 func writes(d *greylist.Decision) bool { return !d.Keep || len(d.Others) > 0 }
 
 // abandon makes sure that the change is not called any more.
-func (d *decision) abandon() {
+func (d *update) abandon() {
 	d.mu.Lock()
 	d.change = nil
 	d.mu.Unlock()
@@ -67,15 +67,15 @@ func (d *decision) abandon() {
 // Update implements [greylist.Memory]. The change is never called after Update
 // has returned.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
-	d := &decision{ctx: ctx, triplets: triplets, change: change}
-	if err := s.decide(d); err != nil {
+	d := &update{ctx: ctx, triplets: triplets, change: change}
+	if err := s.runUpdate(d); err != nil {
 		return greylist.Decision{}, err
 	}
-	return d.made, nil
+	return d.decision, nil
 }
 
-// decide runs an update, and retries it after conflicts.
-func (s *Store) decide(d *decision) error {
+// runUpdate runs an update, and retries it after conflicts.
+func (s *Store) runUpdate(d *update) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}

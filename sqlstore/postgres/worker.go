@@ -23,11 +23,11 @@ const (
 // share round trips and commits. Two readers would make smaller batches, and cost more
 // than they save.
 type worker struct {
-	backend.Queue[*decision]
+	backend.Queue[*update]
 	store   *Store
 	health  *health
-	process func(context.Context, []*decision) // answers each
-	stopped chan struct{}                      // closed: no more decisions are queued
+	process func(context.Context, []*update) // answers each
+	stopped chan struct{}                    // closed: no more decisions are queued
 	exited  chan struct{}
 
 	conn   *session // nil: none
@@ -35,8 +35,8 @@ type worker struct {
 	worked time.Time
 }
 
-func startWorker(s *Store, h *health, process func(context.Context, []*decision)) *worker {
-	w := &worker{Queue: backend.NewQueue[*decision](maxBatch, s.closing), store: s, health: h, process: process,
+func startWorker(s *Store, h *health, process func(context.Context, []*update)) *worker {
+	w := &worker{Queue: backend.NewQueue[*update](maxBatch, s.closing), store: s, health: h, process: process,
 		stopped: make(chan struct{}), exited: make(chan struct{})}
 	go w.loop()
 	return w
@@ -49,7 +49,7 @@ func (w *worker) stop() {
 }
 
 // do queues the decision, and returns its answer.
-func (w *worker) do(d *decision) error {
+func (w *worker) do(d *update) error {
 	if f := w.health.fault(); f != nil {
 		return f
 	}
@@ -72,7 +72,7 @@ func (w *worker) loop() {
 	for {
 		select {
 		case d := <-w.Jobs:
-			batch := w.Fill([]*decision{d}, true)
+			batch := w.Fill([]*update{d}, true)
 			w.Began(len(batch))
 			w.run(batch)
 		case <-w.stopped:
@@ -82,7 +82,7 @@ func (w *worker) loop() {
 }
 
 // run processes those of a batch whose callers still wait.
-func (w *worker) run(batch []*decision) {
+func (w *worker) run(batch []*update) {
 	waiting := batch[:0]
 	for _, d := range batch {
 		if err := d.ctx.Err(); err != nil {
@@ -104,7 +104,7 @@ func (w *worker) run(batch []*decision) {
 }
 
 // answer answers all decisions with err.
-func answer(batch []*decision, err error) {
+func answer(batch []*update, err error) {
 	for _, d := range batch {
 		d.done <- err
 	}
@@ -112,7 +112,7 @@ func answer(batch []*decision, err error) {
 
 // deadlineOf returns the latest deadline of the batch, and at least minWait from now, so
 // that the server is not blamed for time in the queue.
-func deadlineOf(batch []*decision) time.Time {
+func deadlineOf(batch []*update) time.Time {
 	least, most := time.Now().Add(minWait), time.Now().Add(maxWait)
 	last := least
 	for _, d := range batch {
@@ -128,7 +128,7 @@ func deadlineOf(batch []*decision) time.Time {
 }
 
 // failed answers with an error of the server, and begins an outage.
-func (w *worker) failed(batch []*decision, err error) {
+func (w *worker) failed(batch []*update, err error) {
 	w.store.counters.Failed.Add(1)
 	fault := w.store.server.fault(err)
 	if w.conn == nil || w.epoch == w.store.epoch.Load() { // and not that of a connection that is given up anyhow

@@ -43,7 +43,7 @@ const idleTrust = time.Second
 // most for lockTimeout; every daemon inserts new rows in the order of their keys, so that
 // there are no deadlocks. A decision about several triplets keeps their order instead: if that
 // makes a deadlock, PostgreSQL ends one of the transactions, which is then tried again.
-func (s *Store) write(ctx context.Context, batch []*decision) {
+func (s *Store) write(ctx context.Context, batch []*update) {
 	began := time.Now()
 	t := newTransaction(batch)
 	t.explicit = t.explicit || time.Since(s.writer.worked) > idleTrust
@@ -53,23 +53,23 @@ func (s *Store) write(ctx context.Context, batch []*decision) {
 	case err == nil:
 		if t.wrote {
 			s.writes.succeeded()
-			s.counters.Done(len(t.resting), true, time.Since(began))
+			s.counters.Done(len(t.unanswered), true, time.Since(began))
 		}
-		answer(t.resting, nil)
+		answer(t.unanswered, nil)
 	case isConflict(err):
-		answer(t.resting, errRetry)
-	case isAboutData(err) && len(t.resting) > 1: // one decision has bad data; run each by itself
-		for i, d := range t.resting {
+		answer(t.unanswered, errRetry)
+	case isAboutData(err) && len(t.unanswered) > 1: // one decision has bad data; run each by itself
+		for i, d := range t.unanswered {
 			if f := s.writes.fault(); f != nil {
-				answer(t.resting[i:], f)
+				answer(t.unanswered[i:], f)
 				return
 			}
-			s.write(ctx, []*decision{d})
+			s.write(ctx, []*update{d})
 		}
 	case isAboutData(err):
-		answer(t.resting, s.server.fault(err))
+		answer(t.unanswered, s.server.fault(err))
 	default:
-		s.writer.failed(t.resting, err)
+		s.writer.failed(t.unanswered, err)
 	}
 }
 
@@ -99,14 +99,14 @@ func (s *Store) writeIn(ctx context.Context, t *transaction) (err error) {
 
 // transaction is the writer's transaction for one batch.
 type transaction struct {
-	conn     *session
-	rows     map[backend.Key]*row
-	order    []backend.Key // of the rows, in the order of the decisions
-	resting  []*decision   // to be answered after the commit
-	explicit bool          // it takes more than one round trip, and so needs BEGIN and COMMIT
-	atomic   bool          // a decision writes more than one row: all rows or none must be written
-	wrote    bool
-	inserted int
+	conn       *session
+	rows       map[backend.Key]*row
+	order      []backend.Key // of the rows, in the order of the decisions
+	unanswered []*update     // to be answered after the commit
+	explicit   bool          // it takes more than one round trip, and so needs BEGIN and COMMIT
+	atomic     bool          // an update has several triplets: all its rows or none must be written
+	wrote      bool
+	inserted   int
 }
 
 // row is a triplet's row in a transaction.
@@ -119,8 +119,8 @@ type row struct {
 	written bool
 }
 
-func newTransaction(batch []*decision) *transaction {
-	t := &transaction{rows: make(map[backend.Key]*row, len(batch)), resting: batch}
+func newTransaction(batch []*update) *transaction {
+	t := &transaction{rows: make(map[backend.Key]*row, len(batch)), unanswered: batch}
 	for _, d := range batch {
 		for i, k := range d.keys {
 			r := t.rows[k]
@@ -162,8 +162,8 @@ func (t *transaction) begin(ctx context.Context) error {
 // decide calls the changes one after the other. It answers those whose decision does not
 // depend on uncommitted rows.
 func (t *transaction) decide(report func(error)) {
-	batch := t.resting
-	t.resting = nil
+	batch := t.unanswered
+	t.unanswered = nil
 	for _, d := range batch {
 		found := make([]*greylist.Entry, len(d.keys))
 		locked, changed := false, false
@@ -192,7 +192,7 @@ func (t *transaction) decide(report func(error)) {
 			r.entry, r.changed = &e, true
 		}
 		t.atomic = t.atomic || len(d.keys) > 1
-		t.resting = append(t.resting, d)
+		t.unanswered = append(t.unanswered, d)
 	}
 }
 
@@ -243,17 +243,18 @@ func (t *transaction) commit(ctx context.Context) error {
 	return nil
 }
 
-// retryMissing answers errRetry to the decisions whose row another program has inserted.
+// retryMissing answers errRetry to the updates whose row another program has inserted.
+// Each has one triplet: a transaction with others is atomic.
 func (t *transaction) retryMissing() {
-	written := t.resting[:0]
-	for _, d := range t.resting {
+	written := t.unanswered[:0]
+	for _, d := range t.unanswered {
 		if r := t.rows[d.keys[0]]; r.changed && !r.there && !r.written {
 			d.done <- errRetry
 			continue
 		}
 		written = append(written, d)
 	}
-	t.resting = written
+	t.unanswered = written
 }
 
 // rollback rolls back, so that the connection can be used again, or closes it: a write that

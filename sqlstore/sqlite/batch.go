@@ -8,12 +8,12 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// commit runs the jobs in one transaction, with those that come in time if it is open. A
-// failure of the storage fails all of them. If any fails for another reason, each is run
+// commit runs the jobs in one transaction. An open batch takes the jobs that arrive while
+// the transaction runs. A failure of the storage fails all of them. If any fails for another reason, each is run
 // again in its own transaction, so that it does not affect the others.
 func (w *writer) commit(batch []*job, open bool) {
 	batch, err := w.attempt(batch, open)
-	if isTampered(err) && w.now.Load().err == nil {
+	if isTampered(err) && w.current.Load().err == nil {
 		w.reopen(err)
 		batch, err = w.attempt(batch, open)
 	}
@@ -24,7 +24,7 @@ func (w *writer) commit(batch []*job, open bool) {
 		for _, j := range batch {
 			j.done <- j.err
 		}
-	case isFault(err) || w.now.Load().err != nil || len(batch) == 1:
+	case isFault(err) || w.current.Load().err != nil || len(batch) == 1:
 		w.counters.ReportPanic(err, w.log)
 		for _, j := range batch {
 			j.done <- err
@@ -39,19 +39,19 @@ func (w *writer) commit(batch []*job, open bool) {
 // attempt runs the jobs in one transaction, and returns those whose callers still wait.
 // If it returns an error, none of them is committed.
 func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
-	now := w.now.Load()
-	if now.err != nil {
-		return batch, now.err
+	current := w.current.Load()
+	if current.err != nil {
+		return batch, current.err
 	}
-	batch, err := w.begin(now.db, batch)
+	batch, err := w.begin(current.db, batch)
 	if err == nil && len(batch) > 0 {
 		began := time.Now()
-		if batch, err = w.runAll(now.db, batch, open); err == nil {
-			w.counters.Done(len(batch), now.db.tx.wrote, time.Since(began))
+		if batch, err = w.runAll(current.db, batch, open); err == nil {
+			w.counters.Done(len(batch), current.db.tx.wrote, time.Since(began))
 		}
 	}
 	if err != nil {
-		w.diagnose(now.db, err)
+		w.diagnose(current.db, err)
 	}
 	return batch, err
 }
@@ -80,7 +80,7 @@ func (w *writer) begin(db *database, batch []*job) ([]*job, error) {
 			return batch, err
 		}
 		select {
-		case <-w.hopeless:
+		case <-w.giveUpLocks:
 			return batch, err
 		default:
 		}
@@ -164,7 +164,7 @@ func (w *writer) diagnose(db *database, err error) {
 	}
 	switch {
 	case isCorrupt(err) && db.checkFiles() == nil:
-		w.now.Store(&state{db, damaged(w.path, err)})
+		w.current.Store(&state{db, damaged(w.path, err)})
 		w.startCheck()
 	case isFault(err) && !isTampered(err) && !isFull(err) && !isBusy(err):
 		w.suspect = true

@@ -58,7 +58,7 @@ func (w *writer) checkSoon(from origin) {
 
 // startCheck starts a check, unless one is running.
 func (w *writer) startCheck() {
-	db := w.now.Load().db
+	db := w.current.Load().db
 	if w.check != nil || db == nil {
 		return
 	}
@@ -83,8 +83,8 @@ func (w *writer) stopCheck() {
 func (w *writer) checked(err error) {
 	w.check.stop()
 	w.check = nil
-	now := w.now.Load()
-	switch suspected := errors.Is(now.err, greylist.ErrDamaged); {
+	current := w.current.Load()
+	switch suspected := errors.Is(current.err, greylist.ErrDamaged); {
 	case errors.Is(err, greylist.ErrDamaged) && w.create:
 		w.reopen(err)
 	case err != nil:

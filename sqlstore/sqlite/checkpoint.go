@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	// walLimit is the size in bytes from which on the log is restarted. SQLite restarts it
+	// walLimit is the size in bytes from which on the WAL is restarted. SQLite restarts it
 	// when all of it is copied, which never happens by itself under constant writes.
 	walLimit = 64 << 20
 
-	// checkpointTimeout is how long checkpoints may fail before that is logged.
+	// checkpointTimeout is how long checkpoints may fail before a warning is logged.
 	checkpointTimeout = time.Minute
 )
 
@@ -58,15 +58,15 @@ func (c *checkpointer) close() {
 // log then grows. If other programs have changed the files, run copies nothing, and the
 // writer reopens the database.
 func (c *checkpointer) run() error {
-	now := c.writer.now.Load()
-	if now.err != nil || now.db.checkFiles() != nil || !c.writer.wrote.Swap(false) {
+	current := c.writer.current.Load()
+	if current.err != nil || current.db.checkFiles() != nil || !c.writer.wrote.Swap(false) {
 		return nil
 	}
 	c.changed = true
-	pages, whole, err := now.db.checkpoint("PASSIVE")
-	if err == nil && whole && logSize(pages, now.db.pageSize) > walLimit {
-		if _, whole, err = now.db.checkpoint("PASSIVE"); err == nil && whole {
-			c.writer.pause(func() { _, whole, err = now.db.checkpoint("RESTART") })
+	pages, whole, err := current.db.checkpoint("PASSIVE")
+	if err == nil && whole && logSize(pages, current.db.pageSize) > walLimit {
+		if _, whole, err = current.db.checkpoint("PASSIVE"); err == nil && whole {
+			c.writer.pause(func() { _, whole, err = current.db.checkpoint("RESTART") })
 		}
 	}
 	if err != nil || !whole {

@@ -104,7 +104,7 @@ func (s *statement) first(into []*int64, args ...driver.Value) (found bool, err 
 	return true, nil
 }
 
-// entry reads a row of [GetSQL]; nil if there is none.
+// entry reads a row of [backend.GetSQL]; nil if there is none.
 func (s *statement) entry(k backend.Key) (*greylist.Entry, error) {
 	e := new(greylist.Entry)
 	found, err := s.first([]*int64{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted}, k[:])

@@ -72,7 +72,7 @@ var advice = map[int]string{
 const (
 	fullAdvice     = "make room on its file system"
 	writableAdvice = "the file and its folder must be writable for the daemon's user, and their file system not mounted read-only"
-	damagedAdvice  = "the daemon checks it; if it is corrupt, it quarantines it and goes on with an empty one"
+	damagedAdvice  = "the daemon checks the database; if it is corrupt, the daemon moves it to PATH.corrupt-TIME and creates an empty one"
 	lockedAdvice   = "end the program that holds the lock ('fuser FILE' finds it)"
 	slowAdvice     = "look at the disk and at the load of the machine"
 	brokenAdvice   = "look at the kernel's log, the disk, its quota, and whether it is mounted read-only"

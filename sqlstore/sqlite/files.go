@@ -28,7 +28,7 @@ func isTampered(err error) bool {
 // (sqlite.org/howtocorrupt.html, section 2.2).
 type files struct {
 	path               string // the database, as configured
-	log, index         string // the -wal and -shm files
+	log, index         string // the paths of the -wal and -shm files
 	database, wal, shm identity
 	indexSize          int64        // in bytes; it never shrinks
 	logSize            atomic.Int64 // in bytes, the last known size

@@ -9,10 +9,10 @@ import (
 func (s *Store) Numbers() backend.Numbers {
 	n := s.writer.counters.Read()
 	n.Queued = len(s.writer.Jobs)
-	now := s.writer.now.Load()
-	n.Unavailable = now.err != nil
-	if now.db != nil {
-		n.DatabaseBytes, n.LogBytes = sizeOf(now.db.path), sizeOf(walOf(now.db.path))
+	current := s.writer.current.Load()
+	n.Unavailable = current.err != nil
+	if current.db != nil {
+		n.DatabaseBytes, n.LogBytes = sizeOf(current.db.path), sizeOf(walOf(current.db.path))
 	}
 	return n
 }

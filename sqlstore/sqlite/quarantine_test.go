@@ -266,7 +266,7 @@ func TestWholeAfterAll(t *testing.T) {
 	filled(t, path)
 	s, j := openLogged(t, path)
 	s.writer.pause(func() { // as if a statement had found a wrong page
-		s.writer.now.Store(&state{s.writer.now.Load().db, damaged(path, errors.New("a page is wrong"))})
+		s.writer.current.Store(&state{s.writer.current.Load().db, damaged(path, errors.New("a page is wrong"))})
 		s.writer.startCheck()
 	})
 	recovers(t, s, 3000)

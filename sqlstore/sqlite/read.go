@@ -60,9 +60,9 @@ func (s *Store) reading() (*database, error) {
 	if s.closed() {
 		return nil, greylist.ErrClosed
 	}
-	now := s.writer.now.Load()
-	if now.db == nil {
-		return nil, now.err
+	current := s.writer.current.Load()
+	if current.db == nil {
+		return nil, current.err
 	}
-	return now.db, nil
+	return current.db, nil
 }

@@ -25,16 +25,16 @@ var errSuspect = errors.New("the storage failed")
 
 // look checks, every second, whether the database must be reopened.
 func (w *writer) look() {
-	now := w.now.Load()
+	current := w.current.Load()
 	var cause error
 	switch {
-	case now.db == nil:
-		cause = now.err
+	case current.db == nil:
+		cause = current.err
 	case w.suspect:
 		cause = errSuspect
 	}
-	if now.db != nil {
-		if err := now.db.checkFiles(); err != nil {
+	if current.db != nil {
+		if err := current.db.checkFiles(); err != nil {
 			cause = err
 		}
 	}
@@ -51,10 +51,10 @@ func (w *writer) look() {
 // are new ones.
 func (w *writer) reopen(cause error) {
 	w.stopCheck()
-	old := w.now.Load().db
+	old := w.current.Load().db
 	if old != nil && cause != errSuspect {
 		w.lost, w.file = cause, old.files.database
-		w.now.Store(&state{err: explain(w.path, cause)})
+		w.current.Store(&state{err: explain(w.path, cause)})
 		w.giveUp(old, cause)
 		old = nil
 	}
@@ -69,7 +69,7 @@ func (w *writer) reopen(cause error) {
 		if isTampered(w.lost) && !errors.Is(w.lost, errMoved) { // it will be, until it works again
 			err = w.lost
 		}
-		w.now.Store(&state{old, unusable(w.path, err)})
+		w.current.Store(&state{old, unusable(w.path, err)})
 		return
 	}
 	if old != nil {
@@ -78,7 +78,7 @@ func (w *writer) reopen(cause error) {
 	}
 	w.logRecovery(from, fresh.files.database)
 	w.suspect, w.lost = false, nil
-	w.now.Store(&state{db: fresh})
+	w.current.Store(&state{db: fresh})
 	w.checkSoon(from)
 }
 

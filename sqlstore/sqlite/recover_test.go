@@ -274,7 +274,7 @@ func TestLogCut(t *testing.T) {
 				s, j := openLogged(t, filepath.Join(t.TempDir(), "greyglass.db"))
 				fill(t, s, 100)
 				if c.copied {
-					if _, whole, err := s.writer.now.Load().db.checkpoint("PASSIVE"); err != nil || !whole {
+					if _, whole, err := s.writer.current.Load().db.checkpoint("PASSIVE"); err != nil || !whole {
 						t.Fatal(whole, err)
 					}
 				}
@@ -300,7 +300,7 @@ func TestLogCut(t *testing.T) {
 // used is how much of the log is in use, in bytes.
 func used(t *testing.T, s *Store) int64 {
 	t.Helper()
-	db := s.writer.now.Load().db
+	db := s.writer.current.Load().db
 	frames, ok := db.frames()
 	if !ok {
 		t.Fatal("the log can't be read")
@@ -329,11 +329,11 @@ func TestPageSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, j := openLogged(t, path)
-		if got := s.writer.now.Load().db.pageSize; got != int64(size) {
+		if got := s.writer.current.Load().db.pageSize; got != int64(size) {
 			t.Fatalf("pages of %d bytes, want %d", got, size)
 		}
 		fill(t, s, 100)
-		if err := s.writer.now.Load().db.checkFiles(); err != nil {
+		if err := s.writer.current.Load().db.checkFiles(); err != nil {
 			t.Error(err)
 		}
 		if err := os.Truncate(walOf(path), used(t, s)*99/100); err != nil {

@@ -1,8 +1,9 @@
 // Package sqlite is a [greylist.Store] in an SQLite file, which people can read with the
 // sqlite3 program.
 //
-// All changes go through one writer with group commit (writer.go, batch.go). It reopens
-// the database when its files were changed or the storage failed (recover.go, check.go).
+// A recipient's update (update.go) is first looked up without the writer (lookup.go). All
+// changes go through one writer with group commit (writer.go, batch.go). It reopens the
+// database when its files were changed or the storage failed (recover.go, check.go).
 // Checkpoints run on another connection (checkpoint.go).
 package sqlite
 
@@ -123,14 +124,14 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	s.writer.stop()
 	s.checkpointer.close()
-	now := s.writer.now.Load()
+	current := s.writer.current.Load()
 	switch {
-	case now.db == nil:
+	case current.db == nil:
 		return nil
-	case errors.Is(now.err, greylist.ErrDamaged):
-		return now.db.close()
+	case errors.Is(current.err, greylist.ErrDamaged):
+		return current.db.close()
 	}
-	return errors.Join(s.checkpointer.last(now.db), now.db.close())
+	return errors.Join(s.checkpointer.last(current.db), current.db.close())
 }
 
 // closed reports whether Close was called.

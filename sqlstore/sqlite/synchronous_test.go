@@ -29,7 +29,7 @@ func TestSynchronous(t *testing.T) {
 			recovers(t, s, 1)
 			var writes, checkpoints int64
 			s.writer.pause(func() {
-				db := s.writer.now.Load().db
+				db := s.writer.current.Load().db
 				pragma, err := db.writing.prepare(`PRAGMA synchronous`)
 				if err == nil {
 					_, err = pragma.first([]*int64{&writes})
@@ -74,7 +74,7 @@ func TestFlushFails(t *testing.T) {
 	s := openNew(t)
 	s.checkpointer.close()
 	fill(t, s, 10)
-	if _, whole, err := s.writer.now.Load().db.checkpoint("PASSIVE"); err != nil || !whole {
+	if _, whole, err := s.writer.current.Load().db.checkpoint("PASSIVE"); err != nil || !whole {
 		t.Fatal(whole, err)
 	}
 	n := int64(10)

@@ -16,7 +16,7 @@ import (
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	u := newUpdate(triplets, change)
 	if !s.kept.most() {
-		u.unseen = len(triplets) == 1
+		u.insert = len(triplets) == 1
 	} else if s.lookUp(ctx, u) && u.keeps() {
 		s.kept.note(true)
 		return u.decision, nil
@@ -39,12 +39,12 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 
 // lookUp looks the triplets up without the writer, and reports whether all are known.
 func (s *Store) lookUp(ctx context.Context, u *update) bool {
-	now := s.writer.now.Load()
-	if now.err != nil || ctx.Err() != nil || s.closed() {
+	current := s.writer.current.Load()
+	if current.err != nil || ctx.Err() != nil || s.closed() {
 		return false
 	}
 	for i, k := range u.keys {
-		if u.seen[i] = now.db.lookups.find(k); u.seen[i] == nil {
+		if u.seen[i] = current.db.lookups.find(k); u.seen[i] == nil {
 			return false
 		}
 	}
@@ -53,7 +53,7 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 
 // read runs an update that writes nothing, and returns false if it has something to write.
 func (s *Store) read(ctx context.Context, u *update) bool {
-	if now := s.writer.now.Load(); errors.Is(now.err, greylist.ErrDamaged) {
+	if current := s.writer.current.Load(); errors.Is(current.err, greylist.ErrDamaged) {
 		return false
 	}
 	for i, t := range u.triplets {
@@ -71,7 +71,7 @@ type update struct {
 	keys     []backend.Key
 	seen     []*greylist.Entry // the entry of each triplet, as the caller reads it
 	found    []*greylist.Entry // the entry of each triplet, as the writer reads it
-	unseen   bool              // probably one unseen triplet
+	insert   bool              // one triplet, probably unseen: insert it without a look-up
 
 	mu       sync.Mutex
 	change   greylist.Change // nil once it is done without a write, or its caller has returned
@@ -97,8 +97,8 @@ func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
 }
 
 func (u *update) run(tx *tx) (err error) {
-	if u.unseen { // inserting without a look-up takes half the time
-		u.unseen = false
+	if u.insert { // inserting without a look-up takes half the time
+		u.insert = false
 		if d := u.decide(); !d.Keep {
 			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
 				return err
@@ -155,7 +155,7 @@ func (u *update) keeps() (done bool) {
 	if done {
 		u.change, u.decision = nil, d
 	}
-	return done && err == nil
+	return done
 }
 
 // undone notes that no decision of the change was committed.

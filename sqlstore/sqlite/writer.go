@@ -34,11 +34,11 @@ type writer struct {
 	path string // of the database, as it was asked for
 	settings
 	backend.Queue[*job]
-	pauses   chan func()
-	hopeless chan struct{} // closed: do not wait for locks any more
-	exited   chan struct{} // closed: the writer has ended
+	pauses      chan func()
+	giveUpLocks chan struct{} // closed: do not wait for locks any more
+	exited      chan struct{} // closed: the writer has ended
 
-	now         atomic.Pointer[state]  // stored by the writer's goroutine alone
+	current     atomic.Pointer[state]  // stored by the writer's goroutine alone
 	locked      atomic.Bool            // another program holds the lock
 	synchronous atomic.Pointer[string] // of the next transaction
 	wrote       atomic.Bool            // something was committed; reset by a checkpoint
@@ -59,23 +59,23 @@ type state struct {
 type job struct {
 	ctx  context.Context
 	run  func(*tx) error // may be called again, in a new transaction
-	err  error           // of the last run
+	err  error           // the context's, if the caller had gone when its turn came
 	done chan error      // buffered, so that a missing caller does not block the writer
 }
 
 func startWriter(path string, first *state, opts settings) *writer {
 	w := &writer{
-		path:     path,
-		settings: opts,
-		Queue:    backend.NewQueue[*job](maxBatch, make(chan struct{})),
-		pauses:   make(chan func()),
-		hopeless: make(chan struct{}),
-		exited:   make(chan struct{}),
-		counters: backend.NewCounters(),
-		recorded: make(map[string]int64),
+		path:        path,
+		settings:    opts,
+		Queue:       backend.NewQueue[*job](maxBatch, make(chan struct{})),
+		pauses:      make(chan func()),
+		giveUpLocks: make(chan struct{}),
+		exited:      make(chan struct{}),
+		counters:    backend.NewCounters(),
+		recorded:    make(map[string]int64),
 	}
 	w.synchronous.Store(&opts.synchronous)
-	w.now.Store(first)
+	w.current.Store(first)
 	return w
 }
 
@@ -142,7 +142,7 @@ func (w *writer) pause(f func()) {
 // stop completes the queued jobs, and takes no more.
 func (w *writer) stop() {
 	close(w.Closing)
-	timer := time.AfterFunc(lockTimeout, func() { close(w.hopeless) })
+	timer := time.AfterFunc(lockTimeout, func() { close(w.giveUpLocks) })
 	defer timer.Stop()
 	<-w.exited
 }

@@ -185,7 +185,7 @@ func TestFull(t *testing.T) {
 		t.Helper()
 		err := s.writer.do(t.Context(), func(tx *tx) error { return nil }, nil) // the writer is idle, and its connection ours
 		if err == nil {
-			err = s.writer.now.Load().db.writing.exec(pragma)
+			err = s.writer.current.Load().db.writing.exec(pragma)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -123,7 +123,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
 	if ahead.Abs() > sqlstore.WarnSkew {
 		v.wrong("set both clocks right, and keep them so by systemd-timesyncd, chrony or ntpd",
-			"this machine's clock is %v ahead of the database server's, by which it is decided; above %v nothing is expired",
+			"this machine's clock is %v ahead of the database server's clock, which decisions follow; expiry stops above %v",
 			ahead.Round(time.Second), sqlstore.ExpirySkew)
 	}
 }

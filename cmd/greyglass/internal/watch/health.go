@@ -55,7 +55,11 @@ func (d *Daemon) report() string {
 		b.WriteString("database: works\n")
 	}
 	if ahead, _ := sqlstore.ClockAhead(d.Store); ahead.Abs() > sqlstore.WarnSkew {
-		fmt.Fprintf(&b, "clock: %v ahead of the database server's, by which it is decided; above %v nothing is expired\n", ahead.Round(time.Second), sqlstore.ExpirySkew)
+		side := "ahead of"
+		if ahead < 0 {
+			side = "behind"
+		}
+		fmt.Fprintf(&b, "clock: %v %s the database server's clock, which decisions follow; expiry stops above %v\n", ahead.Abs().Round(time.Second), side, sqlstore.ExpirySkew)
 	}
 	return b.String()
 }
