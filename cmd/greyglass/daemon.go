@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -81,6 +82,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	judge := judge.New(store, loaded.Policy, d.log, clock)
 	judge.By = "greyglass-" + version + " at " + hostname()
 	setMemoryLimit(c.Limits.Memory)
+	defer runtime.KeepAlive(make([]byte, ballast))
 	milters, policies := listen.NewLimiter("milter", limitsOf(c.Limits), d.log), listen.NewLimiter("policy", limitsOf(c.Limits), d.log)
 	limiters := []*listen.Limiter{milters, policies}
 	fronts := []*front{

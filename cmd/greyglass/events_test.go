@@ -124,7 +124,10 @@ func eventsOf(t *testing.T, folder string, events map[string]string) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "event") && len(spec.Values) == 1 {
 				if message, ok := literal(spec.Values[0]); ok && filepath.Base(name) == "events.go" {
-					constants[spec.Names[0].Name], events[message] = message, events[message]
+					constants[spec.Names[0].Name] = message
+					if _, known := events[message]; !known {
+						events[message] = ""
+					}
 				}
 			}
 			return true

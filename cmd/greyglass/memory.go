@@ -11,18 +11,16 @@ import (
 	"time"
 )
 
-// ballast is never used, so it takes no memory. The collector counts it: it runs when the
-// heap has doubled, which is a fifth as often as with the few MB that the daemon keeps
-// (measured with known triplets: a seventh less processor time).
-var ballast []byte
-
-const ballastSize = 8 << 20 // octets
+// ballast is the size, in octets, of memory that the daemon allocates and never uses, so
+// that it is never resident. The collector counts it: it runs when the heap has doubled,
+// which is a fifth as often as with the few MB that the daemon keeps (measured with known
+// triplets: a seventh less processor time).
+const ballast = 8 << 20
 
 // setMemoryLimit sets the configured soft limit. If none is configured and GOMEMLIMIT is
 // not set, it takes three quarters of the control group's limit, because Go's limit does
 // not count the memory of SQLite.
 func setMemoryLimit(configured int) {
-	ballast = make([]byte, ballastSize)
 	limit := int64(configured)
 	if limit == 0 && os.Getenv("GOMEMLIMIT") == "" {
 		limit = groupMemory("/proc/self/cgroup", "/sys/fs/cgroup") / 4 * 3

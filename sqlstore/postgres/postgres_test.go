@@ -48,6 +48,7 @@ func TestPostgres(t *testing.T) {
 		{"RowLocked", testPostgresRowLocked},
 		{"Pooled", testPostgresPooled},
 		{"WritesFail", testPostgresWritesFail},
+		{"DiskFull", testPostgresDiskFull},
 		{"StandbyDead", testPostgresStandbyDead},
 		{"Serializable", testPostgresSerializable},
 		{"Hosts", testPostgresHosts},
