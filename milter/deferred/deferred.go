@@ -131,7 +131,11 @@ var tooManyRecipients = judge.Answer{
 }
 
 func warnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *judge.Policy) {
-	log.Warn(eventTooMany,
+	event := eventTooMany
+	if policy.Observe {
+		event = eventTooManyObserved
+	}
+	log.Warn(event,
 		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)
 }
 
