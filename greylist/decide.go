@@ -1,6 +1,9 @@
 package greylist
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Decision is the greylist's answer to one attempt, and the rows to write.
 type Decision struct {
@@ -71,6 +74,26 @@ func (w Windows) Decide(remembered *Entry, now int64) Decision {
 	default:
 		return w.pass(e, ReasonNowGrey, now)
 	}
+}
+
+// DecideFirst decides by the entries, nil where unknown, of an attempt's triplets: by the
+// first that there is, or by a later one that has passed and still passes, so that nothing
+// waits again because its identity changed. used is the index of the entry that counts, -1
+// if there is none. decide is [Windows.Decide] at a time.
+func DecideFirst(remembered []*Entry, decide func(*Entry) Decision) (d Decision, used int) {
+	used = slices.IndexFunc(remembered, func(e *Entry) bool { return e != nil })
+	if used < 0 {
+		return decide(nil), used
+	}
+	d = decide(remembered[used])
+	for i := used + 1; i < len(remembered) && d.Reason != ReasonAlreadyGrey; i++ {
+		if e := remembered[i]; e != nil && e.Passed() {
+			if other := decide(e); other.Reason == ReasonAlreadyGrey {
+				d, used = other, i
+			}
+		}
+	}
+	return d, used
 }
 
 // wait defers and restarts the triplet's wait.

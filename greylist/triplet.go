@@ -14,16 +14,19 @@ import (
 // are compared.
 type Triplet struct {
 	Client    string // the address cut to the configured prefix: "192.0.2.7", "2001:db8:1::/64"
-	Sender    string // folded, see [address.Fold]; [address.NullSender] for bounces
+	Sender    string // folded, see [address.Fold], and perhaps normalized; [address.NullSender] for bounces
 	Recipient string // folded
 }
 
 func (t Triplet) String() string { return t.Client + " " + t.Sender + " " + t.Recipient }
 
-// Identity says how many leading bits of a client's address are its identity.
-// Hosts of one IPv6 network change addresses at will, so a /64 counts as one.
+// Identity says what of a client and of a sender makes two attempts the same.
 type Identity struct {
-	IPv4, IPv6 int // 1 to 32, 1 to 128
+	// How many leading bits of a client's address are its identity, 1 to 32 and 1 to 128.
+	// Hosts of one IPv6 network change addresses at will, so a /64 counts as one.
+	IPv4, IPv6 int
+
+	Normalized bool // senders are, see [address.Normalize]
 }
 
 // DefaultIdentity is the whole IPv4 address and the IPv6 subnet (RFC 4291,
@@ -45,7 +48,7 @@ func (id Identity) FoldedTriplet(c Client, sender, recipient string) (Triplet, e
 	if !ok {
 		return Triplet{}, errNoAddress
 	}
-	return Triplet{Client: id.client(addr), Sender: sender, Recipient: recipient}, nil
+	return Triplet{Client: id.client(addr), Sender: id.sender(sender), Recipient: recipient}, nil
 }
 
 // ParseTriplet reads a triplet as people write it: the client as an address, or cut
@@ -55,7 +58,7 @@ func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, erro
 	if err != nil {
 		return Triplet{}, err
 	}
-	return Triplet{Client: key, Sender: address.Fold(sender), Recipient: address.Fold(recipient)}, nil
+	return Triplet{Client: key, Sender: id.sender(address.Fold(sender)), Recipient: address.Fold(recipient)}, nil
 }
 
 // ParseClientKey reads the client of a triplet as people write it, and returns it as
@@ -76,6 +79,14 @@ func (id Identity) ParseClientKey(s string) (string, error) {
 		}
 	}
 	return id.client(addr), nil
+}
+
+// sender is the identity of a folded sender.
+func (id Identity) sender(folded string) string {
+	if id.Normalized {
+		return address.Normalize(folded)
+	}
+	return folded
 }
 
 func (id Identity) bits(addr netip.Addr) int {

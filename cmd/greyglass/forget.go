@@ -8,6 +8,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
 func (p *program) forgetCommand() *cobra.Command {
@@ -21,9 +22,9 @@ already, say so and exit with status 1.
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+			return p.changeTriplet(cmd, args, func(ctx context.Context, policy *judge.Policy, store greylist.Store, t greylist.Triplet) error {
 				forgotten := false
-				for _, sender := range address.Forms(args[1]) {
+				for _, sender := range policy.SenderForms(args[1]) {
 					for _, recipient := range address.Forms(args[2]) {
 						t := greylist.Triplet{Client: t.Client, Sender: sender, Recipient: recipient}
 						known, err := store.Forget(ctx, t)

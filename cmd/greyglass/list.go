@@ -38,9 +38,6 @@ With --json, print one array of objects that have the columns of the database's 
 			if filter.Limit < 0 {
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
 			}
-			if sender != "" {
-				filter.Senders = address.Forms(sender)
-			}
 			if recipient != "" {
 				filter.Recipients = address.Forms(recipient)
 			}
@@ -52,6 +49,9 @@ With --json, print one array of objects that have the columns of the database's 
 			loaded, err := p.load(cmd)
 			if err != nil {
 				return err
+			}
+			if sender != "" {
+				filter.Senders = loaded.Policy.SenderForms(sender)
 			}
 			if client != "" {
 				if filter.Client, err = loaded.Policy.Identity.ParseClientKey(client); err != nil {

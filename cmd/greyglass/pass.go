@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 func (p *program) passCommand() *cobra.Command {
@@ -22,7 +23,7 @@ silent for greylist.max_grey.
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.changeTriplet(cmd, args, func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+			return p.changeTriplet(cmd, args, func(ctx context.Context, _ *judge.Policy, store greylist.Store, t greylist.Triplet) error {
 				now := timeOf(store).Unix()
 				_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
 					return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}

@@ -212,13 +212,8 @@ func (r *replay) answer(ctx context.Context, a *replayed) (*replayAnswer, error)
 		r.instance, r.message = a.Instance, new(judge.Message)
 	}
 	r.facts.given = a
-	attempt := a.attempt()
-	answer := r.judge.AtOnce(ctx, r.message, attempt)
+	answer := r.judge.AtOnce(ctx, r.message, a.attempt())
 	said := &replayAnswer{Time: a.Time, Verdict: answer.Verdict, Reason: answer.Reason, Wait: answer.Wait}
-	if answer.Reason.Greylist() {
-		if t, err := r.policy.Identity.Triplet(attempt.Client, attempt.Sender, attempt.Recipient); err == nil {
-			said.Client, said.Sender = t.Client, t.Sender
-		}
-	}
+	said.Client, said.Sender = answer.Triplet.Client, answer.Triplet.Sender
 	return said, nil
 }

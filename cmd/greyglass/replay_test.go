@@ -96,3 +96,52 @@ func TestReplayStore(t *testing.T) {
 		t.Errorf("the database was written: %v, before %v", after, before)
 	}
 }
+
+// TestReplaySenderIdentity: a list that uses a new sender for each message waits once, also
+// by a rule's identity, and the sender is shown as it is remembered.
+func TestReplaySenderIdentity(t *testing.T) {
+	t.Parallel()
+	const input = `{"time":1000,"client_address":"192.0.2.7","sender":"list-return-1-bob=example.org@lists.example","recipient":"bob@example.org"}
+{"time":4600,"client_address":"192.0.2.7","sender":"list-return-1-bob=example.org@lists.example","recipient":"bob@example.org"}
+{"time":5000,"client_address":"192.0.2.7","sender":"list-return-2-bob=example.org@lists.example","recipient":"bob@example.org"}
+`
+	const want = `{"time":1000,"verdict":"defer","reason":"not-seen-before","wait":3600,"client":"192.0.2.7","sender":"list-return@lists.example"}
+{"time":4600,"verdict":"accept","reason":"now-grey","wait":0,"client":"192.0.2.7","sender":"list-return@lists.example"}
+{"time":5000,"verdict":"accept","reason":"already-grey","wait":0,"client":"192.0.2.7","sender":"list-return@lists.example"}
+`
+	s := newSite(t, nil)
+	if r := s.replay(input, "--set", "greylist.sender_identity=normalized"); r.stdout != want || r.status != 0 {
+		t.Errorf("status %d, %s, got\n%swant\n%s", r.status, r.stderr, r.stdout, want)
+	}
+	s.write("greyglass.toml", s.read("greyglass.toml")+"\n[[rule]]\nname = \"lists\"\nwhen = 'sender_domain == \"lists.example\"'\nthen = \"greylist\"\nsender_identity = \"normalized\"\n")
+	if r := s.replay(input); r.stdout != want || r.status != 0 {
+		t.Errorf("by a rule: status %d, %s, got\n%swant\n%s", r.status, r.stderr, r.stdout, want)
+	}
+}
+
+// TestNormalizedTriplets: pass, list, explain and forget take a sender in either form.
+func TestNormalizedTriplets(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	const normalized = "--set=greylist.sender_identity=normalized"
+	if got := s.output("pass", "192.0.2.7", "ann+tag@example.net", "bob@example.org", normalized); got != "passed: 192.0.2.7 ann@example.net bob@example.org\n" {
+		t.Error(got)
+	}
+	for _, sender := range []string{"ann@example.net", "ann+other@example.net"} {
+		if got := s.list("--sender", sender, normalized); len(got) != 1 {
+			t.Errorf("%s: listed %v", sender, got)
+		}
+		if got := s.output("explain", "192.0.2.7", sender, "bob@example.org", normalized); !strings.Contains(got, "192.0.2.7 ann@example.net bob@example.org passed") {
+			t.Errorf("%s: explained\n%s", sender, got)
+		}
+	}
+	if got := s.list("--sender", "ann+other@example.net"); len(got) != 0 {
+		t.Errorf("exact: listed %v", got)
+	}
+	s.output("pass", "192.0.2.7", "ann+tag@example.net", "bob@example.org")
+	want := "forgotten: 192.0.2.7 ann+tag@example.net bob@example.org\nforgotten: 192.0.2.7 ann@example.net bob@example.org\n"
+	if got := s.output("forget", "192.0.2.7", "ann+tag@example.net", "bob@example.org", normalized); got != want {
+		t.Error(got)
+	}
+}

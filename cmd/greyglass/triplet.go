@@ -12,6 +12,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
 // envelopeHelp explains the arguments that several commands take.
@@ -78,7 +79,7 @@ const changeTimeout = 10 * time.Second
 
 // changeTriplet makes a triplet of a command's arguments, opens the database and
 // hands both to do.
-func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(context.Context, greylist.Store, greylist.Triplet) error) error {
+func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(context.Context, *judge.Policy, greylist.Store, greylist.Triplet) error) error {
 	if err := checkTriplet(cmd, args); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
-		err := do(ctx, store, t)
+		err := do(ctx, loaded.Policy, store, t)
 		if _, isFile := loaded.Config.Store.SQLite(); isFile && errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("nothing changed within %v: another program holds a lock on the database; terminate it, or try again", changeTimeout)
 		}

@@ -1,11 +1,13 @@
 package address
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // Domain brings a domain into the form in which domains are compared: in lower case,
@@ -54,4 +56,22 @@ func IsASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// RegisteredDomain returns the registered domain of a domain in lower case, such as
+// google.com of _spf.google.com, or example.co.uk of mx.example.co.uk; empty if there is
+// none.
+func RegisteredDomain(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil || strings.HasPrefix(name, "[") {
+		return ""
+	}
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return domain
+	}
+	// Names below some registered domains, such as github.io, belong to others; the
+	// domain itself belongs to its registrant.
+	if suffix, icann := publicsuffix.PublicSuffix(name); suffix == name && !icann && strings.Contains(name, ".") {
+		return name
+	}
+	return ""
 }

@@ -35,17 +35,23 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	}
 	x.Greylisted = true
 	x.AtData = p.isProbe(f.Sender)
-	triplets, err := p.triplets(f)
-	for i := 0; i < len(triplets) && x.Remembered == nil && err == nil; i++ {
+	triplets, err := p.triplets(f, ruling)
+	remembered := make([]*greylist.Entry, len(triplets))
+	for i := 0; i < len(triplets) && err == nil; i++ {
 		x.Triplet = triplets[0]
-		x.Remembered, err = memory.Get(ctx, triplets[i])
+		remembered[i], err = memory.Get(ctx, triplets[i])
 	}
 	if err != nil {
 		x.Answer = p.failed(err)
 		return x, err
 	}
 	windows, reply := p.terms(ruling)
-	x.Answer = p.answer(windows.Decide(x.Remembered, now), reply)
+	d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return windows.Decide(e, now) })
+	if used >= 0 {
+		x.Remembered = remembered[used]
+	}
+	x.Answer = p.answer(d, reply)
+	x.Answer.Triplet = x.Triplet
 	if ruling != nil {
 		x.Answer.Rule = ruling.Rule
 	}

@@ -179,14 +179,14 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 
 // greylist answers by the greylist. The ruling, which may be nil, has the windows.
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
-	triplets, err := p.triplets(f)
+	triplets, err := p.triplets(f, ruling)
 	if err != nil {
 		return p.failed(err)
 	}
 	windows, reply := p.terms(ruling)
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
-		d := j.clock.Decide(windows, first(remembered))
-		d.Keep = d.Keep && remembered[0] != nil // else it is found under another key, and stored under the present one
+		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
+		d.Keep = d.Keep && used == 0 // else it is found under another key, and stored under the present one
 		return d
 	})
 	if err != nil {
@@ -194,6 +194,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		return p.failed(err)
 	}
 	answer := p.answer(d, reply)
+	answer.Triplet = triplets[0]
 	if d.Reason == greylist.ReasonNowGrey && !p.Observe {
 		j.counters.Passed(d.Remember)
 	}

@@ -181,12 +181,13 @@ func TestObserve(t *testing.T) {
 	p := newPolicy(t)
 	p.Observe = true
 	c := newCourt(p)
+	triplet := greylist.Triplet{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"}
 	for _, want := range []struct {
 		reason greylist.Reason
 		wait   int64
 	}{{greylist.ReasonNotSeenBefore, 3600}, {greylist.ReasonTooSoon, 1800}, {greylist.ReasonNowGrey, 0}, {greylist.ReasonAlreadyGrey, 0}} {
 		got, left := c.Recipient(t.Context(), nil, unknownAttempt)
-		if left != nil || got != (Answer{Verdict: greylist.Accept, Reason: want.reason, Wait: want.wait, Observed: true}) {
+		if left != nil || got != (Answer{Verdict: greylist.Accept, Reason: want.reason, Wait: want.wait, Observed: true, Triplet: triplet}) {
 			t.Errorf("%s: got %+v, %v", want.reason, got, left)
 		}
 		c.clock += 1800

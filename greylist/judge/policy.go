@@ -1,10 +1,12 @@
 package judge
 
 import (
+	"slices"
+	"time"
+
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/rules"
-	"time"
 )
 
 // Policy is the configuration by which a [Judge] answers. It is immutable; a reload
@@ -61,6 +63,10 @@ type Answer struct {
 	// Rule is the [[rule]] that chose greylisting, if one did.
 	Rule string
 
+	// Triplet is the key under which the greylist remembers the recipient; zero if it was
+	// not asked.
+	Triplet greylist.Triplet
+
 	// Code names the recipient's triplet; empty unless [Policy.Codes].
 	Code string
 
@@ -71,31 +77,48 @@ type Answer struct {
 // decides reports whether a ruling is an answer; else the greylist is asked.
 func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
 
-// triplets returns the keys under which an attempt may be stored: first the present
-// one, then that of an earlier version if it differs.
-func (p *Policy) triplets(f *rules.Facts) ([]greylist.Triplet, error) {
-	t, err := p.Identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
+// triplets returns the keys under which an attempt may be stored: first the present one,
+// then, where they differ, those of other identities that the attempt has, and that of an
+// earlier version. The ruling may be nil.
+func (p *Policy) triplets(f *rules.Facts, r *rules.Ruling) ([]greylist.Triplet, error) {
+	identity := p.Identity
+	if r != nil && r.Identity != nil {
+		identity = *r.Identity
+	}
+	t, err := identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
 	if err != nil {
 		return nil, err
 	}
 	all := []greylist.Triplet{t}
-	if !address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient) {
-		t.Sender, t.Recipient = address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient)
-		if t != all[0] {
+	add := func(sender, recipient string) {
+		t.Sender, t.Recipient = sender, recipient
+		if !slices.Contains(all, t) {
 			all = append(all, t)
 		}
+	}
+	switch {
+	case identity.Normalized:
+		add(f.Sender, f.Recipient)
+	case p.normalizes():
+		add(address.Normalize(f.Sender), f.Recipient)
+	}
+	if !address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient) {
+		add(address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient))
 	}
 	return all, nil
 }
 
-// first returns the first entry that there is.
-func first(remembered []*greylist.Entry) *greylist.Entry {
-	for _, e := range remembered {
-		if e != nil {
-			return e
-		}
+// normalizes reports whether the triplet of any attempt may have a normalized sender.
+func (p *Policy) normalizes() bool { return p.Identity.Normalized || p.Rules.Normalizes() }
+
+// SenderForms returns the forms in which a sender may be remembered, first as it is
+// written.
+func (p *Policy) SenderForms(sender string) []string {
+	forms := address.Forms(sender)
+	if normalized := address.Normalize(forms[0]); p.normalizes() && !slices.Contains(forms, normalized) {
+		forms = append(forms, normalized)
 	}
-	return nil
+	return forms
 }
 
 // terms returns the greylist's windows and reply for a ruling, which may be nil.

@@ -7,7 +7,9 @@ import (
 
 // completed replaces the placeholders of the answer's reply.
 func (p *Policy) completed(a Answer, f *rules.Facts) Answer {
-	if p.Codes {
+	if p.Codes && a.Triplet != (greylist.Triplet{}) {
+		a.Code = a.Triplet.Code()
+	} else if p.Codes {
 		a.Code = p.code(f)
 	}
 	wait := a.Wait
@@ -18,9 +20,9 @@ func (p *Policy) completed(a Answer, f *rules.Facts) Answer {
 	return a
 }
 
-// code names the triplet of an attempt, also where no triplet can be stored.
+// code names the triplet that an attempt would have, also where none can be stored.
 func (p *Policy) code(f *rules.Facts) string {
-	triplets, err := p.triplets(f)
+	triplets, err := p.triplets(f, nil)
 	if err != nil {
 		return greylist.Triplet{Client: f.Client.String(), Sender: f.Sender, Recipient: f.Recipient}.Code()
 	}

@@ -12,9 +12,10 @@ type Rule struct {
 	Name string
 	When string // see [Compile]
 
-	Then    greylist.Verdict  // Accept, Defer, Deny or [Greylist]
-	Reply   greylist.Reply    // see [Ruling]
-	Windows *greylist.Windows // see [Ruling]
+	Then     greylist.Verdict   // Accept, Defer, Deny or [Greylist]
+	Reply    greylist.Reply     // see [Ruling]
+	Windows  *greylist.Windows  // see [Ruling]
+	Identity *greylist.Identity // see [Ruling]
 }
 
 // compile compiles the condition of the rule.
@@ -23,7 +24,7 @@ func (r Rule) compile(scope Scope) (rule, error) {
 	if err != nil {
 		return rule{}, err
 	}
-	ruling := &Ruling{Verdict: r.Then, Reply: r.Reply, Windows: r.Windows, Rule: r.Name}
+	ruling := &Ruling{Verdict: r.Then, Reply: r.Reply, Windows: r.Windows, Identity: r.Identity, Rule: r.Name}
 	if r.Then != Greylist {
 		ruling.Reason = greylist.Reason("rule:" + r.Name)
 	}

@@ -36,6 +36,8 @@ type Set struct {
 
 	inOrder []rule
 	windows []greylist.Windows // of the ordered rules
+
+	normalizes bool // an ordered rule does
 }
 
 // rule is one rule. ask returns a ruling, or why there is none. An error ends the
@@ -115,6 +117,7 @@ func (s Config) Compile() (*Set, error) {
 		if w := rule.Windows; w != nil {
 			r.windows = append(r.windows, *w)
 		}
+		r.normalizes = r.normalizes || rule.Identity != nil && rule.Identity.Normalized
 	}
 	note := func(key string, index int, err error) {
 		if err != nil {
@@ -172,6 +175,9 @@ type Ruling struct {
 	// Windows are set with [Greylist] only; nil means the policy's.
 	Windows *greylist.Windows
 
+	// Identity is set with [Greylist] only; nil means the policy's.
+	Identity *greylist.Identity
+
 	Rule string // the name of the [[rule]]
 }
 
@@ -208,6 +214,9 @@ func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, err
 
 // AsksDNS reports whether a rule asks for anything in DNS.
 func (s *Set) AsksDNS() bool { return s.asksDNS }
+
+// Normalizes reports whether an ordered rule normalizes senders.
+func (s *Set) Normalizes() bool { return s.normalizes }
 
 // Bind sets the lookup of the facts; [Set.Ask] calls it.
 func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.lookup, s.lookupTimeout }

@@ -10,6 +10,14 @@ import (
 // modeObserve is the mode in which the greylist accepts everything.
 const modeObserve = "observe"
 
+// The identities of senders.
+const (
+	senderExact      = "exact"
+	senderNormalized = "normalized"
+)
+
+var senderIdentity = choice{senderExact, senderNormalized}
+
 var greylistSection = Section{
 	Name: "greylist",
 	Doc:  "The greylist: when an unknown triplet of client, sender and recipient can pass.",
@@ -56,6 +64,12 @@ var greylistSection = Section{
 			Kind:    number{1, 128},
 			Comment: "How many bits of a client's IPv6 address are its identity.",
 			Doc:     "How many leading bits of an IPv6 address are the client's identity. 64 is one subnet, whose hosts change addresses at will.",
+		}, {
+			Key:     "greylist.sender_identity",
+			Default: senderExact,
+			Kind:    senderIdentity,
+			Comment: "exact, or normalized: without what changes with each message.",
+			Doc:     "What of a sender is its identity. `normalized` removes what many senders change with each message or recipient, so that a mailing list or a shop waits once: VERP (`list-return-123-user=example.org@lists.example` becomes `list-return@lists.example`), SRS, BATV, plus addresses (`ann+tag@example.net`) and message numbers. Other addresses stay as they are, with their digits, and the registered domain always stays. Recipients are never normalized. After a change of this key, a wait continues, and what has passed still passes, where the attempt has the remembered sender too.",
 		}, {
 			Key:     "greylist.reply",
 			Default: "451 4.7.1 Greylisted, please try again in {wait}",

@@ -64,7 +64,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	policy := &judge.Policy{
 		Rules:      set,
 		Windows:    c.Greylist.Windows(),
-		Identity:   greylist.Identity{IPv4: c.Greylist.ClientPrefixIPv4, IPv6: c.Greylist.ClientPrefixIPv6},
+		Identity:   c.Greylist.identity(),
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
 		Observe:    c.Greylist.Mode == modeObserve,
 		Header:     c.Greylist.Header,
@@ -91,6 +91,10 @@ func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict
 		case thenGreylist:
 			windows := r.windows(c.Greylist)
 			rule.Windows = &windows
+			if r.SenderIdentity != "" {
+				identity := r.identity(c.Greylist)
+				rule.Identity = &identity
+			}
 			if written != "" {
 				rule.Reply = parse(key, written, greylist.Defer)
 			}
@@ -102,6 +106,10 @@ func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict
 		all = append(all, rule)
 	}
 	return all
+}
+
+func (g Greylist) identity() greylist.Identity {
+	return greylist.Identity{IPv4: g.ClientPrefixIPv4, IPv6: g.ClientPrefixIPv6, Normalized: g.SenderIdentity == senderNormalized}
 }
 
 // Windows returns the four windows in seconds.

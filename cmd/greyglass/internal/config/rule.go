@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -10,9 +11,12 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Rule is one [[rule]]. A window that is nil is the greylist's.
+// Rule is one [[rule]]. A window that is nil, and an identity that is empty, is the
+// greylist's.
 type Rule struct {
 	Name, When, Then, Reply string
+
+	SenderIdentity string
 
 	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
 
@@ -39,6 +43,12 @@ func (r *Rule) windows(g Greylist) greylist.Windows {
 	return g.Windows()
 }
 
+// identity returns the rule's identity.
+func (r *Rule) identity(g Greylist) greylist.Identity {
+	g.SenderIdentity = cmp.Or(r.SenderIdentity, g.SenderIdentity)
+	return g.identity()
+}
+
 // field returns a pointer to the value of a key: a *string or **time.Duration.
 func (r *Rule) field(key string) any {
 	switch key {
@@ -50,6 +60,8 @@ func (r *Rule) field(key string) any {
 		return &r.Then
 	case "reply":
 		return &r.Reply
+	case "sender_identity":
+		return &r.SenderIdentity
 	case "too_soon":
 		return &r.TooSoon
 	case "min_defer_time":
@@ -111,6 +123,7 @@ var ruleSection = Section{
 			Kind: text{allowed: "an SMTP reply that goes with `then`"},
 			Doc:  "The reply of a rule that defers or denies, or of the greylist where the rule sends mail there; `[reply]` has the placeholders that it may hold. The default is `" + defaultDeferReply + "`, `" + defaultDenyReply + "`, or `greylist.reply`.",
 		},
+		{Key: "rule.sender_identity", Kind: senderIdentity, Doc: "As `greylist.sender_identity`, for mail that the rule sends to the greylist."},
 		{Key: "rule.too_soon", Kind: window(0), Doc: "As `greylist.too_soon`, for mail that the rule sends to the greylist."},
 		{Key: "rule.min_defer_time", Kind: window(0), Doc: "As `greylist.min_defer_time`, for mail that the rule sends to the greylist."},
 		{Key: "rule.max_defer_time", Kind: window(time.Second), Doc: "As `greylist.max_defer_time`, for mail that the rule sends to the greylist."},

@@ -1,12 +1,12 @@
 package lookup
 
 import (
-	"net/netip"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
+
+	"greyglass/greylist/address"
 )
 
 // The longest name and label, in octets (RFC 1035, section 2.3.4), without the
@@ -52,25 +52,13 @@ func presented(name string) string { return escaper.Replace(name) + "." }
 
 var escaper = strings.NewReplacer("'", `\'`, "@", `\@`, ";", `\;`, "(", `\(`, ")", `\)`)
 
-// RegisteredDomain returns the registered domain of a host name, such as google.com of
-// _spf.google.com, or example.co.uk of mx.example.co.uk; empty if there is none.
+// RegisteredDomain is [address.RegisteredDomain] of a host name; empty for an invalid one.
 func RegisteredDomain(name string) string {
 	name, ok := canonicalName(name)
 	if !ok {
 		return ""
 	}
-	if _, err := netip.ParseAddr(name); err == nil {
-		return ""
-	}
-	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return domain
-	}
-	// Names below some registered domains, such as github.io, belong to others; the
-	// domain itself belongs to its registrant.
-	if suffix, icann := publicsuffix.PublicSuffix(name); suffix == name && !icann && strings.Contains(name, ".") {
-		return name
-	}
-	return ""
+	return address.RegisteredDomain(name)
 }
 
 // printable replaces everything but printable ASCII by "?", and cuts long texts.

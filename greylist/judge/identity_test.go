@@ -1,0 +1,169 @@
+package judge
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/clock"
+	"greyglass/greylist/rules"
+	"greyglass/sqlstore/memstore"
+)
+
+// keys is a memory that notes under which triplets it was asked last.
+type keys struct {
+	*memstore.Store
+	asked []string
+}
+
+func (k *keys) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
+	k.asked = nil
+	for _, t := range triplets {
+		k.asked = append(k.asked, t.Client+" "+t.Sender)
+	}
+	return k.Store.Update(ctx, triplets, change)
+}
+
+// identityStep is one attempt of a test of identities.
+type identityStep struct {
+	at     int64
+	policy *Policy
+	a      greylist.Attempt
+	reason greylist.Reason
+	wait   int64
+	asked  []string // nil: not compared
+}
+
+// runIdentity lets a judge answer the steps, and compares what explain says before each.
+func runIdentity(t *testing.T, steps []identityStep) {
+	t.Helper()
+	const start = 10_000_000
+	now := int64(start)
+	log := slog.New(slog.DiscardHandler)
+	memory := &keys{Store: memstore.New()}
+	j := New(memory, steps[0].policy, log, clock.New(func() time.Time { return time.Unix(now, 0) }, log))
+	for i, s := range steps {
+		now = start + s.at
+		j.Adopt(s.policy)
+		x, err := s.policy.Explain(t.Context(), memory, s.a, now)
+		if err != nil || x.Answer.Reason != s.reason || x.Answer.Wait != s.wait {
+			t.Errorf("step %d: explained %+v, %v; want %s, wait %d", i, x.Answer, err, s.reason, s.wait)
+		}
+		got := j.AtOnce(t.Context(), nil, s.a)
+		if got.Reason != s.reason || got.Wait != s.wait || got.Triplet != x.Triplet {
+			t.Errorf("step %d: %+v; want %s, wait %d, triplet %v", i, got, s.reason, s.wait, x.Triplet)
+		}
+		if s.asked != nil && !slices.Equal(memory.asked, s.asked) {
+			t.Errorf("step %d: asked for %q; want %q", i, memory.asked, s.asked)
+		}
+	}
+}
+
+func from(sender string) greylist.Attempt {
+	a := unknownAttempt
+	a.Sender = sender
+	return a
+}
+
+// TestSenderIdentity: with normalized senders, a list waits once; a wait goes on, and what
+// has passed passes, when the identity changed between two attempts.
+func TestSenderIdentity(t *testing.T) {
+	exact, normalized := newPolicy(t), newPolicy(t)
+	normalized.Identity.Normalized = true
+	byRule := newPolicy(t)
+	identity := greylist.DefaultIdentity
+	identity.Normalized = true
+	byRule.Rules = mustCompile(t, rules.Config{Ordered: []rules.Rule{
+		{Name: "lists", When: `helo_name == "lists.example"`, Then: rules.Greylist, Identity: &identity},
+	}})
+	exactByRule := newPolicy(t)
+	exactByRule.Identity.Normalized = true
+	exactByRule.Rules = mustCompile(t, rules.Config{Ordered: []rules.Rule{
+		{Name: "exact", When: `helo_name == "lists.example"`, Then: rules.Greylist, Identity: &greylist.DefaultIdentity},
+	}})
+	one, two := from("list-return-1-bob=example.org@lists.example"), from("list-return-2-bob=example.org@lists.example")
+	helo := func(a greylist.Attempt) greylist.Attempt {
+		a.Helo = "lists.example"
+		return a
+	}
+	const (
+		exactKey      = "192.0.2.7 list-return-1-bob=example.org@lists.example"
+		exactTwo      = "192.0.2.7 list-return-2-bob=example.org@lists.example"
+		normalizedKey = "192.0.2.7 list-return@lists.example"
+	)
+	for _, c := range []struct {
+		name  string
+		steps []identityStep
+	}{
+		{"exact: one triplet is read, and each message waits", []identityStep{
+			{0, exact, one, "not-seen-before", 3600, []string{exactKey}},
+			{3600, exact, one, "now-grey", 0, []string{exactKey}},
+			{3700, exact, two, "not-seen-before", 3600, []string{exactTwo}},
+		}},
+		{"normalized: the list waits once", []identityStep{
+			{0, normalized, one, "not-seen-before", 3600, []string{normalizedKey, exactKey}},
+			{600, normalized, two, "too-soon", 3000, []string{normalizedKey, exactTwo}},
+			{3600, normalized, two, "now-grey", 0, nil},
+			{3700, normalized, one, "already-grey", 0, nil},
+		}},
+		{"a sender that no form has: one triplet is read", []identityStep{
+			{0, normalized, from("a1@example.com"), "not-seen-before", 3600, []string{"192.0.2.7 a1@example.com"}},
+			{3600, normalized, from("a2@example.com"), "not-seen-before", 3600, []string{"192.0.2.7 a2@example.com"}},
+		}},
+		{"a wait goes on from exact to normalized", []identityStep{
+			{0, exact, one, "not-seen-before", 3600, nil},
+			{1000, normalized, one, "too-soon", 2600, []string{normalizedKey, exactKey}},
+			{3600, normalized, two, "now-grey", 0, nil},
+		}},
+		{"what has passed exactly passes", []identityStep{
+			{0, exact, one, "not-seen-before", 3600, nil},
+			{3600, exact, one, "now-grey", 0, nil},
+			{3700, normalized, two, "not-seen-before", 3600, nil},
+			{3800, normalized, one, "already-grey", 0, nil}, // although normalized, it waits
+			{3900, normalized, two, "already-grey", 0, nil},
+			{4000, exact, one, "already-grey", 0, []string{exactKey}},
+		}},
+		{"a wait goes on from a rule that normalizes to exact, and back", []identityStep{
+			{0, byRule, helo(one), "not-seen-before", 3600, []string{normalizedKey, exactKey}},
+			{1000, byRule, one, "too-soon", 2600, []string{exactKey, normalizedKey}},
+			{3600, byRule, helo(one), "now-grey", 0, nil},
+			{3700, byRule, one, "already-grey", 0, nil},
+		}},
+		{"a rule that is exact", []identityStep{
+			{0, exactByRule, helo(one), "not-seen-before", 3600, []string{exactKey, normalizedKey}},
+			{1000, exactByRule, helo(two), "not-seen-before", 3600, []string{exactTwo, normalizedKey}},
+			{3600, exactByRule, one, "now-grey", 0, []string{normalizedKey, exactKey}},
+		}},
+		{"an expired entry of another identity lets nothing pass", []identityStep{
+			{0, exact, one, "not-seen-before", 3600, nil},
+			{3600, exact, one, "now-grey", 0, nil},
+			{3_100_000, normalized, one, "grey-too-long", 3600, nil},
+			{3_103_600, normalized, one, "now-grey", 0, nil},
+		}},
+		{"a retry too soon restarts the wait of the present identity", []identityStep{
+			{0, exact, one, "not-seen-before", 3600, nil},
+			{10, normalized, one, "way-too-soon", 3600, nil},
+			{3600, normalized, one, "too-soon", 10, nil},
+		}},
+		{"the null sender", []identityStep{
+			{0, normalized, from("<>"), "not-seen-before", 3600, []string{"192.0.2.7 <>"}},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) { runIdentity(t, c.steps) })
+	}
+}
+
+// TestCodeOfNormalized: the code in a reply is that of the triplet that is remembered.
+func TestCodeOfNormalized(t *testing.T) {
+	p := newPolicy(t)
+	p.Identity.Normalized, p.Codes = true, true
+	c := newCourt(p)
+	got, _ := c.Recipient(t.Context(), nil, from("ann+tag@example.com"))
+	want := greylist.Triplet{Client: "192.0.2.7", Sender: "ann@example.com", Recipient: "john@example.org"}
+	if got.Triplet != want || got.Code != want.Code() {
+		t.Errorf("%+v; want %v, code %s", got, want, want.Code())
+	}
+}
