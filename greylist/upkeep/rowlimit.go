@@ -48,10 +48,10 @@ type rowLimit struct {
 // below the limit.
 const limitAlarm = time.Minute
 
-// keepBelow makes room until the context ends.
+// keepBelow makes room until the context ends. It counts at once: a flood may go on when
+// the daemon starts.
 func (e *Expirer) keepBelow(ctx context.Context) {
-	wait := limitCheck
-	for sleep(ctx, wait) {
+	for wait := time.Duration(0); sleep(ctx, wait); {
 		wait = limitCheck
 		if err := e.MakeRoom(ctx); err != nil && ctx.Err() == nil {
 			e.limitFailed(err)
