@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/transfer"
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
@@ -126,18 +127,9 @@ func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Opti
 	if err != nil {
 		return &databaseError{err}
 	}
-	for record, err := range from.List(ctx, greylist.Filter{}) {
-		if err != nil {
-			return errors.Join(err, from.Close())
-		}
-		_, err := r.store.Update(ctx, []greylist.Triplet{record.Triplet}, func([]*greylist.Entry) greylist.Decision {
-			return greylist.Decision{Remember: record.Entry}
-		})
-		if err != nil {
-			return errors.Join(err, from.Close())
-		}
-	}
-	return from.Close()
+	copied := transfer.Transfer{From: from, To: r.store, Windows: r.policy.Windows, Now: wallClock().Unix()}
+	_, err = copied.Copy(ctx, func(int64) {})
+	return errors.Join(err, from.Close())
 }
 
 // run judges each line.
@@ -213,7 +205,6 @@ func (r *replay) answer(ctx context.Context, a *replayed) (*replayAnswer, error)
 	}
 	r.facts.given = a
 	answer := r.judge.AtOnce(ctx, r.message, a.attempt())
-	said := &replayAnswer{Time: a.Time, Verdict: answer.Verdict, Reason: answer.Reason, Wait: answer.Wait}
-	said.Client, said.Sender = answer.Triplet.Client, answer.Triplet.Sender
-	return said, nil
+	return &replayAnswer{Time: a.Time, Verdict: answer.Verdict, Reason: answer.Reason, Wait: answer.Wait,
+		Client: answer.Triplet.Client, Sender: answer.Triplet.Sender}, nil
 }
