@@ -129,8 +129,8 @@ func (w *worker) work(l load, p *population, as shape, until time.Time) error {
 	return nil
 }
 
-// introduce tells a server of all of a population by knocking: once for those
-// who wait, and again, after a while, for those who are to have passed.
+// introduce makes the attempts that a server must know of a population: one for triplets
+// that wait, and another one, after a while, for those that are to have passed.
 func introduce(s *server, p *population, as shape) error {
 	w := as.speaker(s.socket)
 	if err := w.connect(); err != nil {
