@@ -79,7 +79,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 		return err
 	}
 	last := time.Now()
-	transfer := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
+	moved := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
 	tell := func(doing string) func(done int64) {
 		return func(done int64) {
 			if time.Since(last) > time.Second {
@@ -88,11 +88,11 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 			}
 		}
 	}
-	copied, err := transfer.Copy(ctx, tell("copying"))
+	copied, err := moved.Copy(ctx, tell("copying"))
 	if err != nil {
 		return fmt.Errorf("%s; run it again to go on", inWords(err))
 	}
-	checked, err := transfer.Check(ctx, tell("checking"))
+	checked, err := moved.Check(ctx, tell("checking"))
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 	if checked.Written > 0 {
 		fmt.Fprintf(p.stdout, "came meanwhile: %d\n", checked.Written)
 	}
-	history, err := transfer.CopyHistory(ctx)
+	history, err := transfer.CopyHistory(ctx, source, target)
 	if err != nil {
 		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", inWords(err))
 	}

@@ -10,27 +10,27 @@ import (
 
 // CopyHistory raises each count of the target to at least the source's, so that copying
 // twice adds nothing. Then it checks the result.
-func (t Transfer) CopyHistory(ctx context.Context) (Transferred, error) {
-	from, err := t.From.History(ctx, 0)
+func CopyHistory(ctx context.Context, source, target greylist.Store) (Transferred, error) {
+	from, err := source.History(ctx, 0)
 	if err != nil {
 		return Transferred{}, err
 	}
-	there, err := t.To.History(ctx, 0)
+	there, err := target.History(ctx, 0)
 	if err != nil {
 		return Transferred{}, err
 	}
 	missing := beyond(from, there)
 	for part := range slices.Chunk(missing.Answered, together) {
-		if err := t.To.Record(ctx, greylist.History{Answered: part}); err != nil {
+		if err := target.Record(ctx, greylist.History{Answered: part}); err != nil {
 			return Transferred{}, err
 		}
 	}
 	for part := range slices.Chunk(missing.Returned, together) {
-		if err := t.To.Record(ctx, greylist.History{Returned: part}); err != nil {
+		if err := target.Record(ctx, greylist.History{Returned: part}); err != nil {
 			return Transferred{}, err
 		}
 	}
-	if there, err = t.To.History(ctx, 0); err == nil && !beyond(from, there).Empty() {
+	if there, err = target.History(ctx, 0); err == nil && !beyond(from, there).Empty() {
 		err = errors.New("the history was copied, but is not there")
 	}
 	return Transferred{Seen: size(from), Written: size(missing)}, err

@@ -41,9 +41,8 @@ func TestTransferHistory(t *testing.T) {
 	from := count(greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 7)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 3)}})
 	to := count(greylist.History{Answered: []greylist.Answered{answered(2, 5), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(2, 4)}})
 	want := greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 4)}}
-	transfer := Transfer{From: from, To: to}
 	for _, written := range []int64{3, 0} { // the second time all is there
-		sum, err := transfer.CopyHistory(t.Context())
+		sum, err := CopyHistory(t.Context(), from, to)
 		if got, _ := to.History(t.Context(), 0); err != nil || sum != (Transferred{6, written}) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %v; there is %+v, want %+v", sum, err, got, want)
 		}
@@ -54,13 +53,13 @@ func TestTransferHistory(t *testing.T) {
 		_ = from.Record(t.Context(), greylist.History{Answered: []greylist.Answered{answered(10+hour, 1)}})
 	}
 	to.records = 0
-	if sum, err := transfer.CopyHistory(t.Context()); err != nil || sum.Written != 2*together || to.records != 2 {
+	if sum, err := CopyHistory(t.Context(), from, to); err != nil || sum.Written != 2*together || to.records != 2 {
 		t.Errorf("%+v, %v by %d records", sum, err, to.records)
 	}
 
 	to.loses = true
 	_ = from.Record(t.Context(), greylist.History{Answered: []greylist.Answered{answered(1, 1)}})
-	if _, err := transfer.CopyHistory(t.Context()); err == nil || !strings.Contains(err.Error(), "is not there") {
+	if _, err := CopyHistory(t.Context(), from, to); err == nil || !strings.Contains(err.Error(), "is not there") {
 		t.Errorf("%v", err)
 	}
 }

@@ -4,17 +4,25 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"greyglass/greylist"
 )
 
-// Transfer merges one store into another, while both are in use. [greylist.Windows.Merge]
+// Source yields records, as a store does, but perhaps more than one of a triplet.
+type Source interface {
+	List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error]
+}
+
+// Transfer merges a source into a store, while both are in use. [greylist.Windows.Merge]
 // chooses between two entries of a triplet, so that no triplet that would pass on either
 // side has to wait again.
 type Transfer struct {
-	From, To greylist.Store
-	Windows  greylist.Windows
-	Now      int64 // when the transfer began, in Unix seconds
+	From    Source
+	To      greylist.Store
+	Windows greylist.Windows
+	Now     int64 // when the transfer began, in Unix seconds
+	Dry     bool  // count what would be written, and write nothing
 }
 
 // Transferred counts triplets, or counts of a [greylist.History].
@@ -53,11 +61,12 @@ func (t Transfer) knows(there *greylist.Entry, e greylist.Entry) bool {
 func (t Transfer) each(ctx context.Context, progress func(done int64), knows func(there *greylist.Entry, e greylist.Entry) bool,
 	missing func(greylist.Record) error) (sum Transferred, err error) {
 	page := make([]greylist.Record, 0, together)
+	at := make(map[greylist.Triplet]int, together) // where in page
 	flush := func() error {
 		written, err := t.offer(ctx, page, knows, missing)
-		sum.Seen += int64(len(page))
 		sum.Written += written
 		page = page[:0]
+		clear(at)
 		progress(sum.Seen)
 		return err
 	}
@@ -65,6 +74,12 @@ func (t Transfer) each(ctx context.Context, progress func(done int64), knows fun
 		if err != nil {
 			return sum, err
 		}
+		sum.Seen++
+		if i, twice := at[r.Triplet]; twice {
+			page[i].Entry = t.Windows.Merge(page[i].Entry, r.Entry, t.Now)
+			continue
+		}
+		at[r.Triplet] = len(page)
 		if page = append(page, r); len(page) == together {
 			if err := flush(); err != nil {
 				return sum, err
@@ -79,6 +94,9 @@ func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(
 	missing func(greylist.Record) error) (written int64, err error) {
 	if len(page) == 0 {
 		return 0, nil
+	}
+	if t.Dry {
+		return t.unknown(ctx, page, knows)
 	}
 	triplets := make([]greylist.Triplet, len(page))
 	for i, r := range page {
@@ -103,4 +121,18 @@ func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(
 		written++
 	}
 	return written, nil
+}
+
+// unknown counts the records that would be written.
+func (t Transfer) unknown(ctx context.Context, page []greylist.Record, knows func(there *greylist.Entry, e greylist.Entry) bool) (n int64, err error) {
+	for _, r := range page {
+		there, err := t.To.Get(ctx, r.Triplet)
+		if err != nil {
+			return n, err
+		}
+		if !knows(there, r.Entry) {
+			n++
+		}
+	}
+	return n, nil
 }

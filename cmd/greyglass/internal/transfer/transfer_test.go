@@ -182,3 +182,40 @@ func remember(ctx context.Context, s greylist.Store, n int, e greylist.Entry) {
 		panic(err)
 	}
 }
+
+// records are a source that has a triplet more than once.
+type records []greylist.Record
+
+func (r records) List(context.Context, greylist.Filter) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		for _, record := range r {
+			if !yield(record, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestOneTripletTwice: of several entries of a triplet in a source the best is written,
+// and a dry run counts it without writing.
+func TestOneTripletTwice(t *testing.T) {
+	passed := greylist.Entry{FirstSeen: 10, LastSeen: 30, PassedAt: 30}
+	source := records{
+		{Triplet: named(1), Entry: greylist.Entry{FirstSeen: 10, LastSeen: 20}},
+		{Triplet: named(1), Entry: passed},
+		{Triplet: named(1), Entry: greylist.Entry{FirstSeen: 40, LastSeen: 40}},
+	}
+	to := memstore.New()
+	for _, c := range []struct {
+		dry     bool
+		written int64
+		there   bool
+	}{{true, 1, false}, {false, 1, true}, {true, 0, true}, {false, 0, true}} {
+		transfer := Transfer{From: source, To: to, Windows: greylist.DefaultWindows, Now: 100, Dry: c.dry}
+		sum, err := transfer.Copy(t.Context(), func(int64) {})
+		there, getErr := to.Get(t.Context(), named(1))
+		if err != nil || getErr != nil || sum != (Transferred{3, c.written}) || (there != nil) != c.there || there != nil && *there != passed {
+			t.Errorf("%+v: %+v, %v, %v, there is %+v", c, sum, err, getErr, there)
+		}
+	}
+}
