@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 
 	"sqlstore/storetest/faulty": {"greylist", "sqlstore/memstore"}, // only for tests
 
-	"internal/config":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup"},
+	"internal/config":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
 	"internal/report":   {"greylist"},
 	"internal/doctor":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":   {"greylist/address", "greylist/problem", "greylist/rules"},
@@ -42,7 +42,8 @@ var mayImport = map[string][]string{
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
 		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
 
-	"contrib/deb": nil,
+	"contrib/deb":      nil,
+	"contrib/profiles": nil,
 }
 
 // mustNotReach are parts of the standard library and of others that would bring

@@ -51,6 +51,9 @@ type inDNSLists struct {
 
 func (q *inDNSLists) ask(f *Facts) bool {
 	if len(q.zones) == 0 {
+		if f.told != nil {
+			f.told(q.function+"()", "no list is configured")
+		}
 		return false
 	}
 	listing := f.Listed(f.ctx, q.zones...)

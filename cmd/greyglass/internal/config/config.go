@@ -1,5 +1,5 @@
 // Package config reads the configuration of Greyglass: the defaults, overridden by a
-// TOML file, environment variables and the command line, in this order. It reports all
+// profile, a TOML file, environment variables and the command line, in this order. It reports all
 // problems together, and makes the typed [Config] and the [judge.Policy] from it.
 //
 // One table of [Option] values has all keys. The defaults, the sample file and the
@@ -72,7 +72,8 @@ func (s Store) SQLite() (file string, ok bool) { return strings.CutPrefix(s.URL,
 
 // Greylist configures the greylist. The four windows are whole seconds.
 type Greylist struct {
-	Mode             string        `koanf:"mode"` // enforce or observe
+	Profile          string        `koanf:"profile"` // classic, or the name of one of package profiles
+	Mode             string        `koanf:"mode"`    // enforce or observe
 	TooSoon          time.Duration `koanf:"too_soon"`
 	MinDeferTime     time.Duration `koanf:"min_defer_time"`
 	MaxDeferTime     time.Duration `koanf:"max_defer_time"`

@@ -36,8 +36,8 @@ const maxKey = "greylist.max_defer_time"
 // windowsCross reports a conflict of two windows at the one that the administrator has
 // set.
 func (m merged) windowsCross(key, value, most string) Problem {
-	where, isDefault := m.origins[key], m.origins[key].source == "default"
-	if isDefault {
+	where := m.origins[key]
+	if where.builtIn() {
 		where = m.origins[maxKey]
 		return Problem{where.String(), maxKey, most, fmt.Sprintf("below %s = %s, so that no triplet could ever pass", key, value), "raise it, or lower " + key}
 	}

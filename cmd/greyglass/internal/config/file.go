@@ -28,14 +28,20 @@ func readFile(file string, required bool, problems *Problems) (l layer, ok bool)
 		problems.add(Problem{Where: file, Detail: "cannot be read: " + reason(err), Fix: "make it a file that this user may read"})
 		return l, false
 	}
+	l, ok = readDocument(file, document, problems)
 	l.empty = len(document) == 0
+	return l, ok
+}
+
+// readDocument reads TOML. ok is false if it is none.
+func readDocument(name string, document []byte, problems *Problems) (l layer, ok bool) {
 	document = bytes.TrimPrefix(document, []byte("\ufeff")) // the byte order mark of some editors
 	sections, err := parser.Parser().Unmarshal(document)
 	if err != nil {
-		problems.add(syntaxProblem(file, err))
-		return l, false
+		problems.add(syntaxProblem(name, err))
+		return newLayer(), false
 	}
-	reader := fileReader{l, file, findPlaces(document), problems}
+	reader := fileReader{newLayer(), name, findPlaces(document), problems}
 	reader.read(sections)
 	return reader.layer, true
 }

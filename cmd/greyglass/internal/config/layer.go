@@ -9,7 +9,7 @@ import (
 
 // origin is the source of a value.
 type origin struct {
-	source string // "default", a file, an environment variable, "--set"
+	source string // "default", "profile NAME", a file, an environment variable, "--set"
 	place         // in a file
 }
 

@@ -29,7 +29,7 @@ type Loaded struct {
 	Lists    Lists
 	Lookup   *lookup.Resolver  // asks DNS as Config says
 	Policy   *judge.Policy     // made of Config, Lists and Lookup
-	Origins  map[string]string // by key: "default", "file:line", a variable's name, "--set"
+	Origins  map[string]string // by key: "default", "profile NAME", "file:line", a variable's name, "--set"
 	Warnings []Warning         // for the log, a line each
 
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
@@ -46,7 +46,8 @@ func Load(src Source) (*Loaded, error) {
 	environLayer, warnings := readEnviron(src.Environ, problems)
 	setLayer := readSet(src.Set, problems)
 
-	merged, err := merge(defaultLayer(), fileLayer, environLayer, setLayer)
+	given := []layer{fileLayer, environLayer, setLayer}
+	merged, err := merge(append([]layer{defaultLayer(), profileLayer(given, problems)}, given...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +92,13 @@ type merged struct {
 func merge(layers ...layer) (merged, error) {
 	m := merged{new(Config), map[string]origin{}}
 	k := koanf.New(".")
-	var rules []Rule // of the file; other sources have none
+	var rules []Rule
 	for _, l := range layers {
 		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
 			return m, err
 		}
 		maps.Copy(m.origins, l.origins)
-		rules = append(rules, l.rules...)
+		rules = before(l.rules, rules)
 	}
 	// koanf's own decoder settings would turn "7" into 7 and ignore unknown keys.
 	strict := &mapstructure.DecoderConfig{ErrorUnused: true, ErrorUnset: true}
@@ -114,7 +115,7 @@ func defaultLayer() layer {
 	l.values[ruleSection.Name] = []any{}
 	for key, o := range byKey {
 		l.values[key] = o.Default
-		l.origins[key] = origin{source: "default"}
+		l.origins[key] = origin{source: defaultSource}
 	}
 	return l
 }

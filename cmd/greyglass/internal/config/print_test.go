@@ -22,7 +22,7 @@ func TestPrint(t *testing.T) {
 	again := mustLoad(t, Source{File: write(t, b.String())})
 	wantEqual(t, b.String(), again.Config, l.Config)
 	for _, line := range []string{
-		"[greylist]\nmode = \"enforce\"  # default\n",
+		"[greylist]\nprofile = \"classic\"  # default\n",
 		"\ntimeout = \"250ms\"  # --set\n",
 		"\nallowed_senders = [\"192.0.2.7\"]  # --set\n",
 	} {

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+var gentle = conf{"greylist.profile": `"gentle"`, "dns.blocklists": `["bl.example.org"]`, "dns.allowlists": `["wl.example.org"]`}
+
+// attempts are lines for replay about ann@example.net, each with more keys.
+func attempts(more ...string) string {
+	var lines strings.Builder
+	for _, keys := range more {
+		fmt.Fprintf(&lines, `{"client_address":"203.0.113.7","sender":"ann@example.net","recipient":"bob@example.org",%s}`+"\n", keys)
+	}
+	return lines.String()
+}
+
+// TestGentle has the first message of an unknown client, by what is known of it.
+func TestGentle(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, gentle)
+	const (
+		named   = `"client_name":"mail.example.net"`
+		pool    = `"client_name":"203-0-113-7.outbound.example.net"`
+		classic = `"reason":"not-seen-before","wait":3600`
+		soft    = `"reason":"not-seen-before","wait":180`
+		kept    = `"reason":"rule:gentle-well-kept"`
+	)
+	for _, c := range []struct{ facts, want string }{
+		{named + `,"spf":"pass"`, kept},
+		{pool + `,"spf":"pass"`, kept},
+		{`"spf":"pass"`, classic},
+		{`"spf":"none"`, classic},
+		{named + `,"spf":"none"`, soft},
+		{named + `,"spf":"softfail"`, soft},
+		{named + `,"spf":"permerror"`, soft},
+		{named + `,"spf":"fail"`, classic},
+		{pool + `,"spf":"none"`, classic},
+		{pool + `,"spf":"neutral"`, classic},
+		// A failure of DNS makes nobody suspicious.
+		{named + `,"spf":"temperror"`, soft},
+		{pool + `,"spf":"temperror"`, soft},
+		// Only the lists that are configured count.
+		{named + `,"spf":"pass","dnsbl":["bl.example.org"]`, classic},
+		{named + `,"spf":"pass","dnsbl":["other.example.org"]`, kept},
+		{`"dnswl":["wl.example.org"]`, `"reason":"rule:gentle-allow-listed"`},
+	} {
+		if r := s.replay(attempts(`"time":1000,` + c.facts)); !strings.Contains(r.stdout, c.want) || r.stderr != "" {
+			t.Errorf("%s: %s%s, want %s", c.facts, r.stdout, r.stderr, c.want)
+		}
+	}
+}
+
+// TestGentleWindows: a retry after three minutes passes, and so does one after two days;
+// an earlier one restarts no wait.
+func TestGentleWindows(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, gentle)
+	at := func(time int, facts, expect string) string {
+		return fmt.Sprintf(`"time":%d,"expect":%q,%s`, 1_000_000+time, expect, facts)
+	}
+	const soft, suspicious = `"client_name":"mail.example.net"`, `"client_name":""`
+	for name, lines := range map[string]string{
+		"at once, and on time": attempts(at(0, soft, "not-seen-before"), at(10, soft, "too-soon"), at(59, soft, "too-soon"), at(180, soft, "now-grey")),
+		"after two days":       attempts(at(0, soft, "not-seen-before"), at(172800, soft, "now-grey")),
+		"later":                attempts(at(0, soft, "not-seen-before"), at(172801, soft, "too-late")),
+		"suspicious":           attempts(at(0, suspicious, "not-seen-before"), at(60, suspicious, "way-too-soon"), at(300, suspicious, "too-soon"), at(3660, suspicious, "now-grey")),
+		"no longer suspicious": attempts(at(0, suspicious, "not-seen-before"), at(300, soft, "now-grey")),
+	} {
+		if r := s.replay(lines); r.status != 0 || r.stderr != "" {
+			t.Errorf("%s: status %d, %s%s", name, r.status, r.stderr, r.stdout)
+		}
+	}
+}
+
+// TestProfileByReload: a profile is chosen and left by SIGHUP, and its rules are named as
+// any others.
+func TestProfileByReload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	daemon := s.serve()
+	expect := func(recipient, rule string, wait float64) {
+		t.Helper()
+		s.ask("203.0.113.7", "ann@example.net", recipient)
+		line := daemon.wait(`"msg":"decision"`, recipient)
+		if line.str("rule") != rule || line["wait"] != wait {
+			t.Errorf("logged %v, want rule %q and wait %v", line, rule, wait)
+		}
+	}
+	expect("1@example.org", "", 3600)
+	s.configure(conf{"greylist.profile": `"gentle"`})
+	daemon.reload()
+	expect("2@example.org", "gentle-no-name", 3600)
+	if got := s.output("explain", "203.0.113.7", "ann@example.net", "3@example.org"); !strings.Contains(got, "> rule gentle-no-name ") || !strings.Contains(got, `client_name=""`) {
+		t.Errorf("explained\n%s", got)
+	}
+	s.configure(nil)
+	daemon.reload()
+	expect("4@example.org", "", 3600)
+}
