@@ -8,8 +8,9 @@ import (
 
 func (p *program) configCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "config",
-		Short: "print the effective configuration and where each value comes from",
+		Use:        "config",
+		SuggestFor: []string{"configtest", "postconf"},
+		Short:      "print the effective configuration and where each value comes from",
 		Long: `Print the effective configuration, in the form of a configuration file, with where
 each value comes from: the default, a line of the file, an environment variable
 (GREYGLASS_SECTION__KEY), or --set.

@@ -17,8 +17,9 @@ func (p *program) doctorCommand() *cobra.Command {
 	subject := doctor.Subject{Machine: doctor.ThisMachine()}
 	subject.Machine.Now = machineClock
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "say what is right on this machine and what is not",
+		Use:        "doctor",
+		SuggestFor: []string{"status", "diagnose", "health"},
+		Short:      "say what is right on this machine and what is not",
 		Long: `Look at this machine and say in plain words what is right and what is not: the
 configuration; whether the daemon answers at each of its sockets; whether a mail
 server asks it, in the right place, can open its sockets, and goes on without it when

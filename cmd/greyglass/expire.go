@@ -15,8 +15,9 @@ import (
 
 func (p *program) expireCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "expire",
-		Short: "remove what has expired, now",
+		Use:        "expire",
+		SuggestFor: []string{"purge", "clean", "vacuum"},
+		Short:      "remove what has expired, now",
 		Long: `Remove the triplets whose time is over: those that have waited for more than twice
 greylist.max_defer_time, and those that passed and have not been
 seen for more than twice greylist.max_grey. It never changes a verdict.

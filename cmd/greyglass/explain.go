@@ -20,8 +20,9 @@ func (p *program) explainCommand() *cobra.Command {
 	var helo, name, spf string
 	var dnsbl []string
 	cmd := &cobra.Command{
-		Use:   "explain CLIENT SENDER RECIPIENT | CODE",
-		Short: "say what would be answered now, and why, rule by rule",
+		Use:        "explain CLIENT SENDER RECIPIENT | CODE",
+		SuggestFor: []string{"why", "check", "test"},
+		Short:      "say what would be answered now, and why, rule by rule",
 		Long: `Say what a recipient would be answered now, and why, rule by rule, by the same code
 that answers the mail server. Nothing is remembered or changed.
 

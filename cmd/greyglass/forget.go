@@ -13,8 +13,9 @@ import (
 
 func (p *program) forgetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "forget CLIENT SENDER RECIPIENT",
-		Short: "forget a triplet, which makes it unknown again",
+		Use:        "forget CLIENT SENDER RECIPIENT",
+		SuggestFor: []string{"delete", "remove", "rm", "del", "reset"},
+		Short:      "forget a triplet, which makes it unknown again",
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
 already, say so and exit with status 1.
 

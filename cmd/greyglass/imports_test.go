@@ -32,15 +32,16 @@ var mayImport = map[string][]string{
 
 	"sqlstore/storetest/faulty": {"greylist", "sqlstore/memstore"}, // only for tests
 
-	"internal/config":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
-	"internal/report":   {"greylist"},
-	"internal/doctor":   {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
-	"internal/lookup":   {"greylist/address", "greylist/problem", "greylist/rules"},
-	"internal/manual":   nil, // only for making the manual: nothing of the program imports it
-	"internal/transfer": {"greylist"},
-	"internal/watch":    {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
+	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
+	"internal/report":      {"greylist"},
+	"internal/decisionlog": {"greylist", "greylist/address"},
+	"internal/doctor":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
+	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
+	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
+	"internal/transfer":    {"greylist"},
+	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
+		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
 
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,

@@ -23,8 +23,9 @@ func (p *program) listCommand() *cobra.Command {
 	var client, sender, recipient string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "list the triplets",
+		Use:        "list",
+		SuggestFor: []string{"show", "ls", "dump", "triplets"},
+		Short:      "list the triplets",
 		Long: `Show the triplets that are remembered, the oldest first: those that wait, and those
 that have passed. Times are UTC.
 

@@ -1,94 +1,215 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
+	"compress/gzip"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"sync"
-	"sync/atomic"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"time"
 
-	"greyglass/cmd/greyglass/internal/config"
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/decisionlog"
+	"greyglass/greylist"
 )
 
-// logHandler writes the log in the configured format, which a reload may change.
-type logHandler struct {
-	w       *logWriter
-	journal bool // w is systemd's journal
-	current atomic.Pointer[format]
+// logReader is the command 'greyglass log'.
+type logReader struct {
+	selection
+	reason string // empty: any
+	since  int64  // Unix seconds; zero: from the beginning
+	follow bool
+	limit  int // zero: all
+	print  func(decisionlog.Decision) error
 }
 
-// format is how lines are written.
-type format struct {
-	level      slog.Level
-	to         func(io.Writer) slog.Handler
-	priorities bool      // before each line
-	idle       sync.Pool // of *liner
-}
+func (p *program) logCommand() *cobra.Command {
+	var r logReader
+	var since string
+	var inUTC, asJSON bool
+	cmd := &cobra.Command{
+		Use:        "log [FILE|-]",
+		SuggestFor: []string{"tail", "follow", "journal", "watch"},
+		Short:      "show the decisions in the log",
+		Long: `Show the newest decisions of the daemon, one line each, from systemd's journal, or
+from FILE, which may be compressed by gzip ("-": standard input). With --follow,
+show those that come, until interrupted.
 
-// liner is a handler that makes one line at a time. A shared handler of slog would hold
-// a lock while it writes.
-type liner struct {
-	slog.Handler
-	text bytes.Buffer
-}
-
-func newLog(w io.Writer, journal bool, c config.Log) (*slog.Logger, *logHandler) {
-	h := &logHandler{w: newLogWriter(w), journal: journal}
-	h.adopt(c)
-	log := slog.New(h)
-	h.w.recovered = func(dropped int64, after time.Duration) {
-		log.Warn(eventLogRecovered, "lines", dropped, "after", after.Round(time.Millisecond).String())
+Times are local; a line ends with what greyglass-log(5) calls its keys.`,
+		Example: `  greyglass log --follow
+  greyglass log --domain shop.example --since 2d
+  greyglass log --recipient bob@example.org --reason not-seen-before /var/log/mail.log.2.gz`,
+		Args: optionalFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.limit < 0 {
+				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
+			}
+			if since != "" {
+				var err error
+				if r.since, err = parseSince(since, wallClock().Unix()); err != nil {
+					return &usageError{err, cmd.CommandPath()}
+				}
+			}
+			if err := r.parse(cmd); err != nil {
+				return err
+			}
+			zone := time.Local
+			if inUTC {
+				zone = time.UTC
+			}
+			r.print = func(d decisionlog.Decision) error {
+				_, err := fmt.Fprintln(p.stdout, d.Line(zone))
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(p.stdout)
+				encoder.SetEscapeHTML(false) // print the null sender as "<>"
+				r.print = func(d decisionlog.Decision) error { return encoder.Encode(d) }
+			}
+			file := ""
+			if len(args) > 0 {
+				file = args[0]
+			}
+			return r.run(cmd.Context(), file, cmd.InOrStdin(), p.stderr)
+		},
 	}
-	return log, h
+	r.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&r.reason, "reason", "", "only decisions for this `REASON`, see greyglass(8)")
+	flags.StringVar(&since, "since", "", "only decisions since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.BoolVar(&r.follow, "follow", false, "wait for further decisions, and show them")
+	flags.IntVar(&r.limit, "limit", 50, "at most `N`, the newest (0: all); with --follow: all")
+	flags.BoolVar(&inUTC, "utc", false, "show times in UTC")
+	flags.BoolVar(&asJSON, "json", false, "print one object a line, with the keys of the log")
+	return cmd
 }
 
-// adopt applies a configuration to the lines that follow.
-func (h *logHandler) adopt(c config.Log) {
-	f := &format{priorities: h.journal && c.Format != "json"}
-	if err := f.level.UnmarshalText([]byte(c.Level)); err != nil {
-		panic(fmt.Sprintf("log.level %q was not checked", c.Level))
-	}
-	options := &slog.HandlerOptions{Level: f.level}
-	f.to = func(w io.Writer) slog.Handler {
-		if c.Format == "json" {
-			return slog.NewJSONHandler(w, options)
+// run shows the decisions of a file; of the journal, if the name is empty.
+func (r *logReader) run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
+	switch {
+	case file == "-":
+		return r.read(stdin)
+	case file == "":
+		return r.readOutput(ctx, stderr, r.journal()...)
+	case r.follow:
+		begin := "0" // after the last line
+		if r.since != 0 {
+			begin = "+1"
 		}
-		return slog.NewTextHandler(w, options)
+		return r.readOutput(ctx, stderr, "tail", "-n", begin, "-F", file)
 	}
-	f.idle.New = func() any {
-		l := new(liner)
-		l.Handler = f.to(&l.text)
-		return l
-	}
-	h.current.Store(f)
-}
-
-func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool {
-	return l >= h.current.Load().level
-}
-
-func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
-	f := h.current.Load()
-	l := f.idle.Get().(*liner)
-	defer f.idle.Put(l)
-	l.text.Reset()
-	if f.priorities {
-		l.text.WriteString(priorities[r.Level])
-	}
-	if err := l.Handler.Handle(ctx, r); err != nil {
+	f, err := os.Open(file)
+	if err != nil {
 		return err
 	}
-	_, err := h.w.Write(l.text.Bytes())
-	return err
+	defer f.Close()
+	if !strings.HasSuffix(file, ".gz") {
+		return r.read(f)
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return r.read(z)
 }
 
-// Greyglass derives no loggers, so derived ones need not follow reloads.
-func (h *logHandler) WithAttrs(a []slog.Attr) slog.Handler {
-	return h.current.Load().to(h.w).WithAttrs(a)
+// journal is the command that reads the daemon's journal (journalctl(1)).
+func (r *logReader) journal() []string {
+	command := []string{"journalctl", "--unit", "greyglass", "--output", "cat", "--quiet", "--no-pager"}
+	if r.since != 0 {
+		command = append(command, "--since", "@"+strconv.FormatInt(r.since, 10))
+	}
+	switch {
+	case r.follow && r.since != 0:
+		command = append(command, "--follow", "--no-tail")
+	case r.follow:
+		command = append(command, "--follow", "--lines", "0")
+	}
+	return command
 }
-func (h *logHandler) WithGroup(name string) slog.Handler {
-	return h.current.Load().to(h.w).WithGroup(name)
+
+// readOutput shows the decisions that another program prints.
+func (r *logReader) readOutput(ctx context.Context, stderr io.Writer, command ...string) error {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stderr = stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%s is not installed; name the FILE that has the log", command[0])
+	}
+	if err != nil {
+		return err
+	}
+	err = r.read(out)
+	if err != nil {
+		_ = cmd.Process.Kill() // nobody reads its output any more
+	}
+	ended := cmd.Wait()
+	switch {
+	case ctx.Err() != nil && r.follow:
+		return nil // interrupted, as it is meant to end
+	case err != nil:
+		return err
+	case ended != nil:
+		return fmt.Errorf("%s: %w", command[0], ended)
+	}
+	return nil
+}
+
+// read shows the selected decisions: all at once, or only the newest at the end.
+func (r *logReader) read(in io.Reader) error {
+	var newest []decisionlog.Decision
+	lines := bufio.NewReaderSize(in, 64<<10)
+	for {
+		line, err := readLine(lines)
+		if d, ok := decisionlog.Parse(line); ok && r.selects(d) {
+			switch {
+			case r.follow || r.limit == 0:
+				if err := r.print(d); err != nil {
+					return err
+				}
+			default:
+				if len(newest) == r.limit {
+					newest = newest[1:]
+				}
+				newest = append(newest, d)
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, d := range newest {
+		if err := r.print(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readLine returns the next line; of one that is longer than any decision, the beginning.
+func readLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadSlice('\n')
+	text := string(line)
+	for err == bufio.ErrBufferFull {
+		_, err = r.ReadSlice('\n')
+	}
+	return text, err
+}
+
+func (r *logReader) selects(d decisionlog.Decision) bool {
+	return (r.reason == "" || r.reason == d.Reason) && d.Time.Unix() >= r.since &&
+		r.matches(greylist.Triplet{Client: d.Client, Sender: d.Sender, Recipient: d.Recipient})
 }

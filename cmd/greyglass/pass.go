@@ -12,8 +12,9 @@ import (
 
 func (p *program) passCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "pass CLIENT SENDER RECIPIENT",
-		Short: "let a triplet through from now on",
+		Use:        "pass CLIENT SENDER RECIPIENT",
+		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit"},
+		Short:      "let a triplet through from now on",
 		Long: `Remember a triplet as let through now, whether it was seen before or not: its next
 mail is accepted, as if it had waited. For mail that should never wait, write a
 rule into the configuration instead; this is forgotten when the triplet has been

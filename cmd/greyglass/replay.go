@@ -58,7 +58,7 @@ remembered, unless a rule answered. Where an answer is not the expected one, sta
 error says so, and the exit status is 1.`,
 		Example: `  greyglass replay attempts.jsonl
   greyglass replay --summary --store sqlite:/var/lib/greyglass/greyglass.db attempts.jsonl`,
-		Args: cobra.MaximumNArgs(1),
+		Args: optionalFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			loaded, err := p.load(cmd)
 			if err != nil {

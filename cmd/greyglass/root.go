@@ -52,6 +52,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 			return &usageError{errors.New("no command given"), "greyglass"}
 		},
 		SuggestionsMinimumDistance: 2,
+		Version:                    version,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	// In completions: a command names files where it takes any.
@@ -60,6 +61,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 		return &usageError{flagProblem(err), cmd.CommandPath()}
 	})
 	root.SetHelpCommand(helpCommand())
+	root.SetVersionTemplate(versionText())
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.configFile, "config", config.DefaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&p.set, "set", nil, "override a `SECTION.KEY=VALUE` of the configuration; may be repeated")
@@ -67,7 +69,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	root.AddCommand(
 		p.serveCommand(), p.configCommand(),
 		p.explainCommand(), p.probeCommand(), p.replayCommand(),
-		p.listCommand(), p.statsCommand(),
+		p.listCommand(), p.logCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expireCommand(),
 		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),
 	)
@@ -111,6 +113,11 @@ func arguments(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// optionalFile checks the arguments of a command that takes a FILE or none.
+func optionalFile(cmd *cobra.Command, args []string) error {
+	return arguments([]string{"FILE"}[:min(len(args), 1)]...)(cmd, args)
 }
 
 func unexpected(argument string) error { return fmt.Errorf("unexpected argument %q", argument) }

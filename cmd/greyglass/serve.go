@@ -19,8 +19,9 @@ const logFlush = time.Second
 
 func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "serve",
-		Short: "run the daemon in the foreground",
+		Use:        "serve",
+		SuggestFor: []string{"start", "run", "daemon"},
+		Short:      "run the daemon in the foreground",
 		Long: `Run the daemon in the foreground, logging to standard error, until it is told to end
 (SIGTERM or SIGINT): it then answers what it has been asked, and exits with status 0.
 

@@ -39,8 +39,9 @@ func (p *program) statsCommand() *cobra.Command {
 	var asJSON bool
 	var since string
 	cmd := &cobra.Command{
-		Use:   "stats",
-		Short: "show what greylisting did in the last day and month",
+		Use:        "stats",
+		SuggestFor: []string{"top", "statistics", "report", "summary"},
+		Short:      "show what greylisting did in the last day and month",
 		Long: `Show the number of triplets now, and what happened in the last day and in the last 30
 days: how many recipients were accepted and deferred, how many unknown triplets were
 retried and after how long, how many never were; and which senders wait most. Large

@@ -57,6 +57,7 @@ func TestPostfixPage(t *testing.T) {
 			m.Run("greyglass pass 203.0.113.7 ann@example.net root@localhost")
 			wants(t, m.Run(send), "250 2.0.0 Ok: queued")
 			wants(t, m.Run("journalctl -u greyglass -o cat"), "verdict=defer reason=not-seen-before client=203.0.113.7", "verdict=accept reason=already-grey", c.via)
+			wants(t, m.Run("greyglass log --domain example.net"), " deferred ann@example.net -> root@localhost from 203.0.113.7 ", ": not-seen-before; retry passes in 1 hour", ": already-grey")
 			if wrong := lines(m.Run("greyglass doctor"), "WRONG"); len(wrong) > 0 {
 				t.Errorf("greyglass doctor says %q", wrong)
 			}
@@ -115,8 +116,5 @@ func commands(block string) (all []string) {
 
 // once is a command as it is written, but for following a log without end.
 func once(command string) string {
-	if strings.HasPrefix(command, "journalctl") && strings.HasSuffix(command, " -f") {
-		return strings.TrimSuffix(command, " -f")
-	}
-	return command
+	return strings.TrimSuffix(command, " --follow")
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Three decisions among other lines, as a syslog daemon writes them.
+const mailLog = `Nov 29 19:20:00 mx postfix/smtpd[7]: connect from unknown[203.0.113.7]
+Nov 29 19:20:01 mx greyglass[9]: time=2025-11-29T19:20:01Z level=INFO msg=decision verdict=defer reason=not-seen-before client=203.0.113.7 helo=mx.example.net sender=ann@bounce.shop.example recipient=bob@example.org wait=3600 via=milter took=0.5ms
+Nov 29 19:21:01 mx greyglass[9]: time=2025-11-29T19:21:01Z level=WARN msg="cannot read the list; keeping the previous one"
+Nov 29 20:21:01 mx greyglass[9]: time=2025-11-29T20:21:01Z level=INFO msg=decision verdict=accept reason=now-grey client=203.0.113.7 helo=mx.example.net sender=ann@bounce.shop.example recipient=bob@example.org delayed=3660 via=milter took=0.5ms
+Nov 29 20:22:01 mx greyglass[9]: time=2025-11-29T20:22:01Z level=INFO msg=decision verdict=accept reason=local client=2001:db8::1 helo=x sender=<> recipient=carol@example.org via=policy took=0.5ms
+`
+
+var mailLogLines = []string{
+	"2025-11-29 19:20:01 deferred ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): not-seen-before; retry passes in 1 hour\n",
+	"2025-11-29 20:21:01 accepted ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): now-grey; waited 1 hour 1 minute\n",
+	"2025-11-29 20:22:01 accepted <> -> carol@example.org from 2001:db8::1 (x): local\n",
+}
+
+func TestLogSelects(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.write("mail.log", mailLog)
+	for _, c := range []struct {
+		args string
+		want []int // of mailLogLines
+	}{
+		{"", []int{0, 1, 2}},
+		{"--limit 2", []int{1, 2}},
+		{"--limit 0", []int{0, 1, 2}},
+		{"--domain shop.example", []int{0, 1}},
+		{"--domain example.org", []int{0, 1, 2}},
+		{"--sender @*.shop.example --reason now-grey", []int{1}},
+		{"--sender @shop.example", nil},
+		{"--sender <>", []int{2}},
+		{"--recipient Bob", []int{0, 1}},
+		{"--recipient <BOB@example.org> --limit 1", []int{1}},
+		{"--client 203.0.113", []int{0, 1}},
+		{"--client 2001:db8::/32", []int{2}},
+		{"--client 203.0.113.8", nil},
+		{"--since 2025-11-29T20:21:01Z", []int{1, 2}},
+	} {
+		want := ""
+		for _, i := range c.want {
+			want += mailLogLines[i]
+		}
+		if got := s.output(append([]string{"log", "--utc", s.path("mail.log")}, strings.Fields(c.args)...)...); got != want {
+			t.Errorf("%s: got\n%swant\n%s", c.args, got, want)
+		}
+	}
+}
+
+func TestLogReadsFiles(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte(mailLog + strings.Repeat("x", 200<<10) + "\n"))
+	_ = z.Close()
+	s.write("mail.log.gz", packed.String())
+	if got := s.output("log", "--utc", "--limit", "1", s.path("mail.log.gz")); got != mailLogLines[2] {
+		t.Error(got)
+	}
+	const want = `{"time":"2025-11-29T20:22:01Z","msg":"decision","verdict":"accept","reason":"local","client":"2001:db8::1","helo":"x","sender":"<>","recipient":"carol@example.org","via":"policy","took":"0.5ms"}` + "\n"
+	if got := s.output("log", "--json", "--limit", "1", s.path("mail.log.gz")); got != want {
+		t.Error(got)
+	}
+	s.write("cut.gz", packed.String()[:packed.Len()/2])
+	s.run("log", s.path("cut.gz")).fails(t, statusFailed, "unexpected EOF")
+	s.run("log", s.path("missing")).fails(t, statusFailed, "no such file")
+}
+
+// Without a file the log is that of the unit, and --follow shows what comes.
+func TestLogOfTheJournal(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.write("mail.log", mailLog)
+	script := "#!/bin/sh\necho \"$*\" >" + s.path("arguments") + "\ncat " + s.path("mail.log") + "\n"
+	if err := os.WriteFile(s.path("journalctl"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(s.environ, "PATH="+s.dir+":"+os.Getenv("PATH"))
+	if got := s.output("log", "--utc"); got != strings.Join(mailLogLines, "") {
+		t.Error(got)
+	}
+	const common = "--unit greyglass --output cat --quiet --no-pager"
+	if got := s.read("arguments"); got != common+"\n" {
+		t.Error(got)
+	}
+	s.output("log", "--follow")
+	if got := s.read("arguments"); got != common+" --follow --lines 0\n" {
+		t.Error(got)
+	}
+	s.output("log", "--follow", "--since", "1970-01-02")
+	if got := s.read("arguments"); got != common+" --since @86400 --follow --no-tail\n" {
+		t.Error(got)
+	}
+	s.environ = append(s.environ, "PATH="+filepath.Join(s.dir, "empty"))
+	s.run("log").fails(t, statusFailed, "journalctl is not installed; name the FILE")
+}
+
+// A file is followed, also when it is rotated.
+func TestLogFollowsAFile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.write("mail.log", "")
+	shown, err := os.Create(s.path("shown"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shown.Close()
+	cmd := s.command(t.Context(), "log", "--utc", "--follow", "--since", "1970-01-02", s.path("mail.log"))
+	cmd.Stdout = shown
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows := func(want string) func() bool { return func() bool { return s.read("shown") == want } }
+	all := strings.Join(mailLogLines, "")
+	s.write("mail.log", mailLog)
+	eventually(t, "three decisions", shows(all))
+	if err := os.Rename(s.path("mail.log"), s.path("mail.log.1")); err != nil {
+		t.Fatal(err)
+	}
+	s.write("mail.log", strings.SplitAfter(mailLog, "\n")[1])
+	eventually(t, "a decision of the new file", shows(all+mailLogLines[0]))
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
