@@ -44,14 +44,14 @@ var greylistSection = Section{
 			Key:     "greylist.min_defer_time",
 			Default: inSeconds(greylist.DefaultWindows.MinDeferTime),
 			Kind:    window(0),
-			Comment: "A retry before this is deferred, and the wait goes on.",
-			Doc:     "A retry before this time is deferred, and its wait goes on. Must not be above `max_defer_time`.",
+			Comment: "A retry before this is deferred, and the wait goes on. qmail, OpenSMTPD,\nExchange and others retry after 3600 s to the second, and often miss it by\na moment; with \"3540s\" they do not.",
+			Doc:     "A retry before this time is deferred, and its wait goes on. Must not be above `max_defer_time`. qmail, OpenSMTPD, Exchange and others retry after 3600 s to the second, and often come a moment too early, so that their mail waits for another hour or half; with `\"3540s\"` it does not.",
 		}, {
 			Key:     "greylist.max_defer_time",
 			Default: inSeconds(greylist.DefaultWindows.MaxDeferTime),
 			Kind:    window(time.Second),
-			Comment: "A retry after this is deferred, and the wait restarts.",
-			Doc:     "A retry after this time is deferred, and its wait restarts. Mail servers retry for days, but most try again within a few hours.",
+			Comment: "A retry after this is deferred, and the wait restarts. Some senders retry\nonly after six hours and more; with \"2d\" their mail passes.",
+			Doc:     "A retry after this time is deferred, and its wait restarts. Mail servers retry for days, and most try again within a few hours; but some, such as those of games and shops, retry only after six hours and more, and with `\"2d\"` their mail passes too.",
 		}, {
 			Key:     "greylist.max_grey",
 			Default: inSeconds(greylist.DefaultWindows.MaxGrey),

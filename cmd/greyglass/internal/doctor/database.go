@@ -52,6 +52,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 	if x.Version < x.Newest {
 		v.warn("restart the daemon, which brings it to the present version", "it has version %d, and this program's is %d", x.Version, x.Newest)
 	}
+	v.readable = len(x.Faults) == 0 && x.Version == x.Newest
 	if x.LogBytes > 4*x.LogLimit {
 		v.warn("end the program that reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows it); if there is none, restart the daemon",
 			"its log %s-wal has grown to %s, because the daemon cannot bring it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
@@ -119,6 +120,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 		v.wrong(fix, "%s: %s", name, err.Error())
 		return
 	}
+	v.readable = true
 	ahead, _ := sqlstore.ClockAhead(store)
 	v.ok("%s can be written to (after %v)", name, time.Since(began).Round(time.Millisecond))
 	if ahead.Abs() > sqlstore.WarnSkew {

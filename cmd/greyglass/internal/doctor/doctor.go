@@ -1,6 +1,6 @@
 // Package doctor checks Greyglass on this machine: the configuration, the daemon, the
-// mail servers that should ask it, the database, the disk, DNS and the clock. It changes
-// nothing.
+// mail servers that should ask it, the database, mail that was deferred in vain, the disk,
+// DNS and the clock. It changes nothing.
 package doctor
 
 import (
@@ -58,6 +58,7 @@ var checks = []struct {
 	{"mail server", checkAttachment},
 	{"dns", checkDNS},
 	{"database", checkDatabase},
+	{"pools", checkPools},
 	{"disk", checkDisk},
 	{"clock", checkClock},
 }
@@ -91,6 +92,7 @@ type exam struct {
 	milters     []string // of smtpd_milters, of Postfix
 	attached    []string // those of them that ask Greyglass
 	unread      []string // those whose configuration could not be read
+	readable    bool     // the database is sound, and of this program's version
 	newestTime  int64    // the latest time in the database; 0: none
 }
 

@@ -76,10 +76,12 @@ func subject(t *testing.T, files, programs map[string]string) Subject {
 }
 
 // examine does one check, and returns what it says.
-func examine(t *testing.T, s Subject, look func(context.Context, *exam)) (found []Finding) {
+func examine(t *testing.T, s Subject, looks ...func(context.Context, *exam)) (found []Finding) {
 	t.Helper()
 	v := &exam{Subject: s, config: s.Loaded.Config, check: "it", report: func(f Finding) { found = append(found, f) }}
-	look(t.Context(), v)
+	for _, look := range looks {
+		look(t.Context(), v)
+	}
 	return found
 }
 
