@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"greyglass/e2e/lab"
+	"greyglass/e2e/nameserver"
 )
 
 func main() {
@@ -71,8 +72,9 @@ type bench struct {
 	results     string
 	parent      string
 
-	postgres   *postgres // started when it is first needed
-	rowsWanted uint64    // of every database, now
+	postgres   *postgres          // started when it is first needed
+	names      *nameserver.Server // the same
+	rowsWanted uint64             // of every database, now
 
 	dir   string // for everything; its name is short, for the sockets
 	rows  []row
@@ -86,6 +88,11 @@ func (b *bench) all() (err error) {
 	}
 	defer os.RemoveAll(b.dir)
 	defer func() { b.postgres.stop() }()
+	defer func() {
+		if b.names != nil {
+			b.names.Close()
+		}
+	}()
 	if err := b.build(); err != nil {
 		return err
 	}

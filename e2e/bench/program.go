@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"greyglass/e2e/lab"
+	"greyglass/e2e/nameserver"
 )
 
 // program is one that is measured. It is started for each block, on a database
@@ -24,6 +25,7 @@ var programs = []program{
 	{name: "no-op", start: startNoop},
 	{name: "greyglass", start: startGreyglass},
 	{name: "expiring", start: startExpiring, busy: true},
+	{name: "gentle", start: startGentle},
 	{name: "postgres", start: startShared(1)},
 	{name: "postgres-three", start: startShared(3)},
 	{name: "postgrey", start: startPostgrey, slow: true},
@@ -50,6 +52,31 @@ func startNoop(b *bench, _ string, as shape) (*server, error) {
 // startGreyglass starts the daemon as an administrator would.
 func startGreyglass(b *bench, database string, as shape) (*server, error) {
 	return startDaemon(b, "greyglass", "sqlite:"+database, 0, as)
+}
+
+// senderDomains has the SPF record of all senders' domains, which includes others and
+// allows no client.
+const senderDomains = `$ORIGIN example.net.
+* 3600 TXT "v=spf1 include:spf.one.example include:spf.two.example -all"
+$ORIGIN example.
+spf.one 3600 TXT "v=spf1 ip4:192.0.2.0/25 ip6:2001:db8::/48 -all"
+spf.two 3600 TXT "v=spf1 ip4:192.0.2.128/25 ip4:198.51.100.0/24 -all"
+`
+
+// startGentle starts the daemon with the profile gentle, and a name server.
+func startGentle(b *bench, database string, as shape) (*server, error) {
+	if b.names == nil {
+		var err error
+		if b.names, err = nameserver.Start("127.0.0.1:0", senderDomains); err != nil {
+			return nil, err
+		}
+	}
+	file := filepath.Join(b.dir, "gentle.db")
+	if err := lab.CopyFile(database, file); err != nil {
+		return nil, err
+	}
+	return startDaemon(b, "gentle", "sqlite:"+file, 0, as, "GREYGLASS_GREYLIST__PROFILE=gentle",
+		fmt.Sprintf("GREYGLASS_DNS__SERVERS=[%q]", b.names.Address()))
 }
 
 // startExpiring starts the daemon on a database of which all has expired, and

@@ -28,6 +28,7 @@ var blocks = []block{
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
 	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
 	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it, each with its part of the cores (GOMAXPROCS)", programs: []string{"greyglass", "postgres", "postgres-three"}},
+	{name: "gentle", about: "as message, with greylist.profile = \"gentle\", an SPF record for each of 5000 domains in the cache, and no client that it allows, so that every rule is asked", programs: []string{"greyglass", "gentle"}},
 	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
 }
 
@@ -89,7 +90,7 @@ func (r *run) measure() (err error) {
 		for _, e := range r.entries {
 			err = errors.Join(err, e.server.stop())
 		}
-		for _, name := range []string{"greyglass.db", "expired.db"} {
+		for _, name := range []string{"greyglass.db", "expired.db", "gentle.db"} {
 			for _, suffix := range []string{"", "-wal", "-shm"} {
 				_ = os.Remove(filepath.Join(r.dir, name+suffix))
 			}
