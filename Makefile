@@ -54,8 +54,8 @@ chaos: ## the program under load while everything else fails, for CHAOSTIME
 bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the results go to RESULTS
 	$(GO) run ./e2e/bench -sizes $(SIZES) -results $(RESULTS) $(BENCHFLAGS)
 
-bench-peers: ## the daemon beside postgrey and sqlgrey, by the policy protocol; needs root on a Debian
-	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy -results e2e/bench/PEERS.md $(BENCHFLAGS)
+bench-peers: ## the daemon beside postgrey and sqlgrey, and beside milter-greylist with BENCHFLAGS="-milter-greylist PATH"; needs root on a Debian
+	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy,milters -results e2e/bench/PEERS.md $(BENCHFLAGS)
 
 lint: ## gofmt, vet and staticcheck; and which direct dependencies are behind, which is no failure
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"fmt"
+	"os"
 	"time"
 
 	"greyglass/sqlstore"
@@ -69,6 +72,24 @@ func rowOf(n uint64, now time.Time) []any {
 		passed = last
 	}
 	return []any{key[:16], t.client, t.sender, t.recipient, seen, last, passed, int64(1), accepted}
+}
+
+// fillDump writes the text file of milter-greylist with the same triplets as fill.
+func fillDump(file string, rows uint64, now time.Time) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	out := bufio.NewWriter(f)
+	for n := range rows {
+		t, at, state := tripletOf(n), now.Add(-time.Hour), "" // when a retry of one that waits is accepted
+		if n%2 == 1 {
+			at, state = now.Add(30*24*time.Hour), " AUTO" // until when it passes
+		}
+		fmt.Fprintf(out, "%s\t<%s>\t<%s>\t%d%s\n", t.client, t.sender, t.recipient, at.Unix(), state)
+	}
+	return out.Flush()
 }
 
 // expireAll makes all rows of a database older than anything is kept, and returns

@@ -28,6 +28,7 @@ func main() {
 	flag.StringVar(&kinds, "loads", "new,known,mix", "which loads")
 	flag.StringVar(&names, "blocks", "message,reused,whole,lone,postgres", "which blocks: "+blockNames())
 	flag.StringVar(&b.binary, "greyglass", "", "the daemon to measure; empty: built from this tree")
+	flag.StringVar(&b.milterGreylist, "milter-greylist", "", "the program milter-greylist, for the block milters; Debian 12 has no package of it")
 	flag.StringVar(&b.results, "results", "", "a file to write the results to, too")
 	flag.StringVar(&b.parent, "dir", "/var/tmp", "where the databases are while it runs; its file system is part of what is measured")
 	flag.Parse()
@@ -69,8 +70,11 @@ type bench struct {
 	loads       []load
 	blocks      []block
 	binary      string
-	results     string
-	parent      string
+
+	milterGreylist string // empty: it is not measured
+
+	results string
+	parent  string
 
 	postgres   *postgres          // started when it is first needed
 	names      *nameserver.Server // the same

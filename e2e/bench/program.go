@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"greyglass/e2e/lab"
 	"greyglass/e2e/nameserver"
@@ -28,6 +29,7 @@ var programs = []program{
 	{name: "gentle", start: startGentle},
 	{name: "postgres", start: startShared(1)},
 	{name: "postgres-three", start: startShared(3)},
+	{name: "milter-greylist", start: startMilterGreylist},
 	{name: "postgrey", start: startPostgrey, slow: true},
 	{name: "sqlgrey", start: startSqlgrey, slow: true},
 }
@@ -108,6 +110,22 @@ func startDaemon(b *bench, name, url string, maxRows int64, as shape, environmen
 	cmd := exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config)
 	cmd.Env = append(os.Environ(), environment...)
 	return start(socket, file(".log"), cmd)
+}
+
+// startMilterGreylist starts milter-greylist, which keeps its triplets in memory and
+// reads them, at its start, from a text file (greylist.conf(5)).
+func startMilterGreylist(b *bench, _ string, as shape) (*server, error) {
+	dir, err := peerDir(b, "milter-greylist")
+	if err != nil {
+		return nil, err
+	}
+	dump, config, socket := filepath.Join(dir, "greylist.db"), filepath.Join(dir, "greylist.conf"), filepath.Join(dir, "sock")
+	text := fmt.Sprintf("socket %q\npidfile %q\ndumpfile %q 600\nnodetach\nquiet\nracl greylist default delay 1h autowhite 30d\n",
+		socket, filepath.Join(dir, "pid"), dump)
+	if err := errors.Join(fillDump(dump, b.rowsWanted, time.Now()), os.WriteFile(config, []byte(text), 0o600)); err != nil {
+		return nil, err
+	}
+	return start(socket, filepath.Join(b.dir, "milter-greylist.log"), exec.Command(b.milterGreylist, "-f", config))
 }
 
 // startPostgrey starts postgrey with the shortest wait that it knows.
