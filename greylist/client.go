@@ -11,6 +11,8 @@ type Client struct {
 	addr  netip.Addr // invalid if there is none
 	local bool
 	raw   string // for the log if addr is invalid
+
+	identity string // of a client that is known by it alone, see [ParseIdentity]
 }
 
 // LocalClient is a client without a network address: a unix socket, or mail
@@ -39,10 +41,17 @@ func (c Client) Addr() (netip.Addr, bool) { return c.addr, c.addr.IsValid() }
 // Local reports whether the client has no network address at all.
 func (c Client) Local() bool { return c.local }
 
-// String is the full address, or what the MTA said in its place.
+// Identity is the identity, such as spf:example.net, of a client of which nothing else is
+// known. MTAs have no such clients: administrators write them.
+func (c Client) Identity() string { return c.identity }
+
+// String is the full address, or what was said in its place.
 func (c Client) String() string {
-	if c.addr.IsValid() {
+	switch {
+	case c.addr.IsValid():
 		return c.addr.String()
+	case c.identity != "":
+		return c.identity
 	}
 	return c.raw
 }

@@ -1,9 +1,6 @@
 package greylist
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // Decision is the greylist's answer to one attempt, and the rows to write.
 type Decision struct {
@@ -77,21 +74,24 @@ func (w Windows) Decide(remembered *Entry, now int64) Decision {
 }
 
 // DecideFirst decides by the entries, nil where unknown, of an attempt's triplets: by the
-// first that there is, or by a later one that has passed and still passes, so that nothing
-// waits again because its identity changed. used is the index of the entry that counts, -1
-// if there is none. decide is [Windows.Decide] at a time.
+// first that has not expired, or by a later one that has passed and still passes, so that
+// nothing waits again because its identity changed. used is the index of the entry that
+// counts, -1 if there is none. decide is [Windows.Decide] at a time.
 func DecideFirst(remembered []*Entry, decide func(*Entry) Decision) (d Decision, used int) {
-	used = slices.IndexFunc(remembered, func(e *Entry) bool { return e != nil })
-	if used < 0 {
-		return decide(nil), used
-	}
-	d = decide(remembered[used])
-	for i := used + 1; i < len(remembered) && d.Reason != ReasonAlreadyGrey; i++ {
-		if e := remembered[i]; e != nil && e.Passed() {
-			if other := decide(e); other.Reason == ReasonAlreadyGrey {
-				d, used = other, i
-			}
+	used = -1
+	for i, e := range remembered {
+		if e == nil {
+			continue
 		}
+		if other := decide(e); used < 0 || d.Reason.expired() && !other.Reason.expired() || other.Reason == ReasonAlreadyGrey {
+			d, used = other, i
+		}
+		if d.Reason == ReasonAlreadyGrey {
+			return d, used
+		}
+	}
+	if used < 0 {
+		d = decide(nil)
 	}
 	return d, used
 }

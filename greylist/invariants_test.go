@@ -88,6 +88,47 @@ func TestExpiryNeverChangesAnAnswer(t *testing.T) {
 	}
 }
 
+// TestExpiryNeverChangesAnAnswerOfSeveral: nor does it where each attempt has some of
+// several identities, in any order.
+func TestExpiryNeverChangesAnAnswerOfSeveral(t *testing.T) {
+	const identities = 4
+	expired := 0
+	eachHistory(t, func(t *testing.T, seed uint64, random *rand.Rand) {
+		w := randomWindows(random)
+		now := int64(1_000_000_000)
+		var forever, sweeping [identities]*Entry
+		for step := range 60 {
+			now += w.randomPause(random)
+			for i, e := range sweeping {
+				if random.IntN(2) == 0 && e != nil && w.Cutoffs(now).Expired(*e) {
+					sweeping[i] = nil
+					expired++
+				}
+			}
+			has := random.Perm(identities)[:1+random.IntN(identities)]
+			attempt := func(world *[identities]*Entry) Decision {
+				remembered := make([]*Entry, len(has))
+				for i, identity := range has {
+					remembered[i] = world[identity]
+				}
+				d, used := DecideFirst(remembered, func(e *Entry) Decision { return w.Decide(e, now) })
+				if d.Keep = d.Keep && used == 0; !d.Keep {
+					world[has[0]] = &d.Remember
+				}
+				return d
+			}
+			a, b := attempt(&forever), attempt(&sweeping)
+			if a.Verdict != b.Verdict || a.Wait != b.Wait || a.Keep != b.Keep || !sameTimes(*forever[has[0]], *sweeping[has[0]]) ||
+				!reasonsMayDiffer(a.Reason, b.Reason) && !(a.Reason.expired() && b.Reason.expired()) {
+				t.Fatalf("seed %d, windows %+v, step %d at %d, identities %v:\nwithout expiry %+v\n   with expiry %+v", seed, w, step, now, has, a, b)
+			}
+		}
+	})
+	if expired == 0 && !t.Failed() {
+		t.Error("nothing ever expired, so nothing was tested")
+	}
+}
+
 // sameTimes compares what verdicts rest on. The length of the last wait, and
 // the counters, may have been forgotten.
 func sameTimes(a, b Entry) bool {

@@ -42,7 +42,7 @@ func TestTriplet(t *testing.T) {
 
 func TestNoTriplet(t *testing.T) {
 	for _, client := range []Client{ParseClient("unknown"), LocalClient("local"), {}} {
-		if got, err := DefaultIdentity.Triplet(client, "a@example.com", "b@example.org"); err != errNoAddress || got != (Triplet{}) {
+		if got, err := DefaultIdentity.Triplet(client, "a@example.com", "b@example.org"); err != ErrNoAddress || got != (Triplet{}) {
 			t.Errorf("%q: got %q, %v", client, got, err)
 		}
 	}
@@ -69,6 +69,15 @@ func TestParseClientKey(t *testing.T) {
 		{network, "192.0.2.7", "192.0.2.0/24"},
 		{network, "192.0.2.7/24", "192.0.2.0/24"},
 		{network, "2001:db8:0:1ff::7", "2001:db8:0:100::/56"},
+
+		{DefaultIdentity, "spf:example.net", "spf:example.net"},
+		{DefaultIdentity, "SPF:Example.Net.", "spf:example.net"},
+		{DefaultIdentity, "name:bücher.example", "name:xn--bcher-kva.example"},
+		{DefaultIdentity, "name:example.co.uk", "name:example.co.uk"},
+		{DefaultIdentity, "spf:_spf.example.net", `"spf:_spf.example.net" has a name below a registered domain; write spf:example.net`},
+		{DefaultIdentity, "spf:", `"spf:" has no registered domain, such as example.net`},
+		{DefaultIdentity, "name:192.0.2.7", `"name:192.0.2.7" has no registered domain, such as example.net`},
+		{DefaultIdentity, "spf:co.uk", `"spf:co.uk" has no registered domain, such as example.net`},
 
 		{DefaultIdentity, "", `"" is not an IP address`},
 		{DefaultIdentity, "mail.example.org", `"mail.example.org" is not an IP address`},

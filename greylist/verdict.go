@@ -47,3 +47,6 @@ func (r Reason) Greylist() bool {
 	}
 	return false
 }
+
+// expired reports whether the entry counted as unknown: it could have been removed.
+func (r Reason) expired() bool { return r == ReasonTooLate || r == ReasonGreyTooLong }

@@ -17,7 +17,7 @@ import (
 )
 
 func (p *program) explainCommand() *cobra.Command {
-	var helo, name, spf string
+	var helo, name, spf, provider string
 	var dnsbl []string
 	cmd := &cobra.Command{
 		Use:        "explain CLIENT SENDER RECIPIENT | CODE",
@@ -33,9 +33,9 @@ CODE, such as ABCD-EFGH, is what {code} in a reply has become. It is looked for 
 triplets that are remembered, of which a million take a few seconds; an answer that was
 given without remembering anything, by a list or a rule, is in the log alone.
 
-What rules ask DNS for is asked now. --spf and --dnsbl say instead what it would answer, and
---client-name what the mail server would have found, to ask "what if". Of DNS lists, those
-that --dnsbl names have the client, and no others.`,
+What rules and identities ask DNS for is asked now. --spf and --dnsbl say instead what it
+would answer, and --client-name what the mail server would have found, to ask "what if". Of
+DNS lists, those that --dnsbl names have the client, and no others.`,
 		Example: `  greyglass explain 203.0.113.7 ann@example.net bob@example.org
   greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net
   greyglass explain ABCD-EFGH`,
@@ -68,7 +68,7 @@ that --dnsbl names have the client, and no others.`,
 				}
 				attempt.ClientName = name
 				now := timeOf(store).Unix()
-				given := &givenFacts{given: &replayed{SPF: spf, DNSBL: dnsbl}, others: loaded.Lookup, dynamic: loaded.Lookup.Dynamic}
+				given := &givenFacts{given: &replayed{SPF: spf, Provider: provider, DNSBL: dnsbl}, others: loaded.Lookup, dynamic: loaded.Lookup.Dynamic}
 				policy, err := loaded.Config.Policy(loaded.Lists, given)
 				if err != nil {
 					return err
@@ -82,6 +82,7 @@ that --dnsbl names have the client, and no others.`,
 	cmd.Flags().StringVar(&helo, "helo", "", "`NAME` that the client gives with HELO or EHLO")
 	cmd.Flags().StringVar(&name, "client-name", "", "`NAME` of the client that the mail server has confirmed")
 	cmd.Flags().StringVar(&spf, "spf", "", "`RESULT` of SPF, such as pass or fail")
+	cmd.Flags().StringVar(&provider, "spf-provider", "", "`DOMAIN` of the provider by whose record SPF passes; with --spf pass")
 	cmd.Flags().StringSliceVar(&dnsbl, "dnsbl", nil, "`ZONE` of a DNS list that has the client; may be repeated")
 	return cmd
 }
@@ -98,6 +99,9 @@ func printExplanation(w io.Writer, x judge.Explanation, policy *judge.Policy, no
 	}
 	if x.Greylisted {
 		fmt.Fprintf(t, "> greylist\t%s\n", memoryInWords(x, now))
+		if x.Why != "" && x.Triplet.Client != "" {
+			fmt.Fprintf(t, "\tthe client is known as %s: %s\n", x.Triplet.Client, x.Why)
+		}
 		if x.AtData {
 			fmt.Fprint(t, "\tasked at DATA, since mail from this sender is often a callout, which ends before\n")
 		}

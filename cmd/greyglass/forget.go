@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,10 @@ func (p *program) forgetCommand() *cobra.Command {
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
 already, say so and exit with status 1.
 
-` + envelopeHelp,
+` + envelopeHelp + `
+Of a client at an address, what is remembered by its provider or its name is not
+forgotten, because that is of other addresses too; it is shown, so that it can be
+forgotten by that name.`,
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,11 +42,39 @@ already, say so and exit with status 1.
 						}
 					}
 				}
-				if !forgotten {
+				others, err := otherClients(ctx, policy, store, args)
+				if err != nil {
+					return err
+				}
+				switch {
+				case !forgotten && len(others) > 0:
+					return fmt.Errorf("nothing is known of %s, but of %s; forget what is meant by that", t, strings.Join(others, " and "))
+				case !forgotten:
 					return fmt.Errorf("nothing is known of %s", t)
+				}
+				for _, other := range others {
+					fmt.Fprintf(p.stdout, "still remembered, by another identity of clients: %s\n", other)
 				}
 				return nil
 			})
 		},
 	}
+}
+
+// otherClients returns the triplets of the same sender and recipient whose client is
+// known by its provider or its name, if the command's client is an address.
+func otherClients(ctx context.Context, policy *judge.Policy, store greylist.Store, args []string) (others []string, err error) {
+	if _, isIdentity, _ := greylist.ParseIdentity(args[0]); isIdentity || !policy.Provides() {
+		return nil, nil
+	}
+	filter := greylist.Filter{Senders: policy.SenderForms(args[1]), Recipients: address.Forms(args[2])}
+	for r, err := range store.List(ctx, filter) {
+		if err != nil {
+			return nil, err
+		}
+		if _, ok, _ := greylist.ParseIdentity(r.Client); ok {
+			others = append(others, r.Triplet.String())
+		}
+	}
+	return others, nil
 }

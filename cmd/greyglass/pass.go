@@ -20,7 +20,10 @@ mail is accepted, as if it had waited. For mail that should never wait, write a
 rule into the configuration instead; this is forgotten when the triplet has been
 silent for greylist.max_grey.
 
-` + envelopeHelp,
+` + envelopeHelp + `
+A client at an address is let through from that address, also where clients are known
+by their provider; its next mail lets the provider through. spf:DOMAIN or name:DOMAIN lets
+all addresses of the provider through at once.`,
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
 		Args:    envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {

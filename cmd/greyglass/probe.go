@@ -30,6 +30,9 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 			if err != nil {
 				return err
 			}
+			if attempt.Client.Identity() != "" {
+				return clientError(cmd, fmt.Errorf("%q is not an IP address, from which a mail server could be asked", args[0]))
+			}
 			if attempt.Helo == "" {
 				attempt.Helo = "[" + attempt.Client.String() + "]" // RFC 5321, section 4.1.4
 			}

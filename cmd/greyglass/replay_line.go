@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/greylist/rules"
 )
 
@@ -90,7 +91,7 @@ func (g *givenFacts) SPF(ctx context.Context, client netip.Addr, helo, sender st
 	case g.given.SPF == "":
 		return rules.SPF{Result: rules.SPFNone, Why: "not looked up"}
 	}
-	return rules.SPF{Result: g.given.SPF, Provider: strings.ToLower(g.given.Provider), Why: "as given"}
+	return rules.SPF{Result: g.given.SPF, Provider: address.Domain(g.given.Provider), Why: "as given"}
 }
 
 // Listed implements [rules.Lookup].

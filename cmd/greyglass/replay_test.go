@@ -119,6 +119,72 @@ func TestReplaySenderIdentity(t *testing.T) {
 	}
 }
 
+// TestReplayClientIdentity: a pool waits once, also where DNS failed in between, and also by
+// a rule's identity, and the client is shown as it is remembered.
+func TestReplayClientIdentity(t *testing.T) {
+	t.Parallel()
+	const input = `{"time":1000,"client_address":"192.0.2.7","client_name":"a7.smtp.pool.example","sender":"list-return-1-bob=example.org@lists.example","recipient":"bob@example.org","spf":"temperror"}
+{"time":2000,"client_address":"192.0.2.7","client_name":"a7.smtp.pool.example","sender":"list-return-1-bob=example.org@lists.example","recipient":"bob@example.org","spf":"pass","spf_provider":"Pool.Example"}
+{"time":4600,"client_address":"2001:db8::7","client_name":"unknown","sender":"list-return-1-bob=example.org@lists.example","recipient":"bob@example.org","spf":"pass","spf_provider":"pool.example"}
+{"time":4700,"client_address":"198.51.100.7","sender":"list-return-2-bob=example.org@lists.example","recipient":"bob@example.org","spf":"pass","spf_provider":"pool.example"}
+{"time":4800,"client_address":"198.51.100.9","sender":"list-return-2-bob=example.org@lists.example","recipient":"bob@example.org","spf":"fail","spf_provider":"pool.example"}
+`
+	const want = `{"time":1000,"verdict":"defer","reason":"not-seen-before","wait":3600,"client":"name:pool.example","sender":"list-return@lists.example"}
+{"time":2000,"verdict":"defer","reason":"too-soon","wait":2600,"client":"spf:pool.example","sender":"list-return@lists.example"}
+{"time":4600,"verdict":"accept","reason":"now-grey","wait":0,"client":"spf:pool.example","sender":"list-return@lists.example"}
+{"time":4700,"verdict":"accept","reason":"already-grey","wait":0,"client":"spf:pool.example","sender":"list-return@lists.example"}
+{"time":4800,"verdict":"defer","reason":"not-seen-before","wait":3600,"client":"198.51.100.9","sender":"list-return@lists.example"}
+`
+	s := newSite(t, nil)
+	if r := s.replay(input, "--set", "greylist.client_identity=provider", "--set", "greylist.sender_identity=normalized"); r.stdout != want || r.status != 0 {
+		t.Errorf("status %d, %s, got\n%swant\n%s", r.status, r.stderr, r.stdout, want)
+	}
+	s.write("greyglass.toml", s.read("greyglass.toml")+"\n[[rule]]\nname = \"lists\"\nwhen = 'sender_domain == \"lists.example\"'\nthen = \"greylist\"\nclient_identity = \"provider\"\nsender_identity = \"normalized\"\n")
+	if r := s.replay(input); r.stdout != want || r.status != 0 {
+		t.Errorf("by a rule: status %d, %s, got\n%swant\n%s", r.status, r.stderr, r.stdout, want)
+	}
+}
+
+// TestProviderTriplets: pass, list, explain and forget take clients by their provider and
+// name, and by address.
+func TestProviderTriplets(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	const provider = "--set=greylist.client_identity=provider"
+	const envelope = " ann@example.net bob@example.org"
+	said := func(want string, args ...string) {
+		t.Helper()
+		if got := s.output(append(args, provider)...); !strings.Contains(got, want) {
+			t.Errorf("%v: got\n%swant %s", args, got, want)
+		}
+	}
+	said("passed: spf:pool.example"+envelope+"\n", "pass", "SPF:pool.example.", "ann@example.net", "bob@example.org")
+	said("passed: name:pool.example"+envelope+"\n", "pass", "name:pool.example", "ann@example.net", "bob@example.org")
+	if got := s.list("--client", "spf:pool.example"); len(got) != 1 {
+		t.Errorf("listed %v", got)
+	}
+	said("spf:pool.example"+envelope+" passed", "explain", "spf:pool.example", "ann@example.net", "bob@example.org")
+	said("the client is known as spf:pool.example: SPF is pass by as given", "explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=pass", "--spf-provider=pool.example")
+	said("the client is known as name:pool.example: SPF is fail by as given; the client's name is mx.pool.example\n",
+		"explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=fail", "--client-name=mx.pool.example")
+	said("the client is known as 203.0.113.7: SPF is pass by as given, which matches too many addresses; 203-0-113-7.pool.example looks dynamic\n",
+		"explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=pass", "--client-name=203-0-113-7.pool.example")
+	said("203.0.113.7"+envelope+" has not been seen before", "explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=none")
+
+	// An address passes by itself, and takes the provider along with its next mail.
+	said("passed: 203.0.113.7 ann@example.net carol@example.org\n", "pass", "203.0.113.7", "ann@example.net", "carol@example.org")
+	said("spf:other.example ann@example.net carol@example.org passed", "explain", "203.0.113.7", "ann@example.net", "carol@example.org", "--spf=pass", "--spf-provider=other.example")
+
+	s.run("forget", "203.0.113.7", "ann@example.net", "bob@example.org", provider).fails(t, statusFailed,
+		"nothing is known of 203.0.113.7"+envelope+", but of spf:pool.example"+envelope+" and name:pool.example"+envelope)
+	s.output("pass", "203.0.113.7", "ann@example.net", "bob@example.org")
+	said("forgotten: 203.0.113.7"+envelope+"\nstill remembered, by another identity of clients: spf:pool.example"+envelope+"\n", "forget", "203.0.113.7", "ann@example.net", "bob@example.org")
+	said("forgotten: spf:pool.example"+envelope+"\n", "forget", "spf:pool.example", "ann@example.net", "bob@example.org")
+	s.run("list", "--client", "spf:mx.pool.example").fails(t, statusUsage, "write spf:pool.example")
+	s.run("probe", "spf:pool.example", "ann@example.net", "bob@example.org").fails(t, statusUsage, "is not an IP address")
+}
+
 // TestNormalizedTriplets: pass, list, explain and forget take a sender in either form.
 func TestNormalizedTriplets(t *testing.T) {
 	t.Parallel()

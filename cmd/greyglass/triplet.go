@@ -17,7 +17,8 @@ import (
 
 // envelopeHelp explains the arguments that several commands take.
 const envelopeHelp = `CLIENT is the address of the host that connects to the mail server, as IPv4 or
-IPv6, or the prefix that 'greyglass list' shows. SENDER and RECIPIENT are the
+IPv6, or a client as 'greyglass list' shows it: a prefix, or, with client_identity =
+"provider", spf:DOMAIN or name:DOMAIN. SENDER and RECIPIENT are the
 addresses of the envelope, with or without angle brackets; the empty sender of a
 bounce is written '<>'.`
 
@@ -56,8 +57,12 @@ func clientError(cmd *cobra.Command, err error) error {
 	return &usageError{fmt.Errorf("CLIENT %w", err), cmd.CommandPath()}
 }
 
-// clientOf reads a client: an address, or a prefix, for any address of it.
+// clientOf reads a client: an address, a prefix, for any address of it, or an identity
+// such as spf:example.net.
 func clientOf(s string) (greylist.Client, error) {
+	if client, ok, err := greylist.ParseIdentity(s); ok {
+		return client, err
+	}
 	text := s
 	if _, _, isPrefix := strings.Cut(s, "/"); isPrefix {
 		prefix, err := address.ParsePrefix(s)

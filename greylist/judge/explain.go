@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
 )
@@ -14,6 +15,7 @@ type Explanation struct {
 	// Set if no rule had an answer.
 	Greylisted bool
 	Triplet    greylist.Triplet
+	Why        string          // the triplet has this client; empty if it is always the address
 	Remembered *greylist.Entry // nil: unseen
 	AtData     bool            // the greylist answers at DATA, because the mail may be a callout
 }
@@ -35,10 +37,10 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	}
 	x.Greylisted = true
 	x.AtData = p.isProbe(f.Sender)
-	triplets, err := p.triplets(f, ruling)
+	triplets, err := p.triplets(ctx, f, ruling)
 	remembered := make([]*greylist.Entry, len(triplets))
 	for i := 0; i < len(triplets) && err == nil; i++ {
-		x.Triplet = triplets[0]
+		x.Triplet, x.Why = triplets[0], f.WhyIdentity(p.identity(ruling))
 		remembered[i], err = memory.Get(ctx, triplets[i])
 	}
 	if err != nil {

@@ -3,7 +3,9 @@ package judge
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +61,137 @@ func runIdentity(t *testing.T, steps []identityStep) {
 		if s.asked != nil && !slices.Equal(memory.asked, s.asked) {
 			t.Errorf("step %d: asked for %q; want %q", i, memory.asked, s.asked)
 		}
+	}
+}
+
+// byClient is what DNS says of clients; not of those that it lacks.
+type byClient map[string]rules.SPF
+
+func (b byClient) SPF(_ context.Context, client netip.Addr, _, _ string) rules.SPF {
+	if spf, ok := b[client.String()]; ok {
+		return spf
+	}
+	return rules.SPF{Result: rules.SPFNone, Why: "no record"}
+}
+
+func (byClient) Listed(context.Context, netip.Addr, ...string) rules.Listing {
+	return rules.Listing{Status: rules.NotInList}
+}
+
+func (byClient) Dynamic(name string, _ netip.Addr) bool { return strings.HasPrefix(name, "dyn") }
+
+// TestClientIdentity: clients that are known by their provider wait once for all of its
+// addresses; a wait continues, and what has passed passes, when the identity changed
+// between two attempts.
+func TestClientIdentity(t *testing.T) {
+	spfPass := rules.SPF{Result: rules.SPFPass, Provider: "pool.example", Why: "include:_spf.pool.example"}
+	provided := func(dns byClient, config ...rules.Rule) *Policy {
+		p := newPolicy(t)
+		p.Identity.Provider = true
+		p.Rules = mustCompile(t, rules.Config{Lookup: dns, LookupTimeout: time.Second, Ordered: config})
+		return p
+	}
+	pool := provided(byClient{"192.0.2.7": spfPass, "198.51.100.7": spfPass, "2001:db8::7": spfPass})
+	noDNS := provided(byClient{"192.0.2.7": {Result: rules.SPFTempError, Why: "timed out"}})
+	noRecord := provided(nil)
+	catchAll := provided(byClient{"192.0.2.7": {Result: rules.SPFPass, Why: "+all"}})
+	fails := provided(byClient{"192.0.2.7": {Result: rules.SPFFail, Why: "-all"}})
+	address := newPolicy(t)
+	both := provided(byClient{"192.0.2.7": spfPass})
+	both.Identity.Normalized = true
+	provider := greylist.DefaultIdentity
+	provider.Provider = true
+	byRule := newPolicy(t)
+	byRule.Rules = mustCompile(t, rules.Config{Lookup: byClient{"192.0.2.7": spfPass}, LookupTimeout: time.Second, Ordered: []rules.Rule{
+		{Name: "pools", When: `helo_name == "pool.example"`, Then: rules.Greylist, Identity: &provider},
+	}})
+
+	at := func(client, name string) greylist.Attempt {
+		a := unknownAttempt
+		a.Client, a.ClientName = greylist.ParseClient(client), name
+		return a
+	}
+	bare, named := at("192.0.2.7", ""), at("192.0.2.7", "mx1.out.pool.example")
+	tagged := bare
+	tagged.Sender = "jane+tag@example.com"
+	pooled := bare
+	pooled.Helo = "pool.example"
+	const (
+		s     = " jane@example.com"
+		byIP  = "192.0.2.7" + s
+		bySPF = "spf:pool.example" + s
+	)
+	for _, c := range []struct {
+		name  string
+		steps []identityStep
+	}{
+		{"a pool waits once, and over both families", []identityStep{
+			{0, pool, bare, "not-seen-before", 3600, []string{bySPF, byIP}},
+			{3600, pool, at("198.51.100.7", ""), "now-grey", 0, []string{bySPF, "198.51.100.7" + s}},
+			{3700, pool, at("2001:db8::7", "mx.other.example"), "already-grey", 0, []string{bySPF, "name:other.example" + s, "2001:db8::/64" + s}},
+			{3800, pool, at("203.0.113.9", ""), "not-seen-before", 3600, []string{"203.0.113.9" + s}},
+		}},
+		{"without SPF, by the confirmed name", []identityStep{
+			{0, noRecord, named, "not-seen-before", 3600, []string{"name:pool.example" + s, byIP}},
+			{3600, noRecord, at("198.51.100.9", "mx2.pool.example."), "now-grey", 0, nil},
+		}},
+		{"a name that looks dynamic, or that is none, is no identity", []identityStep{
+			{0, noRecord, at("192.0.2.7", "dyn7.isp.example"), "not-seen-before", 3600, []string{byIP}},
+			{3600, noRecord, at("192.0.2.8", "dyn8.isp.example"), "not-seen-before", 3600, nil},
+			{3700, noRecord, at("192.0.2.9", "localhost"), "not-seen-before", 3600, []string{"192.0.2.9" + s}},
+		}},
+		{"a catch-all record is no identity", []identityStep{
+			{0, catchAll, bare, "not-seen-before", 3600, []string{byIP}},
+			{3600, catchAll, named, "now-grey", 0, []string{"name:pool.example" + s, byIP}},
+		}},
+		{"forwarded without SRS: the client's name", []identityStep{
+			{0, fails, named, "not-seen-before", 3600, []string{"name:pool.example" + s, byIP}},
+		}},
+		{"two senders of a botnet stay two", []identityStep{
+			{0, both, from("a1@example.com"), "not-seen-before", 3600, nil},
+			{3600, both, from("a2@example.com"), "not-seen-before", 3600, nil},
+		}},
+		{"DNS fails first", []identityStep{
+			{0, noDNS, bare, "not-seen-before", 3600, []string{byIP, "spf:example.com" + s}},
+			{1000, pool, bare, "too-soon", 2600, nil},
+			{3600, pool, at("198.51.100.7", ""), "now-grey", 0, nil},
+		}},
+		{"DNS fails when it is retried: the name tells the provider", []identityStep{
+			{0, pool, named, "not-seen-before", 3600, []string{bySPF, "name:pool.example" + s, byIP}},
+			{3600, noDNS, named, "now-grey", 0, []string{"name:pool.example" + s, byIP, bySPF, "spf:example.com" + s}},
+			{3700, pool, named, "already-grey", 0, nil},
+			{3800, pool, bare, "already-grey", 0, nil},
+		}},
+		{"DNS fails when it is retried: the sender tells the provider", []identityStep{
+			{0, provided(byClient{"192.0.2.7": {Result: rules.SPFPass, Provider: "example.com", Why: "mx"}}), bare, "not-seen-before", 3600, nil},
+			{3600, noDNS, bare, "now-grey", 0, nil},
+		}},
+		{"the name is confirmed only when it is retried", []identityStep{
+			{0, noRecord, bare, "not-seen-before", 3600, nil},
+			{3600, noRecord, named, "now-grey", 0, nil},
+			{3700, pool, named, "already-grey", 0, nil},
+		}},
+		{"from address to provider, and back", []identityStep{
+			{0, address, bare, "not-seen-before", 3600, []string{byIP}},
+			{1000, pool, bare, "too-soon", 2600, []string{bySPF, byIP}},
+			{3600, address, bare, "now-grey", 0, []string{byIP}},
+			{3700, pool, bare, "already-grey", 0, nil},
+			{3800, pool, at("198.51.100.7", ""), "already-grey", 0, nil},
+			{4000, address, bare, "already-grey", 0, []string{byIP}},
+		}},
+		{"from address and exact to provider and normalized, and back", []identityStep{
+			{0, address, tagged, "not-seen-before", 3600, nil},
+			{3600, both, tagged, "now-grey", 0, []string{bySPF, "spf:pool.example jane+tag@example.com", byIP, "192.0.2.7 jane+tag@example.com"}},
+			{3700, both, bare, "already-grey", 0, []string{bySPF, byIP}},
+			{3800, pool, bare, "already-grey", 0, nil},
+		}},
+		{"by a rule, and without it", []identityStep{
+			{0, byRule, pooled, "not-seen-before", 3600, []string{bySPF, byIP}},
+			{100, byRule, bare, "not-seen-before", 3600, []string{byIP}}, // nothing is looked up
+			{3600, byRule, pooled, "now-grey", 0, nil},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) { runIdentity(t, c.steps) })
 	}
 }
 

@@ -82,8 +82,6 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 			pending = &Pending{a, m, ruling}
 			return Answer{Verdict: greylist.Accept}
 		}
-		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-		defer cancel()
 		return j.greylist(ctx, p, f, ruling)
 	})
 	if pending == nil {
@@ -115,6 +113,7 @@ func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pen
 func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) Answer {
 	worst := Answer{Verdict: greylist.Accept}
 	p := j.Policy()
+	j.lookUp(ctx, p, pending)
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	for i, recipient := range pending {
@@ -129,6 +128,25 @@ func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) An
 		}
 	}
 	return worst
+}
+
+// lookUp looks up what the clients' identities need, so that it takes nothing of the
+// memory's timeout.
+func (j *Judge) lookUp(ctx context.Context, p *Policy, pending []*Pending) {
+	for _, recipient := range pending {
+		if !p.identity(recipient.ruling).Provider {
+			continue
+		}
+		if recipient.message == nil {
+			recipient.message = new(Message)
+		}
+		j.guarded(p, func() (none Answer) {
+			f := j.facts(&recipient.Attempt, recipient.message)
+			p.Rules.Bind(f)
+			f.SPF(ctx)
+			return none
+		})
+	}
 }
 
 // pending judges one pending recipient.
@@ -153,10 +171,7 @@ func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answ
 	if pending == nil {
 		return answer
 	}
-	p := j.Policy()
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
-	return j.pending(ctx, p, "", pending)
+	return j.pending(ctx, j.Policy(), "", pending)
 }
 
 func (j *Judge) facts(a *greylist.Attempt, m *Message) *rules.Facts {
@@ -179,11 +194,13 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 
 // greylist answers by the greylist. The ruling, which may be nil, has the windows.
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
-	triplets, err := p.triplets(f, ruling)
+	triplets, err := p.triplets(ctx, f, ruling)
 	if err != nil {
 		return p.failed(err)
 	}
 	windows, reply := p.terms(ruling)
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
 		d.Keep = d.Keep && used == 0 // else it is found under another key, and stored under the present one
@@ -210,11 +227,12 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	client := f.Client.String()
+	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String("verdict", string(answer.Verdict)),
 		slog.String("reason", string(answer.Reason)),
-		slog.String("client", p.LogName(f.Client.String())),
+		slog.String("client", p.LogName(client)),
 		slog.String("helo", p.LogName(address.Printable(f.Helo))),
 		slog.String("sender", p.LogName(f.Sender)),
 		slog.String("recipient", p.LogName(f.Recipient)),
@@ -227,6 +245,9 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	}
 	if answer.Rule != "" {
 		attrs = append(attrs, slog.String("rule", answer.Rule))
+	}
+	if identity := answer.Triplet.Client; identity != "" && identity != client {
+		attrs = append(attrs, slog.String("identity", p.LogName(identity)))
 	}
 	if spf, ok := f.KnownSPF(); ok {
 		attrs = append(attrs, slog.String("spf", spf.Result))

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -77,39 +78,59 @@ type Answer struct {
 // decides reports whether a ruling is an answer; else the greylist is asked.
 func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
 
+// identity returns what makes two attempts the same, for a ruling, which may be nil.
+func (p *Policy) identity(r *rules.Ruling) greylist.Identity {
+	if r != nil && r.Identity != nil {
+		return *r.Identity
+	}
+	return p.Identity
+}
+
 // triplets returns the keys under which an attempt may be stored: first the present one,
 // then, where they differ, those of other identities that the attempt has, and that of an
 // earlier version. The ruling may be nil.
-func (p *Policy) triplets(f *rules.Facts, r *rules.Ruling) ([]greylist.Triplet, error) {
-	identity := p.Identity
-	if r != nil && r.Identity != nil {
-		identity = *r.Identity
-	}
-	t, err := identity.FoldedTriplet(f.Client, f.Sender, f.Recipient)
+func (p *Policy) triplets(ctx context.Context, f *rules.Facts, r *rules.Ruling) ([]greylist.Triplet, error) {
+	identity := p.identity(r)
+	client, err := f.ClientIdentity(ctx, identity)
 	if err != nil {
 		return nil, err
 	}
-	all := []greylist.Triplet{t}
-	add := func(sender, recipient string) {
-		t.Sender, t.Recipient = sender, recipient
-		if !slices.Contains(all, t) {
+	all := []greylist.Triplet{{Client: client, Sender: identity.Sender(f.Sender), Recipient: f.Recipient}}
+	add := func(client, sender, recipient string) {
+		if t := (greylist.Triplet{Client: client, Sender: sender, Recipient: recipient}); !slices.Contains(all, t) {
 			all = append(all, t)
 		}
 	}
+	senders := [...]string{all[0].Sender, all[0].Sender}
 	switch {
 	case identity.Normalized:
-		add(f.Sender, f.Recipient)
+		senders[1] = f.Sender
 	case p.normalizes():
-		add(address.Normalize(f.Sender), f.Recipient)
+		senders[1] = address.Normalize(f.Sender)
+	}
+	add(client, senders[1], f.Recipient)
+	if p.Provides() {
+		for _, other := range f.OtherIdentities(identity, client) {
+			add(other, senders[0], f.Recipient)
+			add(other, senders[1], f.Recipient)
+		}
 	}
 	if !address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient) {
-		add(address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient))
+		if addr, ok := f.Client.Addr(); ok {
+			add(identity.Network(addr), address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient))
+		}
 	}
 	return all, nil
 }
 
 // normalizes reports whether the triplet of any attempt may have a normalized sender.
 func (p *Policy) normalizes() bool { return p.Identity.Normalized || p.Rules.Normalizes() }
+
+// Provides reports whether the client of any triplet may be known by its provider.
+func (p *Policy) Provides() bool { return p.Identity.Provider || p.Rules.Provides() }
+
+// AsksDNS reports whether anything is asked in DNS.
+func (p *Policy) AsksDNS() bool { return p.Identity.Provider || p.Rules.AsksDNS() }
 
 // SenderForms returns the forms in which a sender may be remembered, first as it is
 // written.

@@ -20,11 +20,11 @@ func (p *Policy) completed(a Answer, f *rules.Facts) Answer {
 	return a
 }
 
-// code names the triplet that an attempt would have, also where none can be stored.
+// code names an attempt for which no triplet is stored, without looking anything up.
 func (p *Policy) code(f *rules.Facts) string {
-	triplets, err := p.triplets(f, nil)
+	t, err := p.Identity.Triplet(f.Client, f.Sender, f.Recipient)
 	if err != nil {
-		return greylist.Triplet{Client: f.Client.String(), Sender: f.Sender, Recipient: f.Recipient}.Code()
+		t = greylist.Triplet{Client: f.Client.String(), Sender: f.Sender, Recipient: f.Recipient}
 	}
-	return triplets[0].Code()
+	return t.Code()
 }

@@ -21,6 +21,9 @@ type Facts struct {
 
 	clientFolded, heloFolded string // cached; see once
 
+	nameIdentity string // cached by byName
+	named        bool   // it is
+
 	told      func(name, value string) // called with each fact that a condition asks for; may be nil
 	unknown   bool                     // the condition asked for a fact that is unknown, and so does not hold
 	temperror bool                     // the condition asked for SPF, whose result is temperror
@@ -40,6 +43,9 @@ func NewFacts(a *greylist.Attempt, m *Message) *Facts {
 
 // SPF looks up SPF for the sender and the client.
 func (f *Facts) SPF(ctx context.Context) SPF {
+	if provider, ok := strings.CutPrefix(f.Client.Identity(), greylist.BySPF); ok {
+		return SPF{Result: SPFPass, Provider: provider, Why: "as given"}
+	}
 	client, ok := f.Client.Addr()
 	if !ok || f.look == nil {
 		return SPF{Result: SPFNone, Why: "not looked up"}

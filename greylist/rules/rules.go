@@ -38,6 +38,7 @@ type Set struct {
 	windows []greylist.Windows // of the ordered rules
 
 	normalizes bool // an ordered rule does
+	provides   bool // an ordered rule knows clients by their provider
 }
 
 // rule is one rule. ask returns a ruling, or why there is none. An error ends the
@@ -117,7 +118,9 @@ func (s Config) Compile() (*Set, error) {
 		if w := rule.Windows; w != nil {
 			r.windows = append(r.windows, *w)
 		}
-		r.normalizes = r.normalizes || rule.Identity != nil && rule.Identity.Normalized
+		if id := rule.Identity; id != nil {
+			r.normalizes, r.provides = r.normalizes || id.Normalized, r.provides || id.Provider
+		}
 	}
 	note := func(key string, index int, err error) {
 		if err != nil {
@@ -213,7 +216,10 @@ func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, err
 }
 
 // AsksDNS reports whether a rule asks for anything in DNS.
-func (s *Set) AsksDNS() bool { return s.asksDNS }
+func (s *Set) AsksDNS() bool { return s.asksDNS || s.provides }
+
+// Provides reports whether an ordered rule knows clients by their provider.
+func (s *Set) Provides() bool { return s.provides }
 
 // Normalizes reports whether an ordered rule normalizes senders.
 func (s *Set) Normalizes() bool { return s.normalizes }

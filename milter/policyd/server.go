@@ -148,7 +148,7 @@ func (s *Server) keptIn(r *request) *messages {
 		return nil
 	case p.MayWait(r.sender):
 		return s.messages
-	case p.Rules.AsksDNS() || p.Header:
+	case p.AsksDNS() || p.Header:
 		return s.ordinary
 	}
 	return nil

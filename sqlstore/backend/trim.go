@@ -37,7 +37,7 @@ const (
 // WaitingRow is the key and the network of a row.
 type WaitingRow struct {
 	key     Key
-	network netip.Prefix
+	network string
 }
 
 // NewWaitingRow makes a row of a key and its client.
@@ -64,26 +64,26 @@ func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error
 }
 
 // networkOf returns the network that a client with many addresses probably owns: /24 for
-// IPv4, /48 for IPv6 (RFC 6177, section 2). Clients without an address are in the
-// invalid network.
-func networkOf(client string) netip.Prefix {
+// IPv4, /48 for IPv6 (RFC 6177, section 2). A client that is known by a domain is a
+// network of its own.
+func networkOf(client string) string {
 	text, _, _ := strings.Cut(client, "/")
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}
+		return client
 	}
 	bits := 48
 	if addr.Is4() {
 		bits = 24
 	}
 	network, _ := addr.Prefix(bits)
-	return network
+	return network.String()
 }
 
 // Surplus chooses which of the rows, newest first, to remove: as many as the excess, the
 // newest of the networks that have most, so that these keep equally many.
 func Surplus(newest []WaitingRow, excess int64) (gone []Key) {
-	has := make(map[netip.Prefix]int64)
+	has := make(map[string]int64)
 	for _, r := range newest {
 		has[r.network]++
 	}

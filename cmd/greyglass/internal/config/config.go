@@ -80,6 +80,7 @@ type Greylist struct {
 	MaxGrey          time.Duration `koanf:"max_grey"`
 	ClientPrefixIPv4 int           `koanf:"client_prefix_ipv4"` // bits
 	ClientPrefixIPv6 int           `koanf:"client_prefix_ipv6"` // bits
+	ClientIdentity   string        `koanf:"client_identity"`    // address or provider
 	SenderIdentity   string        `koanf:"sender_identity"`    // exact or normalized
 	Reply            string        `koanf:"reply"`
 	Header           bool          `koanf:"header"`

@@ -10,13 +10,19 @@ import (
 // modeObserve is the mode in which the greylist accepts everything.
 const modeObserve = "observe"
 
-// The identities of senders.
+// The identities of clients and senders.
 const (
+	clientAddress  = "address"
+	clientProvider = "provider"
+
 	senderExact      = "exact"
 	senderNormalized = "normalized"
 )
 
-var senderIdentity = choice{senderExact, senderNormalized}
+var (
+	clientIdentity = choice{clientAddress, clientProvider}
+	senderIdentity = choice{senderExact, senderNormalized}
+)
 
 var greylistSection = Section{
 	Name: "greylist",
@@ -70,6 +76,12 @@ var greylistSection = Section{
 			Kind:    number{1, 128},
 			Comment: "How many bits of a client's IPv6 address are its identity.",
 			Doc:     "How many leading bits of an IPv6 address are the client's identity. 64 is one subnet, whose hosts change addresses at will.",
+		}, {
+			Key:     "greylist.client_identity",
+			Default: clientAddress,
+			Kind:    clientIdentity,
+			Comment: "address, or provider: by SPF or confirmed name, where there is one.",
+			Doc:     "What of a client is its identity. `address` is its address, cut to the prefix. `provider` is the first that there is of these, so that a retry from another address of the same provider, or over IPv6 after IPv4, is one of the same client: `spf:DOMAIN`, where SPF passes, with the registered domain of the record that has the client's address (`spf:google.com` for mail of any domain whose SPF record includes Google's), unless that record has more than a /8 of all addresses; `name:DOMAIN`, with the registered domain of the name that the mail server has confirmed, unless that name looks like that of a customer's line; and the address, cut to the prefix. SPF is then looked up for all mail that the greylist is asked about, within `dns.timeout`. It says who sends, not that the mail is wanted: it must still be retried. A wait continues, and what has passed still passes, where an attempt has another identity than the one before: because DNS failed, or after a change of this key.",
 		}, {
 			Key:     "greylist.sender_identity",
 			Default: senderExact,

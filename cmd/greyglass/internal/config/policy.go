@@ -91,7 +91,7 @@ func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict
 		case thenGreylist:
 			windows := r.windows(c.Greylist)
 			rule.Windows = &windows
-			if r.SenderIdentity != "" {
+			if r.ClientIdentity != "" || r.SenderIdentity != "" {
 				identity := r.identity(c.Greylist)
 				rule.Identity = &identity
 			}
@@ -109,7 +109,10 @@ func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict
 }
 
 func (g Greylist) identity() greylist.Identity {
-	return greylist.Identity{IPv4: g.ClientPrefixIPv4, IPv6: g.ClientPrefixIPv6, Normalized: g.SenderIdentity == senderNormalized}
+	return greylist.Identity{
+		IPv4: g.ClientPrefixIPv4, IPv6: g.ClientPrefixIPv6,
+		Provider: g.ClientIdentity == clientProvider, Normalized: g.SenderIdentity == senderNormalized,
+	}
 }
 
 // Windows returns the four windows in seconds.

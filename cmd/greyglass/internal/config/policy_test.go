@@ -34,6 +34,7 @@ max_defer_time = "30s"
 max_grey = "40s"
 client_prefix_ipv4 = 24
 client_prefix_ipv6 = 48
+client_identity = "provider"
 sender_identity = "normalized"
 reply = "450 Wait for {wait}"
 probe_senders = ["#probe", "@verify.example.net", "<checker@example.net>"]
@@ -56,7 +57,7 @@ deny_reply = "554 5.7.1 Blocked"
 	})
 	p := l.Policy
 	wantEqual(t, "windows", p.Windows, greylist.Windows{TooSoon: 10, MinDeferTime: 20, MaxDeferTime: 30, MaxGrey: 40})
-	wantEqual(t, "identity", p.Identity, greylist.Identity{IPv4: 24, IPv6: 48, Normalized: true})
+	wantEqual(t, "identity", p.Identity, greylist.Identity{IPv4: 24, IPv6: 48, Provider: true, Normalized: true})
 	wantEqual(t, "on error", p.OnError, greylist.Defer)
 	wantEqual(t, "error reply", p.ErrorReply.String(), "451 4.3.0 Not now")
 	wantEqual(t, "timeout", p.Timeout, 250*time.Millisecond)

@@ -16,7 +16,7 @@ import (
 type Rule struct {
 	Name, When, Then, Reply string
 
-	SenderIdentity string
+	ClientIdentity, SenderIdentity string
 
 	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
 
@@ -45,6 +45,7 @@ func (r *Rule) windows(g Greylist) greylist.Windows {
 
 // identity returns the rule's identity.
 func (r *Rule) identity(g Greylist) greylist.Identity {
+	g.ClientIdentity = cmp.Or(r.ClientIdentity, g.ClientIdentity)
 	g.SenderIdentity = cmp.Or(r.SenderIdentity, g.SenderIdentity)
 	return g.identity()
 }
@@ -60,6 +61,8 @@ func (r *Rule) field(key string) any {
 		return &r.Then
 	case "reply":
 		return &r.Reply
+	case "client_identity":
+		return &r.ClientIdentity
 	case "sender_identity":
 		return &r.SenderIdentity
 	case "too_soon":
@@ -123,6 +126,7 @@ var ruleSection = Section{
 			Kind: text{allowed: "an SMTP reply that goes with `then`"},
 			Doc:  "The reply of a rule that defers or denies, or of the greylist where the rule sends mail there; `[reply]` has the placeholders that it may hold. The default is `" + defaultDeferReply + "`, `" + defaultDenyReply + "`, or `greylist.reply`.",
 		},
+		{Key: "rule.client_identity", Kind: clientIdentity, Doc: "As `greylist.client_identity`, for mail that the rule sends to the greylist."},
 		{Key: "rule.sender_identity", Kind: senderIdentity, Doc: "As `greylist.sender_identity`, for mail that the rule sends to the greylist."},
 		{Key: "rule.too_soon", Kind: window(0), Doc: "As `greylist.too_soon`, for mail that the rule sends to the greylist."},
 		{Key: "rule.min_defer_time", Kind: window(0), Doc: "As `greylist.min_defer_time`, for mail that the rule sends to the greylist."},

@@ -62,8 +62,10 @@ func (m merged) checkThen(r *Rule, problems *Problems) {
 			problems.add(r.problem(key, "", "a window of a rule that does not greylist", `remove it, or write then = "greylist"`))
 		}
 	}
-	if _, ok := r.from["sender_identity"]; ok && r.Then != thenGreylist {
-		problems.add(r.problem("sender_identity", "", "an identity of a rule that does not greylist", `remove it, or write then = "greylist"`))
+	for _, key := range []string{"client_identity", "sender_identity"} {
+		if _, ok := r.from[key]; ok && r.Then != thenGreylist {
+			problems.add(r.problem(key, "", "an identity of a rule that does not greylist", `remove it, or write then = "greylist"`))
+		}
 	}
 	if _, ok := r.from["reply"]; ok && !problems.about(r.key("reply")) {
 		m.checkReply(r, problems)
