@@ -59,17 +59,18 @@ then = "greylist"
 // that mail servers ask.
 var lastNameServer atomic.Int32
 
-// startSiteWithDNS starts a mail server and Greyglass, which ask one DNS server.
-func startSiteWithDNS(t *testing.T, a attachment, c conf) (*site, *nameserver.Server) {
+// startSiteWithDNS starts a mail server and Greyglass, which ask one DNS server; its
+// address stands for %s in the configuration.
+func startSiteWithDNS(t *testing.T, a attachment, zone string, c conf) (*site, *nameserver.Server) {
 	t.Helper()
 	lab.Require(t)
 	address := fmt.Sprintf("127.0.1.%d", lastNameServer.Add(1))
-	server, err := nameserver.Start(address+":53", factsZone)
+	server, err := nameserver.Start(address+":53", zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	c.more = fmt.Sprintf(factsRules, address)
+	c.more = fmt.Sprintf(c.more, address)
 	return startSite(t, a, c, lab.Options{NameServer: address}), server
 }
 
@@ -79,7 +80,7 @@ func TestFacts(t *testing.T) {
 	for _, a := range attachments {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			s, server := startSiteWithDNS(t, a, conf{})
+			s, server := startSiteWithDNS(t, a, factsZone, conf{more: factsRules})
 			n := 0
 			decided := func(what, client, sender, recipient, reason, rule, spf string) {
 				t.Helper()

@@ -17,7 +17,7 @@ func TestReplayAgrees(t *testing.T) {
 	lab.Require(t)
 	// No attempt is made at about an age at which the verdict changes.
 	const early, late = 0, 25 * time.Second
-	s, _ := startSiteWithDNS(t, attachments[0], conf{greylist: "too_soon = 20\nmin_defer_time = 20\nmax_defer_time = 600\n"})
+	s, _ := startSiteWithDNS(t, attachments[0], factsZone, conf{more: factsRules, greylist: "too_soon = 20\nmin_defer_time = 20\nmax_defer_time = 600\n"})
 	names := map[string]string{"203.0.113.32": "mx.partner.test"}
 	var input strings.Builder
 	var want []string

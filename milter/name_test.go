@@ -25,7 +25,8 @@ func TestClientName(t *testing.T) {
 		{"Sendmail, not known now", append(sendmail, "{client_resolve}", "TEMP"), "[192.0.2.7]", ""},
 		{"Sendmail that does not say", sendmail, "mx.example.net", ""},
 		{"Postfix, confirmed", postfix, "mx.example.net", "mx.example.net"},
-		{"Postfix, forged or no name", postfix, "unknown", ""},
+		{"Postfix, forged or no name", postfix, "[192.0.2.7]", ""},
+		{"old Postfix, forged or no name", postfix, "unknown", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newFixture(t, func(s *mtatest.Setup) {

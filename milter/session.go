@@ -78,14 +78,18 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 }
 
 // confirmed returns the client's name if the MTA has found that it leads back to the
-// client's address. Of any other client Postfix says "unknown" (its MILTER_README);
-// Sendmail gives the address in brackets (libmilter's xxfi_connect), and says by
-// {client_resolve} what the name is worth (op.me, section 5.1.1.2).
+// client's address. Of any other client Postfix gives the address in brackets (its
+// milter8_conn_event; old ones say "unknown"), Sendmail too (libmilter's xxfi_connect),
+// which says by {client_resolve} what the name is worth (op.me, section 5.1.1.2).
 func (s *session) confirmed(host string, m milter.Modifier) string {
-	if s.postfix && host != "unknown" || !s.postfix && m.Get(macroClientResolve) == "OK" {
-		return host
+	known := m.Get(macroClientResolve) == "OK"
+	if s.postfix {
+		known = host != "unknown" && !strings.HasPrefix(host, "[")
 	}
-	return ""
+	if !known {
+		return ""
+	}
+	return host
 }
 
 // Helo stores the name. It is called again after STARTTLS.
