@@ -37,11 +37,12 @@ var mayImport = map[string][]string{
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
+	"internal/importer":    {"greylist", "greylist/address"},
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/transfer", "internal/watch"},
+		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/transfer", "internal/watch"},
 
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,

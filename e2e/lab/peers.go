@@ -7,15 +7,17 @@ import (
 )
 
 // No mail servers, but other greylisting daemons, which speak the policy
-// protocol: for [Script].
+// protocol: for [Script]; and what reads postgrey's database, for [Command].
 const (
-	Postgrey MTA = "postgrey"
-	Sqlgrey  MTA = "sqlgrey"
+	Postgrey   MTA = "postgrey"
+	Sqlgrey    MTA = "sqlgrey"
+	BerkeleyDB MTA = "berkeleydb"
 )
 
 func init() {
 	// Their programs are Perl: what is probed is a library of a module of theirs.
 	softwareOf[Postgrey] = software{[]string{"postgrey", "perl"}, "usr/lib/*/perl5/*/auto/BerkeleyDB/BerkeleyDB.so"}
+	softwareOf[BerkeleyDB] = software{[]string{"?name(^db[0-9.]+-util$)"}, "usr/bin/db[0-9]*_dump"}
 	softwareOf[Sqlgrey] = software{[]string{"sqlgrey", "libdbd-sqlite3-perl", "perl"}, "usr/lib/*/perl5/*/auto/DBD/SQLite/SQLite.so"}
 }
 

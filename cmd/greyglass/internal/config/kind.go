@@ -168,6 +168,15 @@ func (k duration) read(raw any) (any, []fault) {
 	return d, nil
 }
 
+// ParseDuration reads a duration as it is written in the configuration.
+func ParseDuration(s string) (time.Duration, error) {
+	d, faults := duration{0, longest, time.Second}.read(s)
+	if faults != nil {
+		return 0, fmt.Errorf("%s; %s", faults[0].detail, faults[0].fix)
+	}
+	return d.(time.Duration), nil
+}
+
 // times makes a duration of a number of units, and reports whether it fits.
 func times(n int64, unit time.Duration) (time.Duration, bool) {
 	if n > math.MaxInt64/int64(unit) {

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/importer"
+	"greyglass/cmd/greyglass/internal/transfer"
+	"greyglass/greylist"
+	"greyglass/sqlstore/memstore"
+)
+
+func (p *program) importCommand() *cobra.Command {
+	var dry bool
+	var delay, keep string
+	var ipv4, ipv6 int
+	cmd := &cobra.Command{
+		Use:   "import KIND SOURCE",
+		Short: "take over what another greylisting program remembers",
+		Long: `Take over the triplets, and the clients that always pass, of another greylisting
+program, while the daemon runs or not. KIND and SOURCE are
+
+  postgrey         its folder, such as /var/lib/postgrey, one of its databases, or the
+                   output of db_dump; databases are read by db_dump, of Debian's package
+                   db-util
+  sqlgrey          its SQLite file, or a dump of its tables by mysqldump or pg_dump
+  milter-greylist  its dump file, greylist.db
+  spamd            the output of spamdb
+
+SOURCE may be '-', standard input. Terminate the other program first, so that its files
+are whole.
+
+Of a triplet that both know, the entry is kept that lets it through now, or sooner. So
+nothing is lost here, and an import may be interrupted and run again. What has no exact
+equivalent is skipped, counted, and told with the reason: clients that are cut to a
+network, unless greylist.client_prefix_ipv4 and client_prefix_ipv6 cut them as much or
+more; senders that postgrey has changed, unless greylist.sender_identity = "normalized"
+changes them to the same; entries that have expired. Set these keys, and
+learn.proven_after, which clients that always pass need, before importing.
+
+The flags after --dry-run say how the other program was run, where that matters and its
+files do not tell.`,
+		Example: `  greyglass import --dry-run postgrey /var/lib/postgrey
+  pg_dump sqlgrey | greyglass import sqlgrey -
+  spamdb | greyglass import spamd -`,
+		Args:              arguments("KIND", "SOURCE"),
+		ValidArgsFunction: completeImport,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, err := importer.Find(args[0])
+			if err != nil {
+				return &usageError{fmt.Errorf("KIND %w", err), cmd.CommandPath()}
+			}
+			if kind.Why != "" {
+				return errors.New(kind.Why)
+			}
+			im := &importer.Import{Kind: kind, Source: args[1], Stdin: cmd.InOrStdin(), Peer: kind.Peer}
+			im.Peer.IPv4, im.Peer.IPv6 = ipv4, ipv6
+			for _, flag := range []struct {
+				name, value string
+				seconds     *int64
+			}{{"delay", delay, &im.Peer.Delay}, {"keep", keep, &im.Peer.Keep}} {
+				if flag.value == "" {
+					continue
+				}
+				d, err := config.ParseDuration(flag.value)
+				if err != nil {
+					return &usageError{fmt.Errorf("--%s %s: %w", flag.name, flag.value, err), cmd.CommandPath()}
+				}
+				*flag.seconds = int64(d / time.Second)
+			}
+			if ipv4 < 1 || ipv4 > 32 || ipv6 < 1 || ipv6 > 128 {
+				return &usageError{errors.New("--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128"), cmd.CommandPath()}
+			}
+			return p.importAll(cmd, im, dry)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&dry, "dry-run", false, "print what would be taken over, and change nothing")
+	flags.StringVar(&delay, "delay", "", "how `LONG` it deferred what it did not know (default 5m for postgrey, 30m for milter-greylist)")
+	flags.StringVar(&keep, "keep", "", "how `LONG` it accepted what had passed (default 1d for milter-greylist, 36d for spamd)")
+	flags.IntVar(&ipv4, "ipv4cidr", 24, "`BITS` to which postgrey cut IPv4 addresses")
+	flags.IntVar(&ipv6, "ipv6cidr", 64, "`BITS` to which postgrey cut IPv6 addresses")
+	return cmd
+}
+
+// completeImport completes KIND, then SOURCE to a file.
+func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	for _, k := range importer.Kinds {
+		kinds = append(kinds, k.Name)
+	}
+	return kinds, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (p *program) importAll(cmd *cobra.Command, im *importer.Import, dry bool) error {
+	err := p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		return p.importInto(ctx, im, loaded, store, dry)
+	})
+	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
+		loaded, err := p.load(cmd)
+		if err != nil {
+			return err
+		}
+		return p.importInto(cmd.Context(), im, loaded, memstore.New(), dry)
+	}
+	return err
+}
+
+// importInto imports, and prints its progress once a second and a summary at the end.
+func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry bool) error {
+	im.Identity, im.Windows, im.Now = loaded.Policy.Identity, loaded.Policy.Longest(), timeOf(store).Unix()
+	last := time.Now()
+	merged := transfer.Transfer{From: im, To: store, Windows: loaded.Policy.Windows, Now: im.Now, Dry: dry}
+	taken, err := merged.Copy(ctx, func(int64) {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintf(p.stderr, "importing: %s entries\n", humanize.Comma(im.Triplets+im.Clients))
+		}
+	})
+	if im.Triplets+im.Clients > 0 || err == nil {
+		p.importSummary(im, taken, dry)
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; run it again to go on")
+	}
+	return err
+}
+
+func (p *program) importSummary(im *importer.Import, taken transfer.Transferred, dry bool) {
+	title := "taken over"
+	if dry {
+		title = "would be taken over"
+	}
+	fmt.Fprintf(p.stdout, "read: %d triplets, %d clients\n%s: %d triplets\nknown already: %d triplets\n",
+		im.Triplets, im.Clients, title, taken.Written, taken.Seen-taken.Written)
+	skipped := slices.SortedFunc(maps.Keys(im.Skipped), func(a, b string) int {
+		return cmp.Or(cmp.Compare(im.Skipped[b], im.Skipped[a]), cmp.Compare(a, b))
+	})
+	for _, why := range skipped {
+		more := ""
+		if why == importer.NoEntry {
+			more = "; the first is " + im.FirstBad
+		}
+		fmt.Fprintf(p.stdout, "skipped %d: %s%s\n", im.Skipped[why], why, more)
+	}
+}
