@@ -36,12 +36,12 @@ const (
 // ErrNoAddress does not name the client: the log line does, or hides it.
 var ErrNoAddress = errors.New("the client has no address that can be understood")
 
-// Sender is the identity of a folded sender.
-func (id Identity) Sender(folded string) string {
+// sender is the identity of a sender.
+func (id Identity) sender(sender string) string {
 	if id.Normalized {
-		return address.Normalize(folded)
+		return address.Normalize(sender)
 	}
-	return folded
+	return address.Fold(sender)
 }
 
 // Network is the identity of a client by its address.

@@ -19,7 +19,7 @@ func (id Identity) Triplet(c Client, sender, recipient string) (Triplet, error) 
 	if !ok {
 		return Triplet{}, ErrNoAddress
 	}
-	return Triplet{Client: id.Network(addr), Sender: id.Sender(address.Fold(sender)), Recipient: address.Fold(recipient)}, nil
+	return Triplet{Client: id.Network(addr), Sender: id.sender(sender), Recipient: address.Fold(recipient)}, nil
 }
 
 // ParseTriplet reads a triplet as people write it: the client as an address, cut to its
@@ -29,5 +29,5 @@ func (id Identity) ParseTriplet(client, sender, recipient string) (Triplet, erro
 	if err != nil {
 		return Triplet{}, err
 	}
-	return Triplet{Client: key, Sender: id.Sender(address.Fold(sender)), Recipient: address.Fold(recipient)}, nil
+	return Triplet{Client: key, Sender: id.sender(sender), Recipient: address.Fold(recipient)}, nil
 }

@@ -39,6 +39,11 @@ const (
 func Fold(s string) string { return fold(s, Domain) }
 
 func fold(s string, foldDomain func(string) string) string {
+	return fit(foldWhole(s, foldDomain))
+}
+
+// foldWhole is fold for addresses of any length.
+func foldWhole(s string, foldDomain func(string) string) string {
 	if len(s) >= 2 && s[0] == '<' && s[len(s)-1] == '>' {
 		s = s[1 : len(s)-1]
 	}
@@ -59,10 +64,16 @@ func fold(s string, foldDomain func(string) string) string {
 	if hasDomain {
 		s += "@" + domain
 	}
-	if len(s) > maxAddress {
-		s = shorten(local, domain, hasDomain)
-	}
 	return s
+}
+
+// fit shortens a folded address that is too long.
+func fit(s string) string {
+	if len(s) <= maxAddress {
+		return s
+	}
+	local, domain, hasDomain := Cut(s)
+	return shorten(unquote(local), domain, hasDomain)
 }
 
 // isPlain reports whether folding would not change s, for the great majority

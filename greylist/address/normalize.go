@@ -51,11 +51,21 @@ var srs = regexp.MustCompile(`^(?:srs0|srs1[-+=][^=]+=[^=]+=)[-+=][^=]+=[a-z2-7]
 // srsNormalized begins a normalized SRS address: srs=example.net=ann@forwarder.example.
 const srsNormalized = "srs="
 
-// Normalize removes from a folded sender what changes with each message or recipient:
-// VERP, SRS, BATV, plus addresses and message numbers. Other addresses stay as they are,
-// also those that contain digits, and so does the null sender. The registered domain
-// always stays. The result is folded, and normalizes to itself.
+// Normalize folds a sender, and removes what changes with each message or recipient: VERP,
+// SRS, BATV, plus addresses and message numbers. Other addresses stay as they are, also
+// those that contain digits, and so does the null sender. The registered domain always
+// stays. The result is folded, and normalizes to itself.
 func Normalize(sender string) string {
+	whole := foldWhole(sender, Domain)
+	normalized := normalize(whole)
+	if len(whole) <= maxAddress {
+		return normalized
+	}
+	return normalize(fit(normalized)) // what was shortened may have a form, too
+}
+
+// normalize is Normalize for a folded sender of any length.
+func normalize(sender string) string {
 	local, domain, ok := Cut(sender)
 	if !ok {
 		return sender
@@ -65,7 +75,7 @@ func Normalize(sender string) string {
 			break
 		}
 		if m := srs.FindStringSubmatch(local); m != nil {
-			before, from, _ := Cut(Normalize(m[2] + "@" + m[1]))
+			before, from, _ := Cut(normalize(m[2] + "@" + m[1]))
 			local = srsNormalized + from + "=" + before
 			break
 		}

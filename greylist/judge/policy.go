@@ -95,18 +95,18 @@ func (p *Policy) triplets(ctx context.Context, f *rules.Facts, r *rules.Ruling) 
 	if err != nil {
 		return nil, err
 	}
-	all := []greylist.Triplet{{Client: client, Sender: identity.Sender(f.Sender), Recipient: f.Recipient}}
+	senders := [...]string{f.Sender, f.Sender}
+	if p.normalizes() {
+		senders[1] = address.Normalize(f.Attempt.Sender)
+	}
+	if identity.Normalized {
+		senders[0], senders[1] = senders[1], senders[0]
+	}
+	all := []greylist.Triplet{{Client: client, Sender: senders[0], Recipient: f.Recipient}}
 	add := func(client, sender, recipient string) {
 		if t := (greylist.Triplet{Client: client, Sender: sender, Recipient: recipient}); !slices.Contains(all, t) {
 			all = append(all, t)
 		}
-	}
-	senders := [...]string{all[0].Sender, all[0].Sender}
-	switch {
-	case identity.Normalized:
-		senders[1] = f.Sender
-	case p.normalizes():
-		senders[1] = address.Normalize(f.Sender)
 	}
 	add(client, senders[1], f.Recipient)
 	if p.Provides() {
@@ -136,7 +136,7 @@ func (p *Policy) AsksDNS() bool { return p.Identity.Provider || p.Rules.AsksDNS(
 // written.
 func (p *Policy) SenderForms(sender string) []string {
 	forms := address.Forms(sender)
-	if normalized := address.Normalize(forms[0]); p.normalizes() && !slices.Contains(forms, normalized) {
+	if normalized := address.Normalize(sender); p.normalizes() && !slices.Contains(forms, normalized) {
 		forms = append(forms, normalized)
 	}
 	return forms

@@ -33,6 +33,15 @@ _spf.relay.example.co.uk. TXT "v=spf1 include:a.relay.example.co.uk -all"
 a.relay.example.co.uk. TXT "v=spf1 ip4:203.0.113.0/28 -all"
 upper.example.org.     TXT "V=SPF1 INCLUDE:_SPF.Google.com ~ALL"
 
+; nested several deep, each below another registered domain
+deep.example.org.      TXT "v=spf1 include:_spf.reseller.example.com ~all"
+_spf.reseller.example.com. TXT "v=spf1 ip4:192.0.2.64/28 include:spf.hoster.example.co.uk -all"
+spf.hoster.example.co.uk. TXT "v=spf1 include:none.hoster.example.co.uk redirect=_pool.mailer.example.info"
+none.hoster.example.co.uk. TXT "v=spf1 ip4:192.0.2.80/28 -all"
+_pool.mailer.example.info. TXT "v=spf1 include:%{v}._pool.mailer.example.info -all"
+in-addr._pool.mailer.example.info. TXT "v=spf1 exists:%{ir}._hosts.%{d2} -all"
+7.100.51.198._hosts.example.info. A 127.0.0.2
+
 ; by exists and macros
 macro.example.org.     TXT "v=spf1 include:%{d}.spf.host.example.com -all"
 macro.example.org.spf.host.example.com. TXT "v=spf1 exists:%{ir}.%{v}.list.host.example.com -all"
@@ -97,6 +106,11 @@ func TestSPF(t *testing.T) {
 		{"192.0.2.7", "", "shop@shop.example.org", "softfail", "", "all"},
 		{"203.0.113.1", "", "a@elsewhere.example.org", "pass", "example.co.uk", "include:a.relay.example.co.uk"},
 		{"209.85.128.181", "", "a@upper.example.org", "pass", "google.com", "include:_netblocks.google.com"},
+
+		{"192.0.2.65", "", "a@deep.example.org", "pass", "example.com", "include:_spf.reseller.example.com"},
+		{"192.0.2.81", "", "a@deep.example.org", "pass", "example.co.uk", "include:none.hoster.example.co.uk"},
+		{"198.51.100.7", "", "a@deep.example.org", "pass", "example.info", "include:in-addr._pool.mailer.example.info"},
+		{"198.51.100.8", "", "a@deep.example.org", "softfail", "", "all"},
 
 		{"192.0.2.1", "", "a@macro.example.org", "pass", "example.com", "include:macro.example.org.spf.host.example.com"},
 		{"192.0.2.2", "", "a@macro.example.org", "fail", "", ""},
