@@ -37,7 +37,7 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	}
 	x.Greylisted = true
 	x.AtData = p.isProbe(f.Sender)
-	triplets, err := p.triplets(ctx, f, ruling)
+	triplets, err := p.triplets(ctx, f, ruling, nil)
 	remembered := make([]*greylist.Entry, len(triplets))
 	for i := 0; i < len(triplets) && err == nil; i++ {
 		x.Triplet, x.Why = triplets[0], f.WhyIdentity(p.identity(ruling))

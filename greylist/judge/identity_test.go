@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -39,8 +40,9 @@ type identityStep struct {
 	asked  []string // nil: not compared
 }
 
-// runIdentity lets a judge answer the steps, and compares what explain says before each.
-func runIdentity(t *testing.T, steps []identityStep) {
+// runIdentity lets a judge answer the steps, and compares what explain says before each, if
+// they are explained.
+func runIdentity(t *testing.T, explained bool, steps []identityStep) {
 	t.Helper()
 	const start = 10_000_000
 	now := int64(start)
@@ -51,10 +53,12 @@ func runIdentity(t *testing.T, steps []identityStep) {
 		now = start + s.at
 		j.Adopt(s.policy)
 		x, err := s.policy.Explain(t.Context(), memory, s.a, now)
-		if err != nil || x.Answer.Reason != s.reason || x.Answer.Wait != s.wait {
+		got := j.AtOnce(t.Context(), nil, s.a)
+		if !explained {
+			x.Triplet = got.Triplet
+		} else if err != nil || x.Answer.Reason != s.reason || x.Answer.Wait != s.wait {
 			t.Errorf("step %d: explained %+v, %v; want %s, wait %d", i, x.Answer, err, s.reason, s.wait)
 		}
-		got := j.AtOnce(t.Context(), nil, s.a)
 		if got.Reason != s.reason || got.Wait != s.wait || got.Triplet != x.Triplet {
 			t.Errorf("step %d: %+v; want %s, wait %d, triplet %v", i, got, s.reason, s.wait, x.Triplet)
 		}
@@ -187,11 +191,52 @@ func TestClientIdentity(t *testing.T) {
 		}},
 		{"by a rule, and without it", []identityStep{
 			{0, byRule, pooled, "not-seen-before", 3600, []string{bySPF, byIP}},
-			{100, byRule, bare, "not-seen-before", 3600, []string{byIP}}, // nothing is looked up
+			{100, byRule, at("192.0.2.8", ""), "not-seen-before", 3600, []string{"192.0.2.8" + s}}, // nothing is looked up
 			{3600, byRule, pooled, "now-grey", 0, nil},
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) { runIdentity(t, c.steps) })
+		t.Run(c.name, func(t *testing.T) { runIdentity(t, true, c.steps) })
+	}
+	for _, c := range []struct {
+		name  string
+		steps []identityStep
+	}{
+		{"DNS fails when it is retried: the address tells the provider", []identityStep{
+			{0, pool, bare, "not-seen-before", 3600, nil},
+			{3600, noDNS, bare, "now-grey", 0, []string{byIP, "spf:example.com" + s, bySPF}},
+			{3700, noDNS, at("192.0.2.8", ""), "not-seen-before", 3600, nil},
+		}},
+		{"a rule by provider, then none", []identityStep{
+			{0, byRule, pooled, "not-seen-before", 3600, nil},
+			{600, byRule, bare, "too-soon", 3000, []string{byIP, bySPF}}, // nothing is looked up
+		}},
+		{"the name is not confirmed when it is retried: the address tells it", []identityStep{
+			{0, noRecord, named, "not-seen-before", 3600, nil},
+			{3600, noRecord, bare, "now-grey", 0, []string{byIP, "name:pool.example" + s}},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) { runIdentity(t, false, c.steps) })
+	}
+}
+
+// TestLastIdentitiesAreBounded: the oldest are dropped, those in use stay.
+func TestLastIdentitiesAreBounded(t *testing.T) {
+	var l lastIdentities
+	a := unknownAttempt
+	f := rules.NewFacts(&a, nil)
+	for i := range 3 * maxYoung {
+		l.with(nil, f, "name:pool.example", fmt.Sprint(i))
+		if i%1000 == 0 {
+			l.with(nil, f, "name:busy.example", "busy")
+		}
+		if n := len(l.young) + len(l.older); n > 2*maxYoung {
+			t.Fatalf("%d are kept", n)
+		}
+	}
+	for address, want := range map[string][]string{"0": nil, "busy": {"name:busy.example"}, fmt.Sprint(3*maxYoung - 1): {"name:pool.example"}} {
+		if got := l.with(nil, f, address, address); !slices.Equal(got, want) {
+			t.Errorf("%s: %q; want %q", address, got, want)
+		}
 	}
 }
 
@@ -285,7 +330,7 @@ func TestSenderIdentity(t *testing.T) {
 			{0, normalized, from("<>"), "not-seen-before", 3600, []string{"192.0.2.7 <>"}},
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) { runIdentity(t, c.steps) })
+		t.Run(c.name, func(t *testing.T) { runIdentity(t, true, c.steps) })
 	}
 }
 

@@ -27,6 +27,7 @@ type Judge struct {
 	now      func() int64 // clock.Now
 	counters *Counters
 	outage   outage
+	last     lastIdentities
 
 	// By names this program and machine in header fields: "greyglass-1.0 at
 	// mx.example.org". It is set before the first message.
@@ -194,7 +195,7 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 
 // greylist answers by the greylist. The ruling, which may be nil, has the windows.
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
-	triplets, err := p.triplets(ctx, f, ruling)
+	triplets, err := p.triplets(ctx, f, ruling, &j.last)
 	if err != nil {
 		return p.failed(err)
 	}

@@ -88,8 +88,8 @@ func (p *Policy) identity(r *rules.Ruling) greylist.Identity {
 
 // triplets returns the keys under which an attempt may be stored: first the present one,
 // then, where they differ, those of other identities that the attempt has, and that of an
-// earlier version. The ruling may be nil.
-func (p *Policy) triplets(ctx context.Context, f *rules.Facts, r *rules.Ruling) ([]greylist.Triplet, error) {
+// earlier version. The ruling and last may be nil.
+func (p *Policy) triplets(ctx context.Context, f *rules.Facts, r *rules.Ruling, last *lastIdentities) ([]greylist.Triplet, error) {
 	identity := p.identity(r)
 	client, err := f.ClientIdentity(ctx, identity)
 	if err != nil {
@@ -109,16 +109,15 @@ func (p *Policy) triplets(ctx context.Context, f *rules.Facts, r *rules.Ruling) 
 		}
 	}
 	add(client, senders[1], f.Recipient)
-	if p.Provides() {
-		for _, other := range f.OtherIdentities(identity, client) {
+	addr, ok := f.Client.Addr()
+	if ok && p.Provides() {
+		for _, other := range last.with(f.OtherIdentities(identity, client), f, client, identity.Network(addr)) {
 			add(other, senders[0], f.Recipient)
 			add(other, senders[1], f.Recipient)
 		}
 	}
-	if !address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient) {
-		if addr, ok := f.Client.Addr(); ok {
-			add(identity.Network(addr), address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient))
-		}
+	if ok && (!address.IsASCII(f.Attempt.Sender) || !address.IsASCII(f.Attempt.Recipient)) {
+		add(identity.Network(addr), address.FoldUnconverted(f.Attempt.Sender), address.FoldUnconverted(f.Attempt.Recipient))
 	}
 	return all, nil
 }
