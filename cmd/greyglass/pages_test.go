@@ -104,3 +104,26 @@ func TestArchitectureIsTheCode(t *testing.T) {
 		t.Errorf("only %d names were found", checked)
 	}
 }
+
+// Each configuration that contrib/howto.md shows is taken as it stands there.
+func TestHowToConfigures(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../contrib/howto.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 5 {
+		t.Fatalf("the page has only %d examples", len(examples))
+	}
+	s := newSite(t, nil)
+	s.write("no-greylisting.list", "bob@example.org\n")
+	for _, example := range examples {
+		s.write("example.toml", strings.ReplaceAll(example[1], "/etc/greyglass", s.dir))
+		r := here("config", "--config", s.path("example.toml"), "--set", "blocked.senders_file="+s.path("blocked.list"),
+			"--set", "blocked.exceptions_file="+s.path("exceptions.list"))
+		if r.status != 0 || r.stderr != "" {
+			t.Errorf("%s\n%s", example[1], r.stderr)
+		}
+	}
+}

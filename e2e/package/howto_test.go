@@ -1,0 +1,49 @@
+package pkg
+
+import (
+	"strings"
+	"testing"
+)
+
+// A customer says that mail of shop.example has not come: by the commands of
+// contrib/howto.md, in the order of the page, it is found, explained, let in, and arrives
+// through the real Postfix; then the rest of the page is followed.
+func TestHowTo(t *testing.T) {
+	t.Parallel()
+	m := machine(t)
+	withPostfix(m)
+	m.Run("apt-get install -q -y ./greyglass.deb")
+	m.Run(`postconf -e "smtpd_milters = { inet:127.0.0.1:8895, default_action=accept }" && postfix reload`)
+	mail := strings.Replace(send, "ann@example.net", "ann@shop.example", 1)
+	if r := m.Try(mail); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 Greylisted") {
+		t.Errorf("mail of an unknown client is not deferred: %s", r.Output)
+	}
+	shows := map[string]string{
+		"greyglass log --domain shop.example --since 2d":                " deferred ann@shop.example -> root@localhost from 203.0.113.7 (mx.example.net): not-seen-before",
+		"greyglass list --recipient root@localhost":                     "ann@shop.example",
+		"greyglass explain 203.0.113.7 ann@shop.example root@localhost": "too-soon",
+		"greyglass pass 203.0.113.7 ann@shop.example root@localhost":    "passed: 203.0.113.7 ann@shop.example root@localhost",
+		"greyglass stats": "passed    1",
+		"greyglass forget 203.0.113.7 ann@shop.example root@localhost": "forgotten: 203.0.113.7 ann@shop.example root@localhost",
+		"systemctl start greyglass.socket greyglass.service":           "",
+	}
+	for _, block := range blocks(read(t, "contrib/howto.md"), "sh") {
+		for _, command := range commands(block) {
+			command = strings.ReplaceAll(command, "bob@example.org", "root@localhost")
+			said := m.Run(command)
+			if !strings.Contains(said, shows[command]) {
+				t.Errorf("%s: no %q in: %s", command, shows[command], said)
+			}
+			delete(shows, command)
+			if strings.HasPrefix(command, "greyglass pass ") {
+				wants(t, m.Run(mail), "250 2.0.0 Ok: queued")
+			}
+		}
+	}
+	for command := range shows {
+		t.Errorf("the page does not have the command %q", command)
+	}
+	if r := m.Try(mail); r.Status == 0 {
+		t.Errorf("mail of a forgotten triplet is not deferred: %s", r.Output)
+	}
+}
