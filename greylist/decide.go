@@ -21,7 +21,13 @@ type Decision struct {
 
 	// Others are rows of the other triplets, to be written in the same transaction.
 	Others []Write
+
+	// Client is the row of a client, to be written in the same transaction; nil: none.
+	Client *ClientWrite
 }
+
+// WritesNothing reports whether there is nothing to write.
+func (d *Decision) WritesNothing() bool { return d.Keep && len(d.Others) == 0 && d.Client == nil }
 
 // Write is a row to be written: the new entry of the triplet with this index.
 type Write struct {

@@ -34,14 +34,18 @@ type Memory interface {
 	// Update reads the entries of the triplets, calls change, and writes the rows of
 	// its decision, atomically: no other update of one of the triplets, from this
 	// process or another, comes between the read and the write. The triplets must
-	// differ. It returns the decision of the call whose rows were written, once they
-	// are committed. If the context ended first, the error wraps the context's, and
-	// the rows may have been written or not. A decision that writes nothing may be
-	// returned even while the database takes no writes.
+	// differ; there may be none, for a decision that writes a client alone. It returns
+	// the decision of the call whose rows were written, once they are committed. If the
+	// context ended first, the error wraps the context's, and the rows may have been
+	// written or not. A decision that writes nothing may be returned even while the
+	// database takes no writes.
 	Update(ctx context.Context, triplets []Triplet, change Change) (Decision, error)
 
 	// Get returns the entry of the triplet, or nil.
 	Get(ctx context.Context, t Triplet) (*Entry, error)
+
+	// Client returns the entry of a client, or nil. Decisions write it: [Decision.Client].
+	Client(ctx context.Context, client string) (*ClientEntry, error)
 
 	// Ping commits a write that changes nothing, and returns nil if that succeeds.
 	Ping(ctx context.Context) error
@@ -65,6 +69,18 @@ type Store interface {
 	// cursor (zero: at the beginning), so that it does not delay mail. It returns how
 	// many it removed and the next cursor, zero after the last batch.
 	Expire(ctx context.Context, c Cutoffs, cursor int64) (removed int, next int64, err error)
+
+	// Clients yields the clients, in the order of their names (of the octets). An error
+	// ends the sequence and comes with a zero [ClientRecord].
+	Clients(ctx context.Context) iter.Seq2[ClientRecord, error]
+
+	// ForgetClient removes the client, and reports whether there was one. Its triplets
+	// stay.
+	ForgetClient(ctx context.Context, client string) (bool, error)
+
+	// ExpireClients removes a small batch of the clients that were last seen before a
+	// time, in Unix seconds. It returns how many it removed, zero when none is left.
+	ExpireClients(ctx context.Context, before int64) (removed int, err error)
 
 	// Record adds counts to those of their hours, atomically, also while others add
 	// to the same hours. If its error wraps the context's, they may have been added or
@@ -122,6 +138,7 @@ type Filter struct {
 // Stats counts the entries. Times are Unix seconds, zero if there are none.
 type Stats struct {
 	Waiting, Passed    int64 // triplets by state
+	Clients            int64 // that have passed the greylist
 	Deferred, Accepted int64 // answers given to the triplets that are remembered
 	OldestWaiting      int64 // the least FirstSeen of those waiting
 	LatestPassed       int64 // the greatest PassedAt

@@ -25,6 +25,9 @@ const (
 	ReasonWhitelistedNonstandard Reason = "whitelisted-nonstandard"
 )
 
+// ReasonProvenClient: the client is proven, see [Proving].
+const ReasonProvenClient Reason = "proven-client"
+
 // The reasons of the greylist; see [Windows.Decide].
 const (
 	ReasonGreyTooLong   Reason = "grey-too-long"

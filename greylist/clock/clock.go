@@ -145,6 +145,14 @@ func (c *Clock) Decide(w greylist.Windows, remembered *greylist.Entry) greylist.
 	return d
 }
 
+// Age is a [greylist.Age] by the present time. Steps do not count.
+func (c *Clock) Age(t int64) int64 {
+	now := c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(now-t-c.setSince(t), 0)
+}
+
 // setSince returns by how much steps have moved the clock forward in total since
 // it last read t; if it never read t, since the first step.
 func (c *Clock) setSince(t int64) (by int64) {

@@ -26,6 +26,7 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	f := rules.NewFacts(&a, nil)
 	defer func() { x.Answer = p.completed(x.Answer, f) }()
 	f.Now = func() int64 { return now }
+	f.Known = p.known(memory, f.Now, greylist.AgeAt(now))
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:

@@ -4,6 +4,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ type Judge struct {
 	clock    *clock.Clock
 	policy   atomic.Pointer[Policy]
 	now      func() int64 // clock.Now
+	age      greylist.Age // clock.Age
 	counters *Counters
 	outage   outage
 	last     lastIdentities
@@ -36,7 +38,7 @@ type Judge struct {
 
 // New makes a judge.
 func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.Clock) *Judge {
-	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, counters: NewCounters()}
+	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, age: clock.Age, counters: NewCounters()}
 	j.Adopt(policy)
 	return j
 }
@@ -71,14 +73,15 @@ type Pending struct {
 func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (answer Answer, pending *Pending) {
 	began := time.Now()
 	p := j.Policy()
-	f := j.facts(&a, m)
+	f := j.facts(p, &a, m)
 	answer = j.guarded(p, func() Answer {
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		switch {
 		case err != nil:
+			j.outage.note(j, p.OnError, err)
 			return p.failed(err)
 		case decides(ruling):
-			return ruled(ruling)
+			return j.refreshing(ctx, p, f, ruled(ruling))
 		case p.isProbe(f.Sender):
 			pending = &Pending{a, m, ruling}
 			return Answer{Verdict: greylist.Accept}
@@ -96,7 +99,7 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 // RCPT to DATA; nil if a rule answered at RCPT.
 func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
 	p := j.Policy()
-	f := j.facts(&a, m)
+	f := j.facts(p, &a, m)
 	j.guarded(p, func() (none Answer) {
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
@@ -142,7 +145,7 @@ func (j *Judge) lookUp(ctx context.Context, p *Policy, pending []*Pending) {
 			recipient.message = new(Message)
 		}
 		j.guarded(p, func() (none Answer) {
-			f := j.facts(&recipient.Attempt, recipient.message)
+			f := j.facts(p, &recipient.Attempt, recipient.message)
 			p.Rules.Bind(f)
 			f.SPF(ctx)
 			return none
@@ -153,7 +156,7 @@ func (j *Judge) lookUp(ctx context.Context, p *Policy, pending []*Pending) {
 // pending judges one pending recipient.
 func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipient *Pending) Answer {
 	began := time.Now()
-	f := j.facts(&recipient.Attempt, recipient.message)
+	f := j.facts(p, &recipient.Attempt, recipient.message)
 	if queueID != "" {
 		f.QueueID = queueID
 	}
@@ -175,9 +178,10 @@ func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answ
 	return j.pending(ctx, j.Policy(), "", pending)
 }
 
-func (j *Judge) facts(a *greylist.Attempt, m *Message) *rules.Facts {
+func (j *Judge) facts(p *Policy, a *greylist.Attempt, m *Message) *rules.Facts {
 	f := rules.NewFacts(a, m)
 	f.Now = j.now
+	f.Known = p.known((*clients)(j), j.now, j.age)
 	return f
 }
 
@@ -202,14 +206,25 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	windows, reply := p.terms(ruling)
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
+	counts, err := j.counting(ctx, p, f, windows, triplets[0].Client)
+	if err != nil {
+		j.outage.note(j, p.OnError, err)
+		return p.failed(err)
+	}
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
 		d.Keep = d.Keep && used == 0 // else it is found under another key, and stored under the present one
+		if d.Reason == greylist.ReasonNowGrey {
+			d.Client = counts
+		}
 		return d
 	})
 	if err != nil {
 		j.outage.note(j, p.OnError, err)
 		return p.failed(err)
+	}
+	if d.Client != nil {
+		f.NoteClient(*d.Client)
 	}
 	answer := p.answer(d, reply)
 	answer.Triplet = triplets[0]
@@ -219,7 +234,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	if ruling != nil {
 		answer.Rule = ruling.Rule
 	}
-	return answer
+	return j.refreshing(ctx, p, f, answer)
 }
 
 // record counts the answer and writes its line of the decision log.
@@ -247,7 +262,7 @@ func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer An
 	if answer.Rule != "" {
 		attrs = append(attrs, slog.String("rule", answer.Rule))
 	}
-	if identity := answer.Triplet.Client; identity != "" && identity != client {
+	if identity := cmp.Or(answer.Triplet.Client, answer.Proven); identity != "" && identity != client {
 		attrs = append(attrs, slog.String("identity", p.LogName(identity)))
 	}
 	if spf, ok := f.KnownSPF(); ok {

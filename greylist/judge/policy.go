@@ -17,7 +17,8 @@ type Policy struct {
 	Windows  greylist.Windows
 	Identity greylist.Identity
 	Reply    greylist.Reply // of the greylist
-	Observe  bool           // the greylist decides, stores and logs, but accepts
+	Proving  greylist.Proving
+	Observe  bool // the greylist decides, stores and logs, but accepts
 
 	// Probes are the senders of callouts, beside the null sender. They are not
 	// deferred at RCPT.
@@ -63,6 +64,9 @@ type Answer struct {
 
 	// Rule is the [[rule]] that chose greylisting, if one did.
 	Rule string
+
+	// Proven is the client's identity, if the answer is that it is proven.
+	Proven string
 
 	// Triplet is the key under which the greylist remembers the recipient; zero if it was
 	// not asked.
@@ -158,7 +162,7 @@ func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 func (p *Policy) Longest() greylist.Windows { return p.Rules.Longest(p.Windows) }
 
 func ruled(r *rules.Ruling) Answer {
-	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply}
+	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply, Proven: r.Client}
 }
 
 // answer turns the greylist's decision into an answer.

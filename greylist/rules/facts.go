@@ -30,6 +30,9 @@ type Facts struct {
 	traced    bool                     // the facts that conditions ask for are wanted
 	ctx       context.Context          // of look-ups, while a condition is evaluated
 
+	// Known is nil if no client is ever proven.
+	Known *Known
+
 	message *Message
 	look    Lookup // nil before [Set.Bind], or if nothing is looked up
 	timeout time.Duration
@@ -41,6 +44,14 @@ func NewFacts(a *greylist.Attempt, m *Message) *Facts {
 	return &Facts{Attempt: a, Sender: address.Fold(a.Sender), Recipient: address.Fold(a.Recipient), message: m}
 }
 
+// shared returns what the recipients of the message share.
+func (f *Facts) shared() *Message {
+	if f.message == nil {
+		f.message = new(Message)
+	}
+	return f.message
+}
+
 // SPF looks up SPF for the sender and the client.
 func (f *Facts) SPF(ctx context.Context) SPF {
 	if provider, ok := strings.CutPrefix(f.Client.Identity(), greylist.BySPF); ok {
@@ -50,10 +61,7 @@ func (f *Facts) SPF(ctx context.Context) SPF {
 	if !ok || f.look == nil {
 		return SPF{Result: SPFNone, Why: "not looked up"}
 	}
-	if f.message == nil {
-		f.message = new(Message)
-	}
-	m := f.message
+	m := f.shared()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.spf == nil {
@@ -84,10 +92,7 @@ func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 	if !ok || f.look == nil {
 		return Listing{Status: Unknown, Why: "not looked up"}
 	}
-	if f.message == nil {
-		f.message = new(Message)
-	}
-	m, key := f.message, strings.Join(zones, " ")
+	m, key := f.shared(), strings.Join(zones, " ")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	listing, known := m.listings[key]
@@ -158,6 +163,7 @@ type Message struct {
 	deadline time.Time  // of all look-ups; zero before the first
 	spf      *SPF
 	listings map[string]Listing
+	known    knownClient
 }
 
 // within bounds a look-up by the rest of the message's timeout.

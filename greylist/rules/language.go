@@ -36,6 +36,7 @@ var facts = map[string]fact{
 	"helo_name":        {text: (*Facts).heloName, fold: foldName},
 	"client_dynamic":   {yes: (*Facts).Dynamic},
 	"client_tls":       {yes: (*Facts).clientTLS},
+	"proven":           {yes: (*Facts).proven},
 	"sender":           {text: func(f *Facts) string { return f.Sender }, fold: foldAddress, lists: SenderList},
 	"sender_local":     {text: func(f *Facts) string { local, _ := split(f.Sender); return local }, fold: foldLocal},
 	"sender_domain":    {text: func(f *Facts) string { _, domain := split(f.Sender); return domain }, fold: foldName},

@@ -1,5 +1,5 @@
 // Package rules has the rules that come before the greylist: the administrator's
-// lists, then the ordered rules.
+// lists, then the ordered rules, then proven clients.
 package rules
 
 import (
@@ -122,6 +122,7 @@ func (s Config) Compile() (*Set, error) {
 			r.normalizes, r.provides = r.normalizes || id.Normalized, r.provides || id.Provider
 		}
 	}
+	r.inOrder = append(r.inOrder, rule{"proven client", provenClient})
 	note := func(key string, index int, err error) {
 		if err != nil {
 			errs = append(errs, &ListError{key, index, err})
@@ -182,6 +183,9 @@ type Ruling struct {
 	Identity *greylist.Identity
 
 	Rule string // the name of the [[rule]]
+
+	// Client is the identity that is proven, with [greylist.ReasonProvenClient].
+	Client string
 }
 
 // Step is one rule that was asked, and its answer, for explain.

@@ -28,6 +28,7 @@ type memory struct {
 	order []*row // by id, with some that were removed
 	last  int64  // id
 
+	clients  map[string]greylist.ClientEntry
 	answered map[greylist.Answered]int64 // Count is zero in the key
 	recorded map[string]int64            // the last batch of the history, by daemon
 	returned map[greylist.Returned]int64
@@ -44,6 +45,7 @@ func newMemory() *memory {
 	return &memory{
 		lock:     make(chan struct{}, 1),
 		byKey:    make(map[greylist.Triplet]*row),
+		clients:  make(map[string]greylist.ClientEntry),
 		answered: make(map[greylist.Answered]int64),
 		recorded: make(map[string]int64),
 		returned: make(map[greylist.Returned]int64),
@@ -84,6 +86,9 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 		d = change(remembered)
 		for i, e := range d.Writes() {
 			s.put(triplets[i], e)
+		}
+		if d.Client != nil {
+			s.putClient(*d.Client)
 		}
 	})
 	if err == nil {
@@ -155,6 +160,7 @@ func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (known bool, err
 // Stats implements [greylist.Store].
 func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
 	err = s.use(ctx, func() {
+		st.Clients = int64(len(s.clients))
 		for _, r := range s.byKey {
 			st.Deferred += r.Deferred
 			st.Accepted += r.Accepted

@@ -14,10 +14,10 @@ type columns struct {
 	entries                      [5][]int64
 }
 
-// columns returns the rows to insert and those to update, sorted by key; if all rows or
-// none must be written, in the order of the decisions.
+// columns returns the rows to insert and those to update, sorted by key, or in the
+// order of the decisions.
 func (t *transaction) columns() (inserts, changes columns) {
-	if !t.atomic {
+	if !t.inOrder {
 		slices.SortFunc(t.order, func(a, b backend.Key) int { return bytes.Compare(a[:], b[:]) })
 	}
 	for _, k := range t.order {

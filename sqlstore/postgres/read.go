@@ -103,14 +103,7 @@ func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	k := backend.KeyOf(t)
-	var removed int64
-	err := s.run(ctx, func(db *sql.DB) error {
-		result, err := db.ExecContext(ctx, backend.RemoveSQL, k[:])
-		if err == nil {
-			removed, err = result.RowsAffected()
-		}
-		return err
-	})
+	removed, err := s.change(ctx, backend.RemoveSQL, k[:])
 	s.rows.added.Add(-removed)
 	return removed > 0, err
 }

@@ -17,14 +17,23 @@ const readSQL = `SELECT key, ` + backend.EntryColumns + ` FROM triplet WHERE key
 // read answers the decisions that have nothing to write, without locks.
 func (s *Store) read(ctx context.Context, batch []*update) {
 	entries := make(map[backend.Key]*greylist.Entry, len(batch))
+	clients := make(map[string]*greylist.ClientEntry)
 	for _, d := range batch {
 		for _, k := range d.keys {
 			entries[k] = nil
 		}
+		if d.lookUp {
+			clients[d.client] = nil
+		}
 	}
 	err := s.reader.retrying(ctx, func(conn *session) error {
 		b := conn.pipeline()
-		b.Queue(readSQL, sorted(entries)).Query(func(rows pgx.Rows) error { return scan(rows, entries) })
+		if len(entries) > 0 {
+			b.Queue(readSQL, sorted(entries)).Query(func(rows pgx.Rows) error { return scan(rows, entries) })
+		}
+		if len(clients) > 0 {
+			b.Queue(clientsSQL, slices.Sorted(maps.Keys(clients))).Query(func(rows pgx.Rows) error { return scanClients(rows, clients) })
+		}
 		return conn.send(ctx, b)
 	})
 	s.reader.Ended()
@@ -39,6 +48,12 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 	s.reads.succeeded()
 	answered := 0
 	for _, d := range batch {
+		if d.lookUp {
+			answered++
+			d.entry = clients[d.client]
+			d.done <- nil
+			continue
+		}
 		d.found = make([]*greylist.Entry, len(d.keys))
 		for i, k := range d.keys {
 			d.found[i] = entries[k]
@@ -48,7 +63,7 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 		switch {
 		case err != nil:
 			d.done <- err
-		case writes(made):
+		case !made.WritesNothing():
 			d.done <- errNeedsWrite
 		default:
 			answered++

@@ -13,7 +13,7 @@ import (
 
 // migrations bring a database to the present version. The table greyglass, by which the
 // database is recognized, has one row with the version. Released steps never change.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // schema1 has the tables and views of SQLite. Ping writes the column checked. The
 // fillfactor leaves room in each page for updates without new index entries.
@@ -88,6 +88,26 @@ CREATE TABLE recorded (
 );
 `
 
+// schema3 stores clients, see [greylist.ClientEntry].
+const schema3 = `
+CREATE TABLE client (
+	client       text COLLATE "C" PRIMARY KEY,
+	first_passed bigint NOT NULL,
+	counted_at   bigint NOT NULL,
+	passed       bigint NOT NULL,
+	last_seen    bigint NOT NULL
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+CREATE INDEX client_last_seen ON client (last_seen);
+
+CREATE VIEW clients AS
+	SELECT client, passed,
+		to_timestamp(first_passed) AT TIME ZONE 'UTC' AS first_passed,
+		to_timestamp(counted_at) AT TIME ZONE 'UTC' AS counted_at,
+		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen
+	FROM client ORDER BY client;
+`
+
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.
 const migrationLock = 0x67726579676c6173
 
@@ -108,7 +128,8 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	var ours, foreign bool
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
 		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
-			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded'),
+			to_regclass('client'), to_regclass('clients')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err

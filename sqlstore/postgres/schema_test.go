@@ -55,7 +55,7 @@ func testPostgresMigrate(t *testing.T, c *cluster) {
 		t.Errorf("a daemon does not start: %v", err)
 	}
 	if _, err := openStore(t.Context(), url, backend.Options{Logger: discard}, append(migrations, later+`; CREATE TABLE triplet (y integer)`)); err == nil ||
-		!strings.Contains(err.Error(), "migrating from version 2 to 3") || strings.Contains(err.Error(), "\n") {
+		!strings.Contains(err.Error(), fmt.Sprintf("migrating from version %d to %d:", len(migrations), len(migrations)+1)) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v; want one line that says where it failed", err)
 	}
 	atOnce(append(migrations, later, `CREATE TABLE another (x integer)`)...)

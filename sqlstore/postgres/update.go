@@ -28,7 +28,8 @@ var (
 	errLocked = errors.New("locked by another program")
 )
 
-// update is an update in progress. It has one owner at a time: its caller, or a worker.
+// update is an update in progress, or with lookUp the look-up of a client. It has one
+// owner at a time: its caller, or a worker.
 type update struct {
 	ctx      context.Context
 	triplets []greylist.Triplet
@@ -36,6 +37,10 @@ type update struct {
 	found    []*greylist.Entry // the entry of each, as the reader found it; nil: none
 	retried  bool              // it conflicted with another program's update
 	done     chan error        // buffered, so that a missing caller blocks no worker
+
+	lookUp bool
+	client string
+	entry  *greylist.ClientEntry // what was found; nil: none
 
 	mu       sync.Mutex
 	change   greylist.Change   // nil once the caller has returned
@@ -53,9 +58,6 @@ func (d *update) ask(found []*greylist.Entry) (made *greylist.Decision, err erro
 	d.decision = d.change(found)
 	return &d.decision, nil
 }
-
-// writes reports whether a decision has something to write.
-func writes(d *greylist.Decision) bool { return !d.Keep || len(d.Others) > 0 }
 
 // abandon makes sure that the change is not called any more.
 func (d *update) abandon() {

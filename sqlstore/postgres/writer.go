@@ -104,9 +104,12 @@ type transaction struct {
 	order      []backend.Key // of the rows, in the order of the decisions
 	unanswered []*update     // to be answered after the commit
 	explicit   bool          // it takes more than one round trip, and so needs BEGIN and COMMIT
-	atomic     bool          // an update has several triplets: all its rows or none must be written
+	atomic     bool          // an update has several rows: all or none must be written
+	inOrder    bool          // an update has several triplets, whose order is kept
 	wrote      bool
 	inserted   int
+
+	clients map[string]*greylist.ClientWrite // nil: none
 }
 
 // row is a triplet's row in a transaction.
@@ -130,7 +133,7 @@ func newTransaction(batch []*update) *transaction {
 				t.order = append(t.order, k)
 			}
 			r.there = r.there || d.found[i] != nil
-			t.explicit = t.explicit || r.there || len(d.keys) > 1
+			t.explicit = t.explicit || r.there || len(d.keys) > 1 || d.decision.Client != nil
 		}
 	}
 	return t
@@ -183,15 +186,20 @@ func (t *transaction) decide(report func(error)) {
 		case err != nil:
 			d.done <- err
 			continue
-		case !writes(made) && !changed:
+		case made.WritesNothing() && !changed:
 			d.done <- nil
+			continue
+		case made.Client != nil && len(d.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
+			d.done <- errRetry
 			continue
 		}
 		for i, e := range made.Writes() {
 			r := t.rows[d.keys[i]]
 			r.entry, r.changed = &e, true
 		}
-		t.atomic = t.atomic || len(d.keys) > 1
+		t.inOrder = t.inOrder || len(d.keys) > 1
+		t.atomic = t.atomic || t.inOrder || made.Client != nil && len(d.keys) > 0
+		t.addClient(made.Client)
 		t.unanswered = append(t.unanswered, d)
 	}
 }
@@ -200,7 +208,7 @@ func (t *transaction) decide(report func(error)) {
 // inserted meanwhile: its decisions are retried.
 func (t *transaction) commit(ctx context.Context) error {
 	inserts, changes := t.columns()
-	t.wrote = len(inserts.keys)+len(changes.keys) > 0
+	t.wrote = len(inserts.keys)+len(changes.keys)+len(t.clients) > 0
 	if !t.wrote && !t.explicit {
 		return nil
 	}
@@ -222,6 +230,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	if len(changes.keys) > 0 {
 		b.Queue(changeSQL, changes.change()...)
 	}
+	t.queueClients(b)
 	if t.explicit && !t.atomic {
 		b.Queue(`COMMIT`)
 	}
@@ -244,13 +253,15 @@ func (t *transaction) commit(ctx context.Context) error {
 }
 
 // retryMissing answers errRetry to the updates whose row another program has inserted.
-// Each has one triplet: a transaction with others is atomic.
+// Each has one triplet or none: a transaction with others is atomic.
 func (t *transaction) retryMissing() {
 	written := t.unanswered[:0]
 	for _, d := range t.unanswered {
-		if r := t.rows[d.keys[0]]; r.changed && !r.there && !r.written {
-			d.done <- errRetry
-			continue
+		if len(d.keys) > 0 {
+			if r := t.rows[d.keys[0]]; r.changed && !r.there && !r.written {
+				d.done <- errRetry
+				continue
+			}
 		}
 		written = append(written, d)
 	}

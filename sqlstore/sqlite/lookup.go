@@ -20,8 +20,8 @@ const maxLookups = 2
 type lookups chan *lookup
 
 type lookup struct {
-	conn *direct
-	get  *statement
+	conn        *direct
+	get, client *statement
 }
 
 func openLookups(ctx context.Context, path string) (lookups, error) {
@@ -45,7 +45,11 @@ func openLookup(ctx context.Context, path string) (*lookup, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &lookup{conn, get}, nil
+	client, err := conn.prepare(backend.ClientSQL)
+	if err != nil {
+		return nil, errors.Join(err, get.Close(), conn.Close())
+	}
+	return &lookup{conn, get, client}, nil
 }
 
 // find returns the entry of the key; nil if there is none, or it cannot be read at once.
@@ -67,7 +71,7 @@ func (all lookups) find(k backend.Key) *greylist.Entry {
 func (all lookups) close(opened int) (err error) {
 	for range opened {
 		l := <-all
-		err = errors.Join(err, l.get.Close(), l.conn.Close())
+		err = errors.Join(err, l.get.Close(), l.client.Close(), l.conn.Close())
 	}
 	return err
 }

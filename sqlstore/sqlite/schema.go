@@ -16,7 +16,7 @@ var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 // migrations bring a database to the present version: the step with index i migrates
 // version i (PRAGMA user_version; 0 is an empty database) to i+1. Released steps never
 // change.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // schema1 stores triplets. Times are Unix seconds. passed_at is NULL while the triplet
 // waits; key is [backend.KeyOf].
@@ -76,6 +76,26 @@ CREATE VIEW answers AS
 CREATE VIEW returns AS
 	SELECT datetime(hour, 'unixepoch') AS first_deferred, within AS waited_at_most, count
 	FROM returned ORDER BY returned.hour, within;
+`
+
+// schema3 stores clients, see [greylist.ClientEntry].
+const schema3 = `
+CREATE TABLE client (
+	client       TEXT    PRIMARY KEY,
+	first_passed INTEGER NOT NULL,
+	counted_at   INTEGER NOT NULL,
+	passed       INTEGER NOT NULL,
+	last_seen    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX client_last_seen ON client (last_seen);
+
+CREATE VIEW clients AS
+	SELECT client, passed,
+		datetime(first_passed, 'unixepoch') AS first_passed,
+		datetime(counted_at, 'unixepoch') AS counted_at,
+		datetime(last_seen, 'unixepoch') AS last_seen
+	FROM client ORDER BY client;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

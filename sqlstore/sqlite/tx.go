@@ -15,6 +15,9 @@ type tx struct {
 	getStmt, addStmt, setStmt, removeStmt *statement
 	batchStmt, expireStmt, pingStmt       *statement
 	trimStmt                              *statement
+	clientStmt, addClientStmt             *statement
+	setClientStmt, removeClientStmt       *statement
+	expireClientsStmt                     *statement
 	answeredStmt, returnedStmt            *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	all                                   []*statement
@@ -50,6 +53,11 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
 		{&tx.pingStmt, markSQL},
+		{&tx.clientStmt, backend.ClientSQL},
+		{&tx.addClientStmt, addClientSQL},
+		{&tx.setClientStmt, setClientSQL},
+		{&tx.removeClientStmt, backend.RemoveClientSQL},
+		{&tx.expireClientsStmt, expireClientsSQL},
 		{&tx.answeredStmt, answeredSQL},
 		{&tx.returnedStmt, returnedSQL},
 		{&tx.oldAnsweredStmt, oldAnsweredSQL},

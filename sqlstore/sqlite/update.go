@@ -100,8 +100,10 @@ func (u *update) run(tx *tx) (err error) {
 	if u.insert { // inserting without a look-up takes half the time
 		u.insert = false
 		if d := u.decide(); !d.Keep {
-			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil || added {
+			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil {
 				return err
+			} else if added {
+				return tx.writeClient(d.Client)
 			}
 		}
 	}
@@ -121,7 +123,7 @@ func (u *update) run(tx *tx) (err error) {
 			return err
 		}
 	}
-	return nil
+	return tx.writeClient(d.Client)
 }
 
 // decide calls the change with the entries that the writer has read.
@@ -150,7 +152,7 @@ func (u *update) keeps() (done bool) {
 	func() {
 		defer backend.Rescue(&err)
 		d = u.change(u.seen)
-		done = d.Keep && len(d.Others) == 0
+		done = d.WritesNothing()
 	}()
 	if done {
 		u.change, u.decision = nil, d

@@ -54,6 +54,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"HistoryAllOrNothing", testHistoryAllOrNothing},
 		{"HistoryBatches", testHistoryBatches},
 		{"HistoryExpires", testHistoryExpires},
+		{"Clients", testClients},
+		{"ClientsCountAtOnce", testClientsCountAtOnce},
+		{"ClientsWithPass", testClientsWithPass},
+		{"ClientsList", testClientsList},
+		{"ClientsExpire", testClientsExpire},
+		{"ClientsEnded", testClientsEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}

@@ -31,7 +31,7 @@ func (s *Store) Fail(err error) {
 	s.err = err
 }
 
-// Before calls a function before every Update and Get; its error is their answer.
+// Before calls a function before every Update, Get and Client; its error is their answer.
 func (s *Store) Before(do func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,6 +110,9 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	for range d.Writes() {
 		s.writes++
 	}
+	if d.Client != nil {
+		s.writes++
+	}
 	return d, nil
 }
 
@@ -119,6 +122,14 @@ func (s *Store) Get(ctx context.Context, tr greylist.Triplet) (*greylist.Entry, 
 		return nil, err
 	}
 	return s.Store.Get(ctx, tr)
+}
+
+// Client implements [greylist.Memory].
+func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
+	if err := s.fault(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Client(ctx, client)
 }
 
 // fault calls what was set to come before, and returns the error that is due.

@@ -23,6 +23,7 @@ type Config struct {
 	Blocked  Blocked  `koanf:"blocked"`
 	Reply    Reply    `koanf:"reply"`
 	DNS      DNS      `koanf:"dns"`
+	Learn    Learn    `koanf:"learn"`
 	Log      Log      `koanf:"log"`
 	Limits   Limits   `koanf:"limits"`
 	Rule     []Rule   `koanf:"rule"` // in their order

@@ -27,6 +27,7 @@ func (m merged) check(problems *Problems) {
 	}
 	m.checkReplies(problems)
 	m.checkRules(problems)
+	m.checkProving(problems)
 	m.checkListeners(problems)
 	m.checkHTTPPublic(problems)
 }

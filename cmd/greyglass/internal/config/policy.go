@@ -66,6 +66,7 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 		Windows:    c.Greylist.Windows(),
 		Identity:   c.Greylist.identity(),
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
+		Proving:    c.proving(),
 		Observe:    c.Greylist.Mode == modeObserve,
 		Header:     c.Greylist.Header,
 		Probes:     probes,

@@ -1,0 +1,130 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// Clients is where clients are remembered: the part of a [greylist.Memory] for them.
+type Clients interface {
+	Client(ctx context.Context, client string) (*greylist.ClientEntry, error)
+}
+
+// Known is how facts find out whether the client is proven.
+type Known struct {
+	Clients  Clients
+	Proving  greylist.Proving
+	Identity greylist.Identity // by which a client is looked up
+	Now      func() int64      // Unix seconds
+	Age      greylist.Age
+}
+
+// knownClient is what is known of a client.
+type knownClient struct {
+	client string
+	entry  *greylist.ClientEntry // nil: nothing
+	err    error
+	asked  bool // else nothing was looked up
+}
+
+// KnownClient returns what is known of a client, as in [greylist.Triplet]. It is looked up
+// once a message, unless the recipients have different clients.
+func (f *Facts) KnownClient(ctx context.Context, client string) (*greylist.ClientEntry, error) {
+	m := f.shared()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := &m.known; !k.asked || k.client != client {
+		*k = knownClient{client: client, asked: true}
+		k.entry, k.err = f.Known.Clients.Client(ctx, client)
+	}
+	return m.known.entry, m.known.err
+}
+
+// NoteClient notes what was written of a client that is known.
+func (f *Facts) NoteClient(w greylist.ClientWrite) {
+	m := f.shared()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known = knownClient{client: w.Client, entry: &w.After, asked: true}
+}
+
+// RefreshedClient returns the row of the client, if that was found to be proven for this
+// message and is to be refreshed, because it goes on sending.
+func (f *Facts) RefreshedClient() *greylist.ClientWrite {
+	if f.Known == nil || f.message == nil {
+		return nil
+	}
+	f.message.mu.Lock()
+	defer f.message.mu.Unlock()
+	k := &f.message.known
+	if !f.Known.Proving.Proven(k.entry, f.Known.Age) {
+		return nil
+	}
+	after, due := f.Known.Proving.Refresh(*k.entry, f.Known.Now(), f.Known.Age)
+	if !due {
+		return nil
+	}
+	return &greylist.ClientWrite{Client: k.client, Before: k.entry, After: after}
+}
+
+// isProven reports whether the client is proven, and what is known of it.
+func (f *Facts) isProven(ctx context.Context) (yes bool, client string, e *greylist.ClientEntry, err error) {
+	if f.Known == nil {
+		return false, "", nil, nil
+	}
+	if client, err = f.ClientIdentity(ctx, f.Known.Identity); err != nil {
+		return false, "", nil, nil // of no address, nothing is known
+	}
+	e, err = f.KnownClient(ctx, client)
+	return err == nil && f.Known.Proving.Proven(e, f.Known.Age), client, e, err
+}
+
+// proven is the fact.
+func (f *Facts) proven() bool {
+	yes, _, _, err := f.isProven(f.ctx)
+	f.unknown = f.unknown || err != nil
+	return yes
+}
+
+// provenClient is the rule that comes after the ordered rules.
+func provenClient(ctx context.Context, f *Facts) (*Ruling, string, error) {
+	if f.Known == nil {
+		return nil, "learn.proven_after is 0, so no client is proven", nil
+	}
+	yes, client, e, err := f.isProven(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if !yes && !f.traced {
+		return nil, "", nil
+	}
+	says := f.Known.inWords(client, e)
+	if !yes {
+		return nil, says, nil
+	}
+	return &Ruling{Verdict: greylist.Accept, Reason: greylist.ReasonProvenClient, Because: says, Client: client}, "", nil
+}
+
+// inWords says what is known of a client.
+func (k *Known) inWords(client string, e *greylist.ClientEntry) string {
+	switch {
+	case e == nil:
+		return fmt.Sprintf("%q has not passed the greylist", client)
+	case k.Age(e.LastSeen) > k.Proving.MaxGrey:
+		return fmt.Sprintf("%s has sent nothing since %s", client, inUTC(e.LastSeen))
+	}
+	triplets := "1 triplet"
+	if e.Passed != 1 {
+		triplets = fmt.Sprintf("%d different triplets", e.Passed)
+	}
+	says := fmt.Sprintf("%s has passed with %s since %s", client, triplets, inUTC(e.FirstPassed))
+	if e.Passed < k.Proving.After {
+		return fmt.Sprintf("%s; %d are needed", says, k.Proving.After)
+	}
+	return says + ", proven"
+}
+
+func inUTC(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04:05") }

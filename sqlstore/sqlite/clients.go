@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+const (
+	addClientSQL = `INSERT INTO client (client, ` + backend.ClientColumns + `) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`
+
+	setClientSQL = `UPDATE client SET first_passed = $2, counted_at = $3, passed = $4, last_seen = $5
+		WHERE client = $1 AND first_passed = $6 AND counted_at = $7 AND passed = $8 AND last_seen = $9`
+
+	expireClientsSQL = `DELETE FROM client WHERE client IN (SELECT client FROM client WHERE last_seen < $1 LIMIT $2)`
+)
+
+// writeClient writes the row of a client, unless that has changed. There may be none to
+// write.
+func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
+	switch {
+	case w == nil:
+	case w.Before == nil:
+		a := w.After
+		_, err = tx.change(tx.addClientStmt, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
+	default:
+		b, a := w.Before, w.After
+		_, err = tx.change(tx.setClientStmt, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen,
+			b.FirstPassed, b.CountedAt, b.Passed, b.LastSeen)
+	}
+	return err
+}
+
+// Client implements [greylist.Memory].
+func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	db, err := s.reading()
+	if err == nil {
+		if current := s.writer.current.Load(); errors.Is(current.err, greylist.ErrDamaged) {
+			err = current.err
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e, ok := db.lookups.client(client); ok {
+		return e, nil
+	}
+	e, err := backend.Client(ctx, db.readers, client)
+	if isCorrupt(err) { // the writer finds out what that means
+		err = s.writer.do(ctx, func(tx *tx) error {
+			_, err := tx.clientStmt.first(backend.ClientFields(new(greylist.ClientEntry)), client)
+			return err
+		}, nil)
+	}
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return e, nil
+}
+
+// client returns the entry of a client, nil if there is none; ok is false if it cannot be
+// read at once.
+func (all lookups) client(client string) (found *greylist.ClientEntry, ok bool) {
+	select {
+	case l := <-all:
+		defer func() { all <- l }()
+		e := new(greylist.ClientEntry)
+		known, err := l.client.first(backend.ClientFields(e), client)
+		if err != nil || !known {
+			return nil, err == nil
+		}
+		return e, true
+	default:
+		return nil, false
+	}
+}
+
+// Clients implements [greylist.Store].
+func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, error] {
+	return backend.Clients(ctx, s.readers, s.failed)
+}
+
+// ForgetClient implements [greylist.Store].
+func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
+	var removed int64
+	err := s.writer.do(ctx, func(tx *tx) (err error) {
+		removed, err = tx.change(tx.removeClientStmt, client)
+		return err
+	}, nil)
+	if err != nil { // and it may still be written to
+		return false, err
+	}
+	return removed > 0, nil
+}
+
+// ExpireClients implements [greylist.Store].
+func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
+	var removed int64
+	err := s.writer.do(ctx, func(tx *tx) (err error) {
+		removed, err = tx.change(tx.expireClientsStmt, before, int64(backend.ExpireBatch))
+		return err
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return int(removed), nil
+}
