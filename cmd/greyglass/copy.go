@@ -45,7 +45,7 @@ have counted the same hour, the greater count is kept.`,
 			if from == to {
 				return &usageError{errors.New("--from and --to are the same"), cmd.CommandPath()}
 			}
-			loaded, err := p.load(cmd)
+			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {
 				return err
 			}

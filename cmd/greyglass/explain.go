@@ -55,7 +55,11 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 			if spf != "" && !slices.Contains(rules.SPFResults, spf) {
 				return &usageError{fmt.Errorf("--spf %q is no result of SPF; write one of %s", spf, strings.Join(rules.SPFResults, ", ")), cmd.CommandPath()}
 			}
-			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+			loaded, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 				if code != "" {
 					triplet, err := findCode(ctx, store, code)
 					if err != nil {

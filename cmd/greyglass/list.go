@@ -47,7 +47,7 @@ With --json, print one array of objects that have the columns of the database's 
 					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
 				}
 			}
-			loaded, err := p.load(cmd)
+			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {
 				return err
 			}

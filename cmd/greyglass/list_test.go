@@ -183,3 +183,31 @@ func TestListJSON(t *testing.T) {
 		}
 	}
 }
+
+// A mistake in a list stops no command but those that ask the list.
+func TestBrokenListStopsFew(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.rememberAll()
+	s.write("blocked.list", "ann@example.net\nnot an address\n")
+	complaint := "greyglass: " + s.path("blocked.list") + ":2: "
+	for _, c := range []struct {
+		args   string
+		status int
+		stdout string // is part of it
+	}{
+		{"list --recipient carol@example.org", 0, "carol@example.org"},
+		{"stats", 0, "waiting"},
+		{"pass 203.0.113.7 ann@example.net bob@example.org", 0, "passed"},
+		{"forget 203.0.113.7 ann@example.net bob@example.org", 0, "forgotten"},
+		{"backup " + s.path("copy.db"), 0, ""},
+		{"expire", 0, ""},
+		{"explain 203.0.113.7 ann@example.net bob@example.org", statusConfig, ""},
+		{"config", statusConfig, ""},
+	} {
+		r := s.run(strings.Fields(c.args)...)
+		if r.status != c.status || !strings.Contains(r.stdout, c.stdout) || !strings.Contains("greyglass: "+r.stderr, complaint) {
+			t.Errorf("%s: status %d\n%s%s", c.args, r.status, r.stdout, r.stderr)
+		}
+	}
+}

@@ -20,7 +20,7 @@ the daemon is started. It is safe to run it twice, or while daemons run.`,
   greyglass migrate --set store.url=postgres://greyglass_owner@db.example.org/greyglass`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := p.load(cmd)
+			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {
 				return err
 			}

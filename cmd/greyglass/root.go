@@ -125,12 +125,31 @@ func unexpected(argument string) error { return fmt.Errorf("unexpected argument 
 
 // load loads the configuration. Its error is a [*config.Problems].
 func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
-	return config.Load(config.Source{
+	return config.Load(p.source(cmd))
+}
+
+// loadWithoutLists is load for a command that asks no rules. Problems of list files are
+// printed, and do not stop it.
+func (p *program) loadWithoutLists(cmd *cobra.Command) (*config.Loaded, error) {
+	source := p.source(cmd)
+	source.NoLists = true
+	loaded, err := config.Load(source)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range loaded.BrokenLists {
+		fmt.Fprintf(p.stderr, "greyglass: %s\n", problem)
+	}
+	return loaded, nil
+}
+
+func (p *program) source(cmd *cobra.Command) config.Source {
+	return config.Source{
 		File:         p.configFile,
 		FileRequired: cmd.Flags().Changed("config"),
 		Environ:      p.environ,
 		Set:          p.set,
-	})
+	}
 }
 
 // storeOptions returns the options of a command's store. It prints which sessions hold a
@@ -151,9 +170,10 @@ func (p *program) openStore(ctx context.Context, c *config.Config) (greylist.Sto
 	return store, nil
 }
 
-// withStore loads the configuration, opens the database and calls do with both.
+// withStore loads the configuration of a command that asks no rules, opens the database
+// and calls do with both.
 func (p *program) withStore(cmd *cobra.Command, do func(context.Context, *config.Loaded, greylist.Store) error) error {
-	loaded, err := p.load(cmd)
+	loaded, err := p.loadWithoutLists(cmd)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err := checkTriplet(cmd, args); err != nil {
 		return err
 	}
-	loaded, err := p.load(cmd)
+	loaded, err := p.loadWithoutLists(cmd)
 	if err != nil {
 		return err
 	}

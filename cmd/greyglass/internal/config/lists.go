@@ -74,7 +74,7 @@ func (c *Config) ListFiles() []ListFile {
 }
 
 // ReadLists reads all list files. A missing file is an empty list, and a warning. The
-// error is a [*Problems] with the bad lines of all files.
+// error is a [*Problems] with the bad lines of all files; the other files' lists come with it.
 func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 	lists = make(Lists)
 	problems := new(Problems)
@@ -92,10 +92,7 @@ func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 			warnings = append(warnings, unconverted(file.String(), list.Unconverted())...)
 		}
 	}
-	if err := problems.orNil(); err != nil {
-		return nil, nil, err
-	}
-	return lists, append(warnings, c.unconverted()...), nil
+	return lists, append(warnings, c.unconverted()...), problems.orNil()
 }
 
 // unconverted makes warnings of the internationalized domains of lists, triples and

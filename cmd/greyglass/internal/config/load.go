@@ -21,6 +21,10 @@ type Source struct {
 	FileRequired bool     // a missing File is a problem
 	Environ      []string // "NAME=value", as os.Environ returns them
 	Set          []string // "section.key=VALUE"
+
+	// NoLists is for a command that asks no rules: a list file with problems is an empty
+	// list, and the problems are no error.
+	NoLists bool
 }
 
 // Loaded is a configuration without problems.
@@ -31,6 +35,8 @@ type Loaded struct {
 	Policy   *judge.Policy     // made of Config, Lists and Lookup
 	Origins  map[string]string // by key: "default", "profile NAME", "file:line", a variable's name, "--set"
 	Warnings []Warning         // for the log, a line each
+
+	BrokenLists []Problem // of list files, with [Source.NoLists]
 
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
@@ -56,7 +62,8 @@ func Load(src Source) (*Loaded, error) {
 	}
 	merged.check(problems)
 	lists, listWarnings, err := ReadLists(merged.config)
-	if broken := new(Problems); errors.As(err, &broken) {
+	broken := new(Problems)
+	if errors.As(err, &broken) && !src.NoLists {
 		problems.add(broken.List...)
 	}
 	if err := problems.orNil(); err != nil {
@@ -70,7 +77,7 @@ func Load(src Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}}
+	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}, BrokenLists: broken.List}
 	if fileLayer.empty {
 		loaded.EmptyFile = src.File
 	}
