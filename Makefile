@@ -8,9 +8,10 @@ CHAOSTIME   ?= 3m
 CHAOSSEED   ?= 1
 SIZES       ?= 0,1000000
 BENCHFLAGS  ?=
+SENDERSFLAGS ?=
 RESULTS     ?= e2e/bench/RESULTS.md
 
-.PHONY: build run deb test race fuzz chaos bench bench-peers lint generate clean
+.PHONY: build run deb test race fuzz chaos bench bench-peers senders lint generate clean
 
 build: ## a static binary, bin/greyglass
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
@@ -56,6 +57,9 @@ bench: ## the daemon beside a filter that does nothing, with SIZES triplets; the
 
 bench-peers: ## the daemon beside postgrey and sqlgrey, and beside milter-greylist with BENCHFLAGS="-milter-greylist PATH"; needs root on a Debian
 	$(GO) run ./e2e/bench -sizes $(SIZES) -blocks policy,milters -results e2e/bench/PEERS.md $(BENCHFLAGS)
+
+senders: ## how long first messages wait, by greyglass and by postgrey, in virtual time; postgrey needs root on a Debian
+	$(GO) run ./e2e/senders -results e2e/senders/RESULTS.md $(SENDERSFLAGS)
 
 lint: ## gofmt, vet and staticcheck; and which direct dependencies are behind, which is no failure
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -16,7 +16,7 @@ const (
 
 func init() {
 	// Their programs are Perl: what is probed is a library of a module of theirs.
-	softwareOf[Postgrey] = software{[]string{"postgrey", "perl"}, "usr/lib/*/perl5/*/auto/BerkeleyDB/BerkeleyDB.so"}
+	softwareOf[Postgrey] = software{[]string{"postgrey", "libfaketime", "perl"}, "usr/lib/*/perl5/*/auto/BerkeleyDB/BerkeleyDB.so"}
 	softwareOf[BerkeleyDB] = software{[]string{"?name(^db[0-9.]+-util$)"}, "usr/bin/db[0-9]*_dump"}
 	softwareOf[Sqlgrey] = software{[]string{"sqlgrey", "libdbd-sqlite3-perl", "perl"}, "usr/lib/*/perl5/*/auto/DBD/SQLite/SQLite.so"}
 }
