@@ -5,97 +5,76 @@ import (
 	"slices"
 )
 
-// counts is what became of a group of messages.
-type counts struct {
-	delays []int64 // of those that were accepted
-	lost   int
-}
+// lost is the delay of a message that was never accepted.
+const lost = math.MaxInt64
 
-func (c *counts) add(delay int64) {
-	if delay == lost {
-		c.lost++
-		return
-	}
-	c.delays = append(c.delays, delay)
-}
-
-func (c *counts) all() int { return len(c.delays) + c.lost }
+// delays are those of a group of messages, in seconds.
+type delays []int64
 
 // within is the share that was accepted after so many seconds at most.
-func (c *counts) within(seconds int64) float64 {
+func (d delays) within(seconds int64) float64 {
 	n := 0
-	for _, d := range c.delays {
-		if d <= seconds {
+	for _, delay := range d {
+		if delay <= seconds {
 			n++
 		}
 	}
-	return float64(n) / float64(max(c.all(), 1))
+	return float64(n) / float64(max(len(d), 1))
 }
+
+// accepted is the share that was accepted at some time.
+func (d delays) accepted() float64 { return d.within(lost - 1) }
 
 // after is the share that was accepted after more than so many seconds.
-func (c *counts) after(seconds int64) float64 { return 1 - c.within(seconds) - c.lostShare() }
+func (d delays) after(seconds int64) float64 { return d.accepted() - d.within(seconds) }
 
-// lostShare is the share that was never accepted.
-func (c *counts) lostShare() float64 { return float64(c.lost) / float64(max(c.all(), 1)) }
+// lost is the share that was never accepted.
+func (d delays) lost() float64 { return d.within(lost) - d.accepted() }
 
-// quantile is the delay that this share of all does not exceed, or lost.
-func (c *counts) quantile(share float64) int64 {
-	slices.Sort(c.delays)
-	at := int(math.Ceil(share*float64(c.all()))) - 1
-	if at >= len(c.delays) {
-		return lost
+// quantile is the delay that this share does not exceed.
+func (d delays) quantile(share float64) int64 {
+	sorted := slices.Sorted(slices.Values(d))
+	return sorted[max(int(math.Ceil(share*float64(len(sorted))))-1, 0)]
+}
+
+// Groups of messages; each class and each kind of sender is one, too.
+const (
+	firsts  = "first messages" // but spam
+	retried = "first messages of senders that try again at all"
+	queued  = "first messages of senders that try for more than ten minutes"
+	laters  = "later messages"
+	unasked = "spam"
+	botnet  = "spam of bots"
+)
+
+// groups are those that a message belongs to.
+func (m *message) groups() []string {
+	k := m.kind
+	switch {
+	case k.class == "" && k.bots:
+		return []string{unasked, botnet, k.name}
+	case k.class == "":
+		return []string{unasked, k.name}
+	case !m.first:
+		return []string{laters}
 	}
-	return c.delays[max(at, 0)]
+	all := []string{firsts, string(k.class), k.name}
+	if k.tries.retries() {
+		all = append(all, retried)
+	}
+	if k.tries.hasQueue() {
+		all = append(all, queued)
+	}
+	return all
 }
 
-// result is what became of a population, or of several.
-type result struct {
-	firsts  counts            // first messages, but spam
-	classes map[class]*counts // of them
-	kinds   map[string]*counts
-	queued  counts // of those whose senders try for more than ten minutes
-	retried counts // of those whose senders try again at all
-	later   counts
-	spam    counts
-	bots    counts
-}
+// result is what became of each group.
+type result map[string]delays
 
-func newResult() *result {
-	return &result{classes: make(map[class]*counts), kinds: make(map[string]*counts)}
-}
-
-// add counts a population.
-func (r *result) add(p *population, delays []int64) {
+func (r result) add(p *population, delays []int64) {
 	for i, m := range p.messages {
-		if !m.first {
-			if m.kind.class != "" {
-				r.later.add(delays[i])
-			}
-			continue
-		}
-		d := delays[i]
-		in(r.kinds, m.kind.name).add(d)
-		if m.kind.class == "" {
-			r.spam.add(d)
-			if m.kind.bots {
-				r.bots.add(d)
-			}
-			continue
-		}
-		r.firsts.add(d)
-		in(r.classes, m.kind.class).add(d)
-		if m.kind.tries.retries() {
-			r.retried.add(d)
-		}
-		if m.kind.tries.hasQueue() {
-			r.queued.add(d)
+		for _, group := range m.groups() {
+			r[group] = append(r[group], delays[i])
 		}
 	}
-}
-
-func in[K comparable](groups map[K]*counts, key K) *counts {
-	if groups[key] == nil {
-		groups[key] = &counts{}
-	}
-	return groups[key]
 }

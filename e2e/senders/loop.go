@@ -17,9 +17,6 @@ type judge interface {
 	accepts(attempt) (bool, error)
 }
 
-// lost is the delay of a message that was never accepted.
-const lost = -1
-
 // run lets each message try until the judge accepts it or its sender gives up. It
 // returns how long each was delayed, in seconds, or lost.
 func run(p *population, j judge) ([]int64, error) {

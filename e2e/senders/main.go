@@ -61,7 +61,10 @@ func greyglass(name string, settings ...string) configuration {
 
 var configurations = []configuration{
 	greyglass("classic"),
+	greyglass("classic, 300 s, provider, normalized", "greylist.min_defer_time=300s",
+		"greylist.client_identity=provider", "greylist.sender_identity=normalized"),
 	{"postgrey", preparePostgrey, startPostgrey},
+	greyglass("gentle", "greylist.profile=gentle"),
 }
 
 // simulation is one run.
@@ -81,8 +84,8 @@ type simulation struct {
 // outcome is what became of the populations in a configuration.
 type outcome struct {
 	name   string
-	all    *result
-	bySeed []*result
+	all    result
+	bySeed []result
 }
 
 func (s *simulation) run() (err error) {
@@ -131,7 +134,7 @@ func (s *simulation) build() (string, error) {
 // try has the populations send to a program.
 func (s *simulation) try(c configuration, populations []*population) error {
 	fmt.Fprintf(os.Stderr, "%s\n", c.name)
-	o := outcome{name: c.name, all: newResult(), bySeed: make([]*result, len(populations))}
+	o := outcome{name: c.name, all: make(result), bySeed: make([]result, len(populations))}
 	delays, failed := make([][]int64, len(populations)), make([]error, len(populations))
 	var wg sync.WaitGroup
 	for i, p := range populations {
@@ -150,7 +153,7 @@ func (s *simulation) try(c configuration, populations []*population) error {
 	}
 	for i, p := range populations {
 		o.all.add(p, delays[i])
-		o.bySeed[i] = newResult()
+		o.bySeed[i] = make(result)
 		o.bySeed[i].add(p, delays[i])
 	}
 	s.done = append(s.done, o)

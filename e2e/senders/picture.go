@@ -16,12 +16,12 @@ var bands = []struct {
 	{"within 10 minutes", 10 * minute, "#7fbf7b"},
 	{"an hour", hour, "#d9f0d3"},
 	{"6 hours", 6 * hour, "#e7d4e8"},
-	{"later", 30 * day, "#af8dc3"},
-	{"never", -1, "#762a83"},
+	{"later", lost - 1, "#af8dc3"},
+	{"never", lost, "#762a83"},
 }
 
 const (
-	left, barWidth, right = 220, 520, 130
+	left, barWidth, right = 220, 520, 110
 	rowHeight, panelGap   = 20, 34
 	pictureWidth          = left + barWidth + right
 )
@@ -43,10 +43,10 @@ func draw(outcomes []outcome) string {
 		fmt.Fprintf(&b, `<text x="20" y="%d" font-weight="bold">%s</text>`+"\n", y+18, html.EscapeString(o.name))
 		y += panelGap - 6
 		for _, c := range classes {
-			bar(&b, y, string(c), in(o.all.classes, c))
+			bar(&b, y, string(c), o.all[string(c)])
 			y += rowHeight
 		}
-		bar(&b, y, "all", &o.all.firsts)
+		bar(&b, y, "all", o.all[firsts])
 		y += rowHeight + 6
 	}
 	b.WriteString("</svg>\n")
@@ -54,17 +54,14 @@ func draw(outcomes []outcome) string {
 }
 
 // bar draws the line of a class.
-func bar(b *strings.Builder, y int, name string, c *counts) {
+func bar(b *strings.Builder, y int, name string, d delays) {
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`, left-10, y+14, html.EscapeString(name))
 	from := 0.0
 	for _, band := range bands {
-		to := 1.0
-		if band.within >= 0 {
-			to = c.within(band.within)
-		}
+		to := d.within(band.within)
 		fmt.Fprintf(b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"><title>%s: %s</title></rect>`,
 			left+barWidth*from, y, barWidth*(to-from), rowHeight-3, band.color, band.name, percent(to-from))
 		from = to
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11">%s, %s never</text>`+"\n", left+barWidth+8, y+14, percent(c.within(0)), percent(c.lostShare()))
+	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11">%s at once</text>`+"\n", left+barWidth+8, y+14, percent(d.within(0)))
 }
