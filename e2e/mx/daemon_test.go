@@ -82,19 +82,20 @@ var lastPort atomic.Int32
 
 func init() { lastPort.Store(11000) }
 
-func startDaemon(t *testing.T, url string) *daemon {
+// startDaemon starts one, with more lines below [greylist].
+func startDaemon(t *testing.T, url string, more ...string) *daemon {
 	t.Helper()
-	d := newDaemon(t, url)
+	d := newDaemon(t, url, more...)
 	d.start()
 	return d
 }
 
 // newDaemon makes one that is yet to be started.
-func newDaemon(t *testing.T, url string) *daemon {
+func newDaemon(t *testing.T, url string, more ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: lab.Dir(t), port: int(lastPort.Add(2))}
 	for name, text := range map[string]string{
-		"greyglass.toml": fmt.Sprintf(settings, d.dir, d.port, d.port+1, url, quick),
+		"greyglass.toml": fmt.Sprintf(settings, d.dir, d.port, d.port+1, url, quick+strings.Join(more, "\n")),
 		"password":       password + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {

@@ -1,11 +1,13 @@
 package mx
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"greyglass/e2e/lab"
+	"greyglass/e2e/nameserver"
 )
 
 // TestThreeMXs: whom one MX has told to come back, another lets in once the window
@@ -20,17 +22,7 @@ func TestThreeMXs(t *testing.T) {
 	}
 	try := func(mx int, sender string) lab.Reply {
 		t.Helper()
-		c := lab.Dial(t, "203.0.113.7", mxs[mx].Addr4)
-		defer c.Quit()
-		for _, r := range []lab.Reply{c.Ehlo("client.sender.test"), c.Mail(sender)} {
-			if !r.OK() {
-				t.Fatal(r)
-			}
-		}
-		if r := c.Rcpt("bob@" + lab.Domain); !r.OK() {
-			return r
-		}
-		return c.Data("Subject: hello\r\n\r\nHello.\r\n")
+		return send(t, "203.0.113.7", mxs[mx], sender)
 	}
 	const ann = "ann@sender.test"
 	for mx := range mxs { // however often, and wherever
@@ -79,5 +71,63 @@ func TestThreeMXs(t *testing.T) {
 				t.Errorf("the password stands in\n%s", text)
 			}
 		}
+	}
+}
+
+// send offers a message to a mail server, and returns the reply that decided.
+func send(t *testing.T, client string, mx *lab.Instance, sender string) lab.Reply {
+	t.Helper()
+	c := lab.Dial(t, client, mx.Addr4)
+	defer c.Quit()
+	for _, r := range []lab.Reply{c.Ehlo("client.sender.test"), c.Mail(sender)} {
+		if !r.OK() {
+			t.Fatal(r)
+		}
+	}
+	if r := c.Rcpt("bob@" + lab.Domain); !r.OK() {
+		return r
+	}
+	return c.Data("Subject: hello\r\n\r\nHello.\r\n")
+}
+
+// TestPoolOnThreeMXs: a provider that retries from other addresses, and at other MXs, waits
+// once. One MX cannot ask DNS: its own clients wait once, too.
+func TestPoolOnThreeMXs(t *testing.T) {
+	db := database(t)
+	const dns = "127.0.1.253:53"
+	server, err := nameserver.Start(dns, `
+shop.test.           TXT "v=spf1 include:_spf.pool.test ~all"
+_spf.pool.test.      TXT "v=spf1 include:_more.pool.test ~all"
+_more.pool.test.     TXT "v=spf1 include:_last.pool.test ~all"
+_last.pool.test.     TXT "v=spf1 ip4:203.0.113.64/26 ip4:198.51.100.128/28 ~all"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	var mxs [3]*lab.Instance
+	var last *daemon
+	for i, servers := range []string{dns, dns, "127.0.1.252:53"} {
+		last = startDaemon(t, urlOf(db), `client_identity = "provider"`, `[dns]`, `servers = ["`+servers+`"]`, `timeout = "500ms"`)
+		mxs[i] = lab.Start(t, lab.Postfix, lab.Options{Milters: []string{last.milter()}})
+	}
+	want := func(what string, got lab.Reply, code int) {
+		t.Helper()
+		if got.Code != code {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	want("at first", send(t, "203.0.113.65", mxs[0], "orders@shop.test"), 451)
+	want("at the MX without DNS", send(t, "203.0.113.66", mxs[2], "news@shop.test"), 451)
+	time.Sleep(2100 * time.Millisecond)
+	for i := range 40 {
+		want("from another address, at another MX", send(t, fmt.Sprintf("203.0.113.%d", 66+i), mxs[(i+1)%2], "orders@shop.test"), 250)
+	}
+	want("from another network", send(t, "198.51.100.130", mxs[0], "orders@shop.test"), 250)
+	want("after the MX without DNS", send(t, "203.0.113.66", mxs[1], "news@shop.test"), 250)
+	want("from another address then", send(t, "203.0.113.67", mxs[0], "news@shop.test"), 250)
+	want("not of the pool", send(t, "203.0.113.7", mxs[0], "orders@shop.test"), 451)
+	if got := last.run("list", "--client", "spf:pool.test"); strings.Count(got, "spf:pool.test") != 2 {
+		t.Errorf("listed\n%s", got)
 	}
 }
