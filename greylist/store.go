@@ -26,7 +26,8 @@ var (
 
 // Change decides for [Memory.Update]: remembered[i] is the entry of the i-th triplet,
 // or nil. It is called again when the transaction is retried, so it must have no side
-// effects, not retain remembered, and not block.
+// effects, not retain remembered, and not block. It may be called with the first entry
+// alone; its decision then counts only if it writes nothing.
 type Change func(remembered []*Entry) Decision
 
 // Memory is the part of a [Store] that a [judge.Judge] needs.

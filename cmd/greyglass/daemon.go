@@ -68,7 +68,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	defer func() { err = errors.Join(err, web.Close()) }()
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{
-		Create: true, Synchronous: c.Store.Synchronous, PasswordFile: c.Store.PasswordFile, Logger: d.log, Now: machineClock})
+		Create: true, Synchronous: c.Store.Synchronous, CacheTriplets: c.Store.Cache,
+		PasswordFile: c.Store.PasswordFile, Logger: d.log, Now: machineClock})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // stopped while it waited
 		return nil

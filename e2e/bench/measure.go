@@ -59,7 +59,7 @@ func press(s *server, l load, p *population, as shape, length time.Duration) (sa
 	}
 	wg.Wait()
 	took := time.Since(began)
-	s.settle(2 * time.Second) // what it leaves for later is its work too
+	s.settle(30*time.Millisecond, 2*time.Second) // what it leaves for later is its work too
 	after, err := s.cpuOfAll()
 	if err != nil {
 		return sample{}, err

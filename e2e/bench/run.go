@@ -121,7 +121,7 @@ func (r *run) measure() (err error) {
 			r.fact("With %s triplets, greyglass answers %s after its start.", grouped(r.size), e.server.upIn.Round(time.Millisecond))
 		}
 		if !e.busy {
-			e.server.settle(10 * time.Minute) // a database that it finds is checked
+			e.server.settle(300*time.Millisecond, 10*time.Minute) // it checks and reads a database that it finds, at a tenth of a processor
 		}
 	}
 	for _, l := range r.loads {

@@ -116,9 +116,8 @@ func (s *server) resident() (int64, error) {
 	return 0, errors.New("/proc/…/status has no VmRSS")
 }
 
-// settle waits until the process has nothing to do, for a while at most.
-func (s *server) settle(limit time.Duration) {
-	const quiet = 30 * time.Millisecond
+// settle waits until the process has had nothing to do three times so long, for a while at most.
+func (s *server) settle(quiet, limit time.Duration) {
 	last, _ := s.cpu()
 	for began, calm := time.Now(), 0; time.Since(began) < limit && calm < 3; {
 		time.Sleep(quiet)

@@ -26,6 +26,10 @@ type Options struct {
 	// [Normal].
 	Synchronous string
 
+	// CacheTriplets is how many triplets that have passed are kept in memory, at most, in
+	// front of an SQLite database; zero or less: none.
+	CacheTriplets int
+
 	// PasswordFile has in its first line the password for PostgreSQL, which overrides any
 	// other. It is read for each connection. Empty: none.
 	PasswordFile string

@@ -72,6 +72,8 @@ func (w *writer) begin(db *database, batch []*job) ([]*job, error) {
 			w.locked.Store(false) // only now: between two batches the lock is still held
 			if err != nil {
 				err = fmt.Errorf("%w: %w", errBegin, err)
+			} else {
+				w.cache.begun(db.index)
 			}
 			return batch, err
 		}
@@ -136,14 +138,18 @@ func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 // database (TestFaultDeleted), and nothing is written after the end of a truncated log
 // (TestLogCut).
 func (w *writer) finish(db *database) error {
+	if db.tx.wrote {
+		if err := db.checkFiles(); err != nil {
+			return err
+		}
+	}
+	pages, err := db.tx.commit()
+	if err != nil {
+		return err
+	}
+	w.cache.committed(pages, db.tx.changes, db.tx.expiredBefore)
 	if !db.tx.wrote {
-		return db.tx.commit()
-	}
-	if err := db.checkFiles(); err != nil {
-		return err
-	}
-	if err := db.tx.commit(); err != nil {
-		return err
+		return nil
 	}
 	w.rows.Add(db.tx.rows)
 	maps.Copy(w.recorded, db.tx.recorded)

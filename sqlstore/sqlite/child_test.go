@@ -69,7 +69,7 @@ func childWrite(args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true})
+	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true, CacheTriplets: 1000})
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func childCount(args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true})
+	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true, CacheTriplets: 1000})
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func childCount(args []string) error {
 
 // childOpen opens the database, creating it if need be, and closes it.
 func childOpen(args []string) error {
-	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true})
+	s, err := Open(context.Background(), "sqlite:"+args[0], backend.Options{Create: true, CacheTriplets: 1000})
 	if err != nil {
 		return err
 	}

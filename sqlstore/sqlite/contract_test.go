@@ -20,7 +20,7 @@ func TestContract(t *testing.T) {
 // open opens the database at the path, and creates it if need be.
 func open(t *testing.T, path string) *Store {
 	t.Helper()
-	s, err := Open(context.Background(), "sqlite:"+path, backend.Options{Create: true})
+	s, err := Open(context.Background(), "sqlite:"+path, backend.Options{Create: true, CacheTriplets: 1000})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 type database struct {
 	path        string      // absolute, without symbolic links
 	files       *files      // as they were when it was opened
+	index       *walIndex   // for the cache; nil: there is none
 	writing     *direct     // the writer's connection
 	tx          *tx         // on that connection
 	synchronous string      // of that connection
@@ -64,6 +65,11 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *da
 	}
 	if d.files, err = noteFiles(asked, path); err != nil {
 		return nil, err
+	}
+	if opts.cache > 0 {
+		if d.index, err = openIndex(d.files.index, d.files.shm); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case d.files.database != file: // replaced meanwhile

@@ -39,6 +39,12 @@ func (d *direct) exec(text string) error {
 	return errors.Join(err, s.Close())
 }
 
+// pagesWritten returns how many pages the connection has written since the last call.
+func (d *direct) pagesWritten() int {
+	n, _, _ := d.Conn.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true) // fails only for an unknown operation
+	return n
+}
+
 func (d *direct) prepare(text string) (*statement, error) {
 	s, err := d.Prepare(text)
 	if err != nil {

@@ -45,7 +45,7 @@ func (j *journal) String() string {
 func openLogged(t *testing.T, path string) (*Store, *journal) {
 	t.Helper()
 	j := new(journal)
-	s, err := Open(t.Context(), "sqlite:"+path, backend.Options{Create: true, Logger: slog.New(slog.NewTextHandler(j, nil))})
+	s, err := Open(t.Context(), "sqlite:"+path, backend.Options{Create: true, CacheTriplets: 1000, Logger: slog.New(slog.NewTextHandler(j, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ func isTampered(err error) bool {
 }
 
 // files are the files of an open database in WAL mode, as they were when it was opened.
-// They are never opened here: closing the -shm file would release SQLite's locks on it
-// (sqlite.org/howtocorrupt.html, section 2.2).
+// They are not opened here: closing the -shm file would release SQLite's locks on it
+// (sqlite.org/howtocorrupt.html, section 2.2); see [openIndex].
 type files struct {
 	path               string // the database, as configured
 	log, index         string // the paths of the -wal and -shm files

@@ -2,17 +2,23 @@ package sqlite
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
 	"greyglass/sqlstore/storetest"
 )
 
 // TestNumbers: transactions are counted with their size, and timed if they wrote.
 func TestNumbers(t *testing.T) {
 	t.Parallel()
-	s := openNew(t)
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "greyglass.db"), backend.Options{Create: true}) // no cache, which is filled by transactions
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	look := func() error {
 		return storetest.Update(t.Context(), s, storetest.Numbered(9), func(*greylist.Entry) (greylist.Entry, bool) { return greylist.Entry{}, false })
 	}

@@ -41,6 +41,9 @@ func (w *writer) look() {
 	if cause != nil {
 		w.reopen(cause)
 	}
+	if current := w.current.Load(); current.err == nil {
+		w.cache.begun(current.db.index)
+	}
 	if !w.checkAt.IsZero() && time.Now().After(w.checkAt) {
 		w.startCheck()
 	}
@@ -78,6 +81,7 @@ func (w *writer) reopen(cause error) {
 	}
 	w.logRecovery(from, fresh.files.database)
 	w.suspect, w.lost = false, nil
+	w.cache.begun(fresh.index)
 	w.current.Store(&state{db: fresh})
 	w.checkSoon(from)
 }

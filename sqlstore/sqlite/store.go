@@ -1,7 +1,8 @@
 // Package sqlite is a [greylist.Store] in an SQLite file, which people can read with the
 // sqlite3 program.
 //
-// A recipient's update (update.go) is first looked up without the writer (lookup.go). All
+// A recipient's update (update.go) is first looked up without the writer, in memory
+// (cache.go) or in the database (lookup.go). All
 // changes go through one writer with group commit (writer.go, batch.go). It reopens the
 // database when its files were changed or the storage failed (recover.go, check.go).
 // Checkpoints run on another connection (checkpoint.go).
@@ -37,6 +38,7 @@ type Store struct {
 type settings struct {
 	create      bool // create a database if there is none, or it is corrupt
 	synchronous string
+	cache       int // entries; 0: no cache
 	log         *slog.Logger
 	steps       []string // [migrations], or a test's
 	damaged     error    // corruption that a full check has found; nil: none
@@ -55,7 +57,7 @@ func Open(ctx context.Context, url string, opts backend.Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
-	return openStore(ctx, path, settings{create: opts.Create, synchronous: synchronous, log: opts.Log(), steps: migrations})
+	return openStore(ctx, path, settings{create: opts.Create, synchronous: synchronous, cache: opts.CacheTriplets, log: opts.Log(), steps: migrations})
 }
 
 // Check checks the url, without opening the file.
@@ -85,6 +87,10 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	}
 	opening, cancel := context.WithTimeout(ctx, backend.OpenTimeout)
 	defer cancel()
+	cache, err := newCache(opts.cache)
+	if err != nil {
+		return nil, fmt.Errorf("no memory for a cache of %d triplets: %w", opts.cache, err)
+	}
 	first := new(state)
 	db, from, err := openPath(opening, path, opts)
 	switch {
@@ -93,12 +99,17 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	case opts.create && ctx.Err() == nil && mayPass(err):
 		first.err = unusable(path, err)
 	default:
+		cache.close()
 		return nil, err
 	}
 	s := &Store{path: path, writer: startWriter(path, first, opts)}
+	s.writer.cache = cache
 	s.kept.parts.Store(allParts)
 	if err == nil {
 		s.writer.checkSoon(from)
+	}
+	if cache != nil {
+		go s.fillCache()
 	}
 	s.checkpointer = startCheckpointer(s.writer)
 	go s.writer.loop()
@@ -124,6 +135,7 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	s.writer.stop()
 	s.checkpointer.close()
+	s.writer.cache.close()
 	current := s.writer.current.Load()
 	switch {
 	case current.db == nil:

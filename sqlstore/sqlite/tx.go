@@ -11,10 +11,11 @@ import (
 // tx is the writer's transaction and its prepared statements. They run without a context,
 // because interrupting one would roll back the whole batch.
 type tx struct {
+	conn                                  *direct
 	beginStmt, commitStmt, rollbackStmt   *statement
 	getStmt, addStmt, setStmt, removeStmt *statement
 	batchStmt, expireStmt, pingStmt       *statement
-	trimStmt                              *statement
+	trimStmt, newestStmt                  *statement
 	clientStmt, addClientStmt             *statement
 	setClientStmt, removeClientStmt       *statement
 	expireClientsStmt                     *statement
@@ -24,6 +25,9 @@ type tx struct {
 
 	wrote bool  // this transaction has changed something
 	rows  int64 // triplets added, less those removed
+
+	changes       []change // what it has written and read
+	expiredBefore int64    // it has removed triplets that passed before
 
 	recorded map[string]int64 // the batches of the history in this transaction, by daemon; nil: none
 }
@@ -37,7 +41,7 @@ const (
 )
 
 func prepareTx(conn *direct) (*tx, error) {
-	tx := new(tx)
+	tx := &tx{conn: conn}
 	for _, s := range []struct {
 		stmt **statement
 		text string
@@ -50,6 +54,7 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.setStmt, setSQL},
 		{&tx.removeStmt, backend.RemoveSQL},
 		{&tx.trimStmt, trimSQL},
+		{&tx.newestStmt, newestSQL},
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
 		{&tx.pingStmt, markSQL},
@@ -85,13 +90,19 @@ func (tx *tx) close() error {
 
 func (tx *tx) begin() error {
 	tx.wrote, tx.rows, tx.recorded = false, 0, nil
+	tx.changes, tx.expiredBefore = tx.changes[:0], 0
 	_, err := tx.beginStmt.exec()
+	tx.conn.pagesWritten()
 	return err
 }
 
-func (tx *tx) commit() error {
-	_, err := tx.commitStmt.exec()
-	return err
+// commit commits, and returns how many pages the transaction has written, zero if it has
+// changed nothing.
+func (tx *tx) commit() (pages int, err error) {
+	if _, err := tx.commitStmt.exec(); err != nil {
+		return 0, err
+	}
+	return tx.conn.pagesWritten(), nil
 }
 
 // rollback rolls back, if the failure has not done so.
@@ -100,20 +111,38 @@ func (tx *tx) rollback() {
 }
 
 // get returns the entry of the key, or nil.
-func (tx *tx) get(k backend.Key) (*greylist.Entry, error) { return tx.getStmt.entry(k) }
+func (tx *tx) get(k backend.Key) (*greylist.Entry, error) {
+	e, err := tx.getStmt.entry(k)
+	if e != nil {
+		tx.changes = append(tx.changes, change{k, *e})
+	}
+	return e, err
+}
 
 // add inserts a triplet, and reports whether it was unknown.
 func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
 	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
 	tx.rows += n
+	if n > 0 {
+		tx.changes = append(tx.changes, change{k, e})
+	}
 	return n > 0, err
 }
 
 // set updates a triplet.
 func (tx *tx) set(k backend.Key, e greylist.Entry) error {
 	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	tx.changes = append(tx.changes, change{k, e})
 	return err
+}
+
+// remove deletes a triplet, and returns 1 if there was one.
+func (tx *tx) remove(k backend.Key) (int64, error) {
+	n, err := tx.change(tx.removeStmt, k[:])
+	tx.rows -= n
+	tx.changes = append(tx.changes, change{key: k})
+	return n, err
 }
 
 // change runs a statement, and returns how many rows it has changed.

@@ -15,10 +15,7 @@ import (
 // writes nothing.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	u := newUpdate(triplets, change)
-	if !s.kept.most() {
-		u.insert = len(triplets) == 1
-	} else if s.lookUp(ctx, u) && u.keeps() {
-		s.kept.note(true)
+	if s.lookUp(ctx, u) {
 		return u.decision, nil
 	}
 	read := func() bool { return s.read(ctx, u) }
@@ -37,17 +34,33 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	return u.decision, nil
 }
 
-// lookUp looks the triplets up without the writer, and reports whether all are known.
+// lookUp looks the first triplet up without the writer, and reports whether the update is
+// done, because the decision keeps what is stored.
 func (s *Store) lookUp(ctx context.Context, u *update) bool {
 	current := s.writer.current.Load()
-	if current.err != nil || ctx.Err() != nil || s.closed() {
+	if len(u.keys) == 0 || current.err != nil || ctx.Err() != nil || s.closed() {
 		return false
 	}
-	for i, k := range u.keys {
-		if u.seen[i] = current.db.lookups.find(k); u.seen[i] == nil {
-			return false
-		}
+	k := u.keys[0]
+	if s.writer.cache.find(k, &u.one.entry) {
+		u.seen[0] = &u.one.entry
+		return u.keeps(u.seen[:1])
 	}
+	if !s.kept.most() {
+		u.insert = len(u.keys) == 1
+		return false
+	}
+	at := s.writer.cache.stamp()
+	e := current.db.lookups.find(k)
+	if e == nil {
+		return false
+	}
+	s.writer.cache.put(k, e, at)
+	u.seen[0] = e
+	if !u.keeps(u.seen[:1]) {
+		return false
+	}
+	s.kept.note(true)
 	return true
 }
 
@@ -62,7 +75,7 @@ func (s *Store) read(ctx context.Context, u *update) bool {
 			return false
 		}
 	}
-	return u.keeps()
+	return u.keeps(u.seen)
 }
 
 // update is the job of [Store.Update].
@@ -81,6 +94,7 @@ type update struct {
 	one struct { // space for the slices of one triplet, the usual case
 		key         [1]backend.Key
 		seen, found [1]*greylist.Entry
+		entry       greylist.Entry
 	}
 }
 
@@ -141,7 +155,7 @@ func (u *update) decide() greylist.Decision {
 // keeps calls the change with the entries that the caller has read, and takes its decision
 // if that writes nothing. It does not do so once the writer has called the change, because
 // the writer may have committed that decision. The writer reports a panic of the change.
-func (u *update) keeps() (done bool) {
+func (u *update) keeps(seen []*greylist.Entry) (done bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.change == nil || u.asked {
@@ -151,7 +165,7 @@ func (u *update) keeps() (done bool) {
 	var err error
 	func() {
 		defer backend.Rescue(&err)
-		d = u.change(u.seen)
+		d = u.change(seen)
 		done = d.WritesNothing()
 	}()
 	if done {
@@ -176,11 +190,9 @@ func (u *update) abandon() {
 
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
-	k := backend.KeyOf(t)
 	var removed int64
 	err := s.writer.do(ctx, func(tx *tx) (err error) {
-		removed, err = tx.change(tx.removeStmt, k[:])
-		tx.rows -= removed
+		removed, err = tx.remove(backend.KeyOf(t))
 		return err
 	}, nil)
 	if err != nil {

@@ -40,6 +40,7 @@ type writer struct {
 
 	current     atomic.Pointer[state]  // stored by the writer's goroutine alone
 	locked      atomic.Bool            // another program holds the lock
+	cache       *cache                 // nil: none
 	synchronous atomic.Pointer[string] // of the next transaction
 	wrote       atomic.Bool            // something was committed; reset by a checkpoint
 	rows        atomic.Int64           // triplets added, less those removed, since the start

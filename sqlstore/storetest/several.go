@@ -76,7 +76,11 @@ func testSeveralAtOnce(t *testing.T, db Database) {
 					pair[0], pair[1] = pair[1], pair[0]
 				}
 				_, err := s.Update(t.Context(), pair, func(remembered []*greylist.Entry) greylist.Decision {
-					return greylist.Decision{Remember: counted(remembered[0]), Others: []greylist.Write{{Triplet: 1, Entry: counted(remembered[1])}}}
+					d := greylist.Decision{Remember: counted(remembered[0])}
+					if len(remembered) > 1 { // else it does not count
+						d.Others = []greylist.Write{{Triplet: 1, Entry: counted(remembered[1])}}
+					}
+					return d
 				})
 				if err != nil {
 					errs[c] = fmt.Errorf("round %d: %w", i, err)

@@ -59,7 +59,8 @@ type Store struct {
 	PasswordFile string        `koanf:"password_file"`
 	OnError      string        `koanf:"on_error"`
 	ErrorReply   string        `koanf:"error_reply"`
-	Synchronous  string        `koanf:"synchronous"` // full or normal
+	Synchronous  string        `koanf:"synchronous"`    // full or normal
+	Cache        int           `koanf:"cache_triplets"` // 0: none
 	Timeout      time.Duration `koanf:"timeout"`
 	MaxRows      int64         `koanf:"max_rows"` // triplets; 0: any number
 	History      time.Duration `koanf:"history"`  // how long it is kept

@@ -97,6 +97,13 @@ var storeSection = Section{
 			Comment: "full: changes are on the disk before the answer is given. normal: within a\nsecond or so; a power failure loses them.",
 			Doc:     "When changes of an SQLite database must be on the disk: `full`, before the answer is given, so that a power failure loses nothing, if the disk keeps what it has flushed; `normal`, within a second or so, so that a power failure loses the last changes. Neither loses anything when the daemon is killed.",
 		}, {
+			Key:     "store.cache_triplets",
+			Default: 1_000_000,
+			Kind:    number{0, 100_000_000},
+			Comment: "How many passed triplets of an SQLite database are kept in memory, at most: 24\nbytes each; 0: none.",
+			Doc:     "How many triplets that have passed are kept in memory, at most, with an SQLite database: 24 bytes each, 24 MB for the default. Mail of these needs no look-up in the database. `0` turns it off. What another program changes in the database counts from the next answer on; the daemon then reads the triplets again as mail for them comes. After a start it reads those that were stored last, in the background.",
+			Restart: true,
+		}, {
 			Key:     "store.timeout",
 			Default: 2 * time.Second,
 			Kind:    duration{10 * time.Millisecond, 30 * time.Second, time.Millisecond},

@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+	"greyglass/sqlstore/storetest"
+)
+
+// cached reports what the cache alone says of a triplet; nil: nothing.
+func cached(s *Store, n int64) *greylist.Entry {
+	var e greylist.Entry
+	if !s.writer.cache.find(backend.KeyOf(storetest.Numbered(n)), &e) {
+		return nil
+	}
+	return &e
+}
+
+// answersAsStored checks that an update is shown what the database has.
+func answersAsStored(t *testing.T, s *Store, n int64) {
+	t.Helper()
+	want, err := s.Get(t.Context(), storetest.Numbered(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown *greylist.Entry
+	if _, err := inTime(t, s, n, keep(&shown)); err != nil {
+		t.Fatal(err)
+	}
+	if (shown == nil) != (want == nil) || shown != nil && *shown != *want {
+		t.Errorf("an update is shown %+v, stored is %+v", shown, want)
+	}
+}
+
+// TestCacheShowsOthersChanges: what another program changes is in the very next answer. A
+// cache that was emptied is used again.
+func TestCacheShowsOthersChanges(t *testing.T) {
+	const other = 2
+	for name, change := range map[string]func(t *testing.T, s *Store, path string){
+		"a DELETE": func(t *testing.T, _ *Store, path string) {
+			execute(t, raw(t, path), `DELETE FROM triplet WHERE sender LIKE 'sender1@%'`)
+		},
+		"an UPDATE": func(t *testing.T, _ *Store, path string) {
+			execute(t, raw(t, path), `UPDATE triplet SET passed_at = NULL`)
+		},
+		"forget": func(t *testing.T, _ *Store, path string) {
+			second := open(t, path)
+			if _, err := second.Forget(t.Context(), storetest.Numbered(1)); err != nil {
+				t.Error(err)
+			}
+			if err := second.Close(); err != nil {
+				t.Error(err)
+			}
+		},
+		"pass": func(t *testing.T, _ *Store, path string) {
+			second := open(t, path)
+			if err := put(second, 1, entryPassed(999))(); err != nil {
+				t.Error(err)
+			}
+			if err := second.Close(); err != nil {
+				t.Error(err)
+			}
+		},
+		"a checkpoint and a DELETE": func(t *testing.T, _ *Store, path string) {
+			execute(t, raw(t, path), `PRAGMA wal_checkpoint(TRUNCATE)`, `DELETE FROM triplet WHERE sender LIKE 'sender1@%'`)
+		},
+		"a rollback": func(t *testing.T, _ *Store, path string) {
+			execute(t, raw(t, path), `BEGIN IMMEDIATE`, `DELETE FROM triplet`, `ROLLBACK`)
+		},
+		"VACUUM": func(t *testing.T, _ *Store, path string) { execute(t, raw(t, path), `VACUUM`) },
+		"a DELETE, then a commit of ours": func(t *testing.T, s *Store, path string) {
+			execute(t, raw(t, path), `DELETE FROM triplet WHERE sender LIKE 'sender1@%'`)
+			if err := put(s, other, entryPassed(11))(); err != nil {
+				t.Error(err)
+			}
+		},
+		"ours": func(t *testing.T, s *Store, path string) {
+			if err := put(s, 1, entryPassed(12))(); err != nil {
+				t.Error(err)
+			}
+		},
+		"our forget": func(t *testing.T, s *Store, path string) {
+			if _, err := s.Forget(t.Context(), storetest.Numbered(1)); err != nil {
+				t.Error(err)
+			}
+		},
+		"our expiry": func(t *testing.T, s *Store, path string) {
+			if n, _, err := s.Expire(t.Context(), greylist.Cutoffs{PassedBefore: cached(s, 1).PassedAt + 1}, 0); err != nil || n != 1 {
+				t.Error(n, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openNew(t)
+			for round := range 3 {
+				e := entryPassed(int64(100 * (round + 1)))
+				if err := put(s, 1, e)(); err != nil {
+					t.Fatal(err)
+				}
+				if in := cached(s, 1); in == nil || *in != e {
+					t.Fatalf("round %d: the cache has %+v", round, in)
+				}
+				change(t, s, s.path)
+				answersAsStored(t, s, 1)
+			}
+		})
+	}
+}
+
+// TestCacheNeedsNoLookup: a passed triplet in the cache is answered while the writer and
+// all lookups are busy, also after commits of our own and a restart of the log; the one
+// that the cache lost to another program's commit is read again.
+func TestCacheNeedsNoLookup(t *testing.T) {
+	s := openNew(t)
+	s.checkpointer.close()
+	fill(t, s, 10)
+	if err := put(s, 1, entryPassed(10))(); err != nil {
+		t.Fatal(err)
+	}
+	db := s.writer.current.Load().db
+	before, _ := db.index.read()
+	if _, whole, err := db.checkpoint("RESTART"); err != nil || !whole {
+		t.Error(whole, err)
+	}
+	if err := put(s, 2, entryPassed(11))(); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := db.index.read(); after[8] == before[8] {
+		t.Error("the log has the salt of before: it was not restarted")
+	}
+	if e := cached(s, 1); e == nil || *e != entryPassed(10) {
+		t.Errorf("after a restart of the log the cache has %+v", e)
+	}
+	for range maxLookups {
+		l := <-db.lookups
+		defer func() { db.lookups <- l }()
+	}
+	busy, free := make(chan struct{}), make(chan struct{})
+	held := make(chan error)
+	go func() {
+		held <- s.writer.do(t.Context(), func(*tx) error { close(busy); <-free; return nil }, nil)
+	}()
+	<-busy
+	var shown *greylist.Entry
+	if _, err := inTime(t, s, 1, keep(&shown)); err != nil || shown == nil || *shown != entryPassed(10) {
+		t.Errorf("%+v, %v", shown, err)
+	}
+	close(free)
+	if err := <-held; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCacheFilled: after a start the cache is filled with what has passed; with all of
+// it, or with what was stored last.
+func TestCacheFilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	s := open(t, path)
+	const rows = 3*fillBatch + 1
+	for n := range int64(rows) {
+		if err := put(s, n, entryPassed(n+1))(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	defer s.Close()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		found := 0
+		for n := range int64(rows) {
+			if e := cached(s, n); e != nil && *e == entryPassed(n+1) {
+				found++
+			}
+		}
+		if found == rows {
+			break
+		}
+		if time.Since(began) > longWait {
+			t.Fatalf("the cache has %d of %d", found, rows)
+		}
+	}
+}
