@@ -22,14 +22,24 @@ func looksDynamic(name string, client netip.Addr) bool {
 	if !ok || !strings.Contains(name, ".") {
 		return true
 	}
-	if containsAddress(name, client.Unmap()) {
-		return true
-	}
 	// The provider's own name says nothing about the line.
 	host := strings.TrimSuffix(strings.TrimSuffix(name, providerOf(name)), ".")
+	if containsAddress(name, client.Unmap()) {
+		return !isOfSenders(host)
+	}
 	words := strings.FieldsFunc(host, func(r rune) bool { return !unicode.IsLetter(r) })
 	return slices.ContainsFunc(words, isLineWord) && !slices.ContainsFunc(words, isMailWord)
 }
+
+// isOfSenders reports whether a host's name has a whole label that says that mail is sent
+// from there, as mail-40-107-1-51.outbound.protection.outlook.com has. Large providers
+// name each address of their pools.
+func isOfSenders(host string) bool {
+	_, above, _ := strings.Cut(host, ".")
+	return slices.ContainsFunc(strings.Split(above, "."), func(label string) bool { return sendingLabels[label] })
+}
+
+var sendingLabels = wordSet(`outbound mailout mout smtp-out smtpout mta mx-out`)
 
 // providerOf returns the domain that is registered at a registry, also for a name below a
 // private suffix of the public suffix list, such as compute-1.amazonaws.com.

@@ -40,7 +40,9 @@ static-200-105-1-2.acelerate.net                       200.105.1.2
 114-45-2-3.dynamic-ip.hinet.net                        114.45.2.3
 kd106155001002.ppp-bb.dion.ne.jp                       106.155.1.2
 123.45.220.203.cpe.iinet.example                       203.220.45.123
-mail-40-107-1-51.outbound.protection.outlook.com       40.107.1.51
+mail-40-107-1-51.clients.outlook.example               40.107.1.51
+outbound-40-107-1-51.example.net                       40.107.1.51
+40-107-1-51.example.outbound.example                   40.107.1.51
 node-1w7jr9qsv51tb41p80xpg7667.ipv6.telus.net          2001:569::1
 2001-db8-1-2--7.pool.example.net                       2001:db8:1:2::7
 2a02-8071-1234-0-5054-ff-fe12-3456.dyn6.pyur.net       2a02:8071:1234:0:5054:ff:fe12:3456
@@ -60,6 +62,7 @@ localhost                                              192.0.2.12
 mail-yw1-f181.google.com                       209.85.128.181
 mail-lf1-x12a.google.com                       2a00:1450:4864:20::12a
 mail-eopbgr40051.outbound.protection.outlook.com 40.107.4.51
+mail-40-107-1-51.outbound.protection.outlook.com 40.107.1.51
 a8-23.smtp-out.amazonses.com                   54.240.8.23
 o1.ptr1234.sendgrid.example.com                167.89.10.20
 mail130.atl21.rsgsv.net                        205.201.132.130
