@@ -29,7 +29,8 @@ When all is copied it is checked. It may be interrupted, and run again: what is
 there already is not written once more. To move without losing anything, copy, let
 the daemons use the new database, and copy once more.
 
-The history that "greyglass stats" shows is copied too. Where both databases
+The clients of which triplets have passed are copied too, and the history that
+"greyglass stats" shows. Where both databases
 have counted the same hour, the greater count is kept.`,
 		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
 		Args:    arguments(),
@@ -105,5 +106,10 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", inWords(err))
 	}
 	fmt.Fprintf(p.stdout, "history: %d of %d counts, the others were there\n", history.Written, history.Seen)
+	clients, err := transfer.CopyClients(ctx, source, target)
+	if err != nil {
+		return fmt.Errorf("the triplets and the history are copied, but not all clients: %s; run it again to go on", inWords(err))
+	}
+	fmt.Fprintf(p.stdout, "clients: %d of %d, the others were there\n", clients.Written, clients.Seen)
 	return nil
 }

@@ -20,7 +20,8 @@ func (p *program) expireCommand() *cobra.Command {
 		Short:      "remove what has expired, now",
 		Long: `Remove the triplets whose time is over: those that have waited for more than twice
 greylist.max_defer_time, and those that passed and have not been
-seen for more than twice greylist.max_grey. It never changes a verdict.
+seen for more than twice greylist.max_grey. So are clients of which triplets have passed
+and nothing was seen for that time. It never changes a verdict.
 
 The daemon does this by itself, in the background. This command does it at once,
 in small steps beside the daemon's work.`,

@@ -13,20 +13,33 @@ import (
 )
 
 func (p *program) forgetCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:        "forget CLIENT SENDER RECIPIENT",
+	var client string
+	cmd := &cobra.Command{
+		Use:        "forget CLIENT SENDER RECIPIENT | --client CLIENT",
 		SuggestFor: []string{"delete", "remove", "rm", "del", "reset"},
-		Short:      "forget a triplet, which makes it unknown again",
+		Short:      "forget a triplet, or how often a client has passed",
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
 already, say so and exit with status 1.
 
 ` + envelopeHelp + `
 Of a client at an address, what is remembered by its provider or its name is not
 forgotten, because that is of other addresses too; it is shown, so that it can be
-forgotten by that name.`,
-		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org`,
-		Args:    envelopeArguments,
+forgotten by that name.
+
+With --client, forget how many triplets of a client have passed, so that it is not
+proven any more (learn.proven_after). Its triplets stay.`,
+		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org
+  greyglass forget --client 203.0.113.7`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if client != "" {
+				return arguments()(cmd, args)
+			}
+			return envelopeArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if client != "" {
+				return p.forgetClient(cmd, client)
+			}
 			return p.changeTriplet(cmd, args, func(ctx context.Context, policy *judge.Policy, store greylist.Store, t greylist.Triplet) error {
 				forgotten := false
 				for _, sender := range policy.SenderForms(args[1]) {
@@ -59,6 +72,31 @@ forgotten by that name.`,
 			})
 		},
 	}
+	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed")
+	return cmd
+}
+
+// forgetClient forgets how often a client has passed.
+func (p *program) forgetClient(cmd *cobra.Command, client string) error {
+	loaded, err := p.load(cmd)
+	if err != nil {
+		return err
+	}
+	key, err := loaded.Policy.Identity.ParseClientKey(client)
+	if err != nil {
+		return clientError(cmd, err)
+	}
+	return p.changing(cmd, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
+		known, err := store.ForgetClient(ctx, key)
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return fmt.Errorf("no triplet of %s is known to have passed", key)
+		}
+		fmt.Fprintf(p.stdout, "forgotten: %s\n", key)
+		return nil
+	})
 }
 
 // otherClients returns the triplets of the same sender and recipient whose client is

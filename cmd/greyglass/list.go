@@ -21,7 +21,7 @@ import (
 func (p *program) listCommand() *cobra.Command {
 	var filter greylist.Filter
 	var client, sender, recipient string
-	var asJSON bool
+	var asJSON, clients bool
 	cmd := &cobra.Command{
 		Use:        "list",
 		SuggestFor: []string{"show", "ls", "dump", "triplets"},
@@ -30,14 +30,23 @@ func (p *program) listCommand() *cobra.Command {
 that have passed. Times are UTC.
 
 With --json, print one array of objects that have the columns of the database's table
-(times in Unix seconds, null where it has not happened) and the state.`,
+(times in Unix seconds, null where it has not happened) and the state.
+
+With --clients, show in their place the clients of which triplets have passed the
+greylist: how many count, since when, when the last one was counted, when mail of the
+client was last accepted as proven or a triplet of it passed, and whether it is proven
+(learn.proven_after).`,
 		Example: `  greyglass list --waiting --limit 20
   greyglass list --recipient bob@example.org
-  greyglass list --client 203.0.113.7 --json`,
+  greyglass list --client 203.0.113.7 --json
+  greyglass list --clients`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Limit < 0 {
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
+			}
+			if clients && (filter.Waiting || filter.Passed || sender != "" || recipient != "" || filter.Limit != 0) {
+				return &usageError{errors.New("--clients can only be combined with --client and --json"), cmd.CommandPath()}
 			}
 			if recipient != "" {
 				filter.Recipients = address.Forms(recipient)
@@ -61,6 +70,9 @@ With --json, print one array of objects that have the columns of the database's 
 			}
 			return p.inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
 				out := bufio.NewWriter(p.stdout)
+				if clients {
+					return errors.Join(printClients(out, knownClients(ctx, store, loaded.Policy.Proving, filter.Client), asJSON), out.Flush())
+				}
 				print := printTable
 				if asJSON {
 					print = printJSON
@@ -77,6 +89,7 @@ With --json, print one array of objects that have the columns of the database's 
 	flags.StringVar(&recipient, "recipient", "", "only those of this envelope recipient `ADDRESS`")
 	flags.IntVar(&filter.Limit, "limit", 0, "at most `N`, the newest (default: all)")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	flags.BoolVar(&clients, "clients", false, "the clients of which triplets have passed")
 	return cmd
 }
 
@@ -116,20 +129,27 @@ type recordJSON struct {
 }
 
 func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // print the null sender as "<>"
-	separator := "[\n "
-	for r, err := range records {
-		if err != nil {
-			return err
-		}
+	return printArray(w, records, func(r greylist.Record) any {
 		object := recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, nil, r.Deferred, r.Accepted}
 		if r.Passed() {
 			object.PassedAt = &r.PassedAt
 		}
+		return object
+	})
+}
+
+// printArray prints one array of objects as they come, each on a line.
+func printArray[R any](w io.Writer, all iter.Seq2[R, error], object func(R) any) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // print the null sender as "<>"
+	separator := "[\n "
+	for r, err := range all {
+		if err != nil {
+			return err
+		}
 		line.Reset()
-		if err := encoder.Encode(object); err != nil {
+		if err := encoder.Encode(object(r)); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSpace(line.Bytes())); err != nil {

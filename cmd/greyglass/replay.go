@@ -129,6 +129,9 @@ func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Opti
 	}
 	copied := transfer.Transfer{From: from, To: r.store, Windows: r.policy.Windows, Now: wallClock().Unix()}
 	_, err = copied.Copy(ctx, func(int64) {})
+	if err == nil {
+		_, err = transfer.CopyClients(ctx, from, r.store)
+	}
 	return errors.Join(err, from.Close())
 }
 

@@ -14,6 +14,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
+	"greyglass/greylist/judge"
 )
 
 // worstSenders is the number of domains and networks that stats shows.
@@ -27,6 +28,8 @@ type statsJSON struct {
 	Accepted      int64  `json:"accepted"`
 	OldestWaiting *int64 `json:"oldest_waiting"` // Unix seconds, null if there is none
 	LatestPassed  *int64 `json:"latest_passed"`
+	Clients       int64  `json:"clients"` // of which triplets have passed
+	Proven        int64  `json:"proven"`  // of them
 	Bytes         int64  `json:"bytes"`
 
 	HistoryBegins *int64          `json:"history_begins"` // Unix seconds, null if there is none
@@ -66,7 +69,7 @@ Times are UTC; with --json, which prints one object, they are Unix seconds.`,
 				periods = []period{{"History", from}}
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				s, err := newStatistics(ctx, store, loaded.Policy.Longest(), periods, now)
+				s, err := newStatistics(ctx, store, loaded.Policy, periods, now)
 				if err != nil {
 					return err
 				}
@@ -91,6 +94,7 @@ type period struct {
 // statistics is what stats shows.
 type statistics struct {
 	greylist.Stats
+	proven  int64 // clients
 	begins  int64 // the oldest hour of the history that was asked for; zero: there is none
 	titles  []string
 	periods []report.Period // the longest first
@@ -98,8 +102,11 @@ type statistics struct {
 	senders report.Senders
 }
 
-func newStatistics(ctx context.Context, store greylist.Store, windows greylist.Windows, periods []period, now int64) (s statistics, err error) {
+func newStatistics(ctx context.Context, store greylist.Store, policy *judge.Policy, periods []period, now int64) (s statistics, err error) {
 	if s.Stats, err = store.Stats(ctx); err != nil {
+		return s, err
+	}
+	if s.proven, err = countProven(ctx, store, policy.Proving); err != nil {
 		return s, err
 	}
 	longest := greylist.HourOf(periods[0].since)
@@ -113,7 +120,7 @@ func newStatistics(ctx context.Context, store greylist.Store, windows greylist.W
 	for _, p := range periods {
 		since := greylist.HourOf(p.since)
 		s.titles = append(s.titles, p.title)
-		s.periods = append(s.periods, report.Of(h, since, now, windows.MaxDeferTime))
+		s.periods = append(s.periods, report.Of(h, since, now, policy.Longest().MaxDeferTime))
 		s.bars = report.Bars(h, since, now)
 	}
 	s.senders, err = report.SendersOf(store.List(ctx, greylist.Filter{Limit: report.MaxRecords}), longest, worstSenders)
@@ -126,6 +133,7 @@ func (s statistics) print(w io.Writer) error {
 	fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, utc(s.LatestPassed))
 	fmt.Fprintf(t, "deferred\t%d\t(answers to these triplets)\n", s.Deferred)
 	fmt.Fprintf(t, "accepted\t%d\t(answers to these triplets)\n", s.Accepted)
+	fmt.Fprintf(t, "clients\t%d\t(of which triplets have passed; proven: %d)\n", s.Clients, s.proven)
 	fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))
 	if err := t.Flush(); err != nil {
 		return err
@@ -152,7 +160,7 @@ func (s statistics) print(w io.Writer) error {
 
 func (s statistics) printJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
-		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Bytes,
+		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven, s.Bytes,
 		orNull(s.begins), s.periods, s.bars, s.senders})
 }
 

@@ -96,10 +96,17 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err != nil {
 		return clientError(cmd, err)
 	}
+	return p.changing(cmd, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
+		return do(ctx, policy, store, t)
+	})
+}
+
+// changing opens the database for a change, which may take [changeTimeout].
+func (p *program) changing(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *judge.Policy, greylist.Store) error) error {
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
-		err := do(ctx, loaded.Policy, store, t)
+		err := do(ctx, loaded.Policy, store)
 		if _, isFile := loaded.Config.Store.SQLite(); isFile && errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("nothing changed within %v: another program holds a lock on the database; terminate it, or try again", changeTimeout)
 		}

@@ -78,8 +78,8 @@ func (e *Expirer) paused() bool {
 	return stepped && since < time.Duration(e.Windows().MaxDeferTime)*time.Second
 }
 
-// Sweep goes through all entries once, then removes old history. It returns how many
-// entries it removed.
+// Sweep goes through all triplets once, then removes expired clients and old history. It
+// returns how many triplets and clients it removed.
 func (e *Expirer) Sweep(ctx context.Context) (removed int, err error) { return e.sweep(ctx, e.Pause) }
 
 func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
@@ -90,9 +90,26 @@ func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, 
 			return removed, err
 		}
 		if next == 0 {
-			return removed, e.sweepHistory(ctx)
+			clients, err := e.sweepClients(ctx, pause)
+			if err == nil {
+				err = e.sweepHistory(ctx)
+			}
+			return removed + clients, err
 		}
 		cursor = next
+		if !sleep(ctx, pause) {
+			return removed, ctx.Err()
+		}
+	}
+}
+
+func (e *Expirer) sweepClients(ctx context.Context, pause time.Duration) (removed int, err error) {
+	for {
+		n, err := e.Store.ExpireClients(ctx, e.Clock.Past(e.Windows().ClientsBefore(e.Clock.Now())))
+		removed += n
+		if err != nil || n == 0 {
+			return removed, err
+		}
 		if !sleep(ctx, pause) {
 			return removed, ctx.Err()
 		}

@@ -16,11 +16,12 @@ import (
 	"greyglass/greylist/clock"
 )
 
-// expiry is a Store of which only Expire is used. It answers with one batch
-// after the other, and restarts after the last.
+// expiry is a Store of which only Expire and ExpireClients are used. It answers with one
+// batch after the other; Expire restarts after the last.
 type expiry struct {
 	greylist.Store
 	batches []batch
+	clients []batch
 	asked   []string // cutoffs and cursors it was asked with
 	then    func()   // called after each batch
 }
@@ -41,6 +42,16 @@ func (e *expiry) Expire(_ context.Context, c greylist.Cutoffs, cursor int64) (re
 		next = 0
 	}
 	return b.removed, next, b.err
+}
+
+func (e *expiry) ExpireClients(_ context.Context, before int64) (removed int, err error) {
+	if len(e.clients) == 0 {
+		return 0, nil
+	}
+	e.asked = append(e.asked, fmt.Sprintf("clients before %d", before))
+	b := e.clients[0]
+	e.clients = e.clients[1:]
+	return b.removed, b.err
 }
 
 // newSweeper sweeps every minute, a batch a second.
@@ -97,6 +108,20 @@ func TestSweep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSweepClients: after the triplets, expired clients go, until there is none.
+func TestSweepClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("disk full")
+		store := &expiry{batches: []batch{{removed: 3}}, clients: []batch{{removed: 4}, {removed: 5}, {removed: 6, err: broken}}}
+		sweeper, _ := newSweeper(store)
+		removed, err := sweeper.Sweep(t.Context())
+		want := []string{"9980 8000 at 0", "clients before 8000", "clients before 8000", "clients before 8000"}
+		if removed != 18 || !errors.Is(err, broken) || !slices.Equal(store.asked, want) {
+			t.Errorf("removed %d, %v, asked %q; want %q", removed, err, store.asked, want)
+		}
+	})
 }
 
 // yearbook is a Store without entries, and a history that is removed in parts.

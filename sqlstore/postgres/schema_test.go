@@ -129,6 +129,16 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	if want := "2023-11-14 22:00:00|milter|defer|too-soon|3\n2023-11-14 22:00:00|300|2"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1",
+			After: greylist.ClientEntry{FirstPassed: 1700000000, CountedAt: 1700003600, Passed: 2, LastSeen: 1700003661}}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got = c.SQL("postgres", "SET TimeZone = 'Asia/Tokyo'; SELECT * FROM "+name+".clients")
+	if want := "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:21"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Bytes < 8192 {
 		t.Errorf("%+v, %v", st, err)
 	}
@@ -156,6 +166,13 @@ func testPostgresUpgrade(t *testing.T, c *cluster) {
 		want := greylist.Entry{FirstSeen: 1, LastSeen: 2, PassedAt: 3, Deferred: 4, Accepted: 5}
 		if got, err := s.Get(t.Context(), storetest.Numbered(1)); err != nil || got == nil || *got != want {
 			t.Errorf("of version %d: %+v, %v; want %+v", version, got, err, want)
+		}
+		client := greylist.ClientEntry{FirstPassed: 1, CountedAt: 2, Passed: 3, LastSeen: 4}
+		_, err := s.Update(t.Context(), []greylist.Triplet{storetest.Numbered(1)}, func(there []*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Remember: *there[0], Client: &greylist.ClientWrite{Client: "c", After: client}}
+		})
+		if got, failed := s.Client(t.Context(), "c"); errors.Join(err, failed) != nil || got == nil || *got != client {
+			t.Errorf("of version %d: a client %+v, %v", version, got, errors.Join(err, failed))
 		}
 		for _, batch := range []int64{1, 1, 2, 1} { // the outcome of the first was not known
 			h := greylist.History{Batch: greylist.Batch{Daemon: "one", Number: batch},

@@ -291,6 +291,35 @@ func testPostgresLocked(t *testing.T, c *cluster) {
 // testPostgresRowLocked: who holds a lock on a row is in the way only of those who
 // are to change it. They try again, but not all the time, and are told what is in
 // the way when their time is over. Close does not wait for them.
+// passOfLockedClient: a lock on the row of a client keeps a pass from counting, and delays
+// nothing.
+func passOfLockedClient(t *testing.T, s *Store) {
+	before := greylist.ClientEntry{FirstPassed: 1, CountedAt: 1, Passed: 1, LastSeen: 1}
+	pass := func(n int64, w greylist.ClientWrite) {
+		ctx, cancel := context.WithTimeout(t.Context(), lockTimeout)
+		defer cancel()
+		_, err := s.Update(ctx, []greylist.Triplet{storetest.Numbered(n)}, func([]*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Remember: greylist.Entry{FirstSeen: 1, PassedAt: 1}, Client: &w}
+		})
+		if err != nil {
+			t.Errorf("pass %d: %v", n, err)
+		}
+	}
+	pass(10, greylist.ClientWrite{Client: "c", After: before})
+	locker, err := s.server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSoon(locker.Conn)
+	if _, err := locker.Exec(t.Context(), `BEGIN; SELECT FROM client FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	pass(11, greylist.ClientWrite{Client: "c", Before: &before, After: greylist.ClientEntry{Passed: 2}})
+	if e, err := s.Client(t.Context(), "c"); err != nil || e == nil || *e != before {
+		t.Errorf("of the locked client: %+v, %v", e, err)
+	}
+}
+
 func testPostgresRowLocked(t *testing.T, c *cluster) {
 	url := c.schema(t)
 	s := openShared(t, url)
@@ -302,6 +331,7 @@ func testPostgresRowLocked(t *testing.T, c *cluster) {
 	if _, err := locker.Exec(t.Context(), `BEGIN; SELECT FROM triplet FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
+	passOfLockedClient(t, s)
 	// change returns once it has been tried several times.
 	change := func(ctx context.Context, s *Store, calls *atomic.Int64) (answer chan error) {
 		answer = make(chan error, 1)

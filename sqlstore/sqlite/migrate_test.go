@@ -125,6 +125,13 @@ func TestPastVersions(t *testing.T) {
 		if got, err := s.History(t.Context(), 0); err != nil || !reflect.DeepEqual(got, history) {
 			t.Errorf("%s: %+v, %v; want %+v", file, got, err, history)
 		}
+		client := greylist.ClientEntry{FirstPassed: 1, CountedAt: 2, Passed: 3, LastSeen: 4}
+		_, err = s.Update(t.Context(), []greylist.Triplet{want[1].Triplet}, func(there []*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Remember: *there[0], Client: &greylist.ClientWrite{Client: want[1].Client, After: client}}
+		})
+		if got, failed := s.Client(t.Context(), want[1].Client); errors.Join(err, failed) != nil || got == nil || *got != client {
+			t.Errorf("%s: of its client %+v, %v", file, got, errors.Join(err, failed))
+		}
 		if err := s.Record(t.Context(), counted); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -1,0 +1,33 @@
+package transfer
+
+import (
+	"context"
+
+	"greyglass/greylist"
+)
+
+// CopyClients copies the clients that the target does not know, or of which the source
+// knows more; see [greylist.MergeClients].
+func CopyClients(ctx context.Context, source, target greylist.Store) (sum Transferred, err error) {
+	for r, err := range source.Clients(ctx) {
+		if err != nil {
+			return sum, err
+		}
+		sum.Seen++
+		there, err := target.Client(ctx, r.Client)
+		if err != nil {
+			return sum, err
+		}
+		if there != nil && greylist.MergeClients(*there, r.ClientEntry) == *there {
+			continue
+		}
+		_, err = target.Update(ctx, nil, func([]*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: r.Client, Before: there, After: r.ClientEntry}}
+		})
+		if err != nil {
+			return sum, err
+		}
+		sum.Written++
+	}
+	return sum, nil
+}
