@@ -131,3 +131,35 @@ _last.pool.test.     TXT "v=spf1 ip4:203.0.113.64/26 ip4:198.51.100.128/28 ~all"
 		t.Errorf("listed\n%s", got)
 	}
 }
+
+// TestProvenClientOnTwoMXs: a client of which a triplet has passed at one MX is proven at
+// the other, until it is forgotten at either.
+func TestProvenClientOnTwoMXs(t *testing.T) {
+	db := database(t)
+	var daemons [2]*daemon
+	var mxs [2]*lab.Instance
+	for i := range mxs {
+		daemons[i] = startDaemon(t, urlOf(db), `[learn]`, `proven_after = 1`)
+		mxs[i] = lab.Start(t, lab.Postfix, lab.Options{Milters: []string{daemons[i].milter()}})
+	}
+	const who = "203.0.113.7"
+	want := func(what string, mx int, sender string, code int) {
+		t.Helper()
+		if got := send(t, who, mxs[mx], sender); got.Code != code {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	want("at first", 0, "ann@sender.test", 451)
+	time.Sleep(2100 * time.Millisecond)
+	want("after the wait", 1, "ann@sender.test", 250)
+	want("another sender, at the other MX", 0, "bea@sender.test", 250)
+	if log := daemons[0].log(); !strings.Contains(log, `"reason":"proven-client"`) {
+		t.Errorf("logged\n%s", log)
+	}
+	if got := strings.Fields(daemons[0].run("list", "--clients")); len(got) < 12 || got[9] != who || got[10] != "yes" || got[11] != "1" {
+		t.Errorf("listed %q", got)
+	}
+	daemons[0].run("forget", "--client", who)
+	want("forgotten", 1, "cat@sender.test", 451)
+	want("its triplet has passed", 0, "ann@sender.test", 250)
+}

@@ -28,14 +28,22 @@ func TestViews(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1",
+			After: greylist.ClientEntry{FirstPassed: at, CountedAt: at + 3600, Passed: 2, LastSeen: at + 3660}}}
+	}); err != nil {
+		t.Fatal(err)
+	}
 	db := raw(t, s.path)
 	for _, c := range []struct{ query, want string }{
 		{`SELECT * FROM waiting`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2"},
 		{`SELECT * FROM passed`, "2001:db8:1::/64|<>|recipient@example.org|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-15 00:13:20|1|2"},
 		{`SELECT * FROM answers`, "2023-11-14 22:00:00|milter|defer|too-soon|7"},
 		{`SELECT * FROM returns`, "2023-11-14 22:00:00|3900|3"},
+		{`SELECT * FROM clients`, "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:20"},
+		{`SELECT * FROM client`, "192.0.2.1|1700000000|1700003600|2|1700003660"},
 		{`SELECT client, first_seen, passed_at FROM triplet WHERE id = 1`, "192.0.0.1|1700000000|<nil>"},
-		{`PRAGMA user_version`, "2"},
+		{`PRAGMA user_version`, "3"},
 		{`PRAGMA application_id`, "1196574553"},
 	} {
 		rows, err := db.Query(c.query)
