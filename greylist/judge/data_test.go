@@ -1,8 +1,12 @@
 package judge
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"greyglass/greylist"
 )
@@ -127,4 +131,35 @@ func TestMessageAfterError(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
+}
+
+// TestManyRecipientsShareCommits: a bounce to a thousand recipients, where a commit takes
+// 3 ms, is judged within the timeout, because they share commits.
+func TestManyRecipientsShareCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const commit = 3 * time.Millisecond
+		p := newPolicy(t)
+		p.Timeout = 2 * time.Second
+		c := newCourt(p)
+		c.store.Before(func(context.Context) error { // those that wait at a time share the next commit
+			time.Sleep(commit - time.Duration(time.Now().UnixNano())%commit)
+			return nil
+		})
+		var attempts []greylist.Attempt
+		for n := range 1000 {
+			a := unknownAttempt
+			a.Sender, a.Recipient = "<>", fmt.Sprintf("user%d@example.org", n)
+			attempts = append(attempts, a)
+		}
+		began := time.Now()
+		got := c.Data(t.Context(), "", pending(attempts...))
+		if took := time.Since(began); got.Reason != greylist.ReasonNotSeenBefore || took > p.Timeout/10 {
+			t.Errorf("%+v after %v", got, took)
+		}
+		for i, line := range c.decisions() {
+			if !strings.Contains(line, "reason=not-seen-before") || !strings.Contains(line, fmt.Sprintf("recipient=user%d@", i)) {
+				t.Fatalf("line %d: %s", i, line)
+			}
+		}
+	})
 }

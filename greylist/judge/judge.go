@@ -29,6 +29,7 @@ type Judge struct {
 	age      greylist.Age // clock.Age
 	counters *Counters
 	outage   outage
+	helpers  chan struct{} // see [Judge.together]
 	last     lastIdentities
 
 	// By names this program and machine in header fields: "greyglass-1.0 at
@@ -38,7 +39,7 @@ type Judge struct {
 
 // New makes a judge.
 func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.Clock) *Judge {
-	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, age: clock.Age, counters: NewCounters()}
+	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, age: clock.Age, counters: NewCounters(), helpers: make(chan struct{}, maxHelpers)}
 	j.Adopt(policy)
 	return j
 }
@@ -55,15 +56,6 @@ func (j *Judge) Counters() *Counters { return j.counters }
 // Message is what the recipients of one message share. A front end makes one for
 // each message, and passes it with each recipient.
 type Message = rules.Message
-
-// Pending is a recipient that the greylist judges at DATA; no rule had an answer at
-// RCPT.
-type Pending struct {
-	Attempt greylist.Attempt
-
-	message *Message
-	ruling  *rules.Ruling // nil, or a rule's windows and reply
-}
 
 // Recipient judges an attempt at RCPT. If it returns a pending recipient, the
 // recipient is accepted for now and not logged, and the caller passes it to
@@ -95,87 +87,13 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 	return answer, pending
 }
 
-// Recall makes the pending recipient again for a front end that has not kept it from
-// RCPT to DATA; nil if a rule answered at RCPT.
-func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
-	p := j.Policy()
-	f := j.facts(p, &a, m)
-	j.guarded(p, func() (none Answer) {
-		ruling, err := p.Rules.Ask(ctx, f, nil)
-		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
-			pending = &Pending{a, m, ruling}
-		}
-		return none
-	})
-	return pending
-}
-
-// Data judges, at DATA, the pending recipients of one message by the greylist. The
-// reply at DATA is for the whole message: it is deferred if any recipient is, with
-// the reply of the longest wait. The policy's Timeout is for all recipients together.
-// The queue ID may be empty.
-func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) Answer {
-	worst := Answer{Verdict: greylist.Accept}
-	p := j.Policy()
-	j.lookUp(ctx, p, pending)
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
-	for i, recipient := range pending {
-		answer := j.pending(ctx, p, queueID, recipient)
-		switch {
-		case i == 0:
-			worst = answer
-		case worst.Verdict == greylist.Accept && answer.Verdict == greylist.Accept:
-			worst = MoreTelling(worst, answer)
-		case answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait):
-			worst = answer
-		}
-	}
-	return worst
-}
-
-// lookUp looks up what the clients' identities need, so that it takes nothing of the
-// memory's timeout.
-func (j *Judge) lookUp(ctx context.Context, p *Policy, pending []*Pending) {
-	for _, recipient := range pending {
-		if !p.identity(recipient.ruling).Provider {
-			continue
-		}
-		if recipient.message == nil {
-			recipient.message = new(Message)
-		}
-		j.guarded(p, func() (none Answer) {
-			f := j.facts(p, &recipient.Attempt, recipient.message)
-			p.Rules.Bind(f)
-			f.SPF(ctx)
-			return none
-		})
-	}
-}
-
-// pending judges one pending recipient.
-func (j *Judge) pending(ctx context.Context, p *Policy, queueID string, recipient *Pending) Answer {
-	began := time.Now()
-	f := j.facts(p, &recipient.Attempt, recipient.message)
-	if queueID != "" {
-		f.QueueID = queueID
-	}
-	answer := j.guarded(p, func() Answer {
-		p.Rules.Bind(f)
-		return j.greylist(ctx, p, f, recipient.ruling)
-	})
-	answer = p.completed(answer, f)
-	j.record(ctx, p, f, answer, time.Since(began))
-	return answer
-}
-
 // AtOnce judges an attempt as if DATA followed at once, for a caller without an MTA.
 func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answer {
 	answer, pending := j.Recipient(ctx, m, a)
 	if pending == nil {
 		return answer
 	}
-	return j.pending(ctx, j.Policy(), "", pending)
+	return j.Data(ctx, "", []*Pending{pending})
 }
 
 func (j *Judge) facts(p *Policy, a *greylist.Attempt, m *Message) *rules.Facts {
