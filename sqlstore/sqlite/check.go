@@ -56,7 +56,8 @@ func (w *writer) checkSoon(from origin) {
 	}
 }
 
-// startCheck starts a check, unless one is running.
+// startCheck starts a check, unless one is running: a full one if the database is suspected
+// to be corrupt, or if it could not be read through.
 func (w *writer) startCheck() {
 	db := w.current.Load().db
 	if w.check != nil || db == nil {
@@ -65,7 +66,16 @@ func (w *writer) startCheck() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &check{ended: make(chan error, 1), stop: cancel}
 	w.check, w.checkAt = c, time.Time{}
-	go func() { c.ended <- quickCheck(ctx, db.path) }()
+	suspected := w.current.Load().err != nil
+	go func() {
+		if !suspected {
+			if err := w.readThrough(ctx, db.path, progressInterval); !isCorrupt(err) {
+				c.ended <- err
+				return
+			}
+		}
+		c.ended <- quickCheck(ctx, db.path)
+	}()
 }
 
 // stopCheck stops the running check.

@@ -3,6 +3,8 @@ package sqlite
 // The logged events.
 const (
 	eventQuarantined      = "the database is corrupt; quarantined it and going on with an empty one"
+	eventChecking         = "reading through the database"
+	eventChecked          = "read through the database"
 	eventWhole            = "the database is whole after all; using it again"
 	eventGone             = "the database file is gone; created an empty database"
 	eventReplaced         = "the database file was replaced; using the one that is there now"

@@ -298,3 +298,27 @@ func TestQuickCheck(t *testing.T) {
 		t.Log(err)
 	}
 }
+
+// TestReadThrough: all triplets and their index are read, by a tenth of a processor, and
+// the progress is logged.
+func TestReadThrough(t *testing.T) {
+	t.Parallel()
+	s, j := openLogged(t, filepath.Join(t.TempDir(), "greyglass.db"))
+	fill(t, s, 2*readBatch+1)
+	began := time.Now()
+	if err := s.writer.readThrough(t.Context(), s.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("it took %v", time.Since(began))
+	if n := strings.Count(j.String(), eventChecking); n != 6 || strings.Count(j.String(), eventChecked) != 1 {
+		t.Errorf("%d lines, want 6 and one at the end:\n%s", n, j)
+	}
+	leaf := hiddenLeaf(t, s.path)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, s.path, (leaf-1)*pageSize, pageSize)
+	if err := s.writer.readThrough(t.Context(), s.path, 0); !isCorrupt(err) {
+		t.Errorf("a corrupt page of the index: %v", err)
+	}
+}
