@@ -27,7 +27,7 @@ const maxValue = 4096
 
 var (
 	copyFrom   = regexp.MustCompile(`(?i)^COPY\s+(\S+)\s*(?:\(([^)]*)\))?\s+FROM\s+stdin;`)
-	insertInto = regexp.MustCompile("(?i)^INSERT\\s+INTO\\s+([^\\s(]+)\\s*(?:\\(([^)]*)\\))?\\s*VALUES\\s*$")
+	insertInto = regexp.MustCompile(`(?i)^INSERT\s+INTO\s+([^\s(]+)\s*(?:\(([^)]*)\))?\s*VALUES\s*$`)
 	utcZone    = regexp.MustCompile(`(?i)SET\s+TIME_ZONE\s*=\s*'\+00:00'`)
 )
 
