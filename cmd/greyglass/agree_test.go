@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"greyglass/e2e/nameserver"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
@@ -34,12 +37,23 @@ var daemons = map[string]conf{
 		"greylist.reply":              `"450 Come back in {wait}"`,
 		"greylist.probe_senders":      `["@verify.example.net"]`,
 	},
+	"provider": { // its DNS is agreeZone
+		"greylist.client_identity": `"provider"`,
+		"greylist.sender_identity": `"normalized"`,
+	},
 	"lenient": {
 		"greylist.mode":               `"observe"`,
 		"rules.allowed_domains":       `["example.org"]`,
 		"rules.foreign_domain_action": `"accept"`,
 	},
 }
+
+const agreeZone = `
+example.net.              TXT "v=spf1 include:_spf.pool.example ~all"
+_spf.pool.example.        TXT "v=spf1 include:_more.pool.example -all"
+_more.pool.example.       TXT "v=spf1 ip4:203.0.113.0/28 ip6:2001:db8:7::/48 -all"
+all.example.              TXT "v=spf1 +all"
+`
 
 const (
 	blockedList    = "spam@example.net\n@bad.example\n<>\n@*.worse.example\n"
@@ -61,7 +75,8 @@ var agreements = []struct {
 	daemon                    string
 	client, sender, recipient string
 	helo                      string
-	waiting, passed           since // what is remembered; 0: not that
+	known                     string // the client as it is remembered; empty: as above
+	waiting, passed           since  // what is remembered; 0: not that
 	verdict, reason, reply    string
 }{
 	// Rule 0.
@@ -119,6 +134,17 @@ var agreements = []struct {
 	{daemon: "lenient", client: "203.0.113.7", sender: "", recipient: "bob@example.org", waiting: 5000, verdict: "accept", reason: "now-grey"},
 	{daemon: "strict", client: "203.0.113.7", sender: "any@verify.example.net", recipient: "bob@example.org", verdict: "defer", reason: "not-seen-before", reply: "450 Come back in 1 hour"},
 	{daemon: "usual", client: "203.0.113.7", sender: "double-bounce@example.net", recipient: "bob@example.org", waiting: 630, verdict: "defer", reason: "too-soon", reply: deferReply + "50 minutes"},
+
+	// Other identities.
+	{daemon: "provider", client: "203.0.113.7", sender: "ann+1@example.net", recipient: "bob@example.org", verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
+	{daemon: "provider", client: "203.0.113.7", sender: "ann+2@example.net", recipient: "bob@example.org", known: "spf:pool.example", waiting: 630, verdict: "defer", reason: "too-soon", reply: deferReply + "50 minutes"},
+	{daemon: "provider", client: "2001:db8:7::9", sender: "ann+3@example.net", recipient: "bob@example.org", known: "spf:pool.example", waiting: 5000, verdict: "accept", reason: "now-grey"},
+	{daemon: "provider", client: "203.0.113.7", sender: "ann@example.net", recipient: "bob@example.org", known: "spf:pool.example", passed: 10, verdict: "accept", reason: "already-grey"},
+	{daemon: "provider", client: "203.0.113.7", sender: "ann@example.net", recipient: "bob@example.org", known: "203.0.113.7", passed: 10, verdict: "accept", reason: "already-grey"},
+	{daemon: "provider", client: "203.0.113.7", sender: "ann@example.net", recipient: "bob@example.org", known: "203.0.113.8", passed: 10, verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
+	{daemon: "provider", client: "203.0.113.99", sender: "ann@example.net", recipient: "bob@example.org", known: "spf:pool.example", passed: 10, verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
+	{daemon: "provider", client: "203.0.113.7", sender: "ann@all.example", recipient: "bob@example.org", known: "spf:all.example", passed: 10, verdict: "defer", reason: "not-seen-before", reply: deferReply + "1 hour"},
+	{daemon: "provider", client: "203.0.113.7", sender: "<>", recipient: "bob@example.org", helo: "example.net", known: "spf:pool.example", waiting: 5000, verdict: "accept", reason: "now-grey"},
 }
 
 func TestExplainAgreesWithServe(t *testing.T) {
@@ -126,6 +152,15 @@ func TestExplainAgreesWithServe(t *testing.T) {
 	for name, settings := range daemons {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "provider" {
+				server, err := nameserver.Start("127.0.0.1:0", agreeZone)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(server.Close)
+				settings = maps.Clone(settings)
+				settings["dns.servers"] = quoted(server.Address())
+			}
 			s := newSite(t, settings)
 			s.write("blocked", blockedList)
 			s.write("exceptions", exceptionsList)
@@ -135,7 +170,7 @@ func TestExplainAgreesWithServe(t *testing.T) {
 					continue
 				}
 				s.sql(func(db *sql.DB) error { _, err := db.Exec(`DELETE FROM triplet`); return err })
-				s.prepare(name, c.client, c.sender, c.recipient, c.waiting, c.passed)
+				s.prepare(name, cmp.Or(c.known, c.client), c.sender, c.recipient, c.waiting, c.passed)
 				s.agree(daemon, c.client, c.sender, c.recipient, c.helo, c.verdict, c.reason, c.reply)
 			}
 		})
@@ -149,8 +184,11 @@ func (s *site) prepare(daemon, client, sender, recipient string, waiting, passed
 		return
 	}
 	identity := greylist.DefaultIdentity
-	if daemon == "strict" {
+	switch daemon {
+	case "strict":
 		identity.IPv4 = 24
+	case "provider":
+		identity.Normalized = true
 	}
 	triplet, err := identity.ParseTriplet(client, sender, recipient)
 	if err != nil {

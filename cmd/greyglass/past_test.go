@@ -82,11 +82,31 @@ func TestPastVersions(t *testing.T) {
 					}
 				}
 			}
+			for i := range was {
+				passesByEachIdentity(t, s, was[i])
+			}
 			readPastLog(t, s, p)
 			if bad := p.find(`"level":"ERROR"`); len(bad) > 0 {
 				t.Errorf("the daemon says %v", bad)
 			}
 		})
+	}
+}
+
+// passesByEachIdentity: what an older version remembers passes, also where clients and
+// senders are known by other identities now.
+func passesByEachIdentity(t *testing.T, s *site, row map[string]any) {
+	t.Helper()
+	for _, client := range []string{"address", "provider"} {
+		for _, sender := range []string{"exact", "normalized"} {
+			said := fields(s.output("explain", row["client"].(string), row["sender"].(string), row["recipient"].(string), "--spf=pass", "--spf-provider=pool.example",
+				"--set=blocked.senders_file=",
+				"--set=greylist.client_identity="+client, "--set=greylist.sender_identity="+sender))
+			want := map[any]string{"waiting": "now-grey", "passed": "already-grey"}[row["state"]]
+			if said["reason"] != want {
+				t.Errorf("client_identity %s, sender_identity %s: %v is answered %s, want %s", client, sender, row, said["reason"], want)
+			}
+		}
 	}
 }
 
