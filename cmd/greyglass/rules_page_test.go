@@ -37,9 +37,9 @@ func TestRulesPage(t *testing.T) {
 	}
 	const grey, listed, officeHours = `"not-seen-before"`, `"wait":7200`, `"wait":300`
 	const workday, sunday = 1_700_220_000, 1_700_400_000 // Friday 11:20 and Sunday 13:20
-	tried := map[string]bool{"listed": true, "office-hours": true}
-	if len(sites) != 5 {
-		t.Fatalf("the page has %d examples, of which 5 are tried", len(sites))
+	tried := map[string]bool{"listed": true, "office-hours": true, "pools": true}
+	if len(sites) != 6 {
+		t.Fatalf("the page has %d examples, of which 6 are tried", len(sites))
 	}
 	for _, a := range []struct {
 		example int
@@ -82,6 +82,9 @@ func TestRulesPage(t *testing.T) {
 		{4, `"client_name":"dsl-203-0-113-7.example.net","spf":"pass"`, grey},
 		{4, `"client_name":"mail.example.net","spf":"pass","dnsbl":["bl.example.org"]`, grey},
 		{4, `"spf":"pass"`, grey},
+
+		{5, `"sender":"ann+1@example.com","spf":"pass","spf_provider":"google.com"`, `"client":"spf:google.com","sender":"ann@example.com"`},
+		{5, `"sender":"ann+1@example.com","spf":"pass","spf_provider":"example.com"`, `"client":"203.0.113.7","sender":"ann+1@example.com"`},
 	} {
 		line := `{"time":` + fmt.Sprint(sunday) + `,"client_address":"203.0.113.7","sender":"joe@example.com","recipient":"bob@example.org"`
 		if a.more != "" {

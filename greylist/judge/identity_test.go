@@ -156,19 +156,15 @@ func TestClientIdentity(t *testing.T) {
 			{3600, both, from("a2@example.com"), "not-seen-before", 3600, nil},
 		}},
 		{"DNS fails first", []identityStep{
-			{0, noDNS, bare, "not-seen-before", 3600, []string{byIP, "spf:example.com" + s}},
+			{0, noDNS, bare, "not-seen-before", 3600, []string{byIP}},
 			{1000, pool, bare, "too-soon", 2600, nil},
 			{3600, pool, at("198.51.100.7", ""), "now-grey", 0, nil},
 		}},
 		{"DNS fails when it is retried: the name tells the provider", []identityStep{
 			{0, pool, named, "not-seen-before", 3600, []string{bySPF, "name:pool.example" + s, byIP}},
-			{3600, noDNS, named, "now-grey", 0, []string{"name:pool.example" + s, byIP, bySPF, "spf:example.com" + s}},
+			{3600, noDNS, named, "now-grey", 0, []string{"name:pool.example" + s, byIP, bySPF}},
 			{3700, pool, named, "already-grey", 0, nil},
 			{3800, pool, bare, "already-grey", 0, nil},
-		}},
-		{"DNS fails when it is retried: the sender tells the provider", []identityStep{
-			{0, provided(byClient{"192.0.2.7": {Result: rules.SPFPass, Provider: "example.com", Why: "mx"}}), bare, "not-seen-before", 3600, nil},
-			{3600, noDNS, bare, "now-grey", 0, nil},
 		}},
 		{"the name is confirmed only when it is retried", []identityStep{
 			{0, noRecord, bare, "not-seen-before", 3600, nil},
@@ -203,8 +199,8 @@ func TestClientIdentity(t *testing.T) {
 	}{
 		{"DNS fails when it is retried: the address tells the provider", []identityStep{
 			{0, pool, bare, "not-seen-before", 3600, nil},
-			{3600, noDNS, bare, "now-grey", 0, []string{byIP, "spf:example.com" + s, bySPF}},
-			{3700, noDNS, at("192.0.2.8", ""), "not-seen-before", 3600, nil},
+			{3600, noDNS, bare, "now-grey", 0, []string{byIP, bySPF}},
+			{3700, provided(byClient{"192.0.2.8": {Result: rules.SPFTempError, Why: "timed out"}}), at("192.0.2.8", ""), "not-seen-before", 3600, nil}, // perhaps forged
 		}},
 		{"a rule by provider, then none", []identityStep{
 			{0, byRule, pooled, "not-seen-before", 3600, nil},

@@ -52,15 +52,8 @@ func (f *Facts) OtherIdentities(id greylist.Identity, own string) []string {
 	name := f.byName()
 	add(name)
 	add(id.Network(addr))
-	if spf.Result == SPFTempError {
-		// Usually the record is the sender's own, or that of the domain that the client
-		// has its name in.
-		if domain, ok := strings.CutPrefix(name, greylist.ByName); ok {
-			add(greylist.BySPF + domain)
-		}
-		if _, domain := split(f.Sender); address.RegisteredDomain(domain) != "" {
-			add(greylist.BySPF + address.RegisteredDomain(domain))
-		}
+	if domain, ok := strings.CutPrefix(name, greylist.ByName); ok && spf.Result == SPFTempError {
+		add(greylist.BySPF + domain) // a provider's hosts usually have its name
 	}
 	return others
 }
