@@ -114,6 +114,12 @@ func TestStepForwardKeepsRegulars(t *testing.T) {
 	if age := now - present.PassedAt; age != 3600 {
 		t.Errorf("an hour has passed, not %d s", age)
 	}
+	if age := clock.Age(regular.PassedAt); age != 3600 {
+		t.Errorf("the age of a time is %d s, not an hour", age)
+	}
+	if age := clock.Age(now + 60); age != 0 {
+		t.Errorf("the age of a time in the future is %d s", age)
+	}
 	newer := greylist.PassNow(nil, now)
 	if _, changed := clock.Present(&newer); changed {
 		t.Error("what was remembered after the step is moved too")

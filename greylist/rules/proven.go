@@ -98,10 +98,10 @@ func provenClient(ctx context.Context, f *Facts) (*Ruling, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if !yes && !f.traced {
-		return nil, "", nil
+	says := ""
+	if f.traced {
+		says = f.Known.inWords(client, e)
 	}
-	says := f.Known.inWords(client, e)
 	if !yes {
 		return nil, says, nil
 	}

@@ -178,6 +178,33 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// TestCorruptClients: a corrupt table of clients is found by the first look-up of a client.
+func TestCorruptClients(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greyglass.db")
+	s := open(t, path)
+	_, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1", After: greylist.ClientEntry{Passed: 1}}}
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, path, (rootPage(t, path, "client")-1)*pageSize, pageSize)
+	s, _ = openLogged(t, path)
+	if e, err := s.Client(t.Context(), "192.0.2.1"); err == nil {
+		t.Errorf("%+v, without an error", e)
+	}
+	for deadline := time.Now().Add(longWait); ; time.Sleep(10 * time.Millisecond) {
+		e, err := s.Client(t.Context(), "192.0.2.1")
+		if err == nil && e == nil {
+			break // of the empty database in its place
+		}
+		if e != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+}
+
 // TestCorruptInUse: a page that is found corrupt while mail flows, by a caller that
 // needs it or by the check in the background, has the database quarantined, and
 // mail goes on with an empty one.
