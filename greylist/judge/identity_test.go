@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"greyglass/greylist"
@@ -212,6 +213,49 @@ func TestClientIdentity(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { runIdentity(t, false, c.steps) })
+	}
+}
+
+// slowSPF answers when the time of look-ups is up.
+type slowSPF struct{ byClient }
+
+func (slowSPF) SPF(ctx context.Context, _ netip.Addr, _, _ string) rules.SPF {
+	<-ctx.Done()
+	return rules.SPF{Result: rules.SPFTempError, Why: "timed out"}
+}
+
+// TestSlowSPF: a look-up for the identity takes nothing of the memory's timeout, and is done
+// once for all recipients, also at DATA.
+func TestSlowSPF(t *testing.T) {
+	for _, sender := range []string{"jane@example.com", "<>"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolicy(t)
+			p.Identity.Provider, p.Timeout = true, time.Second
+			p.Rules = mustCompile(t, rules.Config{Lookup: slowSPF{}, LookupTimeout: 2 * time.Second})
+			log := slog.New(slog.DiscardHandler)
+			j := New(memstore.New(), p, log, clock.New(time.Now, log))
+			began := time.Now()
+			m := new(Message)
+			var pending []*Pending
+			for i := range 3 {
+				a := from(sender)
+				a.Recipient = fmt.Sprintf("bob%d@example.org", i)
+				switch answer, waits := j.Recipient(t.Context(), m, a); {
+				case waits != nil:
+					pending = append(pending, waits)
+				case answer.Reason != greylist.ReasonNotSeenBefore:
+					t.Errorf("%s: %+v", sender, answer)
+				}
+			}
+			if pending != nil {
+				if answer := j.Data(t.Context(), "", pending); answer.Reason != greylist.ReasonNotSeenBefore {
+					t.Errorf("%s: %+v", sender, answer)
+				}
+			}
+			if took := time.Since(began); took != 2*time.Second {
+				t.Errorf("%s: took %v", sender, took)
+			}
+		})
 	}
 }
 

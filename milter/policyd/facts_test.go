@@ -36,20 +36,36 @@ func asksDNS(look *counted) func(*mtatest.Setup) {
 	}
 }
 
+// byProvider knows clients by what the look-up says, without a rule that asks it.
+func byProvider(look *counted) func(*mtatest.Setup) {
+	return func(s *mtatest.Setup) {
+		s.Rules.Lookup, s.Rules.LookupTimeout = look, time.Second
+		s.Policy.Identity.Provider = true
+	}
+}
+
 // What one recipient of a message has looked up, the others know, also those that
 // are asked about on another connection. The next message looks it up again.
 func TestRecipientsShareFacts(t *testing.T) {
-	for _, sender := range []string{"stranger@example.net", ""} {
-		t.Run(sender, func(t *testing.T) {
+	for _, c := range []struct {
+		name, sender string
+		setup        func(*counted) func(*mtatest.Setup)
+		lists        int32
+	}{
+		{"a rule", "stranger@example.net", asksDNS, 1},
+		{"a rule, of the null sender", "", asksDNS, 1},
+		{"identity", "stranger@example.net", byProvider, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			look := new(counted)
-			h := newFixture(t, asksDNS(look))
+			h := newFixture(t, c.setup(look))
 			for i := range 5 {
-				h.Ask(t, "sender="+sender, "instance=first", fmt.Sprintf("recipient=%d@example.org", i))
+				h.Ask(t, "sender="+c.sender, "instance=first", fmt.Sprintf("recipient=%d@example.org", i))
 			}
-			if spf, lists := look.spf.Load(), look.lists.Load(); spf != 1 || lists != 1 {
+			if spf, lists := look.spf.Load(), look.lists.Load(); spf != 1 || lists != c.lists {
 				t.Errorf("five recipients look up SPF %d times and the list %d times", spf, lists)
 			}
-			h.Ask(t, "sender="+sender, "instance=second")
+			h.Ask(t, "sender="+c.sender, "instance=second")
 			if spf := look.spf.Load(); spf != 2 {
 				t.Errorf("two messages look up SPF %d times", spf)
 			}
