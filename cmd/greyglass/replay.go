@@ -47,7 +47,8 @@ JSON object with these keys:
   sasl_username   if not empty, the client has authenticated
   client_tls      true: with a verified TLS certificate
   spf, spf_provider, dnsbl, dnswl
-                  what would be looked up: the result of SPF and its provider, and
+                  what would be looked up: the result of SPF and, with pass, its
+                  provider (without one, the record has nearly all addresses), and
                   arrays of the DNS lists that have the client
   expect          a verdict or a reason
 
