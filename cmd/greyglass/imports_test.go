@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"sqlstore/storetest/faulty": {"greylist", "sqlstore/memstore"}, // only for tests
 
 	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
+	"internal/peerconfig":  {"greylist/address"},
 	"internal/report":      {"greylist"},
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/transfer", "internal/watch"},
+		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/peerconfig", "internal/transfer", "internal/watch"},
 
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,
