@@ -121,16 +121,26 @@ func (p *program) importAll(cmd *cobra.Command, im *importer.Import, dry bool) e
 // importInto imports, and prints its progress once a second and a summary at the end.
 func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry bool) error {
 	im.Identity, im.Windows, im.Now = loaded.Policy.Identity, loaded.Policy.Longest(), timeOf(store).Unix()
+	im.Proven = loaded.Policy.Proving.After
+	if dry {
+		store = transfer.Dry{Store: store}
+	}
 	last := time.Now()
-	merged := transfer.Transfer{From: im, To: store, Windows: loaded.Policy.Windows, Now: im.Now, Dry: dry}
-	taken, err := merged.Copy(ctx, func(int64) {
+	merged := transfer.Transfer{From: im, To: store, Windows: loaded.Policy.Windows, Now: im.Now}
+	triplets, err := merged.Copy(ctx, func(int64) {
 		if time.Since(last) > time.Second {
 			last = time.Now()
-			fmt.Fprintf(p.stderr, "importing: %s entries\n", humanize.Comma(im.Triplets+im.Clients))
+			fmt.Fprintf(p.stderr, "importing: %s entries\n", humanize.Comma(im.TripletsRead+im.ClientsRead))
 		}
 	})
-	if im.Triplets+im.Clients > 0 || err == nil {
-		p.importSummary(im, taken, dry)
+	var clients transfer.Transferred
+	if ctx.Err() == nil { // what could be read before an error is taken over
+		var failed error
+		clients, failed = transfer.CopyClients(ctx, im, store)
+		err = errors.Join(err, failed)
+	}
+	if im.TripletsRead+im.ClientsRead > 0 || err == nil {
+		p.importSummary(im, triplets, clients, dry)
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run it again to go on")
@@ -138,13 +148,13 @@ func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *c
 	return err
 }
 
-func (p *program) importSummary(im *importer.Import, taken transfer.Transferred, dry bool) {
+func (p *program) importSummary(im *importer.Import, triplets, clients transfer.Transferred, dry bool) {
 	title := "taken over"
 	if dry {
 		title = "would be taken over"
 	}
-	fmt.Fprintf(p.stdout, "read: %d triplets, %d clients\n%s: %d triplets\nknown already: %d triplets\n",
-		im.Triplets, im.Clients, title, taken.Written, taken.Seen-taken.Written)
+	fmt.Fprintf(p.stdout, "read: %d triplets, %d entries of clients alone\n%s: %d triplets, %d clients\nknown already: %d triplets, %d clients\n",
+		im.TripletsRead, im.ClientsRead, title, triplets.Written, clients.Written, triplets.Seen-triplets.Written, clients.Seen-clients.Written)
 	skipped := slices.SortedFunc(maps.Keys(im.Skipped), func(a, b string) int {
 		return cmp.Or(cmp.Compare(im.Skipped[b], im.Skipped[a]), cmp.Compare(a, b))
 	})

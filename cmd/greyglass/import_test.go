@@ -26,18 +26,18 @@ func greylistDB(from, n int) string {
 func TestImportCommand(t *testing.T) {
 	s := newSite(t, nil)
 	s.write("greylist.db", greylistDB(0, 10))
-	if got, want := s.output("import", "--dry-run", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 clients\nwould be taken over: 10 triplets\nknown already: 0 triplets\n"; got != want {
+	if got, want := s.output("import", "--dry-run", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 entries of clients alone\nwould be taken over: 10 triplets, 0 clients\nknown already: 0 triplets, 0 clients\n"; got != want {
 		t.Errorf("without a database: %s", got)
 	}
 	s.run("import", "milter-greylist", "greylist.db").fails(t, 75, "no database")
 	s.create()
-	if got, want := s.output("import", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 clients\ntaken over: 10 triplets\nknown already: 0 triplets\n"; got != want {
+	if got, want := s.output("import", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 entries of clients alone\ntaken over: 10 triplets, 0 clients\nknown already: 0 triplets, 0 clients\n"; got != want {
 		t.Errorf("%s", got)
 	}
 	// What the daemon has learned since is newer, and stays.
 	s.output("pass", "203.0.113.7", "ann1@example.net", "bob@example.org")
 	before := s.output("list", "--json")
-	if got := s.output("import", "milter-greylist", "greylist.db"); !strings.Contains(got, "taken over: 0 triplets\nknown already: 10 triplets\n") {
+	if got := s.output("import", "milter-greylist", "greylist.db"); !strings.Contains(got, "taken over: 0 triplets, 0 clients\nknown already: 10 triplets, 0 clients\n") {
 		t.Errorf("the second time: %s", got)
 	}
 	if after := s.output("list", "--json"); after != before {

@@ -121,9 +121,23 @@ func (s *site) run(args ...string) string {
 	cmd := exec.Command(lab.Program(), append(args, "--config", s.config)...)
 	tool := lab.Command(lab.BerkeleyDB)
 	cmd.Env = append(tool.Env, "PATH="+filepath.Dir(tool.Path)+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
+	var complaints strings.Builder // and progress
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
 	if err != nil {
-		s.t.Fatalf("greyglass %s: %v\n%s", strings.Join(args, " "), err, out)
+		s.t.Fatalf("greyglass %s: %v\n%s%s", strings.Join(args, " "), err, out, complaints.String())
 	}
 	return string(out)
+}
+
+// peerHome makes a folder for a peer's files, in memory where that can be: the peers sync
+// each answer.
+func peerHome(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "greyglass-peer-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

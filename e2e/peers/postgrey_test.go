@@ -36,10 +36,7 @@ func TestPostgrey(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, c.greylist, "")
 			s.start().stop() // which creates the database
-			home := filepath.Join(s.dir, "postgrey")
-			if err := os.Mkdir(home, 0o700); err != nil {
-				t.Fatal(err)
-			}
+			home := peerHome(t)
 			args := append([]string{"--auto-whitelist-clients=0"}, c.postgrey...)
 			p := startPostgrey(t, home, args...)
 			random := rand.New(rand.NewPCG(1, 2))
@@ -56,7 +53,7 @@ func TestPostgrey(t *testing.T) {
 			summary := s.run("import", "postgrey", home)
 			t.Log(summary)
 			again := s.run("import", "postgrey", home)
-			if !strings.Contains(again, "taken over: 0 triplets\n") {
+			if !strings.Contains(again, "taken over: 0 triplets, 0 clients\n") {
 				t.Errorf("the second import:\n%s", again)
 			}
 			p, g := startPostgrey(t, home, args...), s.start()
@@ -156,4 +153,47 @@ func (d *daemon) history(random *rand.Rand, t triplet) {
 			d.at(t, between(0, age))
 		}
 	}
+}
+
+// TestPostgreyClients: clients that a real postgrey accepts always are proven after the
+// import, and no others.
+func TestPostgreyClients(t *testing.T) {
+	lab.Require(t)
+	s := newSite(t, "", "[learn]\nproven_after = 5\n")
+	s.start().stop() // which creates the database
+	home := peerHome(t)
+	p := startPostgrey(t, home)
+	client := func(i int) string {
+		if i%2 == 0 {
+			return fmt.Sprintf("2001:db8:%x::%x", i, i)
+		}
+		return fmt.Sprintf("203.0.113.%d", i)
+	}
+	const many, most = 50, 8
+	for i := range many {
+		for pass := range i % (most + 1) { // so many triplets of the client pass, two hours apart
+			seen := triplet{client(i), fmt.Sprintf("ann@example%d.net", i), fmt.Sprintf("bob.%d@example.org", pass)}
+			age := time.Duration(2*(most-pass)) * time.Hour
+			p.at(seen, age)
+			p.at(seen, age-6*time.Minute)
+		}
+	}
+	p.stop()
+	t.Log(s.run("import", "postgrey", home))
+	if again := s.run("import", "postgrey", home); !strings.Contains(again, "taken over: 0 triplets, 0 clients\n") {
+		t.Errorf("the second import:\n%s", again)
+	}
+	p, g := startPostgrey(t, home), s.start()
+	proven := 0
+	for i := range many {
+		unseen := triplet{client(i), fmt.Sprintf("carol@example%d.net", i), "dave@example.org"}
+		here, there := g.accepts(unseen), p.accepts(unseen)
+		if there {
+			proven++
+		}
+		if here != there || there != (i%(most+1) >= 5) {
+			t.Errorf("%v: accepted by postgrey: %t, after the import: %t", unseen, there, here)
+		}
+	}
+	t.Logf("checked %d clients, of which postgrey accepts %d", many, proven)
 }

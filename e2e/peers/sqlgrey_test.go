@@ -28,22 +28,25 @@ func TestSqlgrey(t *testing.T) {
 	} {
 		t.Run(c.method, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, c.greylist, "")
+			s := newSite(t, c.greylist, "[learn]\nproven_after = 1\n")
 			s.start().stop() // which creates the database
-			home := filepath.Join(s.dir, "sqlgrey")
-			if err := os.Mkdir(home, 0o700); err != nil {
-				t.Fatal(err)
-			}
+			home := peerHome(t)
 			p := startSqlgrey(t, home, c.method)
 			for i := range c.many {
 				if i%10 != 0 { // which is never seen
 					p.accepts(waitingTriplet(i))
 				}
 			}
+			time.Sleep(2 * time.Second) // sqlgrey's delay
+			for i := 1; i < c.many; i += 10 {
+				if !p.accepts(waitingTriplet(i)) { // from now on to any recipient
+					t.Errorf("sqlgrey does not accept %v", waitingTriplet(i))
+				}
+			}
 			p.stop()
 
 			file := filepath.Join(home, "sqlgrey.db")
-			want := fmt.Sprintf("read: %d triplets, 0 clients\ntaken over: %[1]d triplets\n", c.many*9/10)
+			want := fmt.Sprintf("read: %d triplets, %d entries of clients alone\ntaken over: %[1]d triplets, %[2]d clients\n", c.many*8/10, c.many/10)
 			if dry := s.run("import", "--dry-run", "sqlgrey", file); !strings.HasPrefix(dry, strings.Replace(want, "taken", "would be taken", 1)) {
 				t.Errorf("the dry run:\n%s", dry)
 			}
@@ -58,7 +61,7 @@ func TestSqlgrey(t *testing.T) {
 			if summary := s.run("import", "sqlgrey", file); !strings.HasPrefix(summary, want) {
 				t.Errorf("the import:\n%s", summary)
 			}
-			if again := s.run("import", "sqlgrey", dump); !strings.Contains(again, "taken over: 0 triplets\n") {
+			if again := s.run("import", "sqlgrey", dump); !strings.Contains(again, "taken over: 0 triplets, 0 clients\n") {
 				t.Errorf("the second import:\n%s", again)
 			}
 
@@ -66,13 +69,17 @@ func TestSqlgrey(t *testing.T) {
 			p, g := startSqlgrey(t, home, c.method), s.start()
 			accepted, wrong := 0, 0
 			for i := range c.many {
-				here, there := g.accepts(waitingTriplet(i)), p.accepts(waitingTriplet(i))
+				asked := waitingTriplet(i)
+				if i%10 == 1 {
+					asked.recipient = fmt.Sprintf("carol.%d@example.org", i)
+				}
+				here, there := g.accepts(asked), p.accepts(asked)
 				if there {
 					accepted++
 				}
 				if here != there {
 					if wrong++; wrong <= 10 {
-						t.Errorf("triplet %d %v: accepted by sqlgrey: %t, after the import: %t", i, waitingTriplet(i), there, here)
+						t.Errorf("triplet %d %v: accepted by sqlgrey: %t, after the import: %t", i, asked, there, here)
 					}
 				}
 			}

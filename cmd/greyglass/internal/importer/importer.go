@@ -75,9 +75,9 @@ type Import struct {
 	Proven   int64            // learn.proven_after
 	Now      int64            // Unix seconds
 
-	Triplets, Clients int64            // that were read
-	Skipped           map[string]int64 // those that have no equivalent, by the reason
-	FirstBad          string           // the place of the first line that is no entry
+	TripletsRead, ClientsRead int64
+	Skipped                   map[string]int64 // those that have no equivalent, by the reason
+	FirstBad                  string           // the place of the first line that is no entry
 
 	proofs map[string]*proof // by client
 }
@@ -118,7 +118,7 @@ func (im *Import) List(ctx context.Context, _ greylist.Filter) iter.Seq2[greylis
 				stop(errStopped)
 			}
 		})
-		if err == nil && im.Skipped[NoEntry] > 0 && im.Triplets+im.Clients == 0 {
+		if err == nil && im.Skipped[NoEntry] > 0 && im.TripletsRead+im.ClientsRead == 0 {
 			err = fmt.Errorf("%s: nothing that %s writes; the first line that cannot be read is %s", im.Source, im.Kind.Name, im.FirstBad)
 		}
 		if !done && err != nil {
@@ -140,9 +140,9 @@ func (im *Import) take(e entry) (greylist.Record, bool) {
 		im.Skipped[NoEntry]++
 		return r, false
 	case e.recipient == "":
-		im.Clients++
+		im.ClientsRead++
 	default:
-		im.Triplets++
+		im.TripletsRead++
 	}
 	why := e.skip
 	if why == "" {

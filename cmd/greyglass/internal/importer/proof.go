@@ -1,7 +1,11 @@
 package importer
 
 import (
+	"context"
+	"iter"
 	"slices"
+
+	"greyglass/greylist"
 )
 
 // maxProofs bounds the clients that are kept in memory.
@@ -47,5 +51,17 @@ func (p *proof) count(t int64) {
 	near := func(other int64) bool { return max(t-other, other-t) < hour }
 	if len(p.at) < maxCounted && !slices.ContainsFunc(p.at, near) {
 		p.at = append(p.at, t)
+	}
+}
+
+// Clients yields the clients that [Import.List] has read.
+func (im *Import) Clients(context.Context) iter.Seq2[greylist.ClientRecord, error] {
+	return func(yield func(greylist.ClientRecord, error) bool) {
+		for client, p := range im.proofs {
+			e := greylist.ClientEntry{FirstPassed: p.first, CountedAt: p.last, Passed: p.passes, LastSeen: p.last}
+			if !yield(greylist.ClientRecord{Client: client, ClientEntry: e}, nil) {
+				return
+			}
+		}
 	}
 }

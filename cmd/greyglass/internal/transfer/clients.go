@@ -2,13 +2,19 @@ package transfer
 
 import (
 	"context"
+	"iter"
 
 	"greyglass/greylist"
 )
 
+// ClientSource yields clients, as a store does.
+type ClientSource interface {
+	Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, error]
+}
+
 // CopyClients copies the clients that the target does not know, or of which the source
 // knows more; see [greylist.MergeClients].
-func CopyClients(ctx context.Context, source, target greylist.Store) (sum Transferred, err error) {
+func CopyClients(ctx context.Context, source ClientSource, target greylist.Store) (sum Transferred, err error) {
 	for r, err := range source.Clients(ctx) {
 		if err != nil {
 			return sum, err

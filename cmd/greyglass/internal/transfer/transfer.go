@@ -22,7 +22,6 @@ type Transfer struct {
 	To      greylist.Store
 	Windows greylist.Windows
 	Now     int64 // when the transfer began, in Unix seconds
-	Dry     bool  // count what would be written, and write nothing
 }
 
 // Transferred counts triplets, or counts of a [greylist.History].
@@ -95,9 +94,6 @@ func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(
 	if len(page) == 0 {
 		return 0, nil
 	}
-	if t.Dry {
-		return t.unknown(ctx, page, knows)
-	}
 	triplets := make([]greylist.Triplet, len(page))
 	for i, r := range page {
 		triplets[i] = r.Triplet
@@ -121,18 +117,4 @@ func (t Transfer) offer(ctx context.Context, page []greylist.Record, knows func(
 		written++
 	}
 	return written, nil
-}
-
-// unknown counts the records that would be written.
-func (t Transfer) unknown(ctx context.Context, page []greylist.Record, knows func(there *greylist.Entry, e greylist.Entry) bool) (n int64, err error) {
-	for _, r := range page {
-		there, err := t.To.Get(ctx, r.Triplet)
-		if err != nil {
-			return n, err
-		}
-		if !knows(there, r.Entry) {
-			n++
-		}
-	}
-	return n, nil
 }

@@ -211,7 +211,10 @@ func TestOneTripletTwice(t *testing.T) {
 		written int64
 		there   bool
 	}{{true, 1, false}, {false, 1, true}, {true, 0, true}, {false, 0, true}} {
-		transfer := Transfer{From: source, To: to, Windows: greylist.DefaultWindows, Now: 100, Dry: c.dry}
+		transfer := Transfer{From: source, To: to, Windows: greylist.DefaultWindows, Now: 100}
+		if c.dry {
+			transfer.To = Dry{to}
+		}
 		sum, err := transfer.Copy(t.Context(), func(int64) {})
 		there, getErr := to.Get(t.Context(), named(1))
 		if err != nil || getErr != nil || sum != (Transferred{3, c.written}) || (there != nil) != c.there || there != nil && *there != passed {
