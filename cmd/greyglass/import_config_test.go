@@ -14,7 +14,7 @@ func TestImportConfig(t *testing.T) {
 		t.Errorf("%s", printed)
 	}
 	s.write("greyglass.toml", s.read("greyglass.toml")+printed)
-	if got := s.output("config"); !strings.Contains(got, "client_in(") || !strings.Contains(got, "min_defer_time = \"1h\"") {
+	if got := s.output("config"); !strings.Contains(got, "client_in(") || !strings.Contains(got, "min_defer_time = \"3600s\"  # "+s.file) {
 		t.Errorf("%s", got)
 	}
 	for _, c := range []struct {
