@@ -24,7 +24,7 @@ func main() {
 	var seeds string
 	flag.StringVar(&seeds, "seed", "1,2,3", "a population is drawn by each of these numbers")
 	flag.IntVar(&s.messages, "messages", 10_000, "first messages of each population")
-	flag.StringVar(&s.only, "only", "", "the configuration to try, in the place of all")
+	flag.StringVar(&s.only, "only", "", "the one to try: a name in the table, or a configuration file of greyglass; empty: all of the table")
 	flag.StringVar(&s.program, "greyglass", "", "the program; empty: built from this tree")
 	flag.StringVar(&s.results, "results", "", "a file to write the results to, too, and the picture beside it, as .svg")
 	flag.Parse()
@@ -54,17 +54,17 @@ type stoppable interface {
 	stop() error
 }
 
-// greyglass is the program with settings.
-func greyglass(name string, settings ...string) configuration {
-	return configuration{name, (*simulation).build, func(s *simulation) (stoppable, error) { return startReplay(s.program, settings) }}
+// greyglass is the program with a configuration file and settings.
+func greyglass(name, file string, settings ...string) configuration {
+	return configuration{name, (*simulation).build, func(s *simulation) (stoppable, error) { return startReplay(s.program, file, settings) }}
 }
 
 var configurations = []configuration{
-	greyglass("classic"),
-	greyglass("classic, 300 s, provider, normalized", "greylist.min_defer_time=300s",
+	greyglass("classic", os.DevNull),
+	greyglass("classic, 300 s, provider, normalized", os.DevNull, "greylist.min_defer_time=300s",
 		"greylist.client_identity=provider", "greylist.sender_identity=normalized"),
 	{"postgrey", preparePostgrey, startPostgrey},
-	greyglass("gentle", "greylist.profile=gentle"),
+	greyglass("gentle", os.DevNull, "greylist.profile=gentle"),
 }
 
 // simulation is one run.
@@ -97,10 +97,14 @@ func (s *simulation) run() (err error) {
 	for i, seed := range s.seeds {
 		populations[i] = newPopulation(seed, s.messages)
 	}
-	for _, c := range configurations {
-		if s.only != "" && s.only != c.name {
-			continue
-		}
+	tried := configurations
+	if s.only != "" {
+		tried = slices.DeleteFunc(slices.Clone(tried), func(c configuration) bool { return c.name != s.only })
+	}
+	if strings.HasSuffix(s.only, ".toml") {
+		tried = []configuration{greyglass(s.only, s.only)}
+	}
+	for _, c := range tried {
 		version, err := c.prepare(s)
 		if errors.Is(err, lab.ErrUnavailable) {
 			s.skipped = append(s.skipped, fmt.Sprintf("%s was skipped: %v.", c.name, err))

@@ -74,7 +74,7 @@ func (p *population) pair(rng *rand.Rand, k *sender, firsts int) bool {
 	if k.from.hosts > 0 {
 		m.from = p.organisation(k, skewed(rng, count, 2))
 	} else {
-		m.from = p.organisation(k, skewed(rng, p.hosts(k), 3))
+		m.from = p.organisation(k, skewed(rng, p.hosts(k), 2))
 	}
 	domain, form := m.from.domain, asPerson[0]
 	if k.domains > 1 {
@@ -154,7 +154,11 @@ func (p *population) organisation(k *sender, i int) *organisation {
 	rng := newRand(p.seed, domain)
 	o := &organisation{domain: domain, queue: k.tries.newQueue(rng), listed: rng.Float64() < k.listed}
 	if k.from.hosts == 0 {
-		o.clients = k.kept.own(rng, domain, k.from.draw == 2 || !k.bots && rng.Float64() < dualStack)
+		care := k.kept
+		if k.domains == hoster && i < p.hosts(k)/10 { // where so many depend on it, somebody sees to the name
+			care.named, care.generic = 1, 0
+		}
+		o.clients = care.own(rng, domain, k.from.draw == 2 || !k.bots && rng.Float64() < dualStack)
 	}
 	p.known[domain] = o
 	return o

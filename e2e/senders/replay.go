@@ -18,9 +18,9 @@ type replay struct {
 	out *bufio.Reader
 }
 
-// startReplay starts the program with a configuration of these settings alone.
-func startReplay(program string, settings []string) (*replay, error) {
-	args := []string{"replay", "--config", os.DevNull}
+// startReplay starts the program with a configuration file and settings.
+func startReplay(program, file string, settings []string) (*replay, error) {
+	args := []string{"replay", "--config", file}
 	for _, s := range append([]string{"blocked.senders_file=", "blocked.exceptions_file="}, settings...) {
 		args = append(args, "--set", s)
 	}

@@ -91,13 +91,13 @@ var mix = []sender{
 	{name: "iCloud", class: providers, weight: 12, tries: listed("0:02 0:06 5 15 35 75").then(each(hour), 3*day), from: icloud, provider: "icloud.com", kept: kept, forms: asPerson, later: 1},
 	{name: "Mimecast", class: providers, weight: 20, tries: listed("1 6 15 30 60").then(each(hour), 4*day), from: mimecast, provider: "mimecast.com", kept: kept, forms: asPerson, later: 2},
 
-	{name: "Postfix", class: servers, weight: 170, tries: postfix, hosts: 0.12, domains: hoster, kept: usual, forms: asBATV, later: 2},
-	{name: "Exim", class: servers, weight: 95, tries: exim, hosts: 0.12, domains: hoster, kept: usual, forms: asPerson, later: 2},
-	{name: "Sendmail", class: servers, weight: 8, tries: schedule{runs: []int64{10 * minute, 15 * minute, 30 * minute, hour}}.then(each(0), 5*day), hosts: 0.3, domains: 1, kept: usual, forms: asPerson, later: 2},
-	{name: "qmail", class: servers, weight: 6, tries: quadratic(7 * day), hosts: 0.3, domains: hoster, kept: usual, forms: asPerson, later: 2},
+	{name: "Postfix", class: servers, weight: 170, tries: postfix, hosts: 0.08, domains: hoster, kept: usual, forms: asBATV, later: 2},
+	{name: "Exim", class: servers, weight: 95, tries: exim, hosts: 0.08, domains: hoster, kept: usual, forms: asPerson, later: 2},
+	{name: "Sendmail", class: servers, weight: 8, tries: schedule{runs: []int64{10 * minute, 15 * minute, 30 * minute, hour}}.then(each(0), 5*day), hosts: 0.2, domains: 1, kept: usual, forms: asPerson, later: 2},
+	{name: "qmail", class: servers, weight: 6, tries: quadratic(7 * day), hosts: 0.2, domains: hoster, kept: usual, forms: asPerson, later: 2},
 	{name: "OpenSMTPD", class: servers, weight: 3, tries: quadratic(4 * day), hosts: 0.5, domains: 1, kept: usual, forms: asPerson, later: 2},
-	{name: "Exchange Server", class: servers, weight: 25, tries: schedule{}.then(each(15*minute), 2*day), hosts: 0.25, domains: 1, kept: office, forms: asBarracuda, later: 2},
-	{name: "Cisco ESA", class: servers, weight: 14, tries: listed("1 3 7 15 31 63").then(each(hour), 3*day), hosts: 0.2, domains: 3, kept: kept, forms: asBATV, later: 2},
+	{name: "Exchange Server", class: servers, weight: 25, tries: schedule{}.then(each(15*minute), 2*day), hosts: 0.15, domains: 1, kept: office, forms: asBarracuda, later: 2},
+	{name: "Cisco ESA", class: servers, weight: 14, tries: listed("1 3 7 15 31 63").then(each(hour), 3*day), hosts: 0.15, domains: 3, kept: kept, forms: asBATV, later: 2},
 	{name: "Haraka", class: servers, weight: 2, tries: listed("1 4 12 28 61").then(growing(1, 0, 8*hour), 2*day), hosts: 0.5, domains: 1, kept: usual, forms: asPerson, later: 2},
 	{name: "Stalwart", class: servers, weight: 2, tries: listed("2 7 17 32 62").then(each(hour), 5*day), hosts: 0.5, domains: 1, kept: usual, forms: asPerson, later: 2},
 	{name: "mox", class: servers, weight: 1, tries: listed("7:30 22:30 52:30 112").then(growing(1, 0, 16*hour), 3*day), from: pool{draw: 2}, hosts: 0.5, domains: 1, kept: usual, forms: asPerson, later: 2},
@@ -109,12 +109,12 @@ var mix = []sender{
 	{name: "Mailgun", class: bulk, weight: 22, tries: listed("10 25 55 115").then(each(2*hour), 8*hour), from: mailgun, provider: "mailgun.org", kept: kept, forms: asMailgun, later: 2},
 	{name: "Mandrill", class: bulk, weight: 8, tries: listed("20").then(growing(1, 0, 4*hour), day), from: mandrill, provider: "mandrillapp.com", kept: kept, forms: asMandrill, later: 2},
 	{name: "SparkPost, KumoMTA", class: bulk, weight: 8, tries: listed("20 60 140").then(each(160*minute), 3*day), from: sparkpost, provider: "sparkpostmail.com", kept: kept, forms: asSparkPost, later: 2},
-	{name: "PowerMTA", class: bulk, weight: 55, tries: schedule{}.then(each(10*minute), 2*day), hosts: 0.06, domains: hoster, kept: kept, forms: asShop, later: 3},
-	{name: "shops on Postfix", class: bulk, weight: 30, tries: postfix, hosts: 0.12, domains: 2, kept: usual, forms: asShop, later: 2},
-	{name: "services on Exim", class: bulk, weight: 12, tries: exim, hosts: 0.15, domains: 2, kept: usual, forms: asPlus, later: 2},
+	{name: "PowerMTA", class: bulk, weight: 55, tries: schedule{}.then(each(10*minute), 2*day), hosts: 0.05, domains: hoster, kept: kept, forms: asShop, later: 3},
+	{name: "shops on Postfix", class: bulk, weight: 30, tries: postfix, hosts: 0.08, domains: 2, kept: usual, forms: asShop, later: 2},
+	{name: "services on Exim", class: bulk, weight: 12, tries: exim, hosts: 0.08, domains: 2, kept: usual, forms: asPlus, later: 2},
 	{name: "game and shop accounts", class: bulk, weight: 3, tries: listed("360 540"), hosts: 0.05, domains: 1, kept: kept, later: 1},
 
-	{name: "mailing lists", class: lists, weight: 12, tries: postfix, hosts: 0.2, domains: 3, kept: usual, forms: asList, later: 6},
+	{name: "mailing lists", class: lists, weight: 12, tries: postfix, hosts: 0.12, domains: 3, kept: usual, forms: asList, later: 6},
 	{name: "ezmlm", class: lists, weight: 2, tries: quadratic(7 * day), hosts: 0.3, domains: 2, kept: usual, forms: asList[:1], later: 6},
 	{name: "forwarders without SRS", class: lists, weight: 14, tries: postfix, hosts: 0.08, domains: 1, kept: care{named: 0.98, generic: 0.03, none: 0.05}, forms: asForwarded, later: 1},
 	{name: "forwarders with SRS", class: lists, weight: 8, tries: postfix, hosts: 0.08, domains: 1, kept: usual, forms: asSRS, later: 1},
@@ -125,7 +125,7 @@ var mix = []sender{
 	{name: "codes, tried thrice", class: codes, weight: 4, tries: listed("1 4"), hosts: 0.1, domains: 1, kept: usual, forms: asPlus, later: 1},
 	{name: "codes, tried twice", class: codes, weight: 2, tries: listed("5"), hosts: 0.1, domains: 1, kept: usual, forms: asPerson, later: 1},
 
-	{name: "applications without a queue", class: queueless, weight: 6, tries: schedule{}, hosts: 0.5, domains: 1, kept: app, forms: asPerson, later: 2},
+	{name: "applications that never retry", class: queueless, weight: 6, tries: schedule{}, hosts: 0.5, domains: 1, kept: app, forms: asPerson, later: 2},
 }
 
 // home is how infected machines look: most are home and office lines, a few are servers.

@@ -49,7 +49,7 @@ func TestSchedules(t *testing.T) {
 		{"chasquid", "1:30 7 17 38", "", day},
 		{"game and shop accounts", "360 540", "", 9 * hour},
 		{"codes, tried thrice", "1 4", "", 5 * minute},
-		{"applications without a queue", "", "", 0},
+		{"applications that never retry", "", "", 0},
 	} {
 		if c.to == "" {
 			c.to = c.from
@@ -162,7 +162,7 @@ func TestLoop(t *testing.T) {
 	for i, m := range p.messages {
 		want, known := map[string][2]int64{
 			"PowerMTA": {599, 601}, "Exchange Server": {899, 901}, "AOL": {331, 333}, "mox": {449, 451}, "Microsoft 365": {899, 901},
-			"applications without a queue": {lost, lost}, "bots: one shot": {lost, lost}, "codes, tried thrice": {lost, lost}, "Postfix": {299, 601},
+			"applications that never retry": {lost, lost}, "bots: one shot": {lost, lost}, "codes, tried thrice": {lost, lost}, "Postfix": {299, 601},
 		}[m.kind.name]
 		if known && (delays[i] < want[0] || delays[i] > want[1]) {
 			t.Errorf("%s: delayed by %d s, want %v", m.kind.name, delays[i], want)
@@ -217,7 +217,7 @@ func TestClassic(t *testing.T) {
 		{"Postfix", 75 * minute, 81 * minute},
 		{"qmail", 59 * minute, 107 * minute},
 		{"AOL", lost, lost},
-		{"applications without a queue", lost, lost},
+		{"applications that never retry", lost, lost},
 		{"bots: one shot", lost, lost},
 	} {
 		if got := all[c.name].quantile(0.5); got < c.least || got > c.most {
