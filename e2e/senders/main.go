@@ -104,6 +104,9 @@ func (s *simulation) run() (err error) {
 	if strings.HasSuffix(s.only, ".toml") {
 		tried = []configuration{greyglass(s.only, s.only)}
 	}
+	if len(tried) == 0 {
+		return fmt.Errorf("%q is neither a program of the table nor a .toml file", s.only)
+	}
 	for _, c := range tried {
 		version, err := c.prepare(s)
 		if errors.Is(err, lab.ErrUnavailable) {

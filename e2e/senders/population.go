@@ -36,7 +36,7 @@ type organisation struct {
 	queue   queue
 }
 
-// population is a set of messages, by time of their first attempts.
+// population is who sends, and all messages that they send.
 type population struct {
 	seed     uint64
 	messages []*message
@@ -68,11 +68,10 @@ func newPopulation(seed uint64, firsts int) *population {
 
 // pair draws the messages from a sender to a recipient. It is false if the pair is known.
 func (p *population) pair(rng *rand.Rand, k *sender, firsts int) bool {
-	count := p.count[k]
 	m := message{kind: k, first: true, began: start + rng.Int64N(days*day), pool: rng.IntN(1 << 20)}
 	m.recipient = fmt.Sprintf("user%d@example.org", skewed(rng, max(firsts/perMailbox, 1), 1.5))
 	if k.from.hosts > 0 {
-		m.from = p.organisation(k, skewed(rng, count, 2))
+		m.from = p.organisation(k, skewed(rng, p.count[k], 2))
 	} else {
 		m.from = p.organisation(k, skewed(rng, p.hosts(k), 2))
 	}

@@ -25,10 +25,11 @@ const foot = `
 
 Schedules, pools and forms of envelope senders are in [senders.go](senders.go), a line for each kind. What the shares rest on: Microsoft
 365 stands behind a fifth of all domains, Google behind a seventh; SPF passes for about nine of ten wanted first messages
-(here %s). The other shares are estimates: such that postgrey and the classic windows do about what they do to real mail.
-Each population has %d days of mail to %d mailboxes, and as much spam. Hosts, domains and recipients are drawn so that few write often
-and many once; the first message of a pair is followed by others. A tenth of the servers send by IPv4 and IPv6. Most bots have no name
-or that of a line, and forge their sender; a blocklist has %s of them, but none is asked here.
+(here %[2]s). The other shares are estimates: such that postgrey and the classic windows do about what they do to real mail.
+Each population has %[3]d days of mail to %[4]d mailboxes, and as much spam. Hosts, domains and recipients are drawn so that few write often
+and many once; the first message of a pair is followed by others. A tenth of the servers send by IPv4 and IPv6; the busiest tenth
+of hosters' hosts have proper names. Most bots have no name or that of a line, and forge their sender; a blocklist has %[5]s of them, but
+none is asked here. %[1]smake senders SENDERSFLAGS="-only FILE.toml"%[1]s tries a configuration of your own.
 `
 
 // row writes a line of the table.
@@ -60,7 +61,7 @@ func (s *simulation) report(populations []*population) error {
 	}
 	s.byKind(&b, "## By kind of sender\n\nOf first messages: accepted at once / after more than 10 minutes / never.", mix, firsts)
 	s.byKind(&b, "## By kind of spam\n\nAccepted at once / after more than 10 minutes / never.", spam, unasked)
-	fmt.Fprintf(&b, foot, percent(spfPass(populations)), days, max(s.messages/perMailbox, 1), percent(spam[0].listed))
+	fmt.Fprintf(&b, foot, "`", percent(spfPass(populations)), days, max(s.messages/perMailbox, 1), percent(spam[0].listed))
 	fmt.Print(b.String())
 	if s.results == "" {
 		return nil
