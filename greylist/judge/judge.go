@@ -122,8 +122,9 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		return p.failed(err)
 	}
 	windows, reply := p.terms(ruling)
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
+	limited := withTimeout(ctx, p.Timeout)
+	defer limited.end()
+	ctx = limited
 	counts, err := j.counting(ctx, p, f, windows, triplets[0].Client)
 	if err != nil {
 		j.outage.note(j, p.OnError, err)

@@ -32,6 +32,9 @@ func isBusy(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY }
 
 // isFault reports whether the storage failed, rather than the request.
 func isFault(err error) bool {
+	if err == nil {
+		return false
+	}
 	_, known := advice[sqliteCode(err)]
 	return known || isTampered(err) || errors.Is(err, errBegin)
 }
@@ -85,8 +88,7 @@ func isRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is
 
 // explain adds the advice to an error.
 func explain(path string, err error) error {
-	var known *greylist.Fault
-	if err == nil || errors.As(err, &known) {
+	if err == nil || errors.As(err, new(*greylist.Fault)) {
 		return err
 	}
 	what := foreignAdvice

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,16 @@ type job struct {
 	run  func(*tx) error // may be called again, in a new transaction
 	err  error           // the context's, if the caller had gone when its turn came
 	done chan error      // buffered, so that a missing caller does not block the writer
+
+	stalled *time.Timer // for how long the caller waits before it tries to do without a write
 }
+
+// jobs are spare ones, whose timers are stopped.
+var jobs = sync.Pool{New: func() any {
+	j := &job{done: make(chan error, 1), stalled: time.NewTimer(0)}
+	j.stalled.Stop()
+	return j
+}}
 
 func startWriter(path string, first *state, opts settings) *writer {
 	w := &writer{
@@ -93,14 +103,14 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 		return greylist.ErrClosed
 	default:
 	}
-	j := &job{ctx: ctx, run: run, done: make(chan error, 1)}
-	var stalled <-chan time.Time
+	j := jobs.Get().(*job)
+	j.ctx, j.run, j.err = ctx, run, nil
 	if instead != nil {
 		wait := stallTime
 		if w.locked.Load() {
 			wait = 0
 		}
-		stalled = time.After(wait)
+		j.stalled.Reset(wait)
 	}
 	queue := w.Jobs
 	for {
@@ -108,11 +118,14 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 		case queue <- j:
 			queue = nil // it is queued
 		case err := <-j.done:
+			j.ctx, j.run = nil, nil
+			j.stalled.Stop()
+			jobs.Put(j)                                                    // the writer has finished with it
 			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer noticed it first
 				return late(w.path, err, w.locked.Load())
 			}
 			return explain(w.path, err)
-		case <-stalled:
+		case <-j.stalled.C:
 			if instead() {
 				return nil
 			}
