@@ -36,5 +36,6 @@ func openNew(t *testing.T) *Store {
 			t.Errorf("Close: %v", err)
 		}
 	})
+	<-s.filled // so that the only jobs are the test's
 	return s
 }

@@ -20,6 +20,7 @@ const fillBatch = 200
 
 // fillCache reads the passed triplets that were stored last, once, in the background.
 func (s *Store) fillCache() {
+	defer close(s.filled)
 	before := int64(math.MaxInt64)
 	for room := s.writer.cache.size(); room > 0 && before > 0; {
 		began := time.Now()

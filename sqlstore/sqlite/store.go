@@ -27,8 +27,9 @@ type Store struct {
 	path         string // absolute, as configured
 	writer       *writer
 	checkpointer *checkpointer
-	counter      counter // of triplets
-	kept         kept    // updates that wrote nothing
+	counter      counter       // of triplets
+	kept         kept          // updates that wrote nothing
+	filled       chan struct{} // closed: the cache has been filled
 
 	closeOnce sync.Once
 	closeErr  error
@@ -109,6 +110,7 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 		s.writer.checkSoon(from)
 	}
 	if cache != nil {
+		s.filled = make(chan struct{})
 		go s.fillCache()
 	}
 	s.checkpointer = startCheckpointer(s.writer)
