@@ -61,12 +61,12 @@ proven any more (learn.proven_after). Its triplets stay.`,
 				}
 				switch {
 				case !forgotten && len(others) > 0:
-					return fmt.Errorf("nothing is known of %s, but of %s; forget what is meant by that", t, strings.Join(others, " and "))
+					return fmt.Errorf("nothing is known of %s; to forget %s, write that client", t, strings.Join(others, " or "))
 				case !forgotten:
 					return fmt.Errorf("nothing is known of %s", t)
 				}
 				for _, other := range others {
-					fmt.Fprintf(p.stdout, "still remembered, by another identity of clients: %s\n", other)
+					fmt.Fprintf(p.stdout, "still remembered: %s; to forget it, write that client\n", other)
 				}
 				return nil
 			})

@@ -168,7 +168,7 @@ func TestProviderTriplets(t *testing.T) {
 	said("the client is known as spf:pool.example: SPF is pass by as given", "explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=pass", "--spf-provider=pool.example")
 	said("the client is known as name:pool.example: SPF is fail by as given; the client's name is mx.pool.example\n",
 		"explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=fail", "--client-name=mx.pool.example")
-	said("the client is known as 203.0.113.7: SPF is pass by as given, which matches too many addresses; 203-0-113-7.pool.example looks dynamic\n",
+	said("the client is known as 203.0.113.7: SPF is pass by as given, which tells no provider; 203-0-113-7.pool.example looks dynamic\n",
 		"explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=pass", "--client-name=203-0-113-7.pool.example")
 	said("203.0.113.7"+envelope+" has not been seen before", "explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--spf=none")
 
@@ -177,9 +177,9 @@ func TestProviderTriplets(t *testing.T) {
 	said("spf:other.example ann@example.net carol@example.org passed", "explain", "203.0.113.7", "ann@example.net", "carol@example.org", "--spf=pass", "--spf-provider=other.example")
 
 	s.run("forget", "203.0.113.7", "ann@example.net", "bob@example.org", provider).fails(t, statusFailed,
-		"nothing is known of 203.0.113.7"+envelope+", but of spf:pool.example"+envelope+" and name:pool.example"+envelope)
+		"nothing is known of 203.0.113.7"+envelope+"; to forget spf:pool.example"+envelope+" or name:pool.example"+envelope+", write that client")
 	s.output("pass", "203.0.113.7", "ann@example.net", "bob@example.org")
-	said("forgotten: 203.0.113.7"+envelope+"\nstill remembered, by another identity of clients: spf:pool.example"+envelope+"\n", "forget", "203.0.113.7", "ann@example.net", "bob@example.org")
+	said("forgotten: 203.0.113.7"+envelope+"\nstill remembered: spf:pool.example"+envelope+"; to forget it, write that client\n", "forget", "203.0.113.7", "ann@example.net", "bob@example.org")
 	said("forgotten: spf:pool.example"+envelope+"\n", "forget", "spf:pool.example", "ann@example.net", "bob@example.org")
 	s.run("list", "--client", "spf:mx.pool.example").fails(t, statusUsage, "write spf:pool.example")
 	s.run("probe", "spf:pool.example", "ann@example.net", "bob@example.org").fails(t, statusUsage, "is not an IP address")

@@ -70,7 +70,7 @@ func (f *Facts) WhyIdentity(id greylist.Identity) string {
 		return why
 	}
 	if spf.Result == SPFPass {
-		why += ", which matches too many addresses"
+		why += ", which tells no provider"
 	}
 	switch {
 	case f.byName() != "":
