@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
 )
@@ -144,8 +147,19 @@ func peek(ctx context.Context, path string, newest int) error {
 	return nil
 }
 
+// readSome reads a little of everything. If a program was killed while it switched the
+// database to WAL mode, SQLite first rolls that back, which it cannot do read-only.
 func readSome(ctx context.Context, path string) (version int, err error) {
-	conn, err := connect(ctx, probeDSN(path))
+	version, err = readBy(ctx, probeDSN(path))
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
+		return readBy(ctx, examinerDSN(path))
+	}
+	return version, err
+}
+
+func readBy(ctx context.Context, dsn string) (version int, err error) {
+	conn, err := connect(ctx, dsn)
 	if err != nil {
 		return 0, err
 	}

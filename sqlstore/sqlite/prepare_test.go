@@ -370,3 +370,22 @@ func mustAbs(t *testing.T, path string) string {
 	}
 	return abs
 }
+
+// TestHotJournal: a database whose program was killed within a transaction of before WAL
+// mode, as when it switches to that, is rolled back and used.
+func TestHotJournal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, killed := filepath.Join(dir, "greyglass.db"), filepath.Join(dir, "killed.db")
+	filled(t, path)
+	db := raw(t, path)
+	execute(t, db, `PRAGMA journal_mode = DELETE`, `PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`, `UPDATE triplet SET first_seen = 7`)
+	for _, suffix := range []string{"", "-journal"} {
+		writeFile(t, killed+suffix, readFile(t, path+suffix))
+	}
+	execute(t, db, `ROLLBACK`)
+	s, j := openLogged(t, killed)
+	recovers(t, s, 1)
+	j.logs(t)
+	closesWhole(t, s, 3000)
+}
