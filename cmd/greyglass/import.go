@@ -136,8 +136,9 @@ func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *c
 	var clients transfer.Transferred
 	if ctx.Err() == nil { // what could be read before an error is taken over
 		var failed error
-		clients, failed = transfer.CopyClients(ctx, im, store)
-		err = errors.Join(err, failed)
+		if clients, failed = transfer.CopyClients(ctx, im, store); err == nil {
+			err = failed
+		}
 	}
 	if im.TripletsRead+im.ClientsRead > 0 || err == nil {
 		p.importSummary(im, triplets, clients, dry)

@@ -4,7 +4,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -106,8 +105,8 @@ const NoEntry = "not an entry"
 func (im *Import) List(ctx context.Context, _ greylist.Filter) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
 		im.Skipped, im.proofs = make(map[string]int64), make(map[string]*proof)
-		ctx, stop := context.WithCancelCause(ctx)
-		defer stop(nil)
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
 		done := false
 		err := im.Kind.read(ctx, im, func(e entry) {
 			if done {
@@ -115,7 +114,7 @@ func (im *Import) List(ctx context.Context, _ greylist.Filter) iter.Seq2[greylis
 			}
 			if r, ok := im.take(e); ok && !yield(r, nil) {
 				done = true
-				stop(errStopped)
+				stop()
 			}
 		})
 		if err == nil && im.Skipped[NoEntry] > 0 && im.TripletsRead+im.ClientsRead == 0 {
@@ -126,8 +125,6 @@ func (im *Import) List(ctx context.Context, _ greylist.Filter) iter.Seq2[greylis
 		}
 	}
 }
-
-var errStopped = errors.New("stopped")
 
 // take counts an entry, and returns it as a record if it has one.
 func (im *Import) take(e entry) (greylist.Record, bool) {

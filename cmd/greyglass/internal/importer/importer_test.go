@@ -195,7 +195,7 @@ func TestHostileSources(t *testing.T) {
 		{"postgrey", garbage, "-"},
 		{"postgrey", long, "DATA=END"},
 		{"postgrey", "", "DATA=END"},
-		{"postgrey", strings.TrimSuffix(dump("203.0.113.7/32/ann@example.net/bob@example.org", span(900, 600)), "DATA=END\n"), "what it has was read"},
+		{"postgrey", strings.TrimSuffix(dump("203.0.113.7/32/ann@example.net/bob@example.org", span(900, 600)), "DATA=END\n"), "what it has was taken over"},
 		{"sqlgrey", garbage, "none of sqlgrey's tables"},
 		{"sqlgrey", "SQLite format 3\x00" + long, "none of sqlgrey's tables"},
 		{"sqlgrey", "INSERT INTO connect VALUES('" + long, "in the middle of a table"},

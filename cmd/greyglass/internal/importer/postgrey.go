@@ -151,7 +151,7 @@ func (im *Import) readDump(ctx context.Context, r io.Reader, name string, yield 
 		}
 	})
 	if err == nil && !whole {
-		err = fmt.Errorf("%s ends without DATA=END: it is no whole output of db_dump; what it has was read", name)
+		err = fmt.Errorf("%s ends without DATA=END: it is no whole output of db_dump; what it has was taken over", name)
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func truncated(err error) error {
 	return err
 }
 
-var errTruncated = errors.New("the dump ends in the middle of a table; what it has was read")
+var errTruncated = errors.New("the dump ends in the middle of a table; what it has was taken over")
 
 // tableName is a name without its schema and quotes.
 func tableName(s string) string {

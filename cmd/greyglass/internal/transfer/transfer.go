@@ -71,6 +71,7 @@ func (t Transfer) each(ctx context.Context, progress func(done int64), knows fun
 	}
 	for r, err := range t.From.List(ctx, greylist.Filter{}) {
 		if err != nil {
+			_ = flush() // what came before it
 			return sum, err
 		}
 		sum.Seen++

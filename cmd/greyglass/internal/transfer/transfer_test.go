@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -81,7 +82,7 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
-func transferOf(from, to greylist.Store) Transfer {
+func transferOf(from Source, to greylist.Store) Transfer {
 	return Transfer{From: from, To: to, Windows: greylist.DefaultWindows, Now: 100}
 }
 
@@ -220,5 +221,30 @@ func TestOneTripletTwice(t *testing.T) {
 		if err != nil || getErr != nil || sum != (Transferred{3, c.written}) || (there != nil) != c.there || there != nil && *there != passed {
 			t.Errorf("%+v: %+v, %v, %v, there is %+v", c, sum, err, getErr, there)
 		}
+	}
+}
+
+// broken is a source that fails after its records.
+type broken struct{ records }
+
+func (b broken) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		for r, err := range b.records.List(ctx, f) {
+			if !yield(r, err) {
+				return
+			}
+		}
+		yield(greylist.Record{}, errBroken)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// TestBrokenSource: what a source yields before it fails is written.
+func TestBrokenSource(t *testing.T) {
+	source := broken{records{{Triplet: named(1), Entry: greylist.Entry{FirstSeen: 10, LastSeen: 20}}}}
+	sum, err := transferOf(source, memstore.New()).Copy(t.Context(), func(int64) {})
+	if err != errBroken || sum != (Transferred{1, 1}) {
+		t.Errorf("%+v, %v", sum, err)
 	}
 }
