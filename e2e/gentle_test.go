@@ -61,8 +61,8 @@ func TestGentle(t *testing.T) {
 				{"no name", "203.0.113.9", "ann@sender.test", "not-seen-before", "gentle-no-name", classic},
 				{"a dynamic name", "198.51.100.9", "ann@other.test", "not-seen-before", "gentle-dynamic", classic},
 				{"SPF fail", "198.51.100.10", "ann@sender.test", "not-seen-before", "gentle-spf-fail", classic},
-				{"on a blocklist", "203.0.113.11", "ann@sender.test", "not-seen-before", "gentle-block-listed", classic},
-				{"nothing known against it", "198.51.100.10", "ann@other.test", "not-seen-before", "", soft},
+				{"on a blocklist", "203.0.113.11", "joe@sender.test", "not-seen-before", "gentle-block-listed", classic},
+				{"nothing known against it", "198.51.100.10", "ann@other.test", "rule:gentle-mail-name", "", nil},
 			} {
 				line := next(c.what, c.client, c.sender)
 				if line.str("reason") != c.reason || line.str("rule") != c.rule || line["wait"] != c.wait {

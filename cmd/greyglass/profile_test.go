@@ -22,8 +22,10 @@ func TestGentle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, gentle)
 	const (
-		named   = `"client_name":"mail.example.net"`
+		named   = `"client_name":"srv4.example.net"`
+		mail    = `"client_name":"mail.example.net"`
 		pool    = `"client_name":"203-0-113-7.outbound.example.net"`
+		line    = `"client_name":"dsl-203-0-113-7.example.net"`
 		classic = `"reason":"not-seen-before","wait":3600`
 		soft    = `"reason":"not-seen-before","wait":180`
 		kept    = `"reason":"rule:gentle-well-kept"`
@@ -33,15 +35,24 @@ func TestGentle(t *testing.T) {
 		{pool + `,"spf":"pass"`, kept},
 		{`"spf":"pass"`, classic},
 		{`"spf":"none"`, classic},
-		{named + `,"spf":"none"`, soft},
+		{named + `,"spf":"none"`, `"reason":"rule:gentle-named"`},
+		{named + `,"spf":"neutral"`, `"reason":"rule:gentle-named"`},
 		{named + `,"spf":"softfail"`, soft},
 		{named + `,"spf":"permerror"`, soft},
 		{named + `,"spf":"fail"`, classic},
-		{pool + `,"spf":"none"`, classic},
-		{pool + `,"spf":"neutral"`, classic},
+		{mail + `,"spf":"softfail"`, `"reason":"rule:gentle-mail-name"`},
+		{mail + `,"spf":"softfail","sender":"ann@gmail.com"`, soft},
+		{mail + `,"spf":"permerror"`, soft},
+		{mail + `,"spf":"fail"`, classic},
+		{pool + `,"spf":"none"`, `"reason":"rule:gentle-mail-name"`},
+		{pool + `,"spf":"fail"`, classic},
+		{line + `,"spf":"pass"`, kept},
+		{line + `,"spf":"none"`, classic},
+		{line + `,"spf":"neutral"`, classic},
 		// A failure of DNS makes nobody suspicious.
 		{named + `,"spf":"temperror"`, soft},
 		{pool + `,"spf":"temperror"`, soft},
+		{line + `,"spf":"temperror"`, soft},
 		// Only the lists that are configured count.
 		{named + `,"spf":"pass","dnsbl":["bl.example.org"]`, classic},
 		{named + `,"spf":"pass","dnsbl":["other.example.org"]`, kept},
@@ -54,20 +65,28 @@ func TestGentle(t *testing.T) {
 }
 
 // TestGentleWindows: a retry after three minutes passes, and so does one after two days;
-// an earlier one restarts no wait.
+// an earlier one restarts no wait. A client that has passed once is proven.
 func TestGentleWindows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, gentle)
 	at := func(time int, facts, expect string) string {
 		return fmt.Sprintf(`"time":%d,"expect":%q,%s`, 1_000_000+time, expect, facts)
 	}
-	const soft, suspicious = `"client_name":"mail.example.net"`, `"client_name":""`
+	const (
+		soft, suspicious = `"client_name":"mail.example.net","spf":"permerror"`, `"client_name":""`
+		pass             = `"client_name":"mail.example.net","spf":"pass","spf_provider":"example.net"`
+		listed           = `,"dnsbl":["bl.example.org"]`
+		other            = `,"sender":"joe@example.net"`
+	)
 	for name, lines := range map[string]string{
 		"at once, and on time": attempts(at(0, soft, "not-seen-before"), at(10, soft, "too-soon"), at(59, soft, "too-soon"), at(180, soft, "now-grey")),
 		"after two days":       attempts(at(0, soft, "not-seen-before"), at(172800, soft, "now-grey")),
 		"later":                attempts(at(0, soft, "not-seen-before"), at(172801, soft, "too-late")),
 		"suspicious":           attempts(at(0, suspicious, "not-seen-before"), at(60, suspicious, "way-too-soon"), at(300, suspicious, "too-soon"), at(3660, suspicious, "now-grey")),
 		"no longer suspicious": attempts(at(0, suspicious, "not-seen-before"), at(300, soft, "now-grey")),
+		"proven":               attempts(at(0, suspicious, "not-seen-before"), at(3600, suspicious, "now-grey"), at(3601, suspicious+other, "proven-client")),
+		"proven, and listed":   attempts(at(0, suspicious, "not-seen-before"), at(3600, suspicious, "now-grey"), at(3601, suspicious+other+listed, "not-seen-before")),
+		"a proven provider":    attempts(at(0, pass+listed, "not-seen-before"), at(3600, pass+listed, "now-grey"), at(3601, pass+other+listed, "rule:gentle-well-kept")),
 	} {
 		if r := s.replay(lines); r.status != 0 || r.stderr != "" {
 			t.Errorf("%s: status %d, %s%s", name, r.status, r.stderr, r.stdout)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -53,14 +54,19 @@ func checkPools(ctx context.Context, v *exam) {
 		v.ok("none was deferred in vain lately")
 	}
 	for _, p := range pools[:min(len(pools), mostPools)] {
-		v.warn(poolFix(p.domain), "mail from %s was tried %d times from %d addresses within %v, and never passed, because each address waits by itself",
+		v.warn(v.poolFix(p.domain), "mail from %s was tried %d times from %d addresses within %v, and never passed, because each address waits by itself",
 			p.domain, p.attempts, len(p.clients), time.Duration(p.last-p.first)*time.Second)
 	}
 }
 
-// poolFix says what lets mail of a pool pass.
-func poolFix(domain string) string {
-	return `set greylist.profile = "gentle"; or write a [[rule]] with when = 'spf == "pass" && sender_domain == ` + "\"" + domain + "\"" + `' and then = "accept"; and reload Greyglass`
+// poolFix says what lets mail of a pool pass. Where clients are known by their providers,
+// its servers have neither SPF pass nor a name.
+func (v *exam) poolFix(domain string) string {
+	first, condition := `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or `, `spf == "pass" && `
+	if v.Loaded.Policy.Identity.Provider {
+		first, condition = "", ""
+	}
+	return first + fmt.Sprintf("write a [[rule]] with when = '%ssender_domain == %q' and then = \"accept\"; and reload Greyglass", condition, domain)
 }
 
 // pool is the waiting triplets of one message, or of all such of a domain.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,4 +108,17 @@ func TestPools(t *testing.T) {
 	wantProblems(t, examine(t, s, checkDatabase, checkPools),
 		"warn: mail from example.net was tried 15 times from 15 addresses within 3h30m0s, and never passed")
 	wantProblems(t, examine(t, s, checkPools), "warn: not looked for")
+
+	const rule = `write a [[rule]] with when = 'spf == "pass" && sender_domain == "example.net"' and then = "accept"; and reload Greyglass`
+	for identity, want := range map[string]string{
+		"address":  `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or ` + rule,
+		"provider": strings.Replace(rule, `spf == "pass" && `, "", 1),
+	} {
+		if s.Loaded, err = config.Load(config.Source{Set: []string{"store.url=" + url, "greylist.client_identity=" + identity}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := examine(t, s, checkDatabase, checkPools); got[len(got)-1].Fix != want {
+			t.Errorf("%s: the fix is %s", identity, got[len(got)-1].Fix)
+		}
+	}
 }
