@@ -118,7 +118,7 @@ func (c *conversion) statement(conf *greylistConf, l line, s []word) error {
 	if notNeeded.MatchString(keyword) {
 		return nil
 	}
-	return errors.New("Greyglass has nothing like it")
+	return errors.New("there is nothing like it in Greyglass")
 }
 
 // setting converts a setting of all greylisting.

@@ -98,7 +98,7 @@ min_defer_time = 900`},
 # No equivalent has line 8: quiet
 # leave {wait} out of greylist.reply
 # No equivalent has line 9: frobnicate
-# Greyglass has nothing like it
+# there is nothing like it in Greyglass
 # No equivalent has line 10: racl greylist default delay 3d
 # the delay is longer than timeout, so that nothing could ever pass
 # No equivalent has line 11: racl whitelist geoip "DE"
