@@ -58,11 +58,12 @@ func TestGentle(t *testing.T) {
 			}{
 				{"a well-kept stranger", "203.0.113.7", "ann@sender.test", "rule:gentle-well-kept", "", nil},
 				{"a pool", "203.0.113.8", "ann@sender.test", "rule:gentle-well-kept", "", nil},
-				{"no name", "203.0.113.9", "ann@sender.test", "not-seen-before", "gentle-no-name", classic},
+				{"no name", "203.0.113.9", "ann@other.test", "not-seen-before", "gentle-no-name", classic},
+				{"no name, but SPF pass", "203.0.113.9", "ann@sender.test", "not-seen-before", "", soft},
 				{"a dynamic name", "198.51.100.9", "ann@other.test", "not-seen-before", "gentle-dynamic", classic},
 				{"SPF fail", "198.51.100.10", "ann@sender.test", "not-seen-before", "gentle-spf-fail", classic},
 				{"on a blocklist", "203.0.113.11", "joe@sender.test", "not-seen-before", "gentle-block-listed", classic},
-				{"nothing known against it", "198.51.100.10", "ann@other.test", "rule:gentle-mail-name", "", nil},
+				{"nothing known against it", "198.51.100.10", "ann@other.test", "rule:gentle-named", "", nil},
 			} {
 				line := next(c.what, c.client, c.sender)
 				if line.str("reason") != c.reason || line.str("rule") != c.rule || line["wait"] != c.wait {

@@ -33,7 +33,8 @@ func TestGentle(t *testing.T) {
 	for _, c := range []struct{ facts, want string }{
 		{named + `,"spf":"pass"`, kept},
 		{pool + `,"spf":"pass"`, kept},
-		{`"spf":"pass"`, classic},
+		{`"spf":"pass"`, soft},
+		{`"spf":"softfail"`, classic},
 		{`"spf":"none"`, classic},
 		{named + `,"spf":"none"`, `"reason":"rule:gentle-named"`},
 		{named + `,"spf":"neutral"`, `"reason":"rule:gentle-named"`},
@@ -44,7 +45,8 @@ func TestGentle(t *testing.T) {
 		{mail + `,"spf":"softfail","sender":"ann@gmail.com"`, soft},
 		{mail + `,"spf":"permerror"`, soft},
 		{mail + `,"spf":"fail"`, classic},
-		{pool + `,"spf":"none"`, `"reason":"rule:gentle-mail-name"`},
+		{pool + `,"spf":"none"`, `"reason":"rule:gentle-named"`},
+		{pool + `,"spf":"softfail"`, `"reason":"rule:gentle-mail-name"`},
 		{pool + `,"spf":"fail"`, classic},
 		{line + `,"spf":"pass"`, kept},
 		{line + `,"spf":"none"`, classic},
@@ -102,7 +104,7 @@ func TestProfileByReload(t *testing.T) {
 	daemon := s.serve()
 	expect := func(recipient, rule string, wait float64) {
 		t.Helper()
-		s.ask("203.0.113.7", "ann@example.net", recipient)
+		s.ask("203.0.113.7", "ann@intranet", recipient) // whose SPF is none, without a query
 		line := daemon.wait(`"msg":"decision"`, recipient)
 		if line.str("rule") != rule || line["wait"] != wait {
 			t.Errorf("logged %v, want rule %q and wait %v", line, rule, wait)
@@ -112,7 +114,7 @@ func TestProfileByReload(t *testing.T) {
 	s.configure(conf{"greylist.profile": `"gentle"`})
 	daemon.reload()
 	expect("2@example.org", "gentle-no-name", 3600)
-	if got := s.output("explain", "203.0.113.7", "ann@example.net", "3@example.org"); !strings.Contains(got, "> rule gentle-no-name ") || !strings.Contains(got, `client_name=""`) {
+	if got := s.output("explain", "203.0.113.7", "ann@intranet", "3@example.org"); !strings.Contains(got, "> rule gentle-no-name ") || !strings.Contains(got, `client_name=""`) {
 		t.Errorf("explained\n%s", got)
 	}
 	s.configure(nil)
