@@ -76,9 +76,9 @@ type bench struct {
 	results string
 	parent  string
 
-	postgres   *postgres          // started when it is first needed
-	names      *nameserver.Server // the same
-	rowsWanted uint64             // of every database, now
+	postgres   *postgres                     // started when it is first needed
+	names      map[string]*nameserver.Server // the same, by program
+	rowsWanted uint64                        // of every database, now
 
 	dir   string // for everything; its name is short, for the sockets
 	rows  []row
@@ -92,9 +92,10 @@ func (b *bench) all() (err error) {
 	}
 	defer os.RemoveAll(b.dir)
 	defer func() { b.postgres.stop() }()
+	b.names = make(map[string]*nameserver.Server)
 	defer func() {
-		if b.names != nil {
-			b.names.Close()
+		for _, names := range b.names {
+			names.Close()
 		}
 	}()
 	if err := b.build(); err != nil {

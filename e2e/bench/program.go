@@ -26,7 +26,8 @@ var programs = []program{
 	{name: "no-op", start: startNoop},
 	{name: "greyglass", start: startGreyglass},
 	{name: "expiring", start: startExpiring, busy: true},
-	{name: "gentle", start: startGentle},
+	{name: "gentle", start: startGentle("gentle", mostClients...)},
+	{name: "gentle-suspicious", start: startGentle("gentle-suspicious", "ip4:198.51.100.0/24")},
 	{name: "postgres", start: startShared(1)},
 	{name: "postgres-three", start: startShared(3)},
 	{name: "milter-greylist", start: startMilterGreylist},
@@ -56,29 +57,35 @@ func startGreyglass(b *bench, database string, as shape) (*server, error) {
 	return startDaemon(b, "greyglass", "sqlite:"+database, 0, as)
 }
 
-// senderDomains has the SPF record of all senders' domains, which includes others and
-// allows no client.
+// mostClients are nine in ten of the clients of all triplets.
+var mostClients = []string{"ip4:11.0.0.0/8", "ip4:12.0.0.0/6", "ip4:16.0.0.0/4", "ip4:32.0.0.0/3", "ip4:64.0.0.0/5", "ip4:72.0.0.0/5", "ip4:80.0.0.0/5", "ip4:88.0.0.0/5", "ip4:96.0.0.0/6"}
+
+// senderDomains has the SPF record of all senders' domains, which includes others.
 const senderDomains = `$ORIGIN example.net.
 * 3600 TXT "v=spf1 include:spf.one.example include:spf.two.example -all"
 $ORIGIN example.
 spf.one 3600 TXT "v=spf1 ip4:192.0.2.0/25 ip6:2001:db8::/48 -all"
-spf.two 3600 TXT "v=spf1 ip4:192.0.2.128/25 ip4:198.51.100.0/24 -all"
+spf.two 3600 TXT "v=spf1 ip4:192.0.2.128/25 %s -all"
 `
 
-// startGentle starts the daemon with the profile gentle, and a name server.
-func startGentle(b *bench, database string, as shape) (*server, error) {
-	if b.names == nil {
-		var err error
-		if b.names, err = nameserver.Start("127.0.0.1:0", senderDomains); err != nil {
+// startGentle starts the daemon with the profile gentle, and a name server by which SPF
+// passes for the clients in these networks.
+func startGentle(name string, networks ...string) func(*bench, string, shape) (*server, error) {
+	return func(b *bench, database string, as shape) (*server, error) {
+		if b.names[name] == nil {
+			names, err := nameserver.Start("127.0.0.1:0", fmt.Sprintf(senderDomains, strings.Join(networks, " ")))
+			if err != nil {
+				return nil, err
+			}
+			b.names[name] = names
+		}
+		file := filepath.Join(b.dir, name+".db")
+		if err := lab.CopyFile(database, file); err != nil {
 			return nil, err
 		}
+		return startDaemon(b, name, "sqlite:"+file, 0, as, "GREYGLASS_GREYLIST__PROFILE=gentle",
+			fmt.Sprintf("GREYGLASS_DNS__SERVERS=[%q]", b.names[name].Address()))
 	}
-	file := filepath.Join(b.dir, "gentle.db")
-	if err := lab.CopyFile(database, file); err != nil {
-		return nil, err
-	}
-	return startDaemon(b, "gentle", "sqlite:"+file, 0, as, "GREYGLASS_GREYLIST__PROFILE=gentle",
-		fmt.Sprintf("GREYGLASS_DNS__SERVERS=[%q]", b.names.Address()))
 }
 
 // startExpiring starts the daemon on a database of which all has expired, and
