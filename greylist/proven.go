@@ -80,11 +80,16 @@ func (p Proving) Refresh(e ClientEntry, now int64, age Age) (after ClientEntry, 
 // changes a verdict.
 func (w Windows) ClientsBefore(now int64) int64 { return now - 2*w.MaxGrey }
 
-// MergeClients returns which of two entries of one client, from two stores, to keep: the
-// one that has more triplets, then the one that was seen later.
+// MergeClients returns the entry of a client of which two stores have one. The one that
+// has more triplets counts, and goes on as far as the other, unless it had ended before the
+// other began.
 func MergeClients(a, b ClientEntry) ClientEntry {
-	if b.Passed > a.Passed || b.Passed == a.Passed && b.LastSeen > a.LastSeen {
+	if b.Passed > a.Passed {
+		a, b = b, a
+	}
+	if a.LastSeen < b.FirstPassed {
 		return b
 	}
+	a.CountedAt, a.LastSeen = max(a.CountedAt, b.CountedAt), max(a.LastSeen, b.LastSeen)
 	return a
 }

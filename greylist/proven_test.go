@@ -60,3 +60,23 @@ func TestClientExpiryChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestMergeClients(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		a, b, want ClientEntry
+	}{
+		{"the same", ClientEntry{10, 20, 2, 30}, ClientEntry{10, 20, 2, 30}, ClientEntry{10, 20, 2, 30}},
+		{"more triplets, and seen later", ClientEntry{10, 20, 5, 30}, ClientEntry{15, 15, 1, 16}, ClientEntry{10, 20, 5, 30}},
+		{"more triplets, but seen earlier", ClientEntry{10, 20, 5, 30}, ClientEntry{25, 40, 2, 50}, ClientEntry{10, 40, 5, 50}},
+		{"more triplets, which ended before", ClientEntry{10, 20, 5, 30}, ClientEntry{31, 40, 2, 50}, ClientEntry{31, 40, 2, 50}},
+	} {
+		for _, pair := range [][2]ClientEntry{{c.a, c.b}, {c.b, c.a}} {
+			got := MergeClients(pair[0], pair[1])
+			if got != c.want || MergeClients(got, c.a) != got || MergeClients(got, c.b) != got {
+				t.Errorf("%s: %+v, want %+v, whatever the order, and how often", c.name, got, c.want)
+			}
+		}
+	}
+}

@@ -13,7 +13,7 @@ type ClientSource interface {
 }
 
 // CopyClients copies the clients that the target does not know, or of which the source
-// knows more; see [greylist.MergeClients].
+// knows something else; see [greylist.MergeClients].
 func CopyClients(ctx context.Context, source ClientSource, target greylist.Store) (sum Transferred, err error) {
 	for r, err := range source.Clients(ctx) {
 		if err != nil {
@@ -24,11 +24,15 @@ func CopyClients(ctx context.Context, source ClientSource, target greylist.Store
 		if err != nil {
 			return sum, err
 		}
-		if there != nil && greylist.MergeClients(*there, r.ClientEntry) == *there {
+		merged := r.ClientEntry
+		if there != nil {
+			merged = greylist.MergeClients(*there, merged)
+		}
+		if there != nil && merged == *there {
 			continue
 		}
 		_, err = target.Update(ctx, nil, func([]*greylist.Entry) greylist.Decision {
-			return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: r.Client, Before: there, After: r.ClientEntry}}
+			return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: r.Client, Before: there, After: merged}}
 		})
 		if err != nil {
 			return sum, err
