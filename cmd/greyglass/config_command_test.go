@@ -126,8 +126,12 @@ exceptions_file = "exceptions.list"
 			t.Errorf("the line %q has no fix", beginning)
 		}
 	}
-	// Every other command says the same.
-	if got := s.run("list", "--set", "blocked.action=drop"); got != r {
+	// A command that asks the rules says the same; others need no list.
+	if got := s.run("explain", "203.0.113.7", "ann@example.net", "bob@example.org", "--set", "blocked.action=drop"); got != r {
+		t.Errorf("explain: %+v", got)
+	}
+	withoutList := strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "exceptions.list") }), "")
+	if got := s.run("list", "--set", "blocked.action=drop"); got.status != statusConfig || got.stderr != withoutList {
 		t.Errorf("list: %+v", got)
 	}
 }

@@ -40,7 +40,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("list: %v: %s", err, out)
 	}
 	for range 2 {
-		if got := d.run("migrate", "--set", "store.url="+owner); !strings.Contains(got, "has version 2") {
+		if got := d.run("migrate", "--set", "store.url="+owner); !strings.Contains(got, "has version 3") {
 			t.Errorf("migrate: %s", got)
 		}
 	}
@@ -52,7 +52,7 @@ func TestRoles(t *testing.T) {
 	if a, err := s.ask(d.policy(), newID(), ann); a != accept {
 		t.Errorf("%v, %v", a, err)
 	}
-	for _, command := range [][]string{{"stats"}, {"expire"}, {"list"}, {"forget", ann.client, ann.sender, ann.recipient}} {
+	for _, command := range [][]string{{"stats"}, {"expire"}, {"list"}, {"list", "--clients"}, {"forget", ann.client, ann.sender, ann.recipient}} {
 		d.run(command...)
 	}
 	for _, statement := range []string{
