@@ -184,7 +184,7 @@ func TestListJSON(t *testing.T) {
 	}
 }
 
-// A mistake in a list stops no command but those that ask the list.
+// A problem in a list stops no command but those that ask the list.
 func TestBrokenListStopsFew(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)

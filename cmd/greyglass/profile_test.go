@@ -29,11 +29,13 @@ func TestGentle(t *testing.T) {
 		classic = `"reason":"not-seen-before","wait":3600`
 		soft    = `"reason":"not-seen-before","wait":180`
 		kept    = `"reason":"rule:gentle-well-kept"`
+		pass    = `,"spf":"pass","spf_provider":"example.com"`
 	)
 	for _, c := range []struct{ facts, want string }{
-		{named + `,"spf":"pass"`, kept},
-		{pool + `,"spf":"pass"`, kept},
-		{`"spf":"pass"`, soft},
+		{named + pass, kept},
+		{pool + pass, kept},
+		{line + pass, kept},
+		{pass[1:], soft},
 		{`"spf":"softfail"`, classic},
 		{`"spf":"none"`, classic},
 		{named + `,"spf":"none"`, `"reason":"rule:gentle-named"`},
@@ -48,7 +50,10 @@ func TestGentle(t *testing.T) {
 		{pool + `,"spf":"none"`, `"reason":"rule:gentle-named"`},
 		{pool + `,"spf":"softfail"`, `"reason":"rule:gentle-mail-name"`},
 		{pool + `,"spf":"fail"`, classic},
-		{line + `,"spf":"pass"`, kept},
+		// SPF passes by a record that matches nearly all addresses.
+		{named + `,"spf":"pass"`, kept},
+		{line + `,"spf":"pass"`, classic},
+		{`"spf":"pass"`, classic},
 		{line + `,"spf":"none"`, classic},
 		{line + `,"spf":"neutral"`, classic},
 		// A failure of DNS makes nobody suspicious.

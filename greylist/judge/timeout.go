@@ -7,7 +7,7 @@ import (
 )
 
 // timeout is a context as [context.WithTimeout] makes it. Most answers wait for nothing,
-// so it has no timer until somebody asks for its channel.
+// so it has no timer until Done is called.
 type timeout struct {
 	parent context.Context
 	ends   time.Time

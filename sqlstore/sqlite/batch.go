@@ -171,6 +171,9 @@ func (w *writer) diagnose(db *database, err error) {
 	switch {
 	case isCorrupt(err) && db.checkFiles() == nil:
 		w.current.Store(&state{db, damaged(w.path, err)})
+		if w.check != nil && !w.check.full {
+			w.stopCheck() // it is slow, and does not read everything
+		}
 		w.startCheck()
 	case isFault(err) && !isTampered(err) && !isFull(err) && !isBusy(err):
 		w.suspect = true

@@ -16,6 +16,7 @@ const checkRetry = time.Minute
 // check is a check of the whole database, in the background on its own connection. The
 // methods of nil do nothing.
 type check struct {
+	full  bool       // it is [quickCheck]
 	ended chan error // buffered
 	stop  context.CancelFunc
 }
@@ -64,11 +65,10 @@ func (w *writer) startCheck() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &check{ended: make(chan error, 1), stop: cancel}
+	c := &check{full: w.current.Load().err != nil, ended: make(chan error, 1), stop: cancel}
 	w.check, w.checkAt = c, time.Time{}
-	suspected := w.current.Load().err != nil
 	go func() {
-		if !suspected {
+		if !c.full {
 			if err := w.readThrough(ctx, db.path, progressInterval); !isCorrupt(err) {
 				c.ended <- err
 				return

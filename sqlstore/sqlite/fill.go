@@ -18,6 +18,10 @@ const newestSQL = `SELECT id, key, ` + backend.EntryColumns + ` FROM triplet WHE
 // fillBatch is how many rows are read in one transaction, for which others wait.
 const fillBatch = 200
 
+// fillRetry is for how long an error counts, so that the next attempt follows a second
+// later, see [writer.pace].
+const fillRetry = time.Second / 9
+
 // fillCache reads the passed triplets that were stored last, once, in the background.
 func (s *Store) fillCache() {
 	defer close(s.filled)
@@ -33,7 +37,9 @@ func (s *Store) fillCache() {
 		if errors.Is(err, greylist.ErrClosed) {
 			return
 		}
-		if err == nil {
+		if err != nil {
+			began = began.Add(-fillRetry)
+		} else {
 			before, room = first, room-passed
 		}
 		s.writer.pace(context.Background(), began)

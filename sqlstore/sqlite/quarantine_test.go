@@ -302,6 +302,35 @@ func TestWholeAfterAll(t *testing.T) {
 	onlyFile(t, path)
 }
 
+// TestFoundWhileReading: a wrong page that a statement finds while the database is read
+// through, slowly and not all of it, is looked for by a full check at once.
+func TestFoundWhileReading(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage")
+	if err := os.WriteFile(garbage, make([]byte, 1024), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, garbage, 0, 1024)
+	wrong := quickCheck(t.Context(), garbage)
+	if !isCorrupt(wrong) {
+		t.Fatal(wrong)
+	}
+	path := filepath.Join(dir, "greyglass.db")
+	filled(t, path)
+	s, j := openLogged(t, path)
+	s.writer.pause(func() {
+		s.writer.startCheck()
+		s.writer.diagnose(s.writer.current.Load().db, wrong)
+		if c := s.writer.check; c == nil || !c.full {
+			t.Error("there is no full check")
+		}
+	})
+	recovers(t, s, 3000)
+	j.logs(t, "the database is whole after all; using it again")
+	closesWhole(t, s, 3001)
+}
+
 // TestQuickCheck: it finds what opening does not look at, and can be broken off.
 func TestQuickCheck(t *testing.T) {
 	t.Parallel()
@@ -340,11 +369,10 @@ func TestReadThrough(t *testing.T) {
 	if n := strings.Count(j.String(), eventChecking); n != 6 || strings.Count(j.String(), eventChecked) != 1 {
 		t.Errorf("%d lines, want 6 and one at the end:\n%s", n, j)
 	}
-	leaf := hiddenLeaf(t, s.path)
-	if err := s.Close(); err != nil {
+	if err := s.Close(); err != nil { // which brings the log into the database
 		t.Fatal(err)
 	}
-	spoil(t, s.path, (leaf-1)*pageSize, pageSize)
+	spoil(t, s.path, (hiddenLeaf(t, s.path)-1)*pageSize, pageSize)
 	if err := s.writer.readThrough(t.Context(), s.path, 0); !isCorrupt(err) {
 		t.Errorf("a corrupt page of the index: %v", err)
 	}

@@ -30,7 +30,8 @@ const (
 )
 
 // checkPools looks for large pools of mail servers that are deferred in vain: they retry
-// each time from another address, and each address waits by itself.
+// each time from another address, and each address waits by itself. Where clients are known
+// by their providers, addresses that wait by themselves are hardly ever those of a pool.
 func checkPools(ctx context.Context, v *exam) {
 	if !v.readable {
 		v.warn("make the database usable first", "not looked for, because the database was not read")
@@ -39,6 +40,10 @@ func checkPools(ctx context.Context, v *exam) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	c := v.config
+	if v.Loaded.Policy.Identity.Provider {
+		v.ok("not looked for: clients are known by their providers")
+		return
+	}
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{PasswordFile: c.Store.PasswordFile, Now: v.Machine.Now})
 	if err != nil {
 		v.warn("see what 'greyglass list' says", "not looked for: %s", err.Error())
@@ -54,19 +59,15 @@ func checkPools(ctx context.Context, v *exam) {
 		v.ok("none was deferred in vain lately")
 	}
 	for _, p := range pools[:min(len(pools), mostPools)] {
-		v.warn(v.poolFix(p.domain), "mail from %s was tried %d times from %d addresses within %v, and never passed, because each address waits by itself",
+		v.warn(poolFix(p.domain), "mail from %s was tried %d times from %d addresses within %v, and never passed, because each address waits by itself",
 			p.domain, p.attempts, len(p.clients), time.Duration(p.last-p.first)*time.Second)
 	}
 }
 
-// poolFix says what lets mail of a pool pass. Where clients are known by their providers,
-// its servers have neither SPF pass nor a name.
-func (v *exam) poolFix(domain string) string {
-	first, condition := `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or `, `spf == "pass" && `
-	if v.Loaded.Policy.Identity.Provider {
-		first, condition = "", ""
-	}
-	return first + fmt.Sprintf("write a [[rule]] with when = '%ssender_domain == %q' and then = \"accept\"; and reload Greyglass", condition, domain)
+// poolFix says what lets mail of a pool pass.
+func poolFix(domain string) string {
+	return fmt.Sprintf(`set greylist.profile = "gentle" or greylist.client_identity = "provider"; `+
+		`or write a [[rule]] with when = 'spf == "pass" && sender_domain == %q' and then = "accept"; and reload Greyglass`, domain)
 }
 
 // pool is the waiting triplets of one message, or of all such of a domain.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -109,10 +108,9 @@ func TestPools(t *testing.T) {
 		"warn: mail from example.net was tried 15 times from 15 addresses within 3h30m0s, and never passed")
 	wantProblems(t, examine(t, s, checkPools), "warn: not looked for")
 
-	const rule = `write a [[rule]] with when = 'spf == "pass" && sender_domain == "example.net"' and then = "accept"; and reload Greyglass`
 	for identity, want := range map[string]string{
-		"address":  `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or ` + rule,
-		"provider": strings.Replace(rule, `spf == "pass" && `, "", 1),
+		"address":  `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or write a [[rule]] with when = 'spf == "pass" && sender_domain == "example.net"' and then = "accept"; and reload Greyglass`,
+		"provider": "", // a rule would let in all that forge the domain
 	} {
 		if s.Loaded, err = config.Load(config.Source{Set: []string{"store.url=" + url, "greylist.client_identity=" + identity}}); err != nil {
 			t.Fatal(err)
