@@ -64,7 +64,7 @@ var stages = []struct {
 // values are those of the macros that a plain session has.
 var values = map[string]string{
 	"j": "mail.example.org", "{daemon_name}": "smtpd", "{daemon_addr}": "192.0.2.1", "v": "Postfix 3.7.11",
-	"_": "client.example.net [192.0.2.9]", "i": "4Zabcd1234z9XyZ", "{mail_addr}": "sender@example.net",
+	"_": "mail7.example.net [192.0.2.9]", "i": "4Zabcd1234z9XyZ", "{mail_addr}": "sender@example.net",
 	"{mail_host}": "example.net", "{mail_mailer}": "smtp", "{rcpt_addr}": "recipient@example.org",
 	"{rcpt_host}": "example.org", "{rcpt_mailer}": "local",
 }
@@ -193,8 +193,8 @@ func (m *mta) flush() error {
 // attempt is one message up to its only recipient, and its outcome.
 func (m *mta) attempt(t triplet) (accepted bool, took time.Duration, err error) {
 	if err := errors.Join(
-		m.step(noConnectReply, 'C', "client.example.net\x00", "4\x30\x39", t.client, "\x00"),
-		m.step(noHeloReply, 'H', "client.example.net\x00"),
+		m.step(noConnectReply, 'C', "mail7.example.net\x00", "4\x30\x39", t.client, "\x00"),
+		m.step(noHeloReply, 'H', "mail7.example.net\x00"),
 		m.step(noMailReply, 'M', "<", t.sender, ">\x00SIZE=4711\x00"),
 	); err != nil {
 		return false, 0, err

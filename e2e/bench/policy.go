@@ -25,7 +25,7 @@ func (p *policyClient) connect() (err error) {
 // attempt asks about a recipient.
 func (p *policyClient) attempt(t triplet) (accepted bool, took time.Duration, err error) {
 	p.out = fmt.Appendf(p.out[:0], "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n"+
-		"client_address=%s\nclient_name=unknown\nreverse_client_name=unknown\nhelo_name=client.example.net\n"+
+		"client_address=%s\nclient_name=unknown\nreverse_client_name=unknown\nhelo_name=mail7.example.net\n"+
 		"sender=%s\nrecipient=%s\nrecipient_count=0\nqueue_id=\ninstance=\nsize=4711\netrn_domain=\nstress=\n"+
 		"sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n"+
 		"encryption_protocol=\nencryption_cipher=\nencryption_keysize=0\n\n", t.client, t.sender, t.recipient)
