@@ -50,7 +50,8 @@ func onlyFile(t *testing.T, path string) {
 // raw opens a database without any of the store's checks.
 func raw(t *testing.T, path string, pragmas ...string) *sql.DB {
 	t.Helper()
-	db, err := openPool(dsn(path, "rwc", pragmas...), 1)
+	// A store that is open may hold the write lock for a moment, to fill its cache.
+	db, err := openPool(dsn(path, "rwc", append(pragmas, "busy_timeout(10000)")...), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
