@@ -78,7 +78,7 @@ proven any more (learn.proven_after). Its triplets stay.`,
 
 // forgetClient forgets how often a client has passed.
 func (p *program) forgetClient(cmd *cobra.Command, client string) error {
-	loaded, err := p.load(cmd)
+	loaded, err := p.loadWithoutLists(cmd)
 	if err != nil {
 		return err
 	}

@@ -200,6 +200,7 @@ func TestBrokenListStopsFew(t *testing.T) {
 		{"stats", 0, "waiting"},
 		{"pass 203.0.113.7 ann@example.net bob@example.org", 0, "passed"},
 		{"forget 203.0.113.7 ann@example.net bob@example.org", 0, "forgotten"},
+		{"forget --client 203.0.113.7", statusFailed, ""}, // which it does not know
 		{"backup " + s.path("copy.db"), 0, ""},
 		{"expire", 0, ""},
 		{"explain 203.0.113.7 ann@example.net bob@example.org", statusConfig, ""},
