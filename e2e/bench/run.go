@@ -176,7 +176,7 @@ func (r *run) load(l load) error {
 				grouped(r.size), r.as.connections, l.name, e.name, milliseconds(share*1000/time.Duration(e.server.transactions)))
 			e.server.transactions = 0
 		}
-		line.checked = e.name != "no-op"
+		line.checked = e.name != "no-op" && !e.other
 		if e.slow {
 			line.size = fewRows
 		}
