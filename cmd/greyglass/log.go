@@ -151,7 +151,7 @@ func (r *logReader) readOutput(ctx context.Context, stderr io.Writer, command ..
 	}
 	err = r.read(out)
 	if err != nil {
-		_ = cmd.Process.Kill() // nobody reads its output any more
+		_ = cmd.Process.Kill() // its output is not read to the end
 	}
 	ended := cmd.Wait()
 	switch {

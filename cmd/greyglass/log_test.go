@@ -42,7 +42,9 @@ func TestLogSelects(t *testing.T) {
 		{"--recipient Bob", []int{0, 1}},
 		{"--recipient <BOB@example.org> --limit 1", []int{1}},
 		{"--client 203.0.113", []int{0, 1}},
+		{"--client [203.0.113.7]", []int{0, 1}},
 		{"--client 2001:db8::/32", []int{2}},
+		{"--client [2001:db8::1]", []int{2}},
 		{"--client 203.0.113.8", nil},
 		{"--since 2025-11-29T20:21:01Z", []int{1, 2}},
 	} {

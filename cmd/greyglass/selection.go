@@ -36,7 +36,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 	}
 	if s.client != "" {
 		var err error
-		if s.clients, err = address.ParsePrefix(strings.Trim(s.client, "[]")); err != nil {
+		if s.clients, err = address.ParsePrefix(s.client); err != nil {
 			return problem("client", err)
 		}
 	}

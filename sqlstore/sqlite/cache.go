@@ -187,7 +187,7 @@ type change struct {
 }
 
 // committed replaces the entries that the writer has read and written since begun, if
-// nobody else has committed. pages are those that the writer's commit has written.
+// no other program has committed. pages are those that the writer's commit has written.
 func (c *cache) committed(pages int, changes []change, expiredBefore int64) {
 	at := c.stamp()
 	if at == nil {
