@@ -3,6 +3,7 @@ package peerconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -43,10 +44,11 @@ var whyNot = map[string]string{
 	"tarpit":     "nothing is tarpitted",
 }
 
+// greylistDefaults are those of milter-greylist, in seconds. It does not restart a wait.
+var greylistDefaults = map[string]setting{"too_soon": {}, "min_defer_time": {value: 1800}, "max_defer_time": {value: 5 * 24 * 3600}, "max_grey": {value: 24 * 3600}}
+
 func (c *conversion) milterGreylist(lines []line) {
-	// As the program is by default: 30 minutes, five days and one day. It does not restart
-	// a wait.
-	c.settings = map[string]setting{"too_soon": {}, "min_defer_time": {value: 1800}, "max_defer_time": {value: 5 * 24 * 3600}, "max_grey": {value: 24 * 3600}}
+	c.settings = maps.Clone(greylistDefaults)
 	conf := &greylistConf{lists: map[string][]word{}, listOf: map[string]string{}, zones: map[string][]string{}}
 	statements := make([][]word, 0, len(lines))
 	lines = joined(lines)
@@ -73,14 +75,18 @@ func (c *conversion) milterGreylist(lines []line) {
 }
 
 // checkDelays removes delays that are longer than a triplet waits: by them none could
-// ever pass.
+// ever pass. Of a delay and a timeout, first the delay becomes the default.
 func (c *conversion) checkDelays() {
 	const why = "the delay is longer than timeout, so that nothing could ever pass"
-	most := c.settings["max_defer_time"].value
-	if delay := c.settings["min_defer_time"]; delay.value > most {
-		c.no(delay.line, why)
-		delete(c.settings, "min_defer_time")
+	for _, key := range []string{"min_defer_time", "max_defer_time"} {
+		s := c.settings[key]
+		if s.n == 0 || c.settings["min_defer_time"].value <= c.settings["max_defer_time"].value {
+			continue
+		}
+		c.no(s.line, why)
+		c.settings[key] = greylistDefaults[key]
 	}
+	most := c.settings["max_defer_time"].value
 	for _, r := range c.rules {
 		if r.windows["min_defer_time"] > most {
 			c.no(r.line, why)

@@ -115,6 +115,15 @@ max_grey = 259200
 min_defer_time = 3600
 too_soon = 0
 "line-10" 'true' "greylist"`},
+		{"milter-greylist", "greylist 6d\n", "# No equivalent has line 1: greylist 6d\n# the delay is longer than timeout, so that nothing could ever pass"},
+		{"milter-greylist", "timeout 1\n", "# No equivalent has line 1: timeout 1\n# the delay is longer than timeout, so that nothing could ever pass"},
+		{"milter-greylist", "greylist 2d\ntimeout 1d\n", `# No equivalent has line 1: greylist 2d
+# the delay is longer than timeout, so that nothing could ever pass
+[greylist]
+max_defer_time = 86400
+max_grey = 86400
+min_defer_time = 1800
+too_soon = 0`},
 	} {
 		if got := oneLine.Replace(converted(t, c.kind, c.text)); got != c.want {
 			t.Errorf("%s of\n%s\nis\n%s\nwant\n%s", c.kind, c.text, got, c.want)
