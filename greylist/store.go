@@ -48,6 +48,15 @@ type Memory interface {
 	// Client returns the entry of a client, or nil. Decisions write it: [Decision.Client].
 	Client(ctx context.Context, client string) (*ClientEntry, error)
 
+	// Expected returns the expectations, also those that have ended, in the order of
+	// recipient and sender (of the octets).
+	Expected(ctx context.Context) ([]Expectation, error)
+
+	// UseExpected marks an expectation for one recipient as used at a time, atomically, and
+	// reports whether it did: if it was used, cancelled, or has ended, it did not. An error
+	// means that it may be marked or not.
+	UseExpected(ctx context.Context, e Expectation, now int64) (bool, error)
+
 	// Ping commits a write that changes nothing, and returns nil if that succeeds.
 	Ping(ctx context.Context) error
 }
@@ -82,6 +91,19 @@ type Store interface {
 	// ExpireClients removes a small batch of the clients that were last seen before a
 	// time, in Unix seconds. It returns how many it removed, zero when none is left.
 	ExpireClients(ctx context.Context, before int64) (removed int, err error)
+
+	// Expect adds an expectation, or replaces that of the same recipient and sender. It
+	// removes those that had ended at its Since. If there are [MaxExpected] others, it
+	// returns [ErrManyExpected].
+	Expect(ctx context.Context, e Expectation) error
+
+	// CancelExpected removes the expectation of a recipient and a sender, and reports
+	// whether there was one.
+	CancelExpected(ctx context.Context, recipient, sender string) (bool, error)
+
+	// ExpireExpected removes the expectations that had ended at a time, and returns how
+	// many it removed.
+	ExpireExpected(ctx context.Context, now int64) (removed int, err error)
 
 	// Record adds counts to those of their hours, atomically, also while others add
 	// to the same hours. If its error wraps the context's, they may have been added or

@@ -25,6 +25,9 @@ const (
 	ReasonWhitelistedNonstandard Reason = "whitelisted-nonstandard"
 )
 
+// ReasonExpected: the mail is expected, see [Expectation].
+const ReasonExpected Reason = "expected"
+
 // ReasonProvenClient: the client is proven, see [Proving].
 const ReasonProvenClient Reason = "proven-client"
 

@@ -29,6 +29,7 @@ type memory struct {
 	last  int64  // id
 
 	clients  map[string]greylist.ClientEntry
+	expected map[expectedKey]greylist.Expectation
 	answered map[greylist.Answered]int64 // Count is zero in the key
 	recorded map[string]int64            // the last batch of the history, by daemon
 	returned map[greylist.Returned]int64
@@ -46,6 +47,7 @@ func newMemory() *memory {
 		lock:     make(chan struct{}, 1),
 		byKey:    make(map[greylist.Triplet]*row),
 		clients:  make(map[string]greylist.ClientEntry),
+		expected: make(map[expectedKey]greylist.Expectation),
 		answered: make(map[greylist.Answered]int64),
 		recorded: make(map[string]int64),
 		returned: make(map[greylist.Returned]int64),

@@ -13,7 +13,7 @@ import (
 
 // migrations bring a database to the present version. The table greyglass, by which the
 // database is recognized, has one row with the version. Released steps never change.
-var migrations = []string{schema1, schema2, schema3}
+var migrations = []string{schema1, schema2, schema3, schema4}
 
 // schema1 has the tables and views of SQLite. Ping writes the column checked. The
 // fillfactor leaves room in each page for updates without new index entries.
@@ -108,6 +108,27 @@ CREATE VIEW clients AS
 	FROM client ORDER BY client;
 `
 
+// schema4 stores expectations, see [greylist.Expectation].
+const schema4 = `
+CREATE TABLE expected (
+	recipient text COLLATE "C" NOT NULL,
+	sender    text COLLATE "C" NOT NULL,
+	since     bigint  NOT NULL,
+	until     bigint  NOT NULL,
+	once      boolean NOT NULL,
+	used_at   bigint,
+	PRIMARY KEY (recipient, sender)
+);
+
+CREATE VIEW expectations AS
+	SELECT recipient, sender,
+		to_timestamp(since) AT TIME ZONE 'UTC' AS since,
+		to_timestamp(until) AT TIME ZONE 'UTC' AS until,
+		once,
+		to_timestamp(used_at) AT TIME ZONE 'UTC' AS used_at
+	FROM expected ORDER BY recipient, sender;
+`
+
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.
 const migrationLock = 0x67726579676c6173
 
@@ -129,7 +150,7 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
 		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
 			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded'),
-			to_regclass('client'), to_regclass('clients')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('client'), to_regclass('clients'), to_regclass('expected'), to_regclass('expectations')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err

@@ -139,6 +139,13 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	if want := "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:21"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	if err := s.Expect(t.Context(), greylist.Expectation{Recipient: "bob@example.org", Sender: "*", Since: 1700000000, Until: 1700001800, Once: true}); err != nil {
+		t.Fatal(err)
+	}
+	got = c.SQL("postgres", "SET TimeZone = 'Asia/Tokyo'; SELECT * FROM "+name+".expectations")
+	if want := "bob@example.org|*|2023-11-14 22:13:20|2023-11-14 22:43:20|t|"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Bytes < 8192 {
 		t.Errorf("%+v, %v", st, err)
 	}

@@ -88,26 +88,27 @@ func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, er
 
 // ForgetClient implements [greylist.Store].
 func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
-	var removed int64
-	err := s.writer.do(ctx, func(tx *tx) (err error) {
-		removed, err = tx.change(tx.removeClientStmt, client)
-		return err
-	}, nil)
-	if err != nil { // and it may still be written to
-		return false, err
-	}
-	return removed > 0, nil
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.change(tx.removeClientStmt, client) })
+	return removed > 0, err
 }
 
 // ExpireClients implements [greylist.Store].
 func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
-	var removed int64
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
+		return tx.change(tx.expireClientsStmt, before, int64(backend.ExpireBatch))
+	})
+	return int(removed), err
+}
+
+// changeRows makes a change in the writer, and returns how many rows it has changed.
+func (s *Store) changeRows(ctx context.Context, do func(*tx) (int64, error)) (int64, error) {
+	var rows int64
 	err := s.writer.do(ctx, func(tx *tx) (err error) {
-		removed, err = tx.change(tx.expireClientsStmt, before, int64(backend.ExpireBatch))
+		rows, err = do(tx)
 		return err
 	}, nil)
-	if err != nil {
+	if err != nil { // and it may still be written to
 		return 0, err
 	}
-	return int(removed), nil
+	return rows, nil
 }

@@ -16,7 +16,7 @@ var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 // migrations bring a database to the present version: the step with index i migrates
 // version i (PRAGMA user_version; 0 is an empty database) to i+1. Released steps never
 // change.
-var migrations = []string{schema1, schema2, schema3}
+var migrations = []string{schema1, schema2, schema3, schema4}
 
 // schema1 stores triplets. Times are Unix seconds. passed_at is NULL while the triplet
 // waits; key is [backend.KeyOf].
@@ -96,6 +96,28 @@ CREATE VIEW clients AS
 		datetime(counted_at, 'unixepoch') AS counted_at,
 		datetime(last_seen, 'unixepoch') AS last_seen
 	FROM client ORDER BY client;
+`
+
+// schema4 stores expectations, see [greylist.Expectation]. used_at is NULL until the one
+// recipient of once has come.
+const schema4 = `
+CREATE TABLE expected (
+	recipient TEXT    NOT NULL,
+	sender    TEXT    NOT NULL,
+	since     INTEGER NOT NULL,
+	until     INTEGER NOT NULL,
+	once      INTEGER NOT NULL,
+	used_at   INTEGER,
+	PRIMARY KEY (recipient, sender)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW expectations AS
+	SELECT recipient, sender,
+		datetime(since, 'unixepoch') AS since,
+		datetime(until, 'unixepoch') AS until,
+		once,
+		datetime(used_at, 'unixepoch') AS used_at
+	FROM expected ORDER BY recipient, sender;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

@@ -19,6 +19,8 @@ type tx struct {
 	clientStmt, addClientStmt             *statement
 	setClientStmt, removeClientStmt       *statement
 	expireClientsStmt                     *statement
+	expectStmt, useExpectedStmt           *statement
+	cancelExpectedStmt, endedStmt         *statement
 	answeredStmt, returnedStmt            *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	all                                   []*statement
@@ -63,6 +65,10 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.setClientStmt, setClientSQL},
 		{&tx.removeClientStmt, backend.RemoveClientSQL},
 		{&tx.expireClientsStmt, expireClientsSQL},
+		{&tx.expectStmt, backend.ExpectSQL},
+		{&tx.useExpectedStmt, backend.UseExpectedSQL},
+		{&tx.cancelExpectedStmt, backend.CancelExpectedSQL},
+		{&tx.endedStmt, backend.EndedSQL},
 		{&tx.answeredStmt, answeredSQL},
 		{&tx.returnedStmt, returnedSQL},
 		{&tx.oldAnsweredStmt, oldAnsweredSQL},

@@ -34,6 +34,10 @@ func TestViews(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	expected := greylist.Expectation{Recipient: "bob@example.org", Sender: "@example.net", Since: at, Until: at + 1800, Once: true}
+	if err := s.Expect(t.Context(), expected); err != nil {
+		t.Fatal(err)
+	}
 	db := raw(t, s.path)
 	for _, c := range []struct{ query, want string }{
 		{`SELECT * FROM waiting`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2"},
@@ -42,8 +46,9 @@ func TestViews(t *testing.T) {
 		{`SELECT * FROM returns`, "2023-11-14 22:00:00|3900|3"},
 		{`SELECT * FROM clients`, "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:20"},
 		{`SELECT * FROM client`, "192.0.2.1|1700000000|1700003600|2|1700003660"},
+		{`SELECT * FROM expectations`, "bob@example.org|@example.net|2023-11-14 22:13:20|2023-11-14 22:43:20|1|<nil>"},
 		{`SELECT client, first_seen, passed_at FROM triplet WHERE id = 1`, "192.0.0.1|1700000000|<nil>"},
-		{`PRAGMA user_version`, "3"},
+		{`PRAGMA user_version`, "4"},
 		{`PRAGMA application_id`, "1196574553"},
 	} {
 		rows, err := db.Query(c.query)

@@ -60,6 +60,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"ClientsList", testClientsList},
 		{"ClientsExpire", testClientsExpire},
 		{"ClientsEnded", testClientsEnded},
+		{"Expected", testExpected},
+		{"ExpectedBound", testExpectedBound},
+		{"ExpectedOnceAtOnce", testExpectedOnceAtOnce},
+		{"ExpectedEnded", testExpectedEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}
