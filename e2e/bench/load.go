@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -22,6 +23,9 @@ func tripletOf(n uint64) triplet {
 		recipient: "name" + strconv.Itoa(int(mixed>>8%3000)) + "@example.org",
 	}
 }
+
+// nameOf is the name of a client, as a provider calls the lines of its customers.
+func nameOf(client string) string { return "host-" + strings.ReplaceAll(client, ".", "-") + ".example.net" }
 
 // The rows of a database that was filled: the number of a waiting triplet is
 // even, that of one that has passed is odd.

@@ -193,7 +193,7 @@ func (m *mta) flush() error {
 // attempt is one message up to its only recipient, and its outcome.
 func (m *mta) attempt(t triplet) (accepted bool, took time.Duration, err error) {
 	if err := errors.Join(
-		m.step(noConnectReply, 'C', "mail7.example.net\x00", "4\x30\x39", t.client, "\x00"),
+		m.step(noConnectReply, 'C', nameOf(t.client), "\x004\x30\x39", t.client, "\x00"),
 		m.step(noHeloReply, 'H', "mail7.example.net\x00"),
 		m.step(noMailReply, 'M', "<", t.sender, ">\x00SIZE=4711\x00"),
 	); err != nil {

@@ -28,7 +28,7 @@ var blocks = []block{
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
 	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
 	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it, each with its part of the cores (GOMAXPROCS)", programs: []string{"greyglass", "postgres", "postgres-three"}},
-	{name: "gentle", about: "as message, with greylist.profile = \"gentle\" and the SPF records of 5000 domains in the cache: gentle, which pass nine in ten of the clients; gentle-suspicious, which pass none, so that every rule is asked, and the greylist", programs: []string{"greyglass", "gentle", "gentle-suspicious"}},
+	{name: "gentle", about: "as message, with greylist.profile = \"gentle\" and the SPF records of 5000 domains in the cache: gentle, which pass nine in ten of the clients; gentle-suspicious, which pass none and have names of customers' lines, so that the rules of suspicious mail are asked, and the greylist", programs: []string{"greyglass", "gentle", "gentle-suspicious"}},
 	{name: "milters", about: "as message, beside the peer that is a milter", programs: []string{"no-op", "milter-greylist", "greyglass"}},
 	{name: "policy", about: "by the policy protocol, on connections that stay", as: shape{policy: true, reuse: true}, programs: []string{"postgrey", "sqlgrey", "greyglass"}},
 }

@@ -71,7 +71,8 @@ func normalize(sender string) string {
 		return sender
 	}
 	for {
-		if local == "" || local[0] == '"' || strings.HasPrefix(local, srsNormalized) || !strings.ContainsAny(local, "0123456789+=") {
+		if local == "" || local[0] == '"' || strings.HasPrefix(local, srsNormalized) ||
+			!strings.ContainsAny(local, "0123456789+=") || !strings.ContainsAny(local, "-_.+=") { // as no form has
 			break
 		}
 		if m := srs.FindStringSubmatch(local); m != nil {

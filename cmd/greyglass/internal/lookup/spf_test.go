@@ -213,3 +213,32 @@ func TestSPFTimeout(t *testing.T) {
 		t.Errorf("%v after %v", got, took)
 	}
 }
+
+// TestByAddress: byAddress says what the library says, or that it does not know.
+func TestByAddress(t *testing.T) {
+	_, r := serve(t, spfZone)
+	for _, c := range []struct {
+		terms string
+		known bool // of a client that nothing matches
+	}{
+		{"ip4:192.0.2.0/24 ip6:2001:db8::/32 -all", true},
+		{"IP4:192.0.2.7 +ip4:198.51.100.1 ~all", true},
+		{"ip4:192.0.2.7", true},
+		{"?all ip4:192.0.2.0/24", true},
+		{"ip6:2001:db8::7 ip4:0.0.0.0/0 -all", true},
+		{"-ip4:192.0.2.7 ip4:192.0.2.0/24 -all", false},
+		{"ip4:192.0.2.300 -all", false},
+		{"ip4:192.0.2.0/33 -all", false},
+		{"a:out.own.example.net ip4:192.0.2.0/24 -all", false},
+		{"+all", false},
+	} {
+		for _, client := range []string{"192.0.2.7", "192.0.2.8", "198.51.100.1", "203.0.113.9", "2001:db8::7", "2001:db8:1::8", "2001:db9::1"} {
+			check := &spfCheck{resolver: r, client: addr(client), domain: "own.example.net", sender: "ann@own.example.net"}
+			passes, known := byAddress(strings.Fields(c.terms), addr(client))
+			result, _ := check.evaluate(t.Context(), addr(client), alone{check, record{"own.example.net", "v=spf1 " + c.terms}})
+			if known && passes != (result == "pass") || !known && c.known {
+				t.Errorf("%s for %s: passes %v, known %v; the library says %s", c.terms, client, passes, known, result)
+			}
+		}
+	}
+}
