@@ -24,10 +24,15 @@ type Decision struct {
 
 	// Client is the row of a client, to be written in the same transaction; nil: none.
 	Client *ClientWrite
+
+	// Correspondents are to be written in the same transaction; nil: none.
+	Correspondents *CorrespondentNotes
 }
 
 // WritesNothing reports whether there is nothing to write.
-func (d *Decision) WritesNothing() bool { return d.Keep && len(d.Others) == 0 && d.Client == nil }
+func (d *Decision) WritesNothing() bool {
+	return d.Keep && len(d.Others) == 0 && d.Client == nil && d.Correspondents == nil
+}
 
 // Write is a row to be written: the new entry of the triplet with this index.
 type Write struct {

@@ -35,7 +35,7 @@ type Memory interface {
 	// Update reads the entries of the triplets, calls change, and writes the rows of
 	// its decision, atomically: no other update of one of the triplets, from this
 	// process or another, comes between the read and the write. The triplets must
-	// differ; there may be none, for a decision that writes a client alone. It returns
+	// differ; there may be none, for a decision that writes other rows alone. It returns
 	// the decision of the call whose rows were written, once they are committed. If the
 	// context ended first, the error wraps the context's, and the rows may have been
 	// written or not. A decision that writes nothing may be returned even while the
@@ -56,6 +56,10 @@ type Memory interface {
 	// reports whether it did: if it was used, cancelled, or has ended, it did not. An error
 	// means that it may be marked or not.
 	UseExpected(ctx context.Context, e Expectation, now int64) (bool, error)
+
+	// Correspondent returns the entry of a correspondent, or nil. Decisions write it:
+	// [Decision.Correspondents].
+	Correspondent(ctx context.Context, c Correspondent) (*CorrespondentEntry, error)
 
 	// Ping commits a write that changes nothing, and returns nil if that succeeds.
 	Ping(ctx context.Context) error
@@ -104,6 +108,19 @@ type Store interface {
 	// ExpireExpected removes the expectations that had ended at a time, and returns how
 	// many it removed.
 	ExpireExpected(ctx context.Context, now int64) (removed int, err error)
+
+	// Correspondents yields the correspondents, in the order of their users, then of
+	// their addresses (of the octets). An error ends the sequence and comes with a zero
+	// [CorrespondentRecord].
+	Correspondents(ctx context.Context) iter.Seq2[CorrespondentRecord, error]
+
+	// ForgetCorrespondent removes the correspondent, and reports whether there was one.
+	ForgetCorrespondent(ctx context.Context, c Correspondent) (bool, error)
+
+	// ExpireCorrespondents removes a small batch of the correspondents to whom the user
+	// wrote last before a time, in Unix seconds. It returns how many it removed, zero when
+	// none is left.
+	ExpireCorrespondents(ctx context.Context, before int64) (removed int, err error)
 
 	// Record adds counts to those of their hours, atomically, also while others add
 	// to the same hours. If its error wraps the context's, they may have been added or
@@ -162,6 +179,7 @@ type Filter struct {
 type Stats struct {
 	Waiting, Passed    int64 // triplets by state
 	Clients            int64 // that have passed the greylist
+	Correspondents     int64 // to whom users have written
 	Deferred, Accepted int64 // answers given to the triplets that are remembered
 	OldestWaiting      int64 // the least FirstSeen of those waiting
 	LatestPassed       int64 // the greatest PassedAt

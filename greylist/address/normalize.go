@@ -64,6 +64,15 @@ func Normalize(sender string) string {
 	return normalize(fit(normalized)) // what was shortened may have a form, too
 }
 
+// Mailbox returns the normalized form of an address that belongs to one mailbox. ok is
+// false for the null sender, an address without a domain, one that tells only a domain,
+// as those of Amazon SES do, and one that a forwarder has rewritten.
+func Mailbox(addr string) (mailbox string, ok bool) {
+	mailbox = Normalize(addr)
+	local, domain, ok := Cut(mailbox)
+	return mailbox, ok && local != "" && domain != "" && local != anyLocal && !strings.HasPrefix(local, srsNormalized)
+}
+
 // normalize is Normalize for a folded sender of any length.
 func normalize(sender string) string {
 	local, domain, ok := Cut(sender)

@@ -41,12 +41,12 @@ const statsSQL = `SELECT
 	count(*) - count(passed_at), count(passed_at),
 	coalesce(sum(deferred), 0), coalesce(sum(accepted), 0),
 	coalesce(min(CASE WHEN passed_at IS NULL THEN first_seen END), 0), coalesce(max(passed_at), 0),
-	(SELECT count(*) FROM client)
+	(SELECT count(*) FROM client), (SELECT count(*) FROM correspondent)
 	FROM triplet`
 
 // Stats counts the rows of the table.
 func Stats(ctx context.Context, db *sql.DB) (st greylist.Stats, err error) {
 	err = db.QueryRowContext(ctx, statsSQL).Scan(
-		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed, &st.Clients)
+		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed, &st.Clients, &st.Correspondents)
 	return st, err
 }

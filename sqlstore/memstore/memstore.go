@@ -28,11 +28,12 @@ type memory struct {
 	order []*row // by id, with some that were removed
 	last  int64  // id
 
-	clients  map[string]greylist.ClientEntry
-	expected map[expectedKey]greylist.Expectation
-	answered map[greylist.Answered]int64 // Count is zero in the key
-	recorded map[string]int64            // the last batch of the history, by daemon
-	returned map[greylist.Returned]int64
+	clients        map[string]greylist.ClientEntry
+	correspondents map[greylist.Correspondent]greylist.CorrespondentEntry
+	expected       map[expectedKey]greylist.Expectation
+	answered       map[greylist.Answered]int64 // Count is zero in the key
+	recorded       map[string]int64            // the last batch of the history, by daemon
+	returned       map[greylist.Returned]int64
 }
 
 // row is a record with its id.
@@ -44,13 +45,14 @@ type row struct {
 
 func newMemory() *memory {
 	return &memory{
-		lock:     make(chan struct{}, 1),
-		byKey:    make(map[greylist.Triplet]*row),
-		clients:  make(map[string]greylist.ClientEntry),
-		expected: make(map[expectedKey]greylist.Expectation),
-		answered: make(map[greylist.Answered]int64),
-		recorded: make(map[string]int64),
-		returned: make(map[greylist.Returned]int64),
+		lock:           make(chan struct{}, 1),
+		byKey:          make(map[greylist.Triplet]*row),
+		clients:        make(map[string]greylist.ClientEntry),
+		correspondents: make(map[greylist.Correspondent]greylist.CorrespondentEntry),
+		expected:       make(map[expectedKey]greylist.Expectation),
+		answered:       make(map[greylist.Answered]int64),
+		recorded:       make(map[string]int64),
+		returned:       make(map[greylist.Returned]int64),
 	}
 }
 
@@ -91,6 +93,9 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 		}
 		if d.Client != nil {
 			s.putClient(*d.Client)
+		}
+		if d.Correspondents != nil {
+			s.noteCorrespondents(*d.Correspondents)
 		}
 	})
 	if err == nil {
@@ -162,7 +167,7 @@ func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (known bool, err
 // Stats implements [greylist.Store].
 func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
 	err = s.use(ctx, func() {
-		st.Clients = int64(len(s.clients))
+		st.Clients, st.Correspondents = int64(len(s.clients)), int64(len(s.correspondents))
 		for _, r := range s.byKey {
 			st.Deferred += r.Deferred
 			st.Accepted += r.Accepted

@@ -111,11 +111,14 @@ func (c *clientColumns) parameters() []any {
 
 // Client implements [greylist.Memory].
 func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
-	d := &update{ctx: ctx, lookUp: true, client: client}
-	if err := s.runUpdate(d); err != nil {
+	var found *greylist.ClientEntry
+	err := s.runUpdate(&update{ctx: ctx,
+		want: func(r *rowsRead) { r.clients[client] = nil },
+		take: func(r *rowsRead) { found = r.clients[client] }})
+	if err != nil {
 		return nil, err
 	}
-	return d.entry, nil
+	return found, nil
 }
 
 // Clients implements [greylist.Store].

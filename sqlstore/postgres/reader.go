@@ -17,13 +17,13 @@ const readSQL = `SELECT key, ` + backend.EntryColumns + ` FROM triplet WHERE key
 // read answers the decisions that have nothing to write, without locks.
 func (s *Store) read(ctx context.Context, batch []*update) {
 	entries := make(map[backend.Key]*greylist.Entry, len(batch))
-	clients := make(map[string]*greylist.ClientEntry)
+	others := newRowsRead()
 	for _, d := range batch {
 		for _, k := range d.keys {
 			entries[k] = nil
 		}
-		if d.lookUp {
-			clients[d.client] = nil
+		if d.want != nil {
+			d.want(others)
 		}
 	}
 	err := s.reader.retrying(ctx, func(conn *session) error {
@@ -31,9 +31,7 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 		if len(entries) > 0 {
 			b.Queue(readSQL, sorted(entries)).Query(func(rows pgx.Rows) error { return scan(rows, entries) })
 		}
-		if len(clients) > 0 {
-			b.Queue(clientsSQL, slices.Sorted(maps.Keys(clients))).Query(func(rows pgx.Rows) error { return scanClients(rows, clients) })
-		}
+		others.queue(b)
 		return conn.send(ctx, b)
 	})
 	s.reader.Ended()
@@ -48,9 +46,9 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 	s.reads.succeeded()
 	answered := 0
 	for _, d := range batch {
-		if d.lookUp {
+		if d.take != nil {
 			answered++
-			d.entry = clients[d.client]
+			d.take(others)
 			d.done <- nil
 			continue
 		}
@@ -72,6 +70,28 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 	}
 	if answered > 0 {
 		s.counters.Done(answered, false, 0)
+	}
+}
+
+// rowsRead are the rows that are not triplets' which the look-ups of a batch want; nil:
+// not found.
+type rowsRead struct {
+	clients        map[string]*greylist.ClientEntry
+	correspondents map[greylist.Correspondent]*greylist.CorrespondentEntry
+}
+
+func newRowsRead() *rowsRead {
+	return &rowsRead{make(map[string]*greylist.ClientEntry), make(map[greylist.Correspondent]*greylist.CorrespondentEntry)}
+}
+
+// queue adds the statements that read the rows.
+func (r *rowsRead) queue(b *pgx.Batch) {
+	if len(r.clients) > 0 {
+		b.Queue(clientsSQL, slices.Sorted(maps.Keys(r.clients))).Query(func(rows pgx.Rows) error { return scanClients(rows, r.clients) })
+	}
+	if len(r.correspondents) > 0 {
+		locals, remotes := columnsOf(r.correspondents)
+		b.Queue(correspondentsSQL, locals, remotes).Query(func(rows pgx.Rows) error { return scanCorrespondents(rows, r.correspondents) })
 	}
 }
 

@@ -108,7 +108,8 @@ CREATE VIEW clients AS
 	FROM client ORDER BY client;
 `
 
-// schema4 stores expectations, see [greylist.Expectation].
+// schema4 stores expectations, see [greylist.Expectation], and correspondents, see
+// [greylist.CorrespondentEntry].
 const schema4 = `
 CREATE TABLE expected (
 	recipient text COLLATE "C" NOT NULL,
@@ -127,6 +128,22 @@ CREATE VIEW expectations AS
 		once,
 		to_timestamp(used_at) AT TIME ZONE 'UTC' AS used_at
 	FROM expected ORDER BY recipient, sender;
+
+CREATE TABLE correspondent (
+	local      text COLLATE "C" NOT NULL,
+	remote     text COLLATE "C" NOT NULL,
+	first_seen bigint NOT NULL,
+	last_seen  bigint NOT NULL,
+	PRIMARY KEY (local, remote)
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+CREATE INDEX correspondent_last_seen ON correspondent (last_seen);
+
+CREATE VIEW correspondents AS
+	SELECT local, remote,
+		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
+		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen
+	FROM correspondent ORDER BY local, remote;
 `
 
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.
@@ -150,7 +167,8 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_encoding'), to_regclass('greyglass') IS NOT NULL,
 		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
 			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded'),
-			to_regclass('client'), to_regclass('clients'), to_regclass('expected'), to_regclass('expectations')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('client'), to_regclass('clients'), to_regclass('correspondent'), to_regclass('correspondents'),
+			to_regclass('expected'), to_regclass('expectations')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err

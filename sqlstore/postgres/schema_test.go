@@ -131,12 +131,16 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	}
 	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
 		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1",
-			After: greylist.ClientEntry{FirstPassed: 1700000000, CountedAt: 1700003600, Passed: 2, LastSeen: 1700003661}}}
+			After: greylist.ClientEntry{FirstPassed: 1700000000, CountedAt: 1700003600, Passed: 2, LastSeen: 1700003661}},
+			Correspondents: &greylist.CorrespondentNotes{Now: 1700000060, Records: []greylist.CorrespondentRecord{{
+				Correspondent:      greylist.Correspondent{Local: "bob@example.org", Remote: "ann@example.net"},
+				CorrespondentEntry: greylist.CorrespondentEntry{FirstSeen: 1700000000, LastSeen: 1700000060}}}}}
 	}); err != nil {
 		t.Fatal(err)
 	}
-	got = c.SQL("postgres", "SET TimeZone = 'Asia/Tokyo'; SELECT * FROM "+name+".clients")
-	if want := "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:21"; got != want {
+	got = c.SQL("postgres", "SET TimeZone = 'Asia/Tokyo'; SELECT * FROM "+name+".clients; SELECT * FROM "+name+".correspondents")
+	if want := "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:21\n" +
+		"bob@example.org|ann@example.net|2023-11-14 22:13:20|2023-11-14 22:14:20"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if err := s.Expect(t.Context(), greylist.Expectation{Recipient: "bob@example.org", Sender: "*", Since: 1700000000, Until: 1700001800, Once: true}); err != nil {

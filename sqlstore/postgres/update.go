@@ -28,8 +28,8 @@ var (
 	errLocked = errors.New("locked by another program")
 )
 
-// update is an update in progress, or with lookUp the look-up of a client. It has one
-// owner at a time: its caller, or a worker.
+// update is an update in progress, or with want the look-up of a row that is not a
+// triplet's. It has one owner at a time: its caller, or a worker.
 type update struct {
 	ctx      context.Context
 	triplets []greylist.Triplet
@@ -38,9 +38,7 @@ type update struct {
 	retried  bool              // it conflicted with another program's update
 	done     chan error        // buffered, so that a missing caller blocks no worker
 
-	lookUp bool
-	client string
-	entry  *greylist.ClientEntry // what was found; nil: none
+	want, take func(*rowsRead) // note what to look up, and take what was found; nil: nothing
 
 	mu       sync.Mutex
 	change   greylist.Change   // nil once the caller has returned

@@ -109,7 +109,9 @@ type transaction struct {
 	wrote      bool
 	inserted   int
 
-	clients map[string]*greylist.ClientWrite // nil: none
+	clients        map[string]*greylist.ClientWrite // nil: none
+	correspondents map[greylist.Correspondent]*greylist.CorrespondentEntry
+	noted          int64 // the latest time of the notes of correspondents
 }
 
 // row is a triplet's row in a transaction.
@@ -133,7 +135,7 @@ func newTransaction(batch []*update) *transaction {
 				t.order = append(t.order, k)
 			}
 			r.there = r.there || d.found[i] != nil
-			t.explicit = t.explicit || r.there || len(d.keys) > 1 || d.decision.Client != nil
+			t.explicit = t.explicit || r.there || len(d.keys) > 1 || writesOthers(&d.decision)
 		}
 	}
 	return t
@@ -189,7 +191,7 @@ func (t *transaction) decide(report func(error)) {
 		case made.WritesNothing() && !changed:
 			d.done <- nil
 			continue
-		case made.Client != nil && len(d.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
+		case writesOthers(made) && len(d.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
 			d.done <- errRetry
 			continue
 		}
@@ -198,17 +200,21 @@ func (t *transaction) decide(report func(error)) {
 			r.entry, r.changed = &e, true
 		}
 		t.inOrder = t.inOrder || len(d.keys) > 1
-		t.atomic = t.atomic || t.inOrder || made.Client != nil && len(d.keys) > 0
+		t.atomic = t.atomic || t.inOrder || writesOthers(made) && len(d.keys) > 0
 		t.addClient(made.Client)
+		t.addCorrespondents(made.Correspondents)
 		t.unanswered = append(t.unanswered, d)
 	}
 }
+
+// writesOthers reports whether a decision writes rows that are not triplets'.
+func writesOthers(d *greylist.Decision) bool { return d.Client != nil || d.Correspondents != nil }
 
 // commit writes the changed rows. It does not write a row that another program has
 // inserted meanwhile: its decisions are retried.
 func (t *transaction) commit(ctx context.Context) error {
 	inserts, changes := t.columns()
-	t.wrote = len(inserts.keys)+len(changes.keys)+len(t.clients) > 0
+	t.wrote = len(inserts.keys)+len(changes.keys)+len(t.clients)+len(t.correspondents) > 0
 	if !t.wrote && !t.explicit {
 		return nil
 	}
@@ -231,6 +237,7 @@ func (t *transaction) commit(ctx context.Context) error {
 		b.Queue(changeSQL, changes.change()...)
 	}
 	t.queueClients(b)
+	t.queueCorrespondents(b)
 	if t.explicit && !t.atomic {
 		b.Queue(`COMMIT`)
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"greyglass/greylist"
@@ -36,49 +35,11 @@ func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
 
 // Client implements [greylist.Memory].
 func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
-	if err := ctx.Err(); err != nil {
+	e := new(greylist.ClientEntry)
+	if found, err := s.row(ctx, backend.ClientSQL, backend.ClientFields(e), client); err != nil || !found {
 		return nil, err
-	}
-	db, err := s.reading()
-	if err == nil {
-		if current := s.writer.current.Load(); errors.Is(current.err, greylist.ErrDamaged) {
-			err = current.err
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if e, ok := db.lookups.client(client); ok {
-		return e, nil
-	}
-	e, err := backend.Client(ctx, db.readers, client)
-	if isCorrupt(err) { // the writer finds out what that means
-		err = s.writer.do(ctx, func(tx *tx) error {
-			_, err := tx.clientStmt.first(backend.ClientFields(new(greylist.ClientEntry)), client)
-			return err
-		}, nil)
-	}
-	if err != nil {
-		return nil, s.failed(ctx, err)
 	}
 	return e, nil
-}
-
-// client returns the entry of a client, nil if there is none; ok is false if it cannot be
-// read at once.
-func (all lookups) client(client string) (found *greylist.ClientEntry, ok bool) {
-	select {
-	case l := <-all:
-		defer func() { all <- l }()
-		e := new(greylist.ClientEntry)
-		known, err := l.client.first(backend.ClientFields(e), client)
-		if err != nil || !known {
-			return nil, err == nil
-		}
-		return e, true
-	default:
-		return nil, false
-	}
 }
 
 // Clients implements [greylist.Store].

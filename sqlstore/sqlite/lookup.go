@@ -20,8 +20,9 @@ const maxLookups = 2
 type lookups chan *lookup
 
 type lookup struct {
-	conn        *direct
-	get, client *statement
+	conn *direct
+	get  *statement
+	rows map[string]*statement // by rowSQL
 }
 
 func openLookups(ctx context.Context, path string) (lookups, error) {
@@ -45,11 +46,19 @@ func openLookup(ctx context.Context, path string) (*lookup, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	client, err := conn.prepare(backend.ClientSQL)
-	if err != nil {
-		return nil, errors.Join(err, get.Close(), conn.Close())
+	l := &lookup{conn: conn, get: get}
+	if l.rows, err = prepareRows(conn); err != nil {
+		return nil, errors.Join(err, l.close())
 	}
-	return &lookup{conn, get, client}, nil
+	return l, nil
+}
+
+func (l *lookup) close() error {
+	err := l.get.Close()
+	for _, stmt := range l.rows {
+		err = errors.Join(err, stmt.Close())
+	}
+	return errors.Join(err, l.conn.Close())
 }
 
 // find returns the entry of the key; nil if there is none, or it cannot be read at once.
@@ -71,7 +80,7 @@ func (all lookups) find(k backend.Key) *greylist.Entry {
 func (all lookups) close(opened int) (err error) {
 	for range opened {
 		l := <-all
-		err = errors.Join(err, l.get.Close(), l.client.Close(), l.conn.Close())
+		err = errors.Join(err, l.close())
 	}
 	return err
 }

@@ -135,6 +135,17 @@ func TestPastVersions(t *testing.T) {
 		if got, failed := s.Client(t.Context(), want[1].Client); errors.Join(err, failed) != nil || got == nil || *got != client {
 			t.Errorf("%s: of its client %+v, %v", file, got, errors.Join(err, failed))
 		}
+		written := greylist.CorrespondentRecord{Correspondent: greylist.Correspondent{Local: "me@example.org", Remote: "sender@example.com"},
+			CorrespondentEntry: greylist.CorrespondentEntry{FirstSeen: 1700000000, LastSeen: 1700000060}}
+		if got, err := s.Correspondent(t.Context(), written.Correspondent); err != nil || got != nil {
+			t.Errorf("%s: of a correspondent %+v, %v", file, got, err)
+		}
+		_, err = s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+			return greylist.Decision{Keep: true, Correspondents: &greylist.CorrespondentNotes{Now: 1700000060, Records: []greylist.CorrespondentRecord{written}}}
+		})
+		if got, failed := s.Correspondent(t.Context(), written.Correspondent); errors.Join(err, failed) != nil || got == nil || *got != written.CorrespondentEntry {
+			t.Errorf("%s: of a correspondent %+v, %v", file, got, errors.Join(err, failed))
+		}
 		if err := s.Record(t.Context(), counted); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}

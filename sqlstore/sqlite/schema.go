@@ -98,8 +98,8 @@ CREATE VIEW clients AS
 	FROM client ORDER BY client;
 `
 
-// schema4 stores expectations, see [greylist.Expectation]. used_at is NULL until the one
-// recipient of once has come.
+// schema4 stores expectations, see [greylist.Expectation], and correspondents, see
+// [greylist.CorrespondentEntry]. used_at is NULL until the one recipient of once has come.
 const schema4 = `
 CREATE TABLE expected (
 	recipient TEXT    NOT NULL,
@@ -118,6 +118,22 @@ CREATE VIEW expectations AS
 		once,
 		datetime(used_at, 'unixepoch') AS used_at
 	FROM expected ORDER BY recipient, sender;
+
+CREATE TABLE correspondent (
+	local      TEXT    NOT NULL,
+	remote     TEXT    NOT NULL,
+	first_seen INTEGER NOT NULL,
+	last_seen  INTEGER NOT NULL,
+	PRIMARY KEY (local, remote)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX correspondent_last_seen ON correspondent (last_seen);
+
+CREATE VIEW correspondents AS
+	SELECT local, remote,
+		datetime(first_seen, 'unixepoch') AS first_seen,
+		datetime(last_seen, 'unixepoch') AS last_seen
+	FROM correspondent ORDER BY local, remote;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"database/sql/driver"
 	"errors"
+	"maps"
+	"slices"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -16,13 +18,16 @@ type tx struct {
 	getStmt, addStmt, setStmt, removeStmt *statement
 	batchStmt, expireStmt, pingStmt       *statement
 	trimStmt, newestStmt                  *statement
-	clientStmt, addClientStmt             *statement
-	setClientStmt, removeClientStmt       *statement
-	expireClientsStmt                     *statement
+	addClientStmt, setClientStmt          *statement
+	removeClientStmt, expireClientsStmt   *statement
+	noteCorrespondentStmt                 *statement
+	removeCorrespondentStmt               *statement
+	expireCorrespondentsStmt              *statement
 	expectStmt, useExpectedStmt           *statement
 	cancelExpectedStmt, endedStmt         *statement
 	answeredStmt, returnedStmt            *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
+	rowStmts                              map[string]*statement // by rowSQL
 	all                                   []*statement
 
 	wrote bool  // this transaction has changed something
@@ -60,11 +65,13 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.batchStmt, expireBatchSQL},
 		{&tx.expireStmt, expireSQL},
 		{&tx.pingStmt, markSQL},
-		{&tx.clientStmt, backend.ClientSQL},
 		{&tx.addClientStmt, addClientSQL},
 		{&tx.setClientStmt, setClientSQL},
 		{&tx.removeClientStmt, backend.RemoveClientSQL},
 		{&tx.expireClientsStmt, expireClientsSQL},
+		{&tx.noteCorrespondentStmt, noteCorrespondentSQL},
+		{&tx.removeCorrespondentStmt, backend.RemoveCorrespondentSQL},
+		{&tx.expireCorrespondentsStmt, expireCorrespondentsSQL},
 		{&tx.expectStmt, backend.ExpectSQL},
 		{&tx.useExpectedStmt, backend.UseExpectedSQL},
 		{&tx.cancelExpectedStmt, backend.CancelExpectedSQL},
@@ -80,6 +87,12 @@ func prepareTx(conn *direct) (*tx, error) {
 		}
 		*s.stmt = stmt
 		tx.all = append(tx.all, stmt)
+	}
+	var err error
+	tx.rowStmts, err = prepareRows(conn)
+	tx.all = slices.AppendSeq(tx.all, maps.Values(tx.rowStmts))
+	if err != nil {
+		return nil, errors.Join(err, tx.close())
 	}
 	return tx, nil
 }

@@ -117,7 +117,7 @@ func (u *update) run(tx *tx) (err error) {
 			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil {
 				return err
 			} else if added {
-				return tx.writeClient(d.Client)
+				return tx.writeOthers(d)
 			}
 		}
 	}
@@ -137,7 +137,15 @@ func (u *update) run(tx *tx) (err error) {
 			return err
 		}
 	}
-	return tx.writeClient(d.Client)
+	return tx.writeOthers(d)
+}
+
+// writeOthers writes the rows of a decision that are not triplets.
+func (tx *tx) writeOthers(d greylist.Decision) error {
+	if err := tx.writeClient(d.Client); err != nil {
+		return err
+	}
+	return tx.noteCorrespondents(d.Correspondents)
 }
 
 // decide calls the change with the entries that the writer has read.

@@ -30,7 +30,10 @@ func TestViews(t *testing.T) {
 	}
 	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
 		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1",
-			After: greylist.ClientEntry{FirstPassed: at, CountedAt: at + 3600, Passed: 2, LastSeen: at + 3660}}}
+			After: greylist.ClientEntry{FirstPassed: at, CountedAt: at + 3600, Passed: 2, LastSeen: at + 3660}},
+			Correspondents: &greylist.CorrespondentNotes{Now: at + 60, Records: []greylist.CorrespondentRecord{{
+				Correspondent:      greylist.Correspondent{Local: "bob@example.org", Remote: "ann@example.net"},
+				CorrespondentEntry: greylist.CorrespondentEntry{FirstSeen: at, LastSeen: at + 60}}}}}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +50,8 @@ func TestViews(t *testing.T) {
 		{`SELECT * FROM clients`, "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:20"},
 		{`SELECT * FROM client`, "192.0.2.1|1700000000|1700003600|2|1700003660"},
 		{`SELECT * FROM expectations`, "bob@example.org|@example.net|2023-11-14 22:13:20|2023-11-14 22:43:20|1|<nil>"},
+		{`SELECT * FROM correspondents`, "bob@example.org|ann@example.net|2023-11-14 22:13:20|2023-11-14 22:14:20"},
+		{`SELECT * FROM correspondent`, "bob@example.org|ann@example.net|1700000000|1700000060"},
 		{`SELECT client, first_seen, passed_at FROM triplet WHERE id = 1`, "192.0.0.1|1700000000|<nil>"},
 		{`PRAGMA user_version`, "4"},
 		{`PRAGMA application_id`, "1196574553"},

@@ -64,6 +64,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"ExpectedBound", testExpectedBound},
 		{"ExpectedOnceAtOnce", testExpectedOnceAtOnce},
 		{"ExpectedEnded", testExpectedEnded},
+		{"Correspondents", testCorrespondents},
+		{"CorrespondentsWithTriplets", testCorrespondentsWithTriplets},
+		{"CorrespondentsAtOnce", testCorrespondentsAtOnce},
+		{"CorrespondentsList", testCorrespondentsList},
+		{"CorrespondentsExpire", testCorrespondentsExpire},
+		{"CorrespondentsEnded", testCorrespondentsEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}

@@ -31,7 +31,7 @@ func (s *Store) Fail(err error) {
 	s.err = err
 }
 
-// Before calls a function before every Update, Get and Client; its error is their answer.
+// Before calls a function before every Update, Get, Client and Correspondent; its error is their answer.
 func (s *Store) Before(do func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,6 +113,9 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	if d.Client != nil {
 		s.writes++
 	}
+	if d.Correspondents != nil {
+		s.writes += len(d.Correspondents.Records)
+	}
 	return d, nil
 }
 
@@ -130,6 +133,14 @@ func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntr
 		return nil, err
 	}
 	return s.Store.Client(ctx, client)
+}
+
+// Correspondent implements [greylist.Memory].
+func (s *Store) Correspondent(ctx context.Context, c greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
+	if err := s.fault(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Correspondent(ctx, c)
 }
 
 // fault calls what was set to come before, and returns the error that is due.

@@ -1,0 +1,88 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
+)
+
+// rowSQL are the look-ups of rows that are not triplets.
+var rowSQL = []string{backend.ClientSQL, backend.CorrespondentSQL}
+
+// prepareRows prepares rowSQL.
+func prepareRows(conn *direct) (map[string]*statement, error) {
+	prepared := make(map[string]*statement)
+	for _, text := range rowSQL {
+		stmt, err := conn.prepare(text)
+		if err != nil {
+			return prepared, err
+		}
+		prepared[text] = stmt
+	}
+	return prepared, nil
+}
+
+// row reads the integers of the row that one of rowSQL finds, and reports whether there is
+// one.
+func (s *Store) row(ctx context.Context, text string, into []*int64, args ...driver.Value) (found bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	db, err := s.reading()
+	if err == nil {
+		if current := s.writer.current.Load(); errors.Is(current.err, greylist.ErrDamaged) {
+			err = current.err
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if found, ok := db.lookups.row(text, into, args...); ok {
+		return found, nil
+	}
+	var fields, values []any
+	for _, field := range into {
+		fields = append(fields, field)
+	}
+	for _, arg := range args {
+		values = append(values, arg)
+	}
+	err = db.readers.QueryRowContext(ctx, text, values...).Scan(fields...)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case isCorrupt(err): // the writer finds out what that means
+		err = s.writer.do(ctx, func(tx *tx) error {
+			values := make([]int64, len(into))
+			var into []*int64
+			for i := range values {
+				into = append(into, &values[i])
+			}
+			_, err := tx.rowStmts[text].first(into, args...)
+			return err
+		}, nil)
+	}
+	if err != nil {
+		return false, s.failed(ctx, err)
+	}
+	return false, nil
+}
+
+// row reads the integers of a row, and reports whether there is one; ok is false if it
+// cannot be read at once.
+func (all lookups) row(text string, into []*int64, args ...driver.Value) (found, ok bool) {
+	select {
+	case l := <-all:
+		defer func() { all <- l }()
+		found, err := l.rows[text].first(into, args...)
+		return found, err == nil
+	default:
+		return false, false
+	}
+}
