@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/doctor":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
 	"internal/importer":    {"greylist", "greylist/address"},
+	"internal/maillog":     {"greylist/address"},
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
