@@ -106,3 +106,27 @@ func TestParseSince(t *testing.T) {
 		}
 	}
 }
+
+// Where the greylist only observes, stats begins with what it would have deferred.
+func TestStatsObserve(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"greylist.mode": `"observe"`, "greylist.too_soon": "0", "greylist.min_defer_time": `"1s"`})
+	daemon := s.serve()
+	s.ask("203.0.113.7", "carol@example.net", "bob@example.org")
+	eventually(t, "ann comes back", func() bool {
+		s.ask("203.0.113.7", "ann@example.net", "bob@example.org")
+		return len(daemon.find(`"reason":"now-grey"`)) > 0
+	})
+	daemon.stop()
+	judged := int64(len(daemon.find(`"msg":"decision"`)))
+	var o struct{ Observed *report.Observation }
+	if err := json.Unmarshal([]byte(s.output("stats", "--json")), &o); err != nil {
+		t.Fatal(err)
+	}
+	if o.Observed == nil || o.Observed.Judged != judged || o.Observed.WouldDefer != judged-1 || o.Observed.CameBack != 1 {
+		t.Errorf("%+v of %d", o.Observed, judged)
+	}
+	if page := s.output("stats"); !regexp.MustCompile(`^Since 20.* greylist.mode is observe: would have deferred so far\n\d+ of \d+ recipients \(\d+.\d %\); came back anyway: 1 triplets.\n`).MatchString(page) {
+		t.Errorf("%s", page)
+	}
+}

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/peerconfig":  {"greylist/address"},
 	"internal/report":      {"greylist"},
 	"internal/decisionlog": {"greylist", "greylist/address"},
-	"internal/doctor":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
+	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
 	"internal/importer":    {"greylist", "greylist/address"},
 	"internal/maillog":     {"greylist/address"},

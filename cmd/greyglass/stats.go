@@ -36,6 +36,8 @@ type statsJSON struct {
 	Periods       []report.Period `json:"periods"`
 	Bars          []report.Bar    `json:"bars"`
 	Senders       report.Senders  `json:"senders"`
+
+	Observed *report.Observation `json:"observed"` // null unless greylist.mode is observe
 }
 
 func (p *program) statsCommand() *cobra.Command {
@@ -49,6 +51,11 @@ func (p *program) statsCommand() *cobra.Command {
 days: how many recipients were accepted and deferred, how many unknown triplets were
 retried and after how long, how many never were; and which senders wait most. Large
 senders stand out whose mail is tried again from another address each time.
+
+With greylist.mode = "observe" it begins with what would have been deferred so far. With
+"enforce" it would be less: what is accepted is not retried, so a triplet passes only by
+later mail that comes before greylist.max_defer_time, and no client becomes proven. So
+many triplets came back anyway.
 
 The history is what the daemon counts by the hour and writes down once a minute. It is
 kept for store.history. The senders are those of the newest 200000 triplets.
@@ -100,6 +107,8 @@ type statistics struct {
 	periods []report.Period // the longest first
 	bars    []report.Bar    // of the shortest
 	senders report.Senders
+
+	observed *report.Observation // nil unless the greylist only observes
 }
 
 func newStatistics(ctx context.Context, store greylist.Store, policy *judge.Policy, periods []period, now int64) (s statistics, err error) {
@@ -123,11 +132,18 @@ func newStatistics(ctx context.Context, store greylist.Store, policy *judge.Poli
 		s.periods = append(s.periods, report.Of(h, since, now, policy.Longest().MaxDeferTime))
 		s.bars = report.Bars(h, since, now)
 	}
+	if policy.Observe {
+		o := report.Observe(h, longest, now)
+		s.observed = &o
+	}
 	s.senders, err = report.SendersOf(store.List(ctx, greylist.Filter{Limit: report.MaxRecords}), longest, worstSenders)
 	return s, err
 }
 
 func (s statistics) print(w io.Writer) error {
+	if s.observed != nil {
+		s.observed.Print(w)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "waiting\t%d\t(oldest since: %s)\n", s.Waiting, utc(s.OldestWaiting))
 	fmt.Fprintf(t, "passed\t%d\t(latest at: %s)\n", s.Passed, utc(s.LatestPassed))
@@ -161,7 +177,7 @@ func (s statistics) print(w io.Writer) error {
 func (s statistics) printJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
 		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven, s.Bytes,
-		orNull(s.begins), s.periods, s.bars, s.senders})
+		orNull(s.begins), s.periods, s.bars, s.senders, s.observed})
 }
 
 func orNull(unix int64) *int64 {

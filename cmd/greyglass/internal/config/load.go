@@ -22,6 +22,10 @@ type Source struct {
 	Environ      []string // "NAME=value", as os.Environ returns them
 	Set          []string // "section.key=VALUE"
 
+	// Profile, where not empty, is tried with its own values: they override those of the
+	// other sources.
+	Profile string
+
 	// NoLists is for a command that asks no rules: a list file with problems is an empty
 	// list, and the problems are no error.
 	NoLists bool
@@ -52,7 +56,7 @@ func Load(src Source) (*Loaded, error) {
 	environLayer, warnings := readEnviron(src.Environ, problems)
 	setLayer := readSet(src.Set, problems)
 
-	given := []layer{fileLayer, environLayer, setLayer}
+	given := []layer{fileLayer, environLayer, setLayer, pureProfile(src.Profile, problems)}
 	merged, err := merge(append([]layer{defaultLayer(), profileLayer(given, problems)}, given...)...)
 	if err != nil {
 		return nil, err

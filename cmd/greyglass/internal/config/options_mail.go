@@ -31,7 +31,7 @@ var greylistSection = Section{
 		{
 			Key:     profileKey,
 			Default: classic,
-			Kind:    choice{classic, "gentle"},
+			Kind:    choice(Profiles),
 			Comment: "classic: the greylist defers all unknown mail. gentle: only what is\nsuspicious waits long; well-kept servers pass at once.",
 			Doc:     "`classic` is the defaults of this page, and no `[[rule]]`. `gentle` is other defaults, and rules that come after your own: mail of well-kept and proven servers passes at once, suspicious mail waits by the classic windows, and what is neither waits for three minutes. What you write in the file, the environment or `--set` overrides a profile, key by key, and a `[[rule]]` of yours with the name of one of the profile's replaces that one, in its place; `when = 'false'` turns it off. `greyglass config` prints the profile's values and rules; /usr/share/doc/greyglass/gentle.md says what each rule does.",
 		}, {

@@ -13,6 +13,9 @@ const (
 	classic    = "classic"
 )
 
+// Profiles are the names that greylist.profile can have.
+var Profiles = []string{classic, "gentle"}
+
 // The sources of values that the program brings along.
 const (
 	defaultSource = "default"
@@ -42,6 +45,29 @@ func profileLayer(given []layer, problems *Problems) layer {
 	}
 	l, _ := readDocument(profileSource+name, document, problems)
 	return l
+}
+
+// pureProfile holds the values of a profile, also those that it leaves at their defaults
+// where another does not. It has no rules: those are in [profileLayer]. It is empty without
+// a name.
+func pureProfile(name string, problems *Problems) layer {
+	pure := newLayer()
+	if name == "" {
+		return pure
+	}
+	set := func(key string, value any) {
+		pure.values[key], pure.origins[key] = value, origin{source: profileSource + name}
+	}
+	for _, other := range Profiles {
+		for key := range profileLayer([]layer{{values: map[string]any{profileKey: other}}}, problems).values {
+			set(key, byKey[key].Default)
+		}
+	}
+	set(profileKey, name)
+	for key, value := range profileLayer([]layer{pure}, problems).values {
+		set(key, value)
+	}
+	return pure
 }
 
 // before puts rules before those of the profile. One with the name of a rule of the

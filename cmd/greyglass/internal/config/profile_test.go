@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"greyglass/contrib/profiles"
+	"greyglass/greylist"
 )
 
 // TestProfileIsOverridden: each source that comes after a profile overrides it by key,
@@ -135,4 +136,20 @@ func TestProfileCrosses(t *testing.T) {
 	wantProblems(t, err, `--set: greylist.max_defer_time = "60s": below greylist.min_defer_time = "180s", so that no triplet could ever pass; raise it, or lower greylist.min_defer_time`)
 	_, err = Load(Source{Set: []string{"greylist.profile=soft"}})
 	wantProblems(t, err, `--set: greylist.profile = "soft": not a known choice; write "classic" or "gentle"`)
+}
+
+// TestProfileIsTried: with its own values, whatever the other sources say of its keys, and
+// with what they say of others.
+func TestProfileIsTried(t *testing.T) {
+	own := []string{"greylist.profile=gentle", "greylist.min_defer_time=1m", "greylist.max_grey=40d", "learn.proven_after=7"}
+	classic := mustLoad(t, Source{Set: own, Profile: "classic"}).Config
+	wantEqual(t, "classic", classic.Greylist.Windows(), greylist.Windows{TooSoon: 180, MinDeferTime: 3600, MaxDeferTime: 25000, MaxGrey: 40 * 24 * 3600})
+	wantEqual(t, "its rules", len(classic.Rule), 0)
+	wantEqual(t, "its proof", classic.Learn.ProvenAfter, 0)
+	gentle := mustLoad(t, Source{Set: own[1:], Profile: "gentle"}).Config
+	wantEqual(t, "gentle", gentle.Greylist.Windows(), greylist.Windows{TooSoon: 0, MinDeferTime: 180, MaxDeferTime: 2 * 24 * 3600, MaxGrey: 40 * 24 * 3600})
+	wantEqual(t, "its proof", gentle.Learn.ProvenAfter, 1)
+	if len(gentle.Rule) < 5 {
+		t.Errorf("%d rules", len(gentle.Rule))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/sqlstore"
@@ -18,9 +19,6 @@ const (
 	// newestRows is how many triplets, the newest, are searched for pools. It bounds the
 	// time to about a second.
 	newestRows = 200_000
-
-	// pooled is from how many clients a message comes that is a pool's.
-	pooled = 4
 
 	// lately is how long ago a message was tried at most.
 	lately = 7 * 24 * time.Hour
@@ -104,7 +102,7 @@ func poolsIn(records iter.Seq2[greylist.Record, error], since, wait int64) ([]*p
 	}
 	domains := make(map[string]*pool)
 	for _, p := range messages {
-		if p.passed || len(p.clients) < pooled || p.last-p.first < wait {
+		if p.passed || len(p.clients) < report.Pooled || p.last-p.first < wait {
 			continue
 		}
 		if all := domains[p.domain]; all != nil {

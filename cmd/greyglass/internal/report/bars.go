@@ -19,14 +19,19 @@ const (
 	hourly = 2 * Day
 )
 
-// Bars divides the time from since to until into hours, or a long one into days
-// of UTC.
-func Bars(h greylist.History, since, until int64) []Bar {
-	step := int64(greylist.Hour)
+// slots returns how long the parts of a time are, and when the first one begins.
+func slots(since, until int64) (first, step int64) {
+	step = greylist.Hour
 	if until-since > hourly+step {
 		step = Day
 	}
-	first := since - since%step
+	return since - since%step, step
+}
+
+// Bars divides the time from since to until into hours, or a long one into days
+// of UTC.
+func Bars(h greylist.History, since, until int64) []Bar {
+	first, step := slots(since, until)
 	bars := make([]Bar, max((until-first+step-1)/step, 0))
 	for i := range bars {
 		bars[i].Since = first + int64(i)*step

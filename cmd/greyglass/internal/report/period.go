@@ -108,12 +108,12 @@ func Of(h greylist.History, since, until, maxWait int64) Period {
 	p.CameBack = min(p.CameBack, p.New)
 	p.MayReturn = min(max(openNew-openReturned, 0), p.New-p.CameBack)
 	p.Never = p.New - p.CameBack - p.MayReturn
-	p.Median, p.P90 = quantile(delays, 0.5), quantile(delays, 0.9)
+	p.Median, p.P90 = Quantile(delays, 0.5), Quantile(delays, 0.9)
 	return p
 }
 
-// quantile estimates a quantile of the waits, given the counts by [greylist.Delays].
-func quantile(delays []int64, part float64) int64 {
+// Quantile estimates a quantile of the waits, given the counts by [greylist.Delays].
+func Quantile(delays []int64, part float64) int64 {
 	var all int64
 	for _, n := range delays {
 		all += n

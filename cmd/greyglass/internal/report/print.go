@@ -46,7 +46,7 @@ func (p Period) cameBack() string {
 	if p.CameBack == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), wait(p.Median), wait(p.P90))
+	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), Wait(p.Median), Wait(p.P90))
 }
 
 func part(n, of int64) string {
@@ -56,8 +56,8 @@ func part(n, of int64) string {
 	return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(of))
 }
 
-// wait is a time in the two units that matter: "1h 5m", "12m 30s".
-func wait(seconds int64) string {
+// Wait is a time in the two units that matter: "1h 5m", "12m 30s".
+func Wait(seconds int64) string {
 	switch d := seconds; {
 	case d >= Day:
 		return fmt.Sprintf("%dd %dh", d/Day, d%Day/3600)

@@ -82,13 +82,13 @@ func TestPeriodAddsUp(t *testing.T) {
 }
 
 func TestQuantile(t *testing.T) {
-	if q := quantile(make([]int64, len(greylist.Delays)), 0.5); q != 0 {
+	if q := Quantile(make([]int64, len(greylist.Delays)), 0.5); q != 0 {
 		t.Errorf("of nothing: %d", q)
 	}
 	for i := range greylist.Delays {
 		delays := make([]int64, len(greylist.Delays))
 		delays[i] = 3
-		if q := quantile(delays, 1); q != greylist.Delays[i] {
+		if q := Quantile(delays, 1); q != greylist.Delays[i] {
 			t.Errorf("all of them waited %d, says %d", greylist.Delays[i], q)
 		}
 	}
@@ -128,7 +128,7 @@ func TestNetworks(t *testing.T) {
 		"2001:db8::/32":       "2001:db8::/32",
 		"from an older world": "from an older world",
 	} {
-		if got := networkOf(client); got != want {
+		if got := NetworkOf(client); got != want {
 			t.Errorf("%s is of %s, want %s", client, got, want)
 		}
 	}
@@ -249,8 +249,47 @@ Networks in which one mail moves from address to address, and waits again at eac
 
 func TestWait(t *testing.T) {
 	for seconds, want := range map[int64]string{5: "5s", 90: "1m 30s", 3900: "1h 5m", 90000: "1d 1h"} {
-		if got := wait(seconds); got != want {
+		if got := Wait(seconds); got != want {
 			t.Errorf("%d: %s, want %s", seconds, got, want)
 		}
+	}
+}
+
+// TestObserve: the hours after the last in which mail was deferred count, by the hour or by
+// the day.
+func TestObserve(t *testing.T) {
+	h := greylist.History{Answered: []greylist.Answered{
+		answered(hour, greylist.Defer, greylist.ReasonTooSoon, 100),
+		answered(hour, greylist.Accept, greylist.ReasonNotSeenBefore, 100), // which count is from after the switch is not known
+		answered(hour+3600, greylist.Accept, greylist.ReasonNotSeenBefore, 20),
+		answered(hour+3600, greylist.Accept, greylist.ReasonLocal, 30),
+		answered(hour+3600, greylist.Defer, greylist.ReasonBlocked, 10),
+		answered(hour+2*3600, greylist.Accept, greylist.ReasonNowGrey, 8),
+		answered(hour+2*3600, greylist.Accept, greylist.ReasonWayTooSoon, 2),
+	}}
+	got := Observe(h, hour, hour+3*3600+5)
+	want := Observation{Since: hour + 3600, Judged: 70, WouldDefer: 22, CameBack: 8, Parts: []Observed{
+		{hour + 3600, 60, 20}, {hour + 2*3600, 10, 2}, {hour + 3*3600, 0, 0}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	var page strings.Builder
+	got.Print(&page)
+	if want := `Since 2023-11-14 23:00 UTC greylist.mode is observe: would have deferred so far
+22 of 70 recipients (31.4 %); came back anyway: 8 triplets.
+  11-14 23:00        20 of        60  ####################
+  11-15 00:00         2 of        10  ##
+  11-15 01:00         0 of         0
+
+`; page.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", page.String(), want)
+	}
+	if days := Observe(h, hour, hour+20*Day).Parts; len(days) != 21 || days[0] != (Observed{hour - hour%Day, 60, 20}) || days[1].Judged != 10 {
+		t.Errorf("by day: %+v", days)
+	}
+	page.Reset()
+	Observe(greylist.History{Answered: h.Answered[:2]}, hour, hour+7200).Print(&page)
+	if want := "greylist.mode is observe; nothing was judged since 2023-11-14 23:00 UTC.\n\n"; page.String() != want {
+		t.Errorf("of nothing: %q", page.String())
 	}
 }

@@ -36,6 +36,9 @@ type Senders struct {
 	Networks []Sender `json:"networks"` // by how often a message moved from one address to another
 }
 
+// Pooled is from how many addresses mail comes that is a pool's.
+const Pooled = 4
+
 // The usual prefix lengths of a pool of mail servers.
 const (
 	poolIPv4 = 24
@@ -67,7 +70,7 @@ func SendersOf(records iter.Seq2[greylist.Record, error], since int64, most int)
 		if at := strings.LastIndexByte(r.Sender, '@'); at >= 0 {
 			add(domains, r.Sender[at+1:], r)
 		}
-		network := networkOf(r.Client)
+		network := NetworkOf(r.Client)
 		pool := add(networks, network, r)
 		p := pair{network, r.Sender, r.Recipient}
 		switch client, known := from[p]; {
@@ -98,8 +101,8 @@ func add(all map[string]*counted, name string, r greylist.Record) *counted {
 	return s
 }
 
-// networkOf returns the network of a stored client.
-func networkOf(client string) string {
+// NetworkOf returns the network of a stored client.
+func NetworkOf(client string) string {
 	addr, err := netip.ParseAddr(client)
 	if err != nil {
 		p, err := netip.ParsePrefix(client)
