@@ -66,6 +66,7 @@ func (w Windows) Decide(remembered *Entry, now int64) Decision {
 	}
 	e := *remembered
 	e.FirstSeen = min(e.FirstSeen, now)
+	e.FirstAttempt = min(e.FirstAttempt, e.FirstSeen)
 	if e.Passed() {
 		if now-e.PassedAt > w.MaxGrey {
 			return w.wait(e, ReasonGreyTooLong, now)
@@ -109,6 +110,9 @@ func DecideFirst(remembered []*Entry, decide func(*Entry) Decision) (d Decision,
 
 // wait defers and restarts the triplet's wait.
 func (w Windows) wait(e Entry, reason Reason, now int64) Decision {
+	if e.FirstAttempt = e.Attempted(); e.FirstAttempt == now || reason == ReasonGreyTooLong {
+		e.FirstAttempt = 0
+	}
 	e.FirstSeen, e.PassedAt = now, 0
 	return w.deferred(e, reason, now)
 }

@@ -25,6 +25,9 @@ func TestDecide(t *testing.T) {
 	restarted := func(deferred, accepted int64) Entry {
 		return Entry{FirstSeen: now, LastSeen: now, Deferred: deferred, Accepted: accepted}
 	}
+	again := func(age int64) Entry {
+		return Entry{FirstSeen: now, FirstAttempt: now - age, LastSeen: now, Deferred: 2}
+	}
 	unchanged := func(age int64) Entry { return Entry{FirstSeen: now - age, LastSeen: now, Deferred: 2} }
 	nowPassed := func(age int64) Entry {
 		return Entry{FirstSeen: now - age, LastSeen: now, PassedAt: now, Deferred: 1, Accepted: 1}
@@ -49,8 +52,8 @@ func TestDecide(t *testing.T) {
 		{"unseen", std, nil, decision{Defer, ReasonNotSeenBefore, restarted(1, 0), false, 3600}},
 
 		{"waiting for no time", std, waitingFor(0), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 3600}},
-		{"waiting for a second", std, waitingFor(1), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 3600}},
-		{"one less than too_soon", std, waitingFor(179), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 3600}},
+		{"waiting for a second", std, waitingFor(1), decision{Defer, ReasonWayTooSoon, again(1), false, 3600}},
+		{"one less than too_soon", std, waitingFor(179), decision{Defer, ReasonWayTooSoon, again(179), false, 3600}},
 		{"exactly too_soon", std, waitingFor(180), decision{Defer, ReasonTooSoon, unchanged(180), false, 3420}},
 		{"one more than too_soon", std, waitingFor(181), decision{Defer, ReasonTooSoon, unchanged(181), false, 3419}},
 		{"one less than min_defer_time", std, waitingFor(3599), decision{Defer, ReasonTooSoon, unchanged(3599), false, 1}},
@@ -58,7 +61,7 @@ func TestDecide(t *testing.T) {
 		{"one more than min_defer_time", std, waitingFor(3601), decision{Accept, ReasonNowGrey, nowPassed(3601), false, 0}},
 		{"one less than max_defer_time", std, waitingFor(24999), decision{Accept, ReasonNowGrey, nowPassed(24999), false, 0}},
 		{"exactly max_defer_time", std, waitingFor(25000), decision{Accept, ReasonNowGrey, nowPassed(25000), false, 0}},
-		{"one more than max_defer_time", std, waitingFor(25001), decision{Defer, ReasonTooLate, restarted(2, 0), false, 3600}},
+		{"one more than max_defer_time", std, waitingFor(25001), decision{Defer, ReasonTooLate, again(25001), false, 3600}},
 		{"waiting since 1970", std, waitingFor(now), decision{Defer, ReasonTooLate, restarted(2, 0), false, 3600}},
 		{"waiting since a second from now", std, waitingFor(-1), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 3600}},
 		{"waiting since years from now", std, waitingFor(-1e9), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 3600}},
@@ -76,12 +79,12 @@ func TestDecide(t *testing.T) {
 		// Not one window: the second attempt passes, if it comes within the second.
 		{"no windows, unseen", none, nil, decision{Defer, ReasonNotSeenBefore, restarted(1, 0), false, 0}},
 		{"no windows, in the same second", none, waitingFor(0), decision{Accept, ReasonNowGrey, nowPassed(0), false, 0}},
-		{"no windows, a second late", none, waitingFor(1), decision{Defer, ReasonTooLate, restarted(2, 0), false, 0}},
+		{"no windows, a second late", none, waitingFor(1), decision{Defer, ReasonTooLate, again(1), false, 0}},
 		{"no windows, passed this second", none, passedBefore(0), decision{Accept, ReasonAlreadyGrey, refreshed(0), false, 0}},
 		{"no windows, passed a second ago", none, passedBefore(1), decision{Defer, ReasonGreyTooLong, restarted(2, 1), false, 0}},
 
 		// One window at zero.
-		{"no min_defer_time, below too_soon", hasty, waitingFor(4), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 5}},
+		{"no min_defer_time, below too_soon", hasty, waitingFor(4), decision{Defer, ReasonWayTooSoon, again(4), false, 5}},
 		{"no min_defer_time, exactly too_soon", hasty, waitingFor(5), decision{Accept, ReasonNowGrey, nowPassed(5), false, 0}},
 		{"no too_soon, at once", frank, waitingFor(0), decision{Defer, ReasonTooSoon, unchanged(0), false, 10}},
 		{"no too_soon, from the future", frank, waitingFor(-9), decision{Defer, ReasonTooSoon, unchanged(0), false, 10}},
@@ -89,9 +92,9 @@ func TestDecide(t *testing.T) {
 
 		// too_soon above min_defer_time is what a retry must wait for.
 		{"too_soon rules, unseen", patient, nil, decision{Defer, ReasonNotSeenBefore, restarted(1, 0), false, 100}},
-		{"too_soon rules, below", patient, waitingFor(99), decision{Defer, ReasonWayTooSoon, restarted(2, 0), false, 100}},
+		{"too_soon rules, below", patient, waitingFor(99), decision{Defer, ReasonWayTooSoon, again(99), false, 100}},
 		{"too_soon rules, the one second to pass in", patient, waitingFor(100), decision{Accept, ReasonNowGrey, nowPassed(100), false, 0}},
-		{"too_soon rules, above", patient, waitingFor(101), decision{Defer, ReasonTooLate, restarted(2, 0), false, 100}},
+		{"too_soon rules, above", patient, waitingFor(101), decision{Defer, ReasonTooLate, again(101), false, 100}},
 
 		// The refresh step is a hundredth of max_grey, if that is less than an hour.
 		{"short max_grey, within the step", patient, passedBefore(499), decision{Accept, ReasonAlreadyGrey, refreshed(499), true, 0}},

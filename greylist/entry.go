@@ -1,10 +1,16 @@
 package greylist
 
+import "cmp"
+
 // Entry is what is remembered of a [Triplet]. Times are whole Unix seconds.
 type Entry struct {
 	// FirstSeen is when the triplet's present wait began. It stays when the triplet
 	// passes, so that the length of its wait is known.
 	FirstSeen int64
+
+	// FirstAttempt is when the triplet first came, if its wait has begun again since then;
+	// else zero. It is for people; no verdict depends on it. See [Entry.Attempted].
+	FirstAttempt int64
 
 	// LastSeen is the time of the last attempt. For a passed triplet it may lag by up
 	// to [Windows.RefreshStep], as may the counters.
@@ -21,6 +27,9 @@ type Entry struct {
 
 // Passed reports whether the triplet has passed; otherwise it waits.
 func (e Entry) Passed() bool { return e.PassedAt != 0 }
+
+// Attempted is when the triplet first came.
+func (e Entry) Attempted() int64 { return cmp.Or(e.FirstAttempt, e.FirstSeen) }
 
 // State is "passed" or "waiting".
 func (e Entry) State() string {

@@ -10,7 +10,7 @@ import (
 
 const (
 	// EntryColumns are the columns of a [greylist.Entry], in the order of [EntryFields].
-	EntryColumns = `first_seen, last_seen, coalesce(passed_at, 0), deferred, accepted`
+	EntryColumns = `first_seen, last_seen, coalesce(passed_at, 0), deferred, accepted, coalesce(first_attempt, 0)`
 
 	// GetSQL returns the entry of a key.
 	GetSQL = `SELECT ` + EntryColumns + ` FROM triplet WHERE key = $1`
@@ -21,7 +21,7 @@ const (
 
 // EntryFields returns the destinations to scan a row of [EntryColumns] into.
 func EntryFields(e *greylist.Entry) []any {
-	return []any{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted}
+	return []any{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted, &e.FirstAttempt}
 }
 
 // Get returns the entry of a triplet, or nil.

@@ -11,7 +11,7 @@ import (
 type columns struct {
 	keys                         [][]byte
 	clients, senders, recipients []string
-	entries                      [5][]int64
+	entries                      [6][]int64
 }
 
 // columns returns the rows to insert and those to update, sorted by key, or in the
@@ -37,7 +37,7 @@ func (c *columns) add(k backend.Key, r *row) {
 	c.senders = append(c.senders, r.triplet.Sender)
 	c.recipients = append(c.recipients, r.triplet.Recipient)
 	e := r.entry
-	for i, v := range [...]int64{e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted} {
+	for i, v := range [...]int64{e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt} {
 		c.entries[i] = append(c.entries[i], v)
 	}
 }
@@ -45,11 +45,11 @@ func (c *columns) add(k backend.Key, r *row) {
 // insert returns the parameters of insertSQL.
 func (c *columns) insert() []any {
 	e := &c.entries
-	return []any{c.keys, c.clients, c.senders, c.recipients, e[0], e[1], e[2], e[3], e[4]}
+	return []any{c.keys, c.clients, c.senders, c.recipients, e[0], e[1], e[2], e[3], e[4], e[5]}
 }
 
 // change returns the parameters of changeSQL.
 func (c *columns) change() []any {
 	e := &c.entries
-	return []any{c.keys, e[0], e[1], e[2], e[3], e[4]}
+	return []any{c.keys, e[0], e[1], e[2], e[3], e[4], e[5]}
 }

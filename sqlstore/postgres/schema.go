@@ -108,8 +108,8 @@ CREATE VIEW clients AS
 	FROM client ORDER BY client;
 `
 
-// schema4 stores expectations, see [greylist.Expectation], and correspondents, see
-// [greylist.CorrespondentEntry].
+// schema4 stores expectations, see [greylist.Expectation], correspondents, see
+// [greylist.CorrespondentEntry], and when a triplet first came.
 const schema4 = `
 CREATE TABLE expected (
 	recipient text COLLATE "C" NOT NULL,
@@ -144,6 +144,17 @@ CREATE VIEW correspondents AS
 		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
 		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen
 	FROM correspondent ORDER BY local, remote;
+
+-- When a triplet whose wait has begun again first came; NULL: at first_seen.
+ALTER TABLE triplet ADD COLUMN first_attempt bigint;
+
+CREATE OR REPLACE VIEW waiting AS
+	SELECT client, sender, recipient,
+		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
+		to_timestamp(last_seen) AT TIME ZONE 'UTC' AS last_seen,
+		deferred,
+		to_timestamp(coalesce(first_attempt, first_seen)) AT TIME ZONE 'UTC' AS first_attempt
+	FROM triplet WHERE passed_at IS NULL ORDER BY id;
 `
 
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.

@@ -104,7 +104,7 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	url := c.schema(t)
 	s := openShared(t, url)
 	for n, e := range []greylist.Entry{
-		{FirstSeen: 1700000000, LastSeen: 1700000060, Deferred: 2},
+		{FirstSeen: 1700000000, FirstAttempt: 1699999400, LastSeen: 1700000060, Deferred: 2},
 		{FirstSeen: 1700000000, LastSeen: 1700000060, PassedAt: 1700000061, Deferred: 2, Accepted: 3},
 	} {
 		if err := storetest.Update(t.Context(), s, storetest.Numbered(int64(n)), storetest.Remember(e)); err != nil {
@@ -113,7 +113,7 @@ func testPostgresViews(t *testing.T, c *cluster) {
 	}
 	_, name, _ := strings.Cut(url, "search_path=")
 	got := c.SQL("postgres", "SELECT * FROM "+name+".waiting; SELECT * FROM "+name+".passed; SET TimeZone = 'Asia/Tokyo'; SELECT first_seen FROM "+name+".waiting")
-	want := "192.0.0.0|sender0@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2\n" +
+	want := "192.0.0.0|sender0@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2|2023-11-14 22:03:20\n" +
 		"192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:21|2023-11-14 22:14:20|2|3\n" +
 		"2023-11-14 22:13:20"
 	if got != want {

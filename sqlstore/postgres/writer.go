@@ -18,16 +18,16 @@ const (
 	// these rows.
 	lockSQL = readSQL + ` ORDER BY key FOR UPDATE SKIP LOCKED`
 
-	insertSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		SELECT key, client, sender, recipient, first_seen, last_seen, nullif(passed_at, 0), deferred, accepted
-		FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-			AS new (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
+	insertSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted, first_attempt)
+		SELECT key, client, sender, recipient, first_seen, last_seen, nullif(passed_at, 0), deferred, accepted, nullif(first_attempt, 0)
+		FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+			$10::bigint[]) AS new (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted, first_attempt)
 		ON CONFLICT (key) DO NOTHING RETURNING key`
 
 	changeSQL = `UPDATE triplet SET first_seen = n.first_seen, last_seen = n.last_seen, passed_at = nullif(n.passed_at, 0),
-			deferred = n.deferred, accepted = n.accepted
-		FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-			AS n (key, first_seen, last_seen, passed_at, deferred, accepted)
+			deferred = n.deferred, accepted = n.accepted, first_attempt = nullif(n.first_attempt, 0)
+		FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+			AS n (key, first_seen, last_seen, passed_at, deferred, accepted, first_attempt)
 		WHERE triplet.key = n.key`
 )
 

@@ -13,8 +13,9 @@ import (
 )
 
 // cache has copies of passed entries, so that most updates that write nothing need no
-// look-up in the database. It is exact: all of its entries are those of the database at
-// the state that its stamp has, and find answers only if that state is the present one.
+// look-up in the database. It is exact: all of its entries, without FirstAttempt, on which
+// no decision rests, are those of the database at the state that its stamp has, and find
+// answers only if that state is the present one.
 //
 // The writer's goroutine moves the stamp from one state to the next. When its own commit
 // is the only one in between, it replaces what that has changed; otherwise it empties the

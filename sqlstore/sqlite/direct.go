@@ -113,7 +113,7 @@ func (s *statement) first(into []*int64, args ...driver.Value) (found bool, err 
 // entry reads a row of [backend.GetSQL]; nil if there is none.
 func (s *statement) entry(k backend.Key) (*greylist.Entry, error) {
 	e := new(greylist.Entry)
-	found, err := s.first([]*int64{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted}, k[:])
+	found, err := s.first([]*int64{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted, &e.FirstAttempt}, k[:])
 	if err != nil || !found {
 		return nil, err
 	}

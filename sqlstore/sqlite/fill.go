@@ -54,7 +54,7 @@ func (tx *tx) newest(before, limit int64) (first int64, passed int, err error) {
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	var columns [7]driver.Value
+	var columns [8]driver.Value
 	for {
 		if err := rows.Next(columns[:]); err == io.EOF {
 			return first, passed, nil
@@ -67,7 +67,7 @@ func (tx *tx) newest(before, limit int64) (first int64, passed int, err error) {
 			n[i], _ = v.(int64)
 		}
 		first = n[0]
-		if e := (greylist.Entry{FirstSeen: n[2], LastSeen: n[3], PassedAt: n[4], Deferred: n[5], Accepted: n[6]}); e.Passed() && len(key) == len(backend.Key{}) {
+		if e := (greylist.Entry{FirstSeen: n[2], LastSeen: n[3], PassedAt: n[4], Deferred: n[5], Accepted: n[6], FirstAttempt: n[7]}); e.Passed() && len(key) == len(backend.Key{}) {
 			tx.changes = append(tx.changes, change{backend.Key(key), e})
 			passed++
 		}

@@ -9,7 +9,7 @@ const (
 	// readRowsSQL reads whole rows after an id, and readKeysSQL the index after a key. They
 	// return the last one; NULL if there is none.
 	readRowsSQL = `SELECT max(id), total(length(key) + length(client) + length(sender) + length(recipient) +
-			first_seen + last_seen + coalesce(passed_at, 0) + deferred + accepted)
+			first_seen + last_seen + coalesce(passed_at, 0) + deferred + accepted + coalesce(first_attempt, 0))
 		FROM (SELECT * FROM triplet WHERE id > $1 ORDER BY id LIMIT $2)`
 	readKeysSQL = `SELECT max(key), total(length(key))
 		FROM (SELECT key FROM triplet WHERE key > $1 ORDER BY key LIMIT $2)`

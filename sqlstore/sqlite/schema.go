@@ -98,8 +98,9 @@ CREATE VIEW clients AS
 	FROM client ORDER BY client;
 `
 
-// schema4 stores expectations, see [greylist.Expectation], and correspondents, see
-// [greylist.CorrespondentEntry]. used_at is NULL until the one recipient of once has come.
+// schema4 stores expectations, see [greylist.Expectation], correspondents, see
+// [greylist.CorrespondentEntry], and when a triplet first came. used_at is NULL until the
+// one recipient of once has come.
 const schema4 = `
 CREATE TABLE expected (
 	recipient TEXT    NOT NULL,
@@ -134,6 +135,19 @@ CREATE VIEW correspondents AS
 		datetime(first_seen, 'unixepoch') AS first_seen,
 		datetime(last_seen, 'unixepoch') AS last_seen
 	FROM correspondent ORDER BY local, remote;
+
+-- When a triplet whose wait has begun again first came; NULL: at first_seen.
+ALTER TABLE triplet ADD COLUMN first_attempt INTEGER;
+
+DROP VIEW waiting;
+
+CREATE VIEW waiting AS
+	SELECT client, sender, recipient,
+		datetime(first_seen, 'unixepoch') AS first_seen,
+		datetime(last_seen, 'unixepoch') AS last_seen,
+		deferred,
+		datetime(coalesce(first_attempt, first_seen), 'unixepoch') AS first_attempt
+	FROM triplet WHERE passed_at IS NULL ORDER BY id;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

@@ -40,10 +40,10 @@ type tx struct {
 }
 
 const (
-	addSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted)
-		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9) ON CONFLICT DO NOTHING`
+	addSQL = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, passed_at, deferred, accepted, first_attempt)
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9, nullif($10, 0)) ON CONFLICT DO NOTHING`
 
-	setSQL = `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6
+	setSQL = `UPDATE triplet SET first_seen = $2, last_seen = $3, passed_at = nullif($4, 0), deferred = $5, accepted = $6, first_attempt = nullif($7, 0)
 		WHERE key = $1`
 )
 
@@ -141,7 +141,7 @@ func (tx *tx) get(k backend.Key) (*greylist.Entry, error) {
 // add inserts a triplet, and reports whether it was unknown.
 func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
 	n, err := tx.change(tx.addStmt, k[:], t.Client, t.Sender, t.Recipient,
-		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
 	tx.rows += n
 	if n > 0 {
 		tx.changes = append(tx.changes, change{k, e})
@@ -151,7 +151,7 @@ func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bo
 
 // set updates a triplet.
 func (tx *tx) set(k backend.Key, e greylist.Entry) error {
-	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted)
+	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
 	tx.changes = append(tx.changes, change{k, e})
 	return err
 }

@@ -17,7 +17,7 @@ func TestViews(t *testing.T) {
 	passed := storetest.Numbered(2)
 	passed.Client, passed.Sender = "2001:db8:1::/64", "<>"
 	for _, err := range []error{
-		put(s, 1, greylist.Entry{FirstSeen: at, LastSeen: at + 60, Deferred: 2})(),
+		put(s, 1, greylist.Entry{FirstSeen: at, FirstAttempt: at - 600, LastSeen: at + 60, Deferred: 2})(),
 		storetest.Update(t.Context(), s, passed, storetest.Remember(greylist.Entry{FirstSeen: at, LastSeen: at + 7200, PassedAt: at + 3600, Deferred: 1, Accepted: 2})),
 		s.Record(t.Context(), greylist.History{
 			Answered: []greylist.Answered{{Hour: at - at%3600, Via: "milter", Verdict: "defer", Reason: "too-soon", Count: 7}},
@@ -43,7 +43,7 @@ func TestViews(t *testing.T) {
 	}
 	db := raw(t, s.path)
 	for _, c := range []struct{ query, want string }{
-		{`SELECT * FROM waiting`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2"},
+		{`SELECT * FROM waiting`, "192.0.0.1|sender1@example.com|recipient@example.org|2023-11-14 22:13:20|2023-11-14 22:14:20|2|2023-11-14 22:03:20"},
 		{`SELECT * FROM passed`, "2001:db8:1::/64|<>|recipient@example.org|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-15 00:13:20|1|2"},
 		{`SELECT * FROM answers`, "2023-11-14 22:00:00|milter|defer|too-soon|7"},
 		{`SELECT * FROM returns`, "2023-11-14 22:00:00|3900|3"},

@@ -145,7 +145,7 @@ func TestPoisoned(t *testing.T) {
 			if _, err := tx.add(backend.KeyOf(storetest.Numbered(2)), storetest.Numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
 				return err
 			}
-			_, err := tx.addStmt.exec(nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
+			_, err := tx.addStmt.exec(nil, nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
 			return err
 		}, nil)
 	}

@@ -32,7 +32,7 @@ func testDecide(t *testing.T, db Database) {
 		{"waiting 0", waiting(0), greylist.Defer, greylist.ReasonWayTooSoon,
 			greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 2}},
 		{"waiting 179", waiting(179), greylist.Defer, greylist.ReasonWayTooSoon,
-			greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 2}},
+			greylist.Entry{FirstSeen: now, FirstAttempt: now - 179, LastSeen: now, Deferred: 2}},
 		{"waiting 180", waiting(180), greylist.Defer, greylist.ReasonTooSoon,
 			greylist.Entry{FirstSeen: now - 180, LastSeen: now, Deferred: 2}},
 		{"waiting 3599", waiting(3599), greylist.Defer, greylist.ReasonTooSoon,
@@ -42,7 +42,7 @@ func testDecide(t *testing.T, db Database) {
 		{"waiting 25000", waiting(25000), greylist.Accept, greylist.ReasonNowGrey,
 			greylist.Entry{FirstSeen: now - 25000, LastSeen: now, PassedAt: now, Deferred: 1, Accepted: 1}},
 		{"waiting 25001", waiting(25001), greylist.Defer, greylist.ReasonTooLate,
-			greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 2}},
+			greylist.Entry{FirstSeen: now, FirstAttempt: now - 25001, LastSeen: now, Deferred: 2}},
 		{"waiting, clock set back", waiting(-500), greylist.Defer, greylist.ReasonWayTooSoon,
 			greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 2}},
 
