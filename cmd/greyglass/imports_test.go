@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/peerconfig", "internal/transfer", "internal/watch"},
+		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch"},
 
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,

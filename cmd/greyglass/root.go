@@ -71,7 +71,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 		p.explainCommand(), p.probeCommand(), p.replayCommand(),
 		p.listCommand(), p.logCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expireCommand(),
-		p.importCommand(), p.importConfigCommand(),
+		p.importCommand(), p.importConfigCommand(), p.learnCommand(),
 		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),
 	)
 	return root

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/maillog"
+	"greyglass/cmd/greyglass/internal/transfer"
+	"greyglass/greylist"
+	"greyglass/sqlstore/memstore"
+)
+
+func (p *program) learnCommand() *cobra.Command {
+	var dry bool
+	var since string
+	cmd := &cobra.Command{
+		Use:   "learn LOGFILE...",
+		Short: "remember the correspondents in the log of the mail server",
+		Long: `Remember whose mail was delivered, by the logs of Postfix, Exim or Sendmail, while the
+daemon runs or not: each client, sender and recipient of mail that came from outside is
+stored as a triplet that has passed then, unless that is longer ago than
+greylist.max_grey. Each user of yours who wrote to an address outside is stored with
+that address as a correspondent, for learn.outbound, unless that is longer ago than
+learn.keep.
+
+The logs may be given in any order, and be compressed by gzip; "-" is standard input.
+They may be written by syslog, by Exim itself, or by 'journalctl --output export'. Times
+without a year are within the year before the file was last changed.
+
+Not learned is mail that was refused, that a spam filter marked or Dovecot filed as spam,
+and mail within the site. rules.allowed_domains, or learn.local_domains, says which
+recipients and users are yours; where both are empty, a recipient is one whose mail was
+delivered to a mailbox or to a server with a private address, and no correspondents are
+learned. rules.allowed_senders and allowed_sender_nets say which clients are yours. With
+greylist.client_identity = "provider", clients are stored by their confirmed names, since
+SPF is not looked up. No client becomes proven: the mail has not waited.
+
+What is known already stays as it is if it is newer. So nothing is lost here, and the
+command may be interrupted and run again. Run it once, before the daemon answers, or at
+any time.`,
+		Example: `  greyglass learn --dry-run /var/log/mail.log*
+  journalctl --output export SYSLOG_FACILITY=2 | greyglass learn -
+  greyglass learn --since 30d /var/log/exim4/mainlog*`,
+		Args:              oneOrMore("LOGFILE"),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begin := int64(0)
+			if since != "" {
+				var err error
+				if begin, err = parseSince(since, wallClock().Unix()); err != nil {
+					return &usageError{err, cmd.CommandPath()}
+				}
+			}
+			return p.learn(cmd, args, begin, dry)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&since, "since", "", "only mail since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.BoolVar(&dry, "dry-run", false, "print what would be learned, and change nothing")
+	return cmd
+}
+
+func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry bool) error {
+	into := func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		now := timeOf(store).Unix()
+		if dry {
+			store = transfer.Dry{Store: store}
+		}
+		l, err := newLearner(loaded, mailLogs(cmd, loaded.Config, files), store, now)
+		if err != nil {
+			return err
+		}
+		l.since = since
+		return p.learnFrom(ctx, l, dry)
+	}
+	err := p.withStore(cmd, into)
+	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
+		loaded, err := p.loadWithoutLists(cmd)
+		if err != nil {
+			return err
+		}
+		return into(cmd.Context(), loaded, memstore.New())
+	}
+	return err
+}
+
+// learnFrom learns, and prints its progress once a second and a summary at the end.
+func (p *program) learnFrom(ctx context.Context, l *learner, dry bool) error {
+	last := time.Now()
+	err := l.run(ctx, func() {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintf(p.stderr, "learning: %s\n", readSoFar(&l.logs.Counts))
+		}
+	})
+	if l.logs.Counts.Lines > 0 || err == nil {
+		p.learnSummary(l, dry)
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; run it again to go on")
+	}
+	return err
+}
+
+func (p *program) learnSummary(l *learner, dry bool) {
+	title := "learned"
+	if dry {
+		title = "would be learned"
+	}
+	c := l.logs.Counts
+	triplets, knownTriplets := l.triplet.counts()
+	correspondents, knownCorrespondents := l.correspondent.counts()
+	fmt.Fprintf(p.stdout, "read: %d lines, %d messages delivered from outside, %d sent to outside\n", c.Lines, l.incoming, l.outgoing)
+	fmt.Fprintf(p.stdout, "%s: %d triplets, %d correspondents\n", title, triplets, correspondents)
+	fmt.Fprintf(p.stdout, "known already: %d triplets, %d correspondents\n", knownTriplets, knownCorrespondents)
+	printSkipped := func(what string, skipped map[string]int64) {
+		byNumber := slices.SortedFunc(maps.Keys(skipped), func(a, b string) int {
+			return cmp.Or(cmp.Compare(skipped[b], skipped[a]), cmp.Compare(a, b))
+		})
+		for _, why := range byNumber {
+			if skipped[why] > 0 {
+				fmt.Fprintf(p.stdout, "skipped %d %s: %s\n", skipped[why], what, why)
+			}
+		}
+	}
+	printSkipped("messages", l.skipped)
+	printSkipped("lines", skippedLines(c))
+	for _, file := range c.Damaged {
+		fmt.Fprintf(p.stdout, "not read to the end: %s\n", file)
+	}
+}
+
+// skippedLines says why lines of a log were not understood.
+func skippedLines(c maillog.Counts) map[string]int64 {
+	return map[string]int64{
+		"of other programs, or without a time":                      c.Other,
+		"longer than a mail server writes":                          c.Long,
+		"with a time in the future":                                 c.Future,
+		"ambiguous, as those are in which a client forges a field":  c.Unclear,
+		"of mail that was refused, without naming a recipient":      c.Unnamed,
+		"of messages whose end did not come, while too many did so": c.Incomplete,
+	}
+}
