@@ -116,6 +116,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { reloader.run(ctx, hangup); return nil })
 	work.Go(func() error { sweeper.Run(ctx); return nil })
 	work.Go(func() error { recorder.Run(ctx); return nil })
+	work.Go(func() error { upkeep.FollowExpected(ctx, store, judge, d.log); return nil })
 	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()

@@ -70,7 +70,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 		p.serveCommand(), p.configCommand(),
 		p.explainCommand(), p.probeCommand(), p.replayCommand(),
 		p.listCommand(), p.logCommand(), p.statsCommand(),
-		p.passCommand(), p.forgetCommand(), p.expireCommand(),
+		p.passCommand(), p.forgetCommand(), p.expectCommand(), p.expireCommand(),
 		p.importCommand(), p.importConfigCommand(), p.learnCommand(),
 		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),
 	)

@@ -132,9 +132,9 @@ _last.pool.test.     TXT "v=spf1 ip4:203.0.113.64/26 ip4:198.51.100.128/28 ~all"
 	}
 }
 
-// TestProvenClientOnTwoMXs: a client of which a triplet has passed at one MX is proven at
-// the other, until it is forgotten at either.
-func TestProvenClientOnTwoMXs(t *testing.T) {
+// TestKnownOnTwoMXs: a client of which a triplet has passed at one MX is proven at the
+// other, until it is forgotten at either; and what is expected at one is at the other.
+func TestKnownOnTwoMXs(t *testing.T) {
 	db := database(t)
 	var daemons [2]*daemon
 	var mxs [2]*lab.Instance
@@ -162,4 +162,27 @@ func TestProvenClientOnTwoMXs(t *testing.T) {
 	daemons[0].run("forget", "--client", who)
 	want("forgotten", 1, "cat@sender.test", 451)
 	want("its triplet has passed", 0, "ann@sender.test", 250)
+
+	// What one is told to expect, both know; a message that is expected once comes once.
+	bob := "bob@" + lab.Domain
+	daemons[0].run("expect", bob, "--from", "@expected.test")
+	daemons[1].run("expect", bob, "--from", "once@sender.test", "--once")
+	time.Sleep(2 * time.Second)
+	for mx := range mxs {
+		want("expected", mx, "dan@expected.test", 250)
+		want("not expected", mx, "dan@sender.test", 451)
+	}
+	replies := make(chan lab.Reply, 4)
+	for i := range cap(replies) {
+		go func() { replies <- send(t, who, mxs[i%2], "once@sender.test") }()
+	}
+	accepted := 0
+	for range cap(replies) {
+		if r := <-replies; r.OK() {
+			accepted++
+		}
+	}
+	if accepted != 1 {
+		t.Errorf("%d messages were accepted of one that was expected", accepted)
+	}
 }

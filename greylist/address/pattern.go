@@ -1,6 +1,7 @@
 package address
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -205,6 +206,22 @@ func ParsePatterns(whose Whose, patterns ...string) (Patterns, error) {
 		}
 	}
 	return p, nil
+}
+
+// All returns the patterns, sorted, each as [Patterns.Match] returns it.
+func (p *Patterns) All() []string {
+	all := slices.Concat(slices.Collect(maps.Keys(p.addresses)), slices.Collect(maps.Keys(p.locals)))
+	for domain := range p.domains {
+		all = append(all, "@"+domain)
+	}
+	for parent := range p.subdomains {
+		all = append(all, "@*."+parent)
+	}
+	if p.any {
+		all = append(all, "*")
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Len returns how many different patterns there are.

@@ -27,6 +27,7 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	defer func() { x.Answer = p.completed(x.Answer, f) }()
 	f.Now = func() int64 { return now }
 	f.Known = p.known(memory, f.Now, greylist.AgeAt(now))
+	f.Expecting = explained(memory.Expected)
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:

@@ -25,6 +25,7 @@ type Judge struct {
 	log      *slog.Logger
 	clock    *clock.Clock
 	policy   atomic.Pointer[Policy]
+	expected atomic.Pointer[rules.Expected]
 	now      func() int64 // clock.Now
 	age      greylist.Age // clock.Age
 	counters *Counters
@@ -41,6 +42,7 @@ type Judge struct {
 func New(memory greylist.Memory, policy *Policy, log *slog.Logger, clock *clock.Clock) *Judge {
 	j := &Judge{memory: memory, log: log, clock: clock, now: clock.Now, age: clock.Age, counters: NewCounters(), helpers: make(chan struct{}, maxHelpers)}
 	j.Adopt(policy)
+	j.Expect(nil)
 	return j
 }
 
@@ -100,6 +102,7 @@ func (j *Judge) facts(p *Policy, a *greylist.Attempt, m *Message) *rules.Facts {
 	f := rules.NewFacts(a, m)
 	f.Now = j.now
 	f.Known = p.known((*clients)(j), j.now, j.age)
+	f.Expecting = (*expecting)(j)
 	return f
 }
 

@@ -33,6 +33,9 @@ type Facts struct {
 	// Known is nil if no client is ever proven.
 	Known *Known
 
+	// Expecting is nil if no mail is expected.
+	Expecting Expecting
+
 	message *Message
 	look    Lookup // nil before [Set.Bind], or if nothing is looked up
 	timeout time.Duration

@@ -1,5 +1,5 @@
 // Package rules has the rules that come before the greylist: the administrator's
-// lists, then the ordered rules, then proven clients.
+// lists, then expected mail, the ordered rules, and proven clients.
 package rules
 
 import (
@@ -104,6 +104,7 @@ func (s Config) Compile() (*Set, error) {
 		{"allowed domain", fromLists(r.foreignDomain)},
 		{"whitelisted triple", fromLists(r.whitelistedTriple)},
 		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
+		{"expected mail", expectedMail},
 	}
 	var errs []error
 	scope := s.Scope

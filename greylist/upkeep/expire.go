@@ -78,7 +78,8 @@ func (e *Expirer) paused() bool {
 	return stepped && since < time.Duration(e.Windows().MaxDeferTime)*time.Second
 }
 
-// Sweep goes through all triplets once, then removes expired clients and old history. It
+// Sweep goes through all triplets once, then removes expired clients, expectations that
+// have ended, and old history. It
 // returns how many triplets and clients it removed.
 func (e *Expirer) Sweep(ctx context.Context) (removed int, err error) { return e.sweep(ctx, e.Pause) }
 
@@ -91,6 +92,9 @@ func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, 
 		}
 		if next == 0 {
 			clients, err := e.sweepClients(ctx, pause)
+			if err == nil {
+				_, err = e.Store.ExpireExpected(ctx, e.Clock.Now())
+			}
 			if err == nil {
 				err = e.sweepHistory(ctx)
 			}

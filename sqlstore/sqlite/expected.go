@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"math"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -14,6 +15,9 @@ func (s *Store) Expected(ctx context.Context) ([]greylist.Expectation, error) {
 		return nil, err
 	}
 	all, err := backend.Expected(ctx, db.readers)
+	if isCorrupt(err) { // the writer finds out what that means
+		_, err = s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.change(tx.endedStmt, int64(math.MinInt64)) })
+	}
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}

@@ -31,7 +31,8 @@ func (s *Store) Fail(err error) {
 	s.err = err
 }
 
-// Before calls a function before every Update, Get, Client and Correspondent; its error is their answer.
+// Before calls a function before every method of a [greylist.Memory] but Ping; its error is
+// the answer.
 func (s *Store) Before(do func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,6 +142,22 @@ func (s *Store) Correspondent(ctx context.Context, c greylist.Correspondent) (*g
 		return nil, err
 	}
 	return s.Store.Correspondent(ctx, c)
+}
+
+// Expected implements [greylist.Memory].
+func (s *Store) Expected(ctx context.Context) ([]greylist.Expectation, error) {
+	if err := s.fault(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Expected(ctx)
+}
+
+// UseExpected implements [greylist.Memory].
+func (s *Store) UseExpected(ctx context.Context, e greylist.Expectation, now int64) (bool, error) {
+	if err := s.fault(ctx); err != nil {
+		return false, err
+	}
+	return s.Store.UseExpected(ctx, e, now)
 }
 
 // fault calls what was set to come before, and returns the error that is due.

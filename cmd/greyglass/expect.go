@@ -1,0 +1,251 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
+)
+
+// expectFlags are the flags of expect.
+type expectFlags struct {
+	from, lasts        string
+	once, list, cancel bool
+	asJSON             bool
+}
+
+func (p *program) expectCommand() *cobra.Command {
+	var flags expectFlags
+	cmd := &cobra.Command{
+		Use:        "expect RECIPIENT | --cancel RECIPIENT | --list",
+		SuggestFor: []string{"await", "code", "temporary", "open"},
+		Short:      "let mail to a recipient in at once, for a while",
+		Long: `Accept mail to a recipient at once, with the reason expected, for half an hour or what
+--for says: a login code, or what somebody on the telephone is just sending. --from narrows
+it to a sender, to @DOMAIN or to the subdomains @*.DOMAIN; with --once it ends when one
+recipient of one message was accepted because of it. What is expected from one sender
+pattern, or from any, is replaced by the next expectation of the same.
+
+It is written into the database. The daemon, or every daemon of a shared database, knows it
+within two seconds. The blocked list, rules.allowed_domains and the other lists come first;
+the command says so if mail would never get as far as this. A [[rule]] comes after it.
+
+With --once, another mail server that checks the recipient's address counts too, and a
+message that a later filter defers is greylisted when it is tried again: --from and --for
+are the safer bounds.
+
+--list shows what is expected, with --json as one array of objects that have the columns of
+the database's table (times in Unix seconds). --cancel ends what a recipient expects, with
+--from only that from this pattern.`,
+		Example: `  greyglass expect bob@example.org --from @example.net --for 10m
+  greyglass expect bob@example.org --once
+  greyglass expect --list
+  greyglass expect --cancel bob@example.org`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.list {
+				return arguments()(cmd, args)
+			}
+			return arguments("RECIPIENT")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(cmd); err != nil {
+				return &usageError{err, cmd.CommandPath()}
+			}
+			if flags.list {
+				return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
+					return p.listExpected(ctx, store, flags.asJSON)
+				})
+			}
+			e, lasts, err := flags.expectation(args[0])
+			if err != nil {
+				return &usageError{err, cmd.CommandPath()}
+			}
+			loaded, err := p.loadWithoutLists(cmd)
+			if err != nil {
+				return err
+			}
+			return p.changing(cmd, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
+				if flags.cancel {
+					return p.cancelExpected(ctx, store, e, flags.from == "")
+				}
+				e.Since = timeOf(store).Unix()
+				e.Until = e.Since + int64(lasts/time.Second)
+				return p.expect(ctx, policy, store, e)
+			})
+		},
+	}
+	set := cmd.Flags()
+	set.StringVar(&flags.from, "from", "", "only from this `SENDER`, @DOMAIN, or @*.DOMAIN for subdomains (default: from any)")
+	set.StringVar(&flags.lasts, "for", "30m", "how long: a `TIME` such as 10m or 2h, at most 7d")
+	set.BoolVar(&flags.once, "once", false, "only one recipient of one message")
+	set.BoolVar(&flags.list, "list", false, "show what is expected")
+	set.BoolVar(&flags.cancel, "cancel", false, "end what the recipient expects")
+	set.BoolVar(&flags.asJSON, "json", false, "print JSON; with --list")
+	return cmd
+}
+
+// check checks which flags are combined.
+func (f *expectFlags) check(cmd *cobra.Command) error {
+	changed := func(names ...string) bool { return slices.ContainsFunc(names, cmd.Flags().Changed) }
+	switch {
+	case f.list && changed("from", "for", "once", "cancel"):
+		return errors.New("--list can only be combined with --json")
+	case f.cancel && changed("for", "once"):
+		return errors.New("--cancel can only be combined with --from")
+	case f.asJSON && !f.list:
+		return errors.New("--json needs --list")
+	}
+	return nil
+}
+
+// expectation makes an expectation of a recipient and the flags, without its times, and
+// says how long it lasts.
+func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, lasts time.Duration, err error) {
+	var recipients, senders address.Patterns
+	if err := recipients.Add(recipient, address.Recipients); err != nil {
+		return e, 0, fmt.Errorf("RECIPIENT: %w", err)
+	}
+	e = greylist.Expectation{Recipient: recipients.All()[0], Once: f.once}
+	if local, _, ok := address.Cut(e.Recipient); !ok || local == "" {
+		return e, 0, fmt.Errorf("RECIPIENT %q is not one address; write it as bob@example.org", recipient)
+	}
+	if err := senders.Add(cmp.Or(f.from, "*"), address.Senders); err != nil {
+		return e, 0, fmt.Errorf("--from: %w", err)
+	}
+	e.Sender = senders.All()[0]
+	if lasts, err = config.ParseDuration(f.lasts); err != nil {
+		return e, 0, fmt.Errorf("--for: %w", err)
+	}
+	switch {
+	case lasts < time.Second:
+		return e, 0, fmt.Errorf("--for %s is no time; write it as in 30m", f.lasts)
+	case lasts > greylist.MaxExpectedFor*time.Second:
+		return e, 0, fmt.Errorf("--for %s is more than 7d; for longer, write a [[rule]] into the configuration", f.lasts)
+	}
+	return e, lasts, nil
+}
+
+// expect writes an expectation, unless no mail would get as far as that.
+func (p *program) expect(ctx context.Context, policy *judge.Policy, store greylist.Store, e greylist.Expectation) error {
+	before, err := policy.PrecedesExpected(ctx, e)
+	switch {
+	case err != nil:
+		return err
+	case before != nil && before.Verdict != greylist.Accept:
+		return fmt.Errorf("nothing is expected: such mail is answered %s before, with the reason %s (%s)", before.Verdict, before.Reason, before.Because)
+	}
+	if err := store.Expect(ctx, e); errors.Is(err, greylist.ErrManyExpected) {
+		return fmt.Errorf("%w: %d expectations are there already; end some with --cancel", err, greylist.MaxExpected)
+	} else if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until))
+	if before != nil {
+		fmt.Fprintf(p.stdout, "such mail is accepted without that, with the reason %s (%s)\n", before.Reason, before.Because)
+	}
+	return nil
+}
+
+func expectedInWords(e greylist.Expectation) string {
+	words := []string{"mail to", e.Recipient, "from", e.Sender}
+	if e.Sender == "*" {
+		words[3] = "any sender"
+	}
+	if e.Once {
+		words = append(words, "once")
+	}
+	return strings.Join(words, " ")
+}
+
+// cancelExpected removes an expectation, or all of the recipient.
+func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e greylist.Expectation, all bool) error {
+	expected, err := store.Expected(ctx)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, there := range expected {
+		if there.Recipient != e.Recipient || !all && there.Sender != e.Sender {
+			continue
+		}
+		known, err := store.CancelExpected(ctx, there.Recipient, there.Sender)
+		if err != nil {
+			return err
+		}
+		if known {
+			found = true
+			fmt.Fprintf(p.stdout, "cancelled: %s\n", expectedInWords(there))
+		}
+	}
+	if !found {
+		e.Once = false
+		return fmt.Errorf("%s is not expected", expectedInWords(e))
+	}
+	return nil
+}
+
+// expectedJSON is an expectation as 'expect --list --json' prints it.
+type expectedJSON struct {
+	State     string `json:"state"`
+	Recipient string `json:"recipient"`
+	Sender    string `json:"sender"`
+	Since     int64  `json:"since"`
+	Until     int64  `json:"until"`
+	Once      bool   `json:"once"`
+	UsedAt    *int64 `json:"used_at"`
+}
+
+// listExpected prints the expectations: open, used, or ended and soon to be removed.
+func (p *program) listExpected(ctx context.Context, store greylist.Store, asJSON bool) error {
+	all, err := store.Expected(ctx)
+	if err != nil {
+		return err
+	}
+	state := func(e greylist.Expectation) string {
+		switch {
+		case e.Open(timeOf(store).Unix()):
+			return "open"
+		case e.UsedAt != 0:
+			return "used"
+		}
+		return "ended"
+	}
+	if asJSON {
+		each := func(yield func(greylist.Expectation, error) bool) {
+			for _, e := range all {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+		return printArray(p.stdout, each, func(e greylist.Expectation) any {
+			return expectedJSON{state(e), e.Recipient, e.Sender, e.Since, e.Until, e.Once, orNull(e.UsedAt)}
+		})
+	}
+	return printExpected(p.stdout, all, state)
+}
+
+func printExpected(w io.Writer, all []greylist.Expectation, state func(greylist.Expectation) string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT")
+	for _, e := range all {
+		once := "no"
+		if e.Once {
+			once = "yes"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", state(e), e.Recipient, e.Sender, utc(e.Since), utc(e.Until), once, utc(e.UsedAt))
+	}
+	return t.Flush()
+}

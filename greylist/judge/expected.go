@@ -1,0 +1,64 @@
+package judge
+
+import (
+	"context"
+	"strings"
+
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// Expect sets what is expected, from the next attempt on.
+func (j *Judge) Expect(all []greylist.Expectation) {
+	if present := j.expected.Load(); present == nil || !present.Same(all) {
+		j.expected.Store(rules.NewExpected(all))
+	}
+}
+
+// expecting is what the judge expects.
+type expecting Judge
+
+func (x *expecting) Expected(context.Context) (*rules.Expected, error) { return x.expected.Load(), nil }
+
+// UseExpected marks an expectation as used, within the policy's timeout.
+func (x *expecting) UseExpected(ctx context.Context, e greylist.Expectation) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, (*Judge)(x).Policy().Timeout)
+	defer cancel()
+	return x.memory.UseExpected(ctx, e, x.now())
+}
+
+// explained are expectations of which none is used up, because nothing is decided.
+type explained func(ctx context.Context) ([]greylist.Expectation, error)
+
+func (x explained) Expected(ctx context.Context) (*rules.Expected, error) {
+	all, err := x(ctx)
+	return rules.NewExpected(all), err
+}
+
+func (x explained) UseExpected(context.Context, greylist.Expectation) (bool, error) { return true, nil }
+
+// PrecedesExpected returns the answer of a rule that comes before expectations, and so
+// decides of mail that would meet this one from whatever client; nil if none does.
+func (p *Policy) PrecedesExpected(ctx context.Context, e greylist.Expectation) (*rules.Ruling, error) {
+	f := rules.NewFacts(&greylist.Attempt{Sender: exampleSender(e.Sender), Recipient: e.Recipient}, nil)
+	f.Now = func() int64 { return e.Since }
+	f.Expecting = explained(func(context.Context) ([]greylist.Expectation, error) { return []greylist.Expectation{e}, nil })
+	ruling, err := p.Rules.Ask(ctx, f, nil)
+	if err != nil || ruling == nil || ruling.Reason == greylist.ReasonExpected {
+		return nil, err
+	}
+	return ruling, nil
+}
+
+// exampleSender returns a sender that the pattern matches; where it matches several, one
+// that no list has, unless by a pattern.
+func exampleSender(pattern string) string {
+	const local = "a-sender-that-is-on-no-list"
+	switch {
+	case pattern == "*":
+		return local + "@example.invalid"
+	case strings.HasPrefix(pattern, "@"):
+		return local + "@" + strings.Replace(pattern[1:], "*", local, 1)
+	}
+	return pattern
+}
