@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"greyglass/greylist"
 )
 
 // postfixLog is a log of messages from 203.0.113.7, each from another sender, a day ago.
@@ -170,5 +172,28 @@ func TestLearnInterrupted(t *testing.T) {
 	}
 	if got := s.output("learn", "mail.log"); !strings.Contains(got, "learned: 0 triplets") {
 		t.Errorf("the third time: %s", got)
+	}
+}
+
+// TestLearnMerges: what a log tells is added to what is known, whatever came first.
+func TestLearnMerges(t *testing.T) {
+	l := &learner{windows: greylist.Windows{TooSoon: 10, MinDeferTime: 100, MaxDeferTime: 1000, MaxGrey: 100_000}, now: 50_000}
+	passed := func(at int64) greylist.Entry { return greylist.Entry{FirstSeen: at, LastSeen: at, PassedAt: at} }
+	for _, c := range []struct {
+		name               string
+		there, told, after greylist.Entry
+	}{
+		{"passed later", passed(30_000), passed(20_000), passed(30_000)},
+		{"passed earlier", greylist.Entry{FirstSeen: 1000, FirstAttempt: 900, LastSeen: 20_000, PassedAt: 20_000, Deferred: 3, Accepted: 4}, passed(30_000),
+			greylist.Entry{FirstSeen: 1000, FirstAttempt: 900, LastSeen: 30_000, PassedAt: 30_000, Deferred: 3, Accepted: 4}},
+		{"waiting", greylist.Entry{FirstSeen: 49_990, FirstAttempt: 49_000, LastSeen: 49_995, Deferred: 2}, passed(30_000),
+			greylist.Entry{FirstSeen: 30_000, LastSeen: 49_995, PassedAt: 30_000, Deferred: 2}},
+		{"waiting long enough", greylist.Entry{FirstSeen: 49_500, LastSeen: 49_500, Deferred: 1}, passed(30_000),
+			greylist.Entry{FirstSeen: 30_000, LastSeen: 49_500, PassedAt: 30_000, Deferred: 1}},
+	} {
+		got := l.merge(c.there, c.told)
+		if again := l.merge(got, c.told); got != c.after || again != got {
+			t.Errorf("%s: %+v, then %+v; want %+v", c.name, got, again, c.after)
+		}
 	}
 }

@@ -191,9 +191,13 @@ func (l *learner) merge(there, e greylist.Entry) greylist.Entry {
 	if l.windows.Merge(there, e, l.now) == there {
 		return there
 	}
-	e.FirstSeen, e.LastSeen = min(there.FirstSeen, e.FirstSeen), max(there.LastSeen, e.LastSeen)
-	e.Deferred, e.Accepted = there.Deferred, there.Accepted
-	return e
+	merged := there
+	merged.PassedAt = e.PassedAt
+	merged.FirstSeen, merged.LastSeen = min(there.FirstSeen, e.FirstSeen), max(there.LastSeen, e.LastSeen)
+	if merged.FirstAttempt >= merged.FirstSeen {
+		merged.FirstAttempt = 0
+	}
+	return merged
 }
 
 // learnCorrespondent notes the correspondent of a message to outside, or says why not.

@@ -9,6 +9,8 @@ import (
 func configureExim(i *Instance, o Options, w words) error {
 	return w.with(words{
 		"IF_AUTH":      commentUnless(o.Auth, "# "),
+		"IF_RELAY":     commentUnless(o.RelayTo != "", "# "),
+		"IF_SWALLOW":   commentUnless(o.RelayTo == "", "# "),
 		"RELAY_FROM":   strings.Join(o.RelayFrom, " : "),
 		"FIRST":        o.EximFirst,
 		"PREDATA":      o.EximPredata,

@@ -119,6 +119,7 @@ func (i *Instance) start(o Options) error {
 		"TIMEOUT": fmt.Sprint(o.timeoutSeconds()), "LONG_TIMEOUT": fmt.Sprint(3 * o.timeoutSeconds()),
 		"SNIPPET": o.Snippet, "EXTRA": o.Extra,
 	}
+	words["RELAY_HOST"], words["RELAY_PORT"], _ = strings.Cut(o.RelayTo, ":")
 	if err := flavours[i.MTA].configure(i, o, words); err != nil {
 		return err
 	}

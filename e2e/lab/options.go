@@ -8,7 +8,7 @@ import (
 
 // Options say what an instance does beyond taking mail for Domain from
 // anybody, and for any domain from those who log in or are in RelayFrom. Mail for other domains is
-// swallowed, never sent. The zero value is an MTA without filters.
+// swallowed, never sent, unless RelayTo says where to. The zero value is an MTA without filters.
 //
 // Addresses of milters and policy servers are "inet:HOST:PORT" (an IPv6 host in
 // brackets) or "unix:/path".
@@ -32,6 +32,9 @@ type Options struct {
 	// domain: "192.0.2.0/24", IPv4 and whole octets. Postfix has them in mynetworks,
 	// Sendmail in its access map, Exim in the host list relay_from_hosts.
 	RelayFrom []string
+	// RelayTo is the server that gets mail for other domains: "198.51.100.99:2525", see
+	// [StartSink].
+	RelayTo string
 	// Hosts are more lines for the instance's /etc/hosts, which gives clients
 	// their names. Exim does not confirm such names, so that it knows none.
 	Hosts string

@@ -27,6 +27,7 @@ func configurePostfix(i *Instance, o Options, w words) error {
 		"POLICY_DATA":    ask(o.PolicyData),
 		"RELAY_FROM":     strings.Join(o.RelayFrom, " "),
 		"AUTH":           yesNo(o.Auth),
+		"IF_RELAY":       commentUnless(o.RelayTo != "", "# "),
 		"SASL_PLUGINS":   plugins,
 	})
 	if err := w.fill("postfix-main.cf", i.path("conf", "main.cf")); err != nil {

@@ -15,10 +15,12 @@ import (
 // cf/README) and the script that delivers.
 func configureSendmail(i *Instance, o Options, w words) error {
 	w = w.with(words{
-		"MILTERS":   sendmailMilters(o),
-		"IF_AUTH":   commentUnless(o.Auth, "dnl "),
-		"NO_AUTH":   "",
-		"SASL_CONF": "",
+		"MILTERS":    sendmailMilters(o),
+		"IF_AUTH":    commentUnless(o.Auth, "dnl "),
+		"IF_RELAY":   commentUnless(o.RelayTo != "", "dnl "),
+		"IF_SWALLOW": commentUnless(o.RelayTo == "", "dnl "),
+		"NO_AUTH":    "",
+		"SASL_CONF":  "",
 	})
 	if o.Auth {
 		plugins, err := saslPlugins(Sendmail)
