@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 
 	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
 	"internal/peerconfig":  {"greylist/address"},
+	"internal/forecast":    {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "internal/maillog", "internal/report", "sqlstore/memstore"},
 	"internal/report":      {"greylist"},
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
@@ -44,7 +45,7 @@ var mayImport = map[string][]string{
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch"},
+		"internal/config", "internal/decisionlog", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch"},
 
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,

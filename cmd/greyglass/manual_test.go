@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/forecast"
 	"greyglass/cmd/greyglass/internal/manual"
 )
 
@@ -85,7 +86,7 @@ func manualSource(t *testing.T) manual.Source {
 		Attaching: [][]byte{read("postfix/README.md"), read("sendmail/README.md"), read("exim/README.md")},
 		Numbers: map[string]any{
 			"Windows": windows, "Limits": limits, "Reasons": reasons(t),
-			"Grace": words(shutdownGrace), "Limit": words(shutdownLimit), "Poll": words(pollEvery), "SweepEvery": words(sweepEvery),
+			"SiteAddresses": forecast.MaxAddresses, "Grace": words(shutdownGrace), "Limit": words(shutdownLimit), "Poll": words(pollEvery), "SweepEvery": words(sweepEvery),
 		},
 	}
 }

@@ -25,6 +25,7 @@ func TestHowTo(t *testing.T) {
 		"greyglass pass 203.0.113.7 ann@shop.example root@localhost":     "passed: 203.0.113.7 ann@shop.example root@localhost",
 		"greyglass expect root@localhost --from @shop.example --for 10m": "expected: mail to root@localhost from @shop.example",
 		"greyglass expect --list":                                        "root@localhost  @shop.example",
+		"journalctl --quiet --output export SYSLOG_FACILITY=2 | greyglass forecast -": "\nRead: ",
 		"greyglass stats":                                                "passed    1",
 		"greyglass forget 203.0.113.7 ann@shop.example root@localhost":   "forgotten: 203.0.113.7 ann@shop.example root@localhost",
 		"systemctl start greyglass.socket greyglass.service":             "",

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/forecast"
+	"greyglass/cmd/greyglass/internal/maillog"
+	"greyglass/greylist/judge"
+	"greyglass/greylist/rules"
+)
+
+func (p *program) forecastCommand() *cobra.Command {
+	var asJSON, dns bool
+	var since string
+	cmd := &cobra.Command{
+		Use:        "forecast LOGFILE...",
+		SuggestFor: []string{"simulate", "predict", "estimate"},
+		Short:      "say what greylisting would do, by the log of the mail server",
+		Long: `Judge the mail from outside in the logs of Postfix, Exim or Sendmail as the daemon would
+have, if it had begun with an empty database: under the present configuration, and, side by
+side, under it with each profile's own values. Nothing is stored. The page says how much of
+the delivered mail would have been accepted at once, and how much deferred, by day; how long
+that would have waited; which sending sites would have been deferred most, and which of them
+are pools of mail servers; how much less would be deferred after 'greyglass learn'; and how
+much of the rejected mail and spam would have been deferred.
+
+The log does not tell whether a sender would have tried again, nor what DNS says of it: the
+page names what is assumed. SPF is estimated by the client's confirmed name, unless --dns
+looks it up. The rules of greylist.profile = "gentle" ask SPF.
+
+Logs are read as by 'greyglass learn'. Mail of authenticated users, of rules.allowed_senders
+and allowed_sender_nets, and of this machine is not judged. greylist.mode = "observe" counts
+as "enforce". Times are UTC; with --json, which prints one object, they are Unix seconds.`,
+		Example: `  greyglass forecast /var/log/mail.log*
+  greyglass forecast --since 7d --set greylist.min_defer_time=5m /var/log/mail.log`,
+		Args:              oneOrMore("LOGFILE"),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			present, err := p.load(cmd)
+			if err != nil {
+				return err
+			}
+			logs := mailLogs(cmd, present.Config, files)
+			o := forecast.Options{Lookup: present.Lookup, DNS: dns}
+			if since != "" {
+				if o.Since, err = parseSince(since, logs.Now); err != nil {
+					return &usageError{err, cmd.CommandPath()}
+				}
+			}
+			if o.Configurations, err = p.triedConfigurations(cmd, present); err != nil {
+				return err
+			}
+			result, err := p.forecast(cmd.Context(), logs, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(p.stdout).Encode(result)
+			}
+			result.Print(p.stdout)
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&since, "since", "", "only mail since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.BoolVar(&dns, "dns", false, "look up SPF and DNS lists, as they are now; this takes long")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// triedConfigurations returns the present configuration, and it with each profile's own
+// values.
+func (p *program) triedConfigurations(cmd *cobra.Command, present *config.Loaded) ([]forecast.Configuration, error) {
+	loaded := []*config.Loaded{present}
+	tried := []forecast.Configuration{{Name: "present", Policy: policyOf(present)}}
+	for _, profile := range config.Profiles {
+		source := p.source(cmd)
+		source.Profile = profile
+		l, err := config.Load(source)
+		if err != nil {
+			return nil, fmt.Errorf("with the profile %s: %w", profile, err)
+		}
+		c := forecast.Configuration{Name: profile, Policy: policyOf(l)}
+		for i, other := range loaded {
+			if reflect.DeepEqual(l.Config, other.Config) {
+				c.Same = tried[i].Name
+				break
+			}
+		}
+		loaded, tried = append(loaded, l), append(tried, c)
+	}
+	return tried, nil
+}
+
+func policyOf(l *config.Loaded) func(rules.Lookup) (*judge.Policy, error) {
+	return func(look rules.Lookup) (*judge.Policy, error) { return l.Config.Policy(l.Lists, look) }
+}
+
+// forecast judges the logs, and prints its progress once a second.
+func (p *program) forecast(ctx context.Context, logs *maillog.Logs, o forecast.Options) (*forecast.Result, error) {
+	f, err := forecast.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	last := time.Now()
+	var unread error
+	for mail, err := range logs.Mail(ctx) {
+		if err != nil {
+			unread = err
+			break
+		}
+		f.Add(mail)
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintf(p.stderr, "judging: %s\n", readSoFar(&logs.Counts))
+		}
+	}
+	result, err := f.End(ctx, &logs.Counts)
+	if err = errors.Join(unread, err); errors.Is(err, context.Canceled) {
+		return nil, errors.New("interrupted")
+	}
+	return result, err
+}
