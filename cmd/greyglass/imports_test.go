@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 
 	"sqlstore/storetest/faulty": {"greylist", "sqlstore/memstore"}, // only for tests
 
-	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib/profiles"},
+	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib", "contrib/profiles"},
 	"internal/peerconfig":  {"greylist/address"},
 	"internal/forecast":    {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "internal/maillog", "internal/report", "sqlstore/memstore"},
 	"internal/report":      {"greylist"},
@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
 		"internal/config", "internal/decisionlog", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch"},
 
+	"contrib":          nil,
 	"contrib/deb":      nil,
 	"contrib/profiles": nil,
 }

@@ -63,6 +63,8 @@ func TestGentle(t *testing.T) {
 		// Only the lists that are configured count.
 		{named + `,"spf":"pass","dnsbl":["bl.example.org"]`, classic},
 		{named + `,"spf":"pass","dnsbl":["other.example.org"]`, kept},
+		{`"client_name":"ext-smtp11.eu.battle.net","spf":"fail"`, `"reason":"rule:gentle-known-senders"`},
+		{`"client_name":"mx-7.evanzo-server.de","spf":"none","dnsbl":["bl.example.org"]`, `"reason":"rule:gentle-known-senders"`},
 		{`"dnswl":["wl.example.org"]`, `"reason":"rule:gentle-allow-listed"`},
 	} {
 		if r := s.replay(attempts(`"time":1000,` + c.facts)); !strings.Contains(r.stdout, c.want) || r.stderr != "" {

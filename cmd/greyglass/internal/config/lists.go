@@ -45,6 +45,9 @@ func (l Lists) patterns(file ListFile) address.Patterns {
 }
 
 func (l Lists) rule(file rules.ListFile) *rules.List {
+	if file.File == knownSenders {
+		return knownSendersList()
+	}
 	if list, ok := l[ListFile{ListFile: file}].(*rules.List); ok {
 		return list
 	}

@@ -36,7 +36,12 @@ func (m merged) checkRules(problems *Problems) {
 func (r *Rule) checkWhen(problems *Problems) {
 	_, err := rules.Compile(r.When, rules.Scope{
 		List: func(file rules.ListFile) *rules.List {
-			r.lists = append(r.lists, file)
+			switch {
+			case file.File != knownSenders:
+				r.lists = append(r.lists, file)
+			case file.Kind != rules.ClientList:
+				problems.add(r.problem("when", literal(r.When), `"known-senders" has clients, and no senders or recipients`, `write client_in_list("known-senders")`))
+			}
 			return new(rules.List)
 		},
 		DNS: func(zones ...string) {
