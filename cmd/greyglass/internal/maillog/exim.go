@@ -142,13 +142,13 @@ func (q *queue) eximDelivery(id, text []byte) bool {
 	for _, field := range []string{" F=<", " P=<"} {
 		to, _, _ = bytes.Cut(to, []byte(field))
 	}
-	address, place := to, mailbox
+	address, place, alias := to, mailbox, false
 	if i := bytes.LastIndex(to, []byte(" <")); i >= 0 {
 		original, after, ok := cutAddress(to[i+1:])
 		if !ok || len(original) == 0 || len(after) > 0 {
 			return false
 		}
-		address, to = to[:i], original
+		address, to, alias = to[:i], original, true
 	}
 	switch {
 	case string(address) == ":blackhole:":
@@ -171,11 +171,11 @@ func (q *queue) eximDelivery(id, text []byte) bool {
 	if after, ok := cut(rest, "H="); ok && place == mailbox {
 		var server message
 		place = outside
-		if _, ok := server.cutEximHost(after); ok && near(server.client) {
-			place = neighbour
+		if _, ok := server.cutEximHost(after); ok {
+			place = placeOf(server.client)
 		}
 	}
-	q.delivered(q.findOrBegin(id), to, place, true)
+	q.delivered(q.findOrBegin(id), to, place, alias)
 	return true
 }
 

@@ -153,5 +153,16 @@ func cut(b []byte, prefix string) ([]byte, bool) {
 	return b[len(prefix):], true
 }
 
+// placeOf tells where a server is.
+func placeOf(server netip.Addr) place {
+	switch {
+	case server.IsLoopback():
+		return itself
+	case near(server):
+		return neighbour
+	}
+	return outside
+}
+
 // near reports whether an address is the machine's own, or in a private network.
 func near(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() }

@@ -174,7 +174,7 @@ exim H=(x) [203.0.113.8] rejected EHLO or HELO (x): syntactically invalid argume
 incoming deferred: 203.0.113.7 (client.sender.test) <ann@sender.test> <bob@example.test>: 451 4.7.1 Greylisted
 incoming delivered: mail.sender.test/203.0.113.7 (client.sender.test) <ann@sender.test> <bob@example.test>
 incoming delivered: mail.sender.test/203.0.113.7 (client.sender.test) <ann@sender.test> <carol@example.test>
-relayed delivered: mail.sender.test/203.0.113.7 (client.sender.test) <ann@sender.test> <sales@example.test>
+incoming delivered: mail.sender.test/203.0.113.7 (client.sender.test) <ann@sender.test> <sales@example.test>
 outgoing delivered: local <> <ann@sender.test>
 outgoing delivered: 198.51.100.9 (pc) authenticated <alice@example.test> <dave@far.test>
 discarded delivered: 198.51.100.9 (pc) authenticated <alice@example.test> <erin@far.test>
@@ -245,6 +245,8 @@ postfix/smtpd AB276224050: client=own.example.test[192.0.2.25]
 postfix/qmgr AB276224050: from=<app@example.test>, size=259, nrcpt=2 (queue active)
 postfix/smtp AB276224050: to=<dave@far.test>, relay=mx.far.test[198.51.100.1]:25, delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (250 ok)
 postfix/virtual AB276224050: to=<bob@example.test>, relay=virtual, delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (delivered to maildir)
+postfix/smtp AB276224050: to=<erin@far.test>, relay=smarthost[10.0.0.1]:25, delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (250 ok)
+postfix/smtp AB276224050: to=<fred@far.test>, relay=localhost[127.0.0.1]:10024, delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (250 ok)
 `
 	l := &Logs{Files: []string{"-"}, Stdin: strings.NewReader(stamped(log)), Site: Site{
 		Own:    func(ip netip.Addr) bool { return ip == netip.MustParseAddr("192.0.2.25") },
@@ -254,6 +256,8 @@ postfix/virtual AB276224050: to=<bob@example.test>, relay=virtual, delay=0.1, de
 relayed delivered: mail.sender.test/203.0.113.7 <ann@sender.test> <carol@far.test>
 outgoing delivered: own.example.test/192.0.2.25 <app@example.test> <dave@far.test>
 internal delivered: own.example.test/192.0.2.25 <app@example.test> <bob@example.test>
+outgoing delivered: own.example.test/192.0.2.25 <app@example.test> <erin@far.test>
+internal delivered: own.example.test/192.0.2.25 <app@example.test> <fred@far.test>
 `
 	if got := lines(readAll(t, l)); got != want {
 		t.Errorf("got\n%s", got)

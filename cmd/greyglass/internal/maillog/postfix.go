@@ -197,7 +197,7 @@ func (q *queue) postfixDelivery(service string, id, text []byte) bool {
 	if service == "smtp" || service == "lmtp" {
 		if _, server, _, ok := cutName(relay); ok && near(server) {
 			if service == "smtp" {
-				to = neighbour
+				to = placeOf(server)
 			}
 			if q.filtered(m, server, rest) {
 				return true

@@ -54,7 +54,8 @@ type place byte
 
 const (
 	nowhere   place = iota // refused
-	mailbox                // or a program
+	mailbox                // or a program, or whatever an alias of the site stands for
+	itself                 // another program of the machine, by SMTP or LMTP
 	neighbour              // a server with a private address
 	outside
 	discarded
@@ -176,9 +177,12 @@ func (q *queue) markID(messageID []byte) {
 	}
 }
 
-// delivered notes a delivery. alias says that the recipient stands for several.
+// delivered notes a delivery. alias says that the recipient stands for others.
 func (q *queue) delivered(m *message, recipient []byte, to place, alias bool) {
 	if alias {
+		if to != discarded {
+			to = mailbox
+		}
 		h := q.hash(recipient)
 		if slices.Contains(m.seen, h) {
 			return
@@ -260,20 +264,17 @@ func (s Site) direction(m *message, e event, hasSender bool) Direction {
 	if e.place == discarded {
 		return Discarded
 	}
-	toOutside := e.place == outside
-	toSite := !toOutside
+	toSite, sent := e.place != outside, e.place == outside
 	if s.Inside != nil {
 		_, domain, _ := address.Cut(e.recipient)
-		toSite = s.Inside(strings.ToLower(domain))
+		toSite, sent = s.Inside(strings.ToLower(domain)), sent || e.place == neighbour
 	}
 	own := m.local || m.authenticated || m.client.IsLoopback() || s.Own != nil && s.Own(m.client)
 	switch {
-	case own && toSite:
-		return Internal
-	case (own || near(m.client)) && toOutside && !toSite:
+	case (own || near(m.client)) && sent && !toSite:
 		return Outgoing
 	case own:
-		return Internal // to a server of the site, which sends it on
+		return Internal // or to another program of the machine, which sends it on
 	case toSite:
 		return Incoming
 	}

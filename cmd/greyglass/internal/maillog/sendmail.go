@@ -137,10 +137,10 @@ func (q *queue) sendmailDelivery(id, text []byte) bool {
 			break
 		}
 	}
-	var mailer, relay, for_ []byte
+	var mailer, relay, aliasOf []byte
 	for {
 		key, value, after, ok := cutField(rest)
-		if !ok || !isOneOf(key, "ctladdr", "delay", "xdelay", "mailer", "pri", "quarantine", "relay", "dsn", "ntries", "stat") {
+		if !ok {
 			return false
 		}
 		switch string(key) {
@@ -149,11 +149,17 @@ func (q *queue) sendmailDelivery(id, text []byte) bool {
 		case "relay":
 			relay = value
 		case "ctladdr":
-			if for_, _, ok = cutAddress(value); !ok {
-				for_ = nil
+			if aliasOf, _, ok = cutAddress(value); !ok {
+				aliasOf = nil
+			}
+		case "delay", "xdelay", "pri", "dsn", "ntries", "tls_verify": // without a space
+			if bytes.IndexByte(value, ' ') >= 0 {
+				return false
 			}
 		case "stat":
-			return q.sendmailStatus(id, recipients, for_, mailer, relay, rest[len("stat="):])
+			return q.sendmailStatus(id, recipients, aliasOf, mailer, relay, rest[len("stat="):])
+		default:
+			return false
 		}
 		rest = after
 	}
@@ -179,8 +185,8 @@ func (q *queue) sendmailStatus(id []byte, recipients [][]byte, aliasOf, mailer, 
 	to := mailbox
 	if isOneOf(mailer, "esmtp", "smtp", "smtp8", "dsmtp", "relay") {
 		to = outside
-		if server, ok := serverOf(relay); ok && near(server) {
-			to = neighbour
+		if server, ok := serverOf(relay); ok {
+			to = placeOf(server)
 		}
 	}
 	if aliasOf != nil && !m.local {
