@@ -28,6 +28,9 @@ const (
 // ReasonExpected: the mail is expected, see [Expectation].
 const ReasonExpected Reason = "expected"
 
+// ReasonCorrespondent: the recipient has written to the sender, see [Outgoing].
+const ReasonCorrespondent Reason = "correspondent"
+
 // ReasonProvenClient: the client is proven, see [Proving].
 const ReasonProvenClient Reason = "proven-client"
 

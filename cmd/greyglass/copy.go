@@ -29,8 +29,8 @@ When all is copied it is checked. It may be interrupted, and run again: what is
 there already is not written once more. To move without losing anything, copy, let
 the daemons use the new database, and copy once more.
 
-The clients of which triplets have passed are copied too, and the history that
-"greyglass stats" shows. Where both databases
+The clients of which triplets have passed, the correspondents to whom users have written,
+and the history that "greyglass stats" shows are copied too. Where both databases
 have counted the same hour, the greater count is kept.`,
 		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
 		Args:    arguments(),
@@ -111,5 +111,10 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 		return fmt.Errorf("the triplets and the history are copied, but not all clients: %s; run it again to go on", inWords(err))
 	}
 	fmt.Fprintf(p.stdout, "clients: %d of %d, the others were there\n", clients.Written, clients.Seen)
+	correspondents, err := transfer.CopyCorrespondents(ctx, source, target, moved.Now)
+	if err != nil {
+		return fmt.Errorf("all is copied, except for some correspondents: %s; run it again to go on", inWords(err))
+	}
+	fmt.Fprintf(p.stdout, "correspondents: %d of %d, the others were there\n", correspondents.Written, correspondents.Seen)
 	return nil
 }

@@ -98,6 +98,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	sweeper := &upkeep.Expirer{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Longest() },
+		Keep:    func() int64 { return judge.Policy().Outgoing.Keep },
 		History: reloader.history,
 		MaxRows: reloader.maxRows,
 		Log:     d.log,

@@ -21,7 +21,8 @@ func (p *program) expireCommand() *cobra.Command {
 		Long: `Remove the triplets whose time is over: those that have waited for more than twice
 greylist.max_defer_time, and those that passed and have not been
 seen for more than twice greylist.max_grey. So are clients of which triplets have passed
-and nothing was seen for that time. It never changes a verdict.
+and nothing was seen for that time, and correspondents to whom no user has written for
+learn.keep. It never changes a verdict.
 
 The daemon does this by itself, in the background. This command does it at once,
 in small steps beside the daemon's work.`,
@@ -33,6 +34,7 @@ in small steps beside the daemon's work.`,
 				sweeper := upkeep.Expirer{
 					Store:   store,
 					Windows: func() greylist.Windows { return loaded.Policy.Longest() },
+					Keep:    func() int64 { return loaded.Policy.Outgoing.Keep },
 					Clock:   clock,
 					Pause:   2 * time.Millisecond,
 				}

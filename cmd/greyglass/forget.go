@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,10 +15,11 @@ import (
 
 func (p *program) forgetCommand() *cobra.Command {
 	var client string
+	var correspondent bool
 	cmd := &cobra.Command{
-		Use:        "forget CLIENT SENDER RECIPIENT | --client CLIENT",
+		Use:        "forget CLIENT SENDER RECIPIENT | --client CLIENT | --correspondent LOCAL REMOTE",
 		SuggestFor: []string{"delete", "remove", "rm", "del", "reset"},
-		Short:      "forget a triplet, or how often a client has passed",
+		Short:      "forget a triplet, a client, or a correspondent",
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
 already, say so and exit with status 1.
 
@@ -27,18 +29,30 @@ forgotten, because that is of other addresses too; it is shown, so that it can b
 forgotten by that name.
 
 With --client, forget how many triplets of a client have passed, so that it is not
-proven any more (learn.proven_after). Its triplets stay.`,
+proven any more (learn.proven_after). Its triplets stay.
+
+With --correspondent, forget that the user LOCAL has written to the address REMOTE
+(learn.outbound).`,
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org
-  greyglass forget --client 203.0.113.7`,
+  greyglass forget --client 203.0.113.7
+  greyglass forget --correspondent bob@example.org ann@example.net`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if client != "" {
+			switch {
+			case client != "" && correspondent:
+				return &usageError{errors.New("--client and --correspondent are different things to forget"), cmd.CommandPath()}
+			case client != "":
 				return arguments()(cmd, args)
+			case correspondent:
+				return arguments("LOCAL", "REMOTE")(cmd, args)
 			}
 			return envelopeArguments(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if client != "" {
+			switch {
+			case client != "":
 				return p.forgetClient(cmd, client)
+			case correspondent:
+				return p.forgetCorrespondent(cmd, args[0], args[1])
 			}
 			return p.changeTriplet(cmd, args, func(ctx context.Context, policy *judge.Policy, store greylist.Store, t greylist.Triplet) error {
 				forgotten := false
@@ -73,6 +87,7 @@ proven any more (learn.proven_after). Its triplets stay.`,
 		},
 	}
 	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed")
+	cmd.Flags().BoolVar(&correspondent, "correspondent", false, "forget that a user has written to an address")
 	return cmd
 }
 
@@ -95,6 +110,26 @@ func (p *program) forgetClient(cmd *cobra.Command, client string) error {
 			return fmt.Errorf("no triplet of %s is known to have passed", key)
 		}
 		fmt.Fprintf(p.stdout, "forgotten: %s\n", key)
+		return nil
+	})
+}
+
+// forgetCorrespondent forgets that a user has written to an address.
+func (p *program) forgetCorrespondent(cmd *cobra.Command, local, remote string) error {
+	loaded, err := p.loadWithoutLists(cmd)
+	if err != nil {
+		return err
+	}
+	return p.changing(cmd, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
+		c := greylist.Correspondent{Local: address.Normalize(local), Remote: address.Normalize(remote)}
+		known, err := store.ForgetCorrespondent(ctx, c)
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return fmt.Errorf("%s is not known to have written to %s", c.Local, c.Remote)
+		}
+		fmt.Fprintf(p.stdout, "forgotten: %s has written to %s\n", c.Local, c.Remote)
 		return nil
 	})
 }

@@ -91,11 +91,10 @@ func newLearner(loaded *config.Loaded, logs *maillog.Logs, store greylist.Store,
 		triplets: make(map[greylist.Triplet]greylist.Entry), correspondents: make(map[greylist.Correspondent]greylist.CorrespondentEntry),
 		skipped: make(map[string]int64), triplet: newDistinct[greylist.Triplet](), correspondent: newDistinct[greylist.Correspondent](),
 	}
-	l.sent = greylist.Outgoing{Keep: 90 * 24 * greylist.Hour}
-	for _, domain := range loaded.Config.Rules.AllowedDomains {
-		_ = l.sent.Domains.AddDomain(domain)
-	}
 	var err error
+	if l.sent, err = loaded.Config.Outgoing(); err != nil {
+		return nil, err
+	}
 	l.names, err = rules.Config{Lookup: &givenFacts{given: new(replayed), dynamic: loaded.Lookup.Dynamic}}.Compile()
 	return l, err
 }
@@ -205,7 +204,7 @@ func (l *learner) learnCorrespondent(m *maillog.Mail) (why string) {
 	at := min(m.Time, l.now)
 	who, ok := l.sent.Sent(m.Sender, m.Recipient)
 	switch {
-	case l.sent.Domains.Empty():
+	case !l.sent.Teaches():
 		return skipNoDomains
 	case l.now-at > l.sent.Keep:
 		return skipOldSent

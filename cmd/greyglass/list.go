@@ -21,7 +21,7 @@ import (
 func (p *program) listCommand() *cobra.Command {
 	var filter greylist.Filter
 	var client, sender, recipient string
-	var asJSON, clients bool
+	var asJSON, clients, correspondents bool
 	cmd := &cobra.Command{
 		Use:        "list",
 		SuggestFor: []string{"show", "ls", "dump", "triplets"},
@@ -35,11 +35,16 @@ With --json, print one array of objects that have the columns of the database's 
 With --clients, show in their place the clients of which triplets have passed the
 greylist: how many count, since when, when the last one was counted, when mail of the
 client was last accepted as proven or a triplet of it passed, and whether it is proven
-(learn.proven_after).`,
+(learn.proven_after).
+
+With --correspondents, show the addresses to which users have written (learn.outbound):
+the user, the address, when the user wrote first and last. --recipient selects a user,
+and --sender an address.`,
 		Example: `  greyglass list --waiting --limit 20
   greyglass list --recipient bob@example.org
   greyglass list --client 203.0.113.7 --json
-  greyglass list --clients`,
+  greyglass list --clients
+  greyglass list --correspondents --recipient bob@example.org`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Limit < 0 {
@@ -47,6 +52,9 @@ client was last accepted as proven or a triplet of it passed, and whether it is 
 			}
 			if clients && (filter.Waiting || filter.Passed || sender != "" || recipient != "" || filter.Limit != 0) {
 				return &usageError{errors.New("--clients can only be combined with --client and --json"), cmd.CommandPath()}
+			}
+			if correspondents && (filter.Waiting || filter.Passed || clients || client != "" || filter.Limit != 0) {
+				return &usageError{errors.New("--correspondents can only be combined with --sender, --recipient and --json"), cmd.CommandPath()}
 			}
 			if recipient != "" {
 				filter.Recipients = address.Forms(recipient)
@@ -73,6 +81,9 @@ client was last accepted as proven or a triplet of it passed, and whether it is 
 				if clients {
 					return errors.Join(printClients(out, knownClients(ctx, store, loaded.Policy.Proving, filter.Client), asJSON), out.Flush())
 				}
+				if correspondents {
+					return errors.Join(printCorrespondents(out, knownCorrespondents(ctx, store, sender, recipient), asJSON), out.Flush())
+				}
 				print := printTable
 				if asJSON {
 					print = printJSON
@@ -90,22 +101,29 @@ client was last accepted as proven or a triplet of it passed, and whether it is 
 	flags.IntVar(&filter.Limit, "limit", 0, "at most `N`, the newest (default: all)")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	flags.BoolVar(&clients, "clients", false, "the clients of which triplets have passed")
+	flags.BoolVar(&correspondents, "correspondents", false, "the addresses to which users have written")
 	return cmd
 }
 
-// printTable prints records as they come, and aligns some hundred at a time, so that
-// millions of them take no memory.
 func printTable(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
+	return printRows(w, "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPASSED AT\tDEFERRED\tACCEPTED", records, func(t *tabwriter.Writer, r greylist.Record) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.State(), r.Client, r.Sender, r.Recipient,
+			utc(r.FirstSeen), utc(r.LastSeen), utc(r.PassedAt), r.Deferred, r.Accepted)
+	})
+}
+
+// printRows prints rows as they come, and aligns some hundred at a time, so that millions
+// of them take no memory.
+func printRows[R any](w io.Writer, title string, rows iter.Seq2[R, error], print func(*tabwriter.Writer, R)) error {
 	const together = 200
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPASSED AT\tDEFERRED\tACCEPTED")
+	fmt.Fprintln(t, title)
 	n := 0
-	for r, err := range records {
+	for r, err := range rows {
 		if err != nil {
 			return errors.Join(t.Flush(), err)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.State(), r.Client, r.Sender, r.Recipient,
-			utc(r.FirstSeen), utc(r.LastSeen), utc(r.PassedAt), r.Deferred, r.Accepted)
+		print(t, r)
 		if n++; n%together == 0 {
 			if err := t.Flush(); err != nil {
 				return err

@@ -47,19 +47,13 @@ func printClients(w io.Writer, clients iter.Seq2[knownClient, error], asJSON boo
 	if asJSON {
 		return printArray(w, clients, func(c knownClient) any { return c })
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN")
-	for c, err := range clients {
-		if err != nil {
-			return err
-		}
+	return printRows(w, "CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN", clients, func(t *tabwriter.Writer, c knownClient) {
 		proven := "no"
 		if c.Proven {
 			proven = "yes"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Client, proven, c.Passed, utc(c.FirstPassed), utc(c.CountedAt), utc(c.LastSeen))
-	}
-	return t.Flush()
+	})
 }
 
 // countProven returns how many of the store's clients are proven.

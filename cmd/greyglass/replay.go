@@ -118,7 +118,7 @@ func newReplay(loaded *config.Loaded, dns bool) (*replay, error) {
 	silent := slog.New(slog.DiscardHandler)
 	c := clock.New(func() time.Time { return time.Unix(r.now, 0) }, silent)
 	r.judge = judge.New(r.store, r.policy, silent, c)
-	r.expirer = &upkeep.Expirer{Store: r.store, Windows: r.policy.Longest, Log: silent, Clock: c}
+	r.expirer = &upkeep.Expirer{Store: r.store, Windows: r.policy.Longest, Keep: func() int64 { return r.policy.Outgoing.Keep }, Log: silent, Clock: c}
 	return r, nil
 }
 
@@ -132,6 +132,9 @@ func (r *replay) copyFrom(ctx context.Context, url string, options sqlstore.Opti
 	_, err = copied.Copy(ctx, func(int64) {})
 	if err == nil {
 		_, err = transfer.CopyClients(ctx, from, r.store)
+	}
+	if err == nil {
+		_, err = transfer.CopyCorrespondents(ctx, from, r.store, copied.Now)
 	}
 	return errors.Join(err, from.Close())
 }

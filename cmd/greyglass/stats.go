@@ -22,15 +22,16 @@ const worstSenders = 10
 
 // statsJSON is what 'stats --json' prints.
 type statsJSON struct {
-	Waiting       int64  `json:"waiting"`
-	Passed        int64  `json:"passed"`
-	Deferred      int64  `json:"deferred"`
-	Accepted      int64  `json:"accepted"`
-	OldestWaiting *int64 `json:"oldest_waiting"` // Unix seconds, null if there is none
-	LatestPassed  *int64 `json:"latest_passed"`
-	Clients       int64  `json:"clients"` // of which triplets have passed
-	Proven        int64  `json:"proven"`  // of them
-	Bytes         int64  `json:"bytes"`
+	Waiting        int64  `json:"waiting"`
+	Passed         int64  `json:"passed"`
+	Deferred       int64  `json:"deferred"`
+	Accepted       int64  `json:"accepted"`
+	OldestWaiting  *int64 `json:"oldest_waiting"` // Unix seconds, null if there is none
+	LatestPassed   *int64 `json:"latest_passed"`
+	Clients        int64  `json:"clients"` // of which triplets have passed
+	Proven         int64  `json:"proven"`  // of them
+	Correspondents int64  `json:"correspondents"`
+	Bytes          int64  `json:"bytes"`
 
 	HistoryBegins *int64          `json:"history_begins"` // Unix seconds, null if there is none
 	Periods       []report.Period `json:"periods"`
@@ -150,6 +151,7 @@ func (s statistics) print(w io.Writer) error {
 	fmt.Fprintf(t, "deferred\t%d\t(answers to these triplets)\n", s.Deferred)
 	fmt.Fprintf(t, "accepted\t%d\t(answers to these triplets)\n", s.Accepted)
 	fmt.Fprintf(t, "clients\t%d\t(of which triplets have passed; proven: %d)\n", s.Clients, s.proven)
+	fmt.Fprintf(t, "correspondents\t%d\t(to whom users have written)\n", s.Correspondents)
 	fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))
 	if err := t.Flush(); err != nil {
 		return err
@@ -176,7 +178,7 @@ func (s statistics) print(w io.Writer) error {
 
 func (s statistics) printJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
-		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven, s.Bytes,
+		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven, s.Correspondents, s.Bytes,
 		orNull(s.begins), s.periods, s.bars, s.senders, s.observed})
 }
 

@@ -70,7 +70,7 @@ func Normalize(sender string) string {
 func Mailbox(addr string) (mailbox string, ok bool) {
 	mailbox = Normalize(addr)
 	local, domain, ok := Cut(mailbox)
-	return mailbox, ok && local != "" && domain != "" && local != anyLocal && !strings.HasPrefix(local, srsNormalized)
+	return mailbox, ok && local != "" && local != `""` && domain != "" && local != anyLocal && !strings.HasPrefix(local, srsNormalized)
 }
 
 // normalize is Normalize for a folded sender of any length.

@@ -28,6 +28,7 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	f.Now = func() int64 { return now }
 	f.Known = p.known(memory, f.Now, greylist.AgeAt(now))
 	f.Expecting = explained(memory.Expected)
+	f.Correspondents = p.correspondents(memory, greylist.AgeAt(now))
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:

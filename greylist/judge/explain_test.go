@@ -113,8 +113,8 @@ func TestExplanation(t *testing.T) {
 		t.Fatal(err)
 	case !x.Greylisted || !x.AtData || x.Triplet != triplet || x.Remembered == nil || *x.Remembered != entry:
 		t.Errorf("the greylist's part: %+v", x)
-	case len(x.Steps) != 9:
-		t.Errorf("%d steps, want %d", len(x.Steps), 9)
+	case len(x.Steps) != 10:
+		t.Errorf("%d steps, want %d", len(x.Steps), 10)
 	case x.Answer.Reason != greylist.ReasonTooSoon || x.Answer.Wait != 2600:
 		t.Errorf("answer %+v", x.Answer)
 	}

@@ -75,7 +75,7 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 			j.outage.note(j, p.OnError, err)
 			return p.failed(err)
 		case decides(ruling):
-			return j.refreshing(ctx, p, f, ruled(ruling))
+			return j.noting(ctx, p, f, j.refreshing(ctx, p, f, ruled(ruling)))
 		case p.isProbe(f.Sender):
 			pending = &Pending{a, m, ruling}
 			return Answer{Verdict: greylist.Accept}
@@ -103,6 +103,7 @@ func (j *Judge) facts(p *Policy, a *greylist.Attempt, m *Message) *rules.Facts {
 	f.Now = j.now
 	f.Known = p.known((*clients)(j), j.now, j.age)
 	f.Expecting = (*expecting)(j)
+	f.Correspondents = p.correspondents((*clients)(j), j.age)
 	return f
 }
 

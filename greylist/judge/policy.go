@@ -18,6 +18,7 @@ type Policy struct {
 	Identity greylist.Identity
 	Reply    greylist.Reply // of the greylist
 	Proving  greylist.Proving
+	Outgoing greylist.Outgoing
 	Observe  bool // the greylist decides, stores and logs, but accepts
 
 	// Probes are the senders of callouts, beside the null sender. They are not
@@ -133,7 +134,9 @@ func (p *Policy) normalizes() bool { return p.Identity.Normalized || p.Rules.Nor
 func (p *Policy) Provides() bool { return p.Identity.Provider || p.Rules.Provides() }
 
 // AsksDNS reports whether anything is asked in DNS.
-func (p *Policy) AsksDNS() bool { return p.Identity.Provider || p.Rules.AsksDNS() }
+func (p *Policy) AsksDNS() bool {
+	return p.Identity.Provider || p.Outgoing.RequiresSPF || p.Rules.AsksDNS()
+}
 
 // SenderForms returns the forms in which a sender may be remembered, first as it is
 // written.

@@ -7,7 +7,8 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// clients looks clients up in the judge's memory, within the policy's timeout.
+// clients looks clients and correspondents up in the judge's memory, within the policy's
+// timeout.
 type clients Judge
 
 func (c *clients) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {

@@ -30,8 +30,12 @@ type Facts struct {
 	traced    bool                     // the facts that conditions ask for are wanted
 	ctx       context.Context          // of look-ups, while a condition is evaluated
 
-	// Known is nil if no client is ever proven.
-	Known *Known
+	// Known is nil if no client is ever proven, and Correspondents if outgoing mail teaches
+	// nothing.
+	Known          *Known
+	Correspondents *Correspondents
+
+	reply *reply // cached by asReply
 
 	// Expecting is nil if no mail is expected.
 	Expecting Expecting

@@ -37,6 +37,7 @@ var facts = map[string]fact{
 	"client_dynamic":   {yes: (*Facts).Dynamic},
 	"client_tls":       {yes: (*Facts).clientTLS},
 	"proven":           {yes: (*Facts).proven},
+	"correspondent":    {yes: (*Facts).correspondent},
 	"sender":           {text: func(f *Facts) string { return f.Sender }, fold: foldAddress, lists: SenderList},
 	"sender_local":     {text: func(f *Facts) string { local, _ := split(f.Sender); return local }, fold: foldLocal},
 	"sender_domain":    {text: func(f *Facts) string { _, domain := split(f.Sender); return domain }, fold: foldName},

@@ -1,5 +1,5 @@
 // Package rules has the rules that come before the greylist: the administrator's
-// lists, then expected mail, the ordered rules, and proven clients.
+// lists, then expected mail, the ordered rules, correspondents and proven clients.
 package rules
 
 import (
@@ -123,7 +123,7 @@ func (s Config) Compile() (*Set, error) {
 			r.normalizes, r.provides = r.normalizes || id.Normalized, r.provides || id.Provider
 		}
 	}
-	r.inOrder = append(r.inOrder, rule{"proven client", provenClient})
+	r.inOrder = append(r.inOrder, rule{"correspondent", correspondent}, rule{"proven client", provenClient})
 	note := func(key string, index int, err error) {
 		if err != nil {
 			errs = append(errs, &ListError{key, index, err})

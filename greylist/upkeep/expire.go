@@ -19,6 +19,7 @@ type Expirer struct {
 	Store   greylist.Store
 	Windows func() greylist.Windows
 	History func() time.Duration // how long history is kept; nil: for ever
+	Keep    func() int64         // how long correspondents are kept, in seconds
 	MaxRows func() int64         // the row limit of a [greylist.Bounded]; nil or zero: none
 	Log     *slog.Logger
 	Clock   *clock.Clock
@@ -78,9 +79,9 @@ func (e *Expirer) paused() bool {
 	return stepped && since < time.Duration(e.Windows().MaxDeferTime)*time.Second
 }
 
-// Sweep goes through all triplets once, then removes expired clients, expectations that
-// have ended, and old history. It
-// returns how many triplets and clients it removed.
+// Sweep goes through all triplets once, then removes expired clients and correspondents,
+// expectations that have ended, and old history. It returns how many triplets, clients and
+// correspondents it removed.
 func (e *Expirer) Sweep(ctx context.Context) (removed int, err error) { return e.sweep(ctx, e.Pause) }
 
 func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, err error) {
@@ -91,14 +92,8 @@ func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, 
 			return removed, err
 		}
 		if next == 0 {
-			clients, err := e.sweepClients(ctx, pause)
-			if err == nil {
-				_, err = e.Store.ExpireExpected(ctx, e.Clock.Now())
-			}
-			if err == nil {
-				err = e.sweepHistory(ctx)
-			}
-			return removed + clients, err
+			others, err := e.sweepOthers(ctx, pause)
+			return removed + others, err
 		}
 		cursor = next
 		if !sleep(ctx, pause) {
@@ -107,9 +102,33 @@ func (e *Expirer) sweep(ctx context.Context, pause time.Duration) (removed int, 
 	}
 }
 
-func (e *Expirer) sweepClients(ctx context.Context, pause time.Duration) (removed int, err error) {
+// sweepOthers removes what has expired beside triplets, and returns how many clients and
+// correspondents that were.
+func (e *Expirer) sweepOthers(ctx context.Context, pause time.Duration) (removed int, err error) {
+	removed, err = e.batches(ctx, pause, func() (int, error) {
+		return e.Store.ExpireClients(ctx, e.Clock.Past(e.Windows().ClientsBefore(e.Clock.Now())))
+	})
+	if err == nil {
+		var more int
+		more, err = e.batches(ctx, pause, func() (int, error) {
+			return e.Store.ExpireCorrespondents(ctx, e.before(e.Keep()))
+		})
+		removed += more
+	}
+	if err == nil {
+		_, err = e.Store.ExpireExpected(ctx, e.Clock.Now())
+	}
+	if err == nil && e.History != nil {
+		_, err = e.batches(ctx, e.Pause, func() (int, error) { return e.Store.ExpireHistory(ctx, e.before(int64(e.History()/time.Second))) })
+	}
+	return removed, err
+}
+
+// batches removes one batch after the other, until there is none, and returns how much it
+// removed.
+func (e *Expirer) batches(ctx context.Context, pause time.Duration, remove func() (int, error)) (removed int, err error) {
 	for {
-		n, err := e.Store.ExpireClients(ctx, e.Clock.Past(e.Windows().ClientsBefore(e.Clock.Now())))
+		n, err := remove()
 		removed += n
 		if err != nil || n == 0 {
 			return removed, err
@@ -120,19 +139,8 @@ func (e *Expirer) sweepClients(ctx context.Context, pause time.Duration) (remove
 	}
 }
 
-func (e *Expirer) sweepHistory(ctx context.Context) error {
-	for e.History != nil {
-		before := e.Clock.Past(e.Clock.Now() - int64(e.History()/time.Second))
-		removed, err := e.Store.ExpireHistory(ctx, before)
-		if err != nil || removed == 0 {
-			return err
-		}
-		if !sleep(ctx, e.Pause) {
-			return ctx.Err()
-		}
-	}
-	return nil
-}
+// before is the time that is so many seconds ago. Steps of the clock do not count as time.
+func (e *Expirer) before(seconds int64) int64 { return e.Clock.Past(e.Clock.Now() - seconds) }
 
 // cutoffs returns the cutoffs at the present time. Steps of the clock do not count as
 // time.

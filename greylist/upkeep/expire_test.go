@@ -16,14 +16,15 @@ import (
 	"greyglass/greylist/clock"
 )
 
-// expiry is a Store of which only Expire and ExpireClients are used. It answers with one
+// expiry is a Store of which only what expires is used. It answers with one
 // batch after the other; Expire restarts after the last.
 type expiry struct {
 	greylist.Store
-	batches []batch
-	clients []batch
-	asked   []string // cutoffs and cursors it was asked with
-	then    func()   // called after each batch
+	batches        []batch
+	clients        []batch
+	correspondents []batch
+	asked          []string // cutoffs and cursors it was asked with
+	then           func()   // called after each batch
 }
 
 type batch struct {
@@ -45,12 +46,21 @@ func (e *expiry) Expire(_ context.Context, c greylist.Cutoffs, cursor int64) (re
 }
 
 func (e *expiry) ExpireClients(_ context.Context, before int64) (removed int, err error) {
-	if len(e.clients) == 0 {
+	return e.answer(&e.clients, fmt.Sprintf("clients before %d", before))
+}
+
+func (e *expiry) ExpireCorrespondents(_ context.Context, before int64) (removed int, err error) {
+	return e.answer(&e.correspondents, fmt.Sprintf("correspondents before %d", before))
+}
+
+// answer answers with the next batch; nothing is asked once there is none.
+func (e *expiry) answer(batches *[]batch, asked string) (removed int, err error) {
+	if len(*batches) == 0 {
 		return 0, nil
 	}
-	e.asked = append(e.asked, fmt.Sprintf("clients before %d", before))
-	b := e.clients[0]
-	e.clients = e.clients[1:]
+	e.asked = append(e.asked, asked)
+	b := (*batches)[0]
+	*batches = (*batches)[1:]
 	return b.removed, b.err
 }
 
@@ -63,6 +73,7 @@ func newSweeper(e *expiry) (*Expirer, *bytes.Buffer) {
 	return &Expirer{
 		Store:   e,
 		Windows: func() greylist.Windows { return greylist.Windows{MaxDeferTime: 10, MaxGrey: 1000} },
+		Keep:    func() int64 { return 300 },
 		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		Clock:   clock.New(func() time.Time { return time.Unix(10_000, 0) }, slog.New(slog.DiscardHandler)),
 		Every:   time.Minute,
@@ -122,6 +133,20 @@ func TestSweepClients(t *testing.T) {
 		removed, err := sweeper.Sweep(t.Context())
 		want := []string{"9980 8000 at 0", "clients before 8000", "clients before 8000", "clients before 8000"}
 		if removed != 18 || !errors.Is(err, broken) || !slices.Equal(store.asked, want) {
+			t.Errorf("removed %d, %v, asked %q; want %q", removed, err, store.asked, want)
+		}
+	})
+}
+
+// TestSweepCorrespondents: after the clients, correspondents go that are older than they
+// are kept.
+func TestSweepCorrespondents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &expiry{batches: []batch{{removed: 3}}, clients: []batch{{removed: 4}}, correspondents: []batch{{removed: 5}, {removed: 6}}}
+		sweeper, _ := newSweeper(store)
+		removed, err := sweeper.Sweep(t.Context())
+		want := []string{"9980 8000 at 0", "clients before 8000", "correspondents before 9700", "correspondents before 9700"}
+		if removed != 18 || err != nil || !slices.Equal(store.asked, want) {
 			t.Errorf("removed %d, %v, asked %q; want %q", removed, err, store.asked, want)
 		}
 	})

@@ -64,6 +64,9 @@ func (f *flooded) ExpireClients(context.Context, int64) (int, error) { return 0,
 // ExpireExpected finds nothing.
 func (f *flooded) ExpireExpected(context.Context, int64) (int, error) { return 0, nil }
 
+// ExpireCorrespondents finds nothing.
+func (f *flooded) ExpireCorrespondents(context.Context, int64) (int, error) { return 0, nil }
+
 // Expire finds nothing, in batches of which there are more the more rows there are.
 func (f *flooded) Expire(_ context.Context, _ greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
 	rows, _ := f.flow(0)

@@ -28,6 +28,7 @@ func (m merged) check(problems *Problems) {
 	m.checkReplies(problems)
 	m.checkRules(problems)
 	m.checkProving(problems)
+	m.checkOutbound(problems)
 	m.checkListeners(problems)
 	m.checkHTTPPublic(problems)
 }

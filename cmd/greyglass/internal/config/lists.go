@@ -101,9 +101,12 @@ func ReadLists(c *Config) (lists Lists, warnings []Warning, err error) {
 // unconverted makes warnings of the internationalized domains of lists, triples and
 // conditions that do not convert. Their problems were reported before.
 func (c *Config) unconverted() (warnings []Warning) {
-	var domains, senders, triples, nonstandard address.Patterns
+	var domains, users, senders, triples, nonstandard address.Patterns
 	for _, domain := range c.Rules.AllowedDomains {
 		_ = domains.AddDomain(domain)
+	}
+	for _, domain := range c.Learn.LocalDomains {
+		_ = users.AddDomain(domain)
 	}
 	for _, probe := range c.Greylist.ProbeSenders {
 		_ = senders.Add(probe, address.Recipients)
@@ -120,6 +123,7 @@ func (c *Config) unconverted() (warnings []Warning) {
 	}{
 		{"greylist.probe_senders", &senders}, {"rules.allowed_domains", &domains},
 		{"rules.whitelisted_triples", &triples}, {"rules.whitelisted_nonstandard_triples", &nonstandard},
+		{"learn.local_domains", &users},
 	} {
 		warnings = append(warnings, unconverted(list.key, list.patterns.Unconverted())...)
 	}

@@ -71,11 +71,11 @@ type DNS struct {
 	Allowlists   []string      `koanf:"allowlists"`
 }
 
-// AsksDNS reports whether a rule or an identity needs DNS, and returns the zones of all lists that are
+// AsksDNS reports whether a rule, an identity or a reply needs DNS, and returns the zones of all lists that are
 // configured or that rules name.
 func (c *Config) AsksDNS() (zones []string, asks bool) {
 	zones = slices.Concat(c.DNS.Blocklists, c.DNS.Allowlists)
-	asks = c.Greylist.ClientIdentity == clientProvider
+	asks = c.Greylist.ClientIdentity == clientProvider || c.Learn.Outbound && c.Learn.OutboundSPF
 	for i := range c.Rule {
 		asks = asks || c.Rule[i].asksDNS || c.Rule[i].ClientIdentity == clientProvider
 		zones = append(zones, c.Rule[i].zones...)

@@ -141,7 +141,7 @@ var rulesSection = Section{
 		}, {
 			Key:     "rules.allowed_domains",
 			Default: []string{},
-			Kind:    list{compiled(func(s []string) rules.Config { return rules.Config{AllowedDomains: s} }), "`example.org` (without its subdomains), `*.example.org` (its subdomains)"},
+			Kind:    list{compiled(func(s []string) rules.Config { return rules.Config{AllowedDomains: s} }), domainPatterns},
 			Comment: "Domains that this server receives mail for; empty: every domain.",
 			Doc:     "Domains that this server receives mail for. A recipient of another domain is answered as `foreign_domain_action` says. Empty allows every domain.",
 		}, {
@@ -177,6 +177,8 @@ var rulesSection = Section{
 		},
 	},
 }
+
+const domainPatterns = "`example.org` (without its subdomains), `*.example.org` (its subdomains)"
 
 const prefixes = "an address, a network such as `192.0.2.0/24`, or whole leading octets such as `192.0.2`"
 

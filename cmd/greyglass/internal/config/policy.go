@@ -61,12 +61,20 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	if err != nil {
 		errs = append(errs, err)
 	}
+	outgoing, err := c.Outgoing()
+	if err != nil {
+		errs = append(errs, fmt.Errorf("learn.local_domains: %w", err))
+	}
+	if !c.Learn.Outbound {
+		outgoing.Domains, outgoing.RequiresSPF = address.Patterns{}, false
+	}
 	policy := &judge.Policy{
 		Rules:      set,
 		Windows:    c.Greylist.Windows(),
 		Identity:   c.Greylist.identity(),
 		Reply:      parse("greylist.reply", c.Greylist.Reply, greylist.Defer),
 		Proving:    c.proving(),
+		Outgoing:   outgoing,
 		Observe:    c.Greylist.Mode == modeObserve,
 		Header:     c.Greylist.Header,
 		Probes:     probes,

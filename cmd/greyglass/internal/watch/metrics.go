@@ -47,6 +47,7 @@ var (
 	size        = newMetric("store_size_bytes", "Size of the database's files.", "file")
 	triplets    = newMetric("store_triplets", "Triplets that are remembered, as of the last count.", "state")
 	clients     = newMetric("store_clients", "Clients of which triplets have passed, as of the last count.")
+	written     = newMetric("store_correspondents", "Addresses to which users have written, as of the last count.")
 	ceiling     = newMetric("store_max_triplets", "How many triplets are kept at most (store.max_rows); 0 for any number.")
 	countedAt   = newMetric("store_counted_timestamp_seconds", "When the triplets were last counted, in Unix time.")
 
@@ -57,7 +58,7 @@ var (
 	entries   = newMetric("list_entries", "Entries of the list in use.", "file")
 
 	all = []metric{buildInfo, started, decisions, answer, delay, panics, logLost, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
-		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, clients, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
+		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, clients, written, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
 // collector makes the metrics from the daemon's counters at each request.
@@ -136,6 +137,7 @@ func (s series) store(d *Daemon) {
 		s.gauge(triplets, float64(is.Waiting), "waiting")
 		s.gauge(triplets, float64(is.Passed), "passed")
 		s.gauge(clients, float64(is.Clients))
+		s.gauge(written, float64(is.Correspondents))
 		s.gauge(countedAt, unix(at))
 	}
 }

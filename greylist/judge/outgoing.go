@@ -1,0 +1,72 @@
+package judge
+
+import (
+	"context"
+
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// Correspondent looks a correspondent up in the judge's memory, within the policy's
+// timeout.
+func (c *clients) Correspondent(ctx context.Context, who greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, (*Judge)(c).Policy().Timeout)
+	defer cancel()
+	return c.memory.Correspondent(ctx, who)
+}
+
+// correspondents is how facts find out whether the recipient has written to the sender;
+// nil if outgoing mail teaches nothing.
+func (p *Policy) correspondents(memory rules.CorrespondentMemory, age greylist.Age) *rules.Correspondents {
+	if !p.Outgoing.Teaches() {
+		return nil
+	}
+	return &rules.Correspondents{Memory: memory, Outgoing: &p.Outgoing, Age: age}
+}
+
+// ownClient reports whether an answer is that to a client that may send mail to the
+// outside.
+func ownClient(a Answer) bool {
+	switch a.Reason {
+	case greylist.ReasonLocal, greylist.ReasonAuthenticated, greylist.ReasonAllowedClient:
+		return a.Verdict == greylist.Accept
+	}
+	return false
+}
+
+// noting returns the answer, and before notes to whom a user writes, if the mail goes out
+// and that is due. The answer does not depend on it.
+func (j *Judge) noting(ctx context.Context, p *Policy, f *rules.Facts, answer Answer) Answer {
+	if !p.Outgoing.Teaches() || !ownClient(answer) {
+		return answer
+	}
+	who, ok := p.Outgoing.Sent(f.Attempt.Sender, f.Attempt.Recipient)
+	if since, _ := j.Outage(); !ok || !since.IsZero() {
+		return answer
+	}
+	j.guarded(p, func() (none Answer) {
+		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+		defer cancel()
+		if err := j.noteCorrespondent(ctx, p, who); err != nil {
+			j.outage.note(j, p.OnError, err)
+		}
+		return none
+	})
+	return answer
+}
+
+// noteCorrespondent writes that a user writes to an address outside, unless that was
+// written lately.
+func (j *Judge) noteCorrespondent(ctx context.Context, p *Policy, who greylist.Correspondent) error {
+	e, err := j.memory.Correspondent(ctx, who)
+	now := j.now()
+	if err != nil || !p.Outgoing.Due(e, now, j.age) {
+		return err
+	}
+	_, err = j.memory.Update(ctx, nil, func([]*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Keep: true, Correspondents: &greylist.CorrespondentNotes{Now: now, Records: []greylist.CorrespondentRecord{
+			{Correspondent: who, CorrespondentEntry: greylist.CorrespondentEntry{FirstSeen: now, LastSeen: now}},
+		}}}
+	})
+	return err
+}
