@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 )
 
 // The errors of a [Store] that callers tell apart. Any other error means that the
@@ -172,7 +174,32 @@ type Filter struct {
 	Client              string
 	Senders, Recipients []string
 
+	// Only, if not nil, must hold for the record. The addresses must end with what is not
+	// empty of SenderEnds, RecipientEnds, and EitherEnds, of which one of the two must: by
+	// that, a database passes over most records for which Only does not hold.
+	Only                                  func(Record) bool
+	SenderEnds, RecipientEnds, EitherEnds string
+
+	// Since is the least LastSeen.
+	Since int64
+
 	Limit int // at most so many, the newest; zero: all
+
+	// Progress, if not nil, is called now and then with the number of records that have
+	// been looked at.
+	Progress func(records int64)
+}
+
+// Matches reports whether the filter selects a record.
+func (f *Filter) Matches(r Record) bool {
+	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&
+		(f.Client == "" || f.Client == r.Client) &&
+		(len(f.Senders) == 0 || slices.Contains(f.Senders, r.Sender)) &&
+		(len(f.Recipients) == 0 || slices.Contains(f.Recipients, r.Recipient)) &&
+		strings.HasSuffix(r.Sender, f.SenderEnds) && strings.HasSuffix(r.Recipient, f.RecipientEnds) &&
+		(strings.HasSuffix(r.Sender, f.EitherEnds) || strings.HasSuffix(r.Recipient, f.EitherEnds)) &&
+		r.LastSeen >= f.Since &&
+		(f.Only == nil || f.Only(r))
 }
 
 // Stats counts the entries. Times are Unix seconds, zero if there are none.

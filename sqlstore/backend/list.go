@@ -4,15 +4,20 @@ import (
 	"context"
 	"database/sql"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 
 	"greyglass/greylist"
 )
 
-// listPage is how many records List reads at a time. Between two pages it holds neither a
-// connection nor a snapshot, so that a slow reader blocks nothing.
-const listPage = 1000
+// Lists read so many records at a time; of those that a filter may pass over, more. Between
+// two pages they hold neither a connection nor a snapshot, so that a slow reader blocks
+// nothing.
+const (
+	listPage     = 1000
+	filteredPage = 20_000
+)
 
 // List implements [greylist.Store] List with the connections that readers returns. Each
 // record is as it was when its page was read; the list has no triplets that were added
@@ -20,65 +25,127 @@ const listPage = 1000
 func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error),
 	failed func(context.Context, error) error) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
-		var from, to int64
-		db, err := readers()
-		if err == nil {
-			from, to, err = listRange(ctx, db, f)
-		}
-		left := f.Limit
-		for err == nil && from <= to {
-			var page []greylist.Record
-			page, from, err = readPage(ctx, db, f, from, to)
-			for _, r := range page {
+		l, err := beginList(ctx, f, readers)
+		var newest []greylist.Record
+		for err == nil && l.first <= l.last {
+			var some []greylist.Record
+			if some, err = l.next(ctx); err != nil {
+				break
+			}
+			if f.Limit > 0 { // from the end
+				newest = append(some, newest...)
+				if len(newest) >= f.Limit {
+					newest = newest[len(newest)-f.Limit:]
+					break
+				}
+				continue
+			}
+			for _, r := range some {
 				if !yield(r, nil) {
 					return
 				}
-				if left--; left == 0 {
-					return
-				}
-			}
-			if len(page) < listPage {
-				break
 			}
 		}
 		if err != nil {
 			yield(greylist.Record{}, failed(ctx, err))
+			return
+		}
+		for _, r := range newest {
+			if !yield(r, nil) {
+				return
+			}
 		}
 	}
 }
 
-// listRange returns the first and the last id of the list.
-func listRange(ctx context.Context, db *sql.DB, f greylist.Filter) (from, to int64, err error) {
-	if f.Limit <= 0 {
-		err = db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&to)
-		return 1, to, err
-	}
-	where, args := conditions(f, nil)
-	args = append(args, f.Limit)
-	err = db.QueryRowContext(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM
-		(SELECT id FROM triplet`+where+` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(args))+`) AS newest`,
-		args...).Scan(&from, &to)
-	return from, to, err
+// listing is a list in progress.
+type listing struct {
+	db          *sql.DB
+	filter      greylist.Filter
+	records     int   // in a page
+	first, last int64 // the ids that are still to be read
+	done        int64 // records
 }
 
-// readPage returns the first records of the range, and where the next page begins.
-func readPage(ctx context.Context, db *sql.DB, f greylist.Filter, from, to int64) (page []greylist.Record, next int64, err error) {
-	where, args := conditions(f, []any{from, to}, `id >= $1`, `id <= $2`)
-	rows, err := db.QueryContext(ctx, `SELECT id, client, sender, recipient, `+EntryColumns+
-		` FROM triplet`+where+` ORDER BY id LIMIT `+strconv.Itoa(listPage), args...)
+func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error)) (*listing, error) {
+	db, err := readers()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
+	}
+	l := &listing{db: db, filter: f, records: listPage, first: 1}
+	switch where, _ := conditions(f, nil); {
+	case hasKey(f):
+		l.records = math.MaxInt32
+	case where != "":
+		l.records = filteredPage
+	case f.Limit > 0 && f.Only == nil:
+		l.records = min(l.records, f.Limit)
+	}
+	return l, db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&l.last)
+}
+
+// next reads the first page, or, if the list is of the newest, the last one.
+func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) {
+	first, last := l.first, l.last
+	if l.records < math.MaxInt32 {
+		order := ""
+		if l.filter.Limit > 0 {
+			order = " DESC"
+		}
+		var n, least, most int64
+		err := l.db.QueryRowContext(ctx, `SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM
+			(SELECT id FROM triplet WHERE id BETWEEN $1 AND $2 ORDER BY id`+order+` LIMIT $3) AS records`, first, last, l.records).Scan(&n, &least, &most)
+		switch {
+		case err != nil:
+			return nil, err
+		case n == 0:
+			l.first = l.last + 1
+			return nil, nil
+		case l.filter.Limit > 0:
+			first = least
+		default:
+			last = most
+		}
+		l.done += n
+	}
+	if some, err = l.read(ctx, first, last); err != nil {
+		return nil, err
+	}
+	if l.filter.Limit > 0 {
+		l.last = first - 1
+	} else {
+		l.first = last + 1
+	}
+	if l.filter.Progress != nil {
+		l.filter.Progress(l.done)
+	}
+	return some, nil
+}
+
+// read reads those records from first to last that the filter selects.
+func (l *listing) read(ctx context.Context, first, last int64) (some []greylist.Record, err error) {
+	where, args := conditions(l.filter, []any{first, last}, `id BETWEEN $1 AND $2`)
+	rows, err := l.db.QueryContext(ctx, `SELECT client, sender, recipient, `+EntryColumns+` FROM triplet`+where+` ORDER BY id`, args...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var r greylist.Record
-		fields := append([]any{&next, &r.Client, &r.Sender, &r.Recipient}, EntryFields(&r.Entry)...)
+		fields := append([]any{&r.Client, &r.Sender, &r.Recipient}, EntryFields(&r.Entry)...)
 		if err := rows.Scan(fields...); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		page = append(page, r)
+		if l.filter.Matches(r) {
+			some = append(some, r)
+		}
 	}
-	return page, next + 1, rows.Err()
+	return some, rows.Err()
+}
+
+// hasKey reports whether the filter is of one triplet or its forms: the key has an index.
+func hasKey(f greylist.Filter) bool {
+	return f.Client != "" && len(f.Senders) > 0 && len(f.Recipients) > 0
 }
 
 // conditions adds the conditions of the filter to others, with their arguments, and
@@ -100,7 +167,22 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 	if f.Passed && !f.Waiting {
 		all = append(all, "passed_at IS NOT NULL")
 	}
-	if f.Client != "" && len(f.Senders) > 0 && len(f.Recipients) > 0 { // the key has an index
+	ends := func(text string, columns ...string) {
+		if text == "" {
+			return
+		}
+		args = append(args, "%"+text) // "_" and "%" in it select more, which Matches leaves out
+		place := " LIKE $" + strconv.Itoa(len(args))
+		all = append(all, "("+strings.Join(columns, place+" OR ")+place+")")
+	}
+	ends(f.SenderEnds, "sender")
+	ends(f.RecipientEnds, "recipient")
+	ends(f.EitherEnds, "sender", "recipient")
+	if f.Since > 0 {
+		args = append(args, f.Since)
+		all = append(all, "last_seen >= $"+strconv.Itoa(len(args)))
+	}
+	if hasKey(f) {
 		var keys []any
 		for _, sender := range f.Senders {
 			for _, recipient := range f.Recipients {

@@ -3,7 +3,6 @@ package memstore
 import (
 	"context"
 	"iter"
-	"slices"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -45,7 +44,7 @@ func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.
 func (m *memory) newest(f greylist.Filter) int64 {
 	left := f.Limit
 	for i := len(m.order) - 1; i >= 0; i-- {
-		if r := m.order[i]; !r.removed && matches(f, r) {
+		if r := m.order[i]; !r.removed && f.Matches(r.Record) {
 			if left--; left == 0 {
 				return r.id - 1
 			}
@@ -59,7 +58,7 @@ func (m *memory) page(f greylist.Filter, cursor, last int64) (page []greylist.Re
 	rows := m.behind(cursor)
 	rows = rows[:min(len(rows), listPage)]
 	for _, r := range rows {
-		if r.id <= last && !r.removed && matches(f, r) {
+		if r.id <= last && !r.removed && f.Matches(r.Record) {
 			page = append(page, r.Record)
 		}
 	}
@@ -67,13 +66,6 @@ func (m *memory) page(f greylist.Filter, cursor, last int64) (page []greylist.Re
 		return page, last
 	}
 	return page, rows[len(rows)-1].id
-}
-
-func matches(f greylist.Filter, r *row) bool {
-	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&
-		(f.Client == "" || f.Client == r.Client) &&
-		(len(f.Senders) == 0 || slices.Contains(f.Senders, r.Sender)) &&
-		(len(f.Recipients) == 0 || slices.Contains(f.Recipients, r.Recipient))
 }
 
 // Expire implements [greylist.Store]. The cursor is the id of the last row looked at.

@@ -65,7 +65,7 @@ func testListFilter(t *testing.T, db Database) {
 		3: {greylist.Triplet{Client: "192.0.2.2", Sender: "<>", Recipient: "you@y"}, 0},
 		4: {greylist.Triplet{Client: "192.0.2.1", Sender: "a@x", Recipient: "you@y"}, 7},
 	} {
-		put(t, s, r.triplet, greylist.Entry{FirstSeen: int64(i), PassedAt: r.passed})
+		put(t, s, r.triplet, greylist.Entry{FirstSeen: int64(i), LastSeen: int64(i), PassedAt: r.passed})
 	}
 	for _, test := range []struct {
 		filter greylist.Filter
@@ -92,6 +92,18 @@ func testListFilter(t *testing.T, db Database) {
 		{greylist.Filter{Senders: []string{"%"}}, nil},   // no pattern
 		{greylist.Filter{Senders: []string{"A@X"}}, nil}, // the caller folds
 		{greylist.Filter{Client: "192.0.2.9", Limit: 5}, nil},
+		{greylist.Filter{SenderEnds: "@x"}, []int64{0, 1, 2, 4}},
+		{greylist.Filter{SenderEnds: "@x", RecipientEnds: "ou@y"}, []int64{4}},
+		{greylist.Filter{RecipientEnds: "ou@y", Limit: 1}, []int64{4}},
+		{greylist.Filter{EitherEnds: "u@y"}, []int64{3, 4}},
+		{greylist.Filter{EitherEnds: "b@x"}, []int64{1}},
+		{greylist.Filter{SenderEnds: "_@x"}, nil}, // no pattern
+		{greylist.Filter{SenderEnds: "%@x"}, nil},
+		{greylist.Filter{Since: 2}, []int64{2, 3, 4}},
+		{greylist.Filter{Since: 2, Passed: true, Limit: 1}, []int64{4}},
+		{greylist.Filter{Only: func(r greylist.Record) bool { return r.FirstSeen%2 == 1 }}, []int64{1, 3}},
+		{greylist.Filter{Only: func(r greylist.Record) bool { return r.FirstSeen%2 == 1 }, Limit: 1}, []int64{3}},
+		{greylist.Filter{Only: func(greylist.Record) bool { return false }, Limit: 2}, nil},
 	} {
 		if got := list(t, s, test.filter); !slices.Equal(got, test.want) {
 			t.Errorf("%+v: %v, want %v", test.filter, got, test.want)
