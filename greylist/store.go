@@ -190,6 +190,12 @@ type Filter struct {
 	Progress func(records int64)
 }
 
+// Unfiltered reports whether the filter selects all records, up to its limit.
+func (f *Filter) Unfiltered() bool {
+	return f.Waiting == f.Passed && f.Client == "" && len(f.Senders)+len(f.Recipients) == 0 &&
+		f.SenderEnds+f.RecipientEnds+f.EitherEnds == "" && f.Since == 0 && f.Only == nil
+}
+
 // Matches reports whether the filter selects a record.
 func (f *Filter) Matches(r Record) bool {
 	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&

@@ -2,35 +2,57 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"text/tabwriter"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
-	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
+// lister is the command 'greyglass list'.
+type lister struct {
+	selection
+	waiting, passed, all bool
+	wide, noHeader       bool
+	asJSON               bool
+	clients              bool
+	correspondents       bool
+	reason, since, sort  string
+	limit                int
+	now                  int64
+	policy               *judge.Policy
+	out                  *bufio.Writer
+}
+
+// terminalLimit is how many triplets are shown on a terminal unless more are asked for.
+const terminalLimit = 50
+
 func (p *program) listCommand() *cobra.Command {
-	var filter greylist.Filter
-	var client, sender, recipient string
-	var asJSON, clients, correspondents bool
+	var l lister
 	cmd := &cobra.Command{
 		Use:        "list",
 		SuggestFor: []string{"show", "ls", "dump", "triplets"},
 		Short:      "list the triplets",
-		Long: `Show the triplets that are remembered, the oldest first: those that wait, and those
-that have passed. Times are UTC.
+		Long: `Show the triplets that are remembered, the oldest first. Their states are waiting;
+late, if the next attempt begins a new wait; and passed. Times are UTC.
+
+On a terminal, show the newest 50, cut to its width, with their age and when a retry
+passes by the greylist's windows (a [[rule]] may have others: greyglass explain tells).
+Else, or with --wide, show all columns; to a file or another program, all triplets, the
+columns separated by tabs.
 
 With --json, print one array of objects that have the columns of the database's table
-(times in Unix seconds, null where it has not happened) and the state.
+(times in Unix seconds, null where it has not happened) and the state, waiting or passed.
 
 With --clients, show in their place the clients of which triplets have passed the
 greylist: how many count, since when, when the last one was counted, when mail of the
@@ -41,144 +63,177 @@ With --correspondents, show the addresses to which users have written (learn.out
 the user, the address, when the user wrote first and last. --recipient selects a user,
 and --sender an address.`,
 		Example: `  greyglass list --waiting --limit 20
-  greyglass list --recipient bob@example.org
-  greyglass list --client 203.0.113.7 --json
+  greyglass list --domain shop.example --since 2d
+  greyglass list --recipient bob@example.org --reason too-late
+  greyglass list --client 203.0.113.0/24 --json
   greyglass list --clients
   greyglass list --correspondents --recipient bob@example.org`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if filter.Limit < 0 {
-				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
-			}
-			if clients && (filter.Waiting || filter.Passed || sender != "" || recipient != "" || filter.Limit != 0) {
-				return &usageError{errors.New("--clients can only be combined with --client and --json"), cmd.CommandPath()}
-			}
-			if correspondents && (filter.Waiting || filter.Passed || clients || client != "" || filter.Limit != 0) {
-				return &usageError{errors.New("--correspondents can only be combined with --sender, --recipient and --json"), cmd.CommandPath()}
-			}
-			if recipient != "" {
-				filter.Recipients = address.Forms(recipient)
-			}
-			if client != "" {
-				if _, err := clientOf(client); err != nil {
-					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
-				}
+			if err := l.check(cmd); err != nil {
+				return err
 			}
 			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {
 				return err
 			}
-			if sender != "" {
-				filter.Senders = loaded.Policy.SenderForms(sender)
-			}
-			if client != "" {
-				if filter.Client, err = loaded.Policy.Identity.ParseClientKey(client); err != nil {
-					return &usageError{fmt.Errorf("--client %w", err), cmd.CommandPath()}
-				}
-			}
+			l.policy = loaded.Policy
 			return p.inStore(cmd, loaded, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
-				out := bufio.NewWriter(p.stdout)
-				if clients {
-					return errors.Join(printClients(out, knownClients(ctx, store, loaded.Policy.Proving, filter.Client), asJSON), out.Flush())
-				}
-				if correspondents {
-					return errors.Join(printCorrespondents(out, knownCorrespondents(ctx, store, sender, recipient), asJSON), out.Flush())
-				}
-				print := printTable
-				if asJSON {
-					print = printJSON
-				}
-				return errors.Join(print(out, store.List(ctx, filter)), out.Flush())
+				l.out = bufio.NewWriter(p.stdout)
+				return errors.Join(l.list(ctx, store, p.stdout, p.stderr), l.out.Flush())
 			})
 		},
 	}
+	l.flags(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&filter.Waiting, "waiting", false, "only those that wait")
-	flags.BoolVar(&filter.Passed, "passed", false, "only those that have passed")
-	flags.StringVar(&client, "client", "", "only those of this client `ADDRESS`")
-	flags.StringVar(&sender, "sender", "", "only those of this envelope sender `ADDRESS`")
-	flags.StringVar(&recipient, "recipient", "", "only those of this envelope recipient `ADDRESS`")
-	flags.IntVar(&filter.Limit, "limit", 0, "at most `N`, the newest (default: all)")
-	flags.BoolVar(&asJSON, "json", false, "print JSON")
-	flags.BoolVar(&clients, "clients", false, "the clients of which triplets have passed")
-	flags.BoolVar(&correspondents, "correspondents", false, "the addresses to which users have written")
+	flags.BoolVar(&l.waiting, "waiting", false, "only those that wait")
+	flags.BoolVar(&l.passed, "passed", false, "only those that have passed")
+	flags.StringVar(&l.reason, "reason", "", "only those whose next attempt would have this `REASON` now, such as too-late")
+	flags.StringVar(&l.since, "since", "", "only those that came since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.StringVar(&l.sort, "sort", "", "sort by `COLUMN`: "+strings.Join(slices.Sorted(maps.Keys(orders)), ", ")+" (default: as they were stored)")
+	flags.IntVar(&l.limit, "limit", 0, "at most `N`, the last in this order (default: 50 on a terminal, else all)")
+	flags.BoolVar(&l.all, "all", false, "all, also on a terminal")
+	flags.BoolVar(&l.wide, "wide", false, "all columns, also on a terminal")
+	flags.BoolVar(&l.noHeader, "no-header", false, "no line with the names of the columns")
+	flags.BoolVar(&l.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&l.clients, "clients", false, "the clients of which triplets have passed")
+	flags.BoolVar(&l.correspondents, "correspondents", false, "the addresses to which users have written")
 	return cmd
 }
 
-func printTable(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
-	return printRows(w, "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPASSED AT\tDEFERRED\tACCEPTED", records, func(t *tabwriter.Writer, r greylist.Record) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.State(), r.Client, r.Sender, r.Recipient,
-			utc(r.FirstSeen), utc(r.LastSeen), utc(r.PassedAt), r.Deferred, r.Accepted)
-	})
+// orders are the columns by which the list can be sorted.
+var orders = map[string]func(a, b greylist.Record) int{
+	"client":        func(a, b greylist.Record) int { return strings.Compare(a.Client, b.Client) },
+	"sender":        func(a, b greylist.Record) int { return strings.Compare(a.Sender, b.Sender) },
+	"recipient":     func(a, b greylist.Record) int { return strings.Compare(a.Recipient, b.Recipient) },
+	"first_attempt": func(a, b greylist.Record) int { return cmp.Compare(a.Attempted(), b.Attempted()) },
+	"first_seen":    func(a, b greylist.Record) int { return cmp.Compare(a.FirstSeen, b.FirstSeen) },
+	"last_seen":     func(a, b greylist.Record) int { return cmp.Compare(a.LastSeen, b.LastSeen) },
+	"deferred":      func(a, b greylist.Record) int { return cmp.Compare(a.Deferred, b.Deferred) },
+	"accepted":      func(a, b greylist.Record) int { return cmp.Compare(a.Accepted, b.Accepted) },
 }
 
-// printRows prints rows as they come, and aligns some hundred at a time, so that millions
-// of them take no memory.
-func printRows[R any](w io.Writer, title string, rows iter.Seq2[R, error], print func(*tabwriter.Writer, R)) error {
-	const together = 200
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, title)
-	n := 0
-	for r, err := range rows {
-		if err != nil {
-			return errors.Join(t.Flush(), err)
+// check checks the flags as far as that needs no configuration.
+func (l *lister) check(cmd *cobra.Command) error {
+	usage := func(format string, a ...any) error { return &usageError{fmt.Errorf(format, a...), cmd.CommandPath()} }
+	reasons := []greylist.Reason{greylist.ReasonAlreadyGrey, greylist.ReasonGreyTooLong, greylist.ReasonNowGrey,
+		greylist.ReasonTooLate, greylist.ReasonTooSoon, greylist.ReasonWayTooSoon}
+	switch {
+	case l.limit < 0:
+		return usage("--limit is negative")
+	case l.reason != "" && !slices.Contains(reasons, greylist.Reason(l.reason)):
+		return usage("--reason takes one of %s, and %q is none", strings.Trim(fmt.Sprint(reasons), "[]"), l.reason)
+	case l.sort != "" && orders[l.sort] == nil:
+		return usage("--sort takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(orders)), ", "), l.sort)
+	}
+	if l.since != "" {
+		if _, err := parseSince(l.since, wallClock().Unix()); err != nil {
+			return usage("%w", err)
 		}
-		print(t, r)
-		if n++; n%together == 0 {
-			if err := t.Flush(); err != nil {
+	}
+	ofTriplets := func(more ...string) bool {
+		return slices.ContainsFunc(append(more, "waiting", "passed", "reason", "since", "sort", "limit", "domain"), cmd.Flags().Changed)
+	}
+	if l.correspondents {
+		if ofTriplets("client", "clients") {
+			return usage("--correspondents can only be combined with --sender, --recipient and --json")
+		}
+		return nil
+	}
+	if l.clients {
+		if ofTriplets("sender", "recipient") {
+			return usage("--clients can only be combined with --client and --json")
+		}
+		if _, err := clientOf(l.client); l.client != "" && err != nil {
+			return usage("--client %w", err)
+		}
+		return nil
+	}
+	return l.parse(cmd)
+}
+
+func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr io.Writer) error {
+	l.now = timeOf(store).Unix()
+	if l.clients {
+		only := ""
+		if l.client != "" {
+			var err error
+			if only, err = l.policy.Identity.ParseClientKey(l.client); err != nil {
 				return err
 			}
 		}
+		return printClients(l.out, knownClients(ctx, store, l.policy.Proving, only), l.asJSON)
 	}
-	return t.Flush()
-}
-
-// recordJSON is a record as 'list --json' prints it.
-type recordJSON struct {
-	State     string `json:"state"`
-	Client    string `json:"client"`
-	Sender    string `json:"sender"`
-	Recipient string `json:"recipient"`
-	FirstSeen int64  `json:"first_seen"`
-	LastSeen  int64  `json:"last_seen"`
-	PassedAt  *int64 `json:"passed_at"`
-	Deferred  int64  `json:"deferred"`
-	Accepted  int64  `json:"accepted"`
-}
-
-func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
-	return printArray(w, records, func(r greylist.Record) any {
-		object := recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, nil, r.Deferred, r.Accepted}
-		if r.Passed() {
-			object.PassedAt = &r.PassedAt
-		}
-		return object
-	})
-}
-
-// printArray prints one array of objects as they come, each on a line.
-func printArray[R any](w io.Writer, all iter.Seq2[R, error], object func(R) any) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // print the null sender as "<>"
-	separator := "[\n "
-	for r, err := range all {
-		if err != nil {
-			return err
-		}
-		line.Reset()
-		if err := encoder.Encode(object(r)); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSpace(line.Bytes())); err != nil {
-			return err
-		}
-		separator = ",\n "
+	if l.correspondents {
+		return printCorrespondents(l.out, knownCorrespondents(ctx, store, l.sender, l.recipient), l.asJSON)
 	}
-	if separator[0] == '[' {
-		_, err := fmt.Fprintln(w, "[]")
-		return err
+	width := terminalWidth(stdout)
+	f := l.filter(l.policy)
+	f.Waiting, f.Passed, f.Limit = l.waiting, l.passed, l.limit
+	if l.since != "" {
+		f.Since, _ = parseSince(l.since, l.now)
 	}
-	_, err := fmt.Fprintln(w, "\n]")
+	if l.reason != "" {
+		others := f.Only
+		f.Only = func(r greylist.Record) bool {
+			return l.policy.Windows.Decide(&r.Entry, l.now).Reason == greylist.Reason(l.reason) && (others == nil || others(r))
+		}
+	}
+	if f.Limit == 0 && width > 0 && !l.all && !l.asJSON {
+		f.Limit = terminalLimit
+	}
+	limit := f.Limit
+	if l.sort != "" {
+		f.Limit = 0
+	}
+	if terminalWidth(stderr) > 0 {
+		progress := listProgress{store: store, out: stderr, began: wallClock()}
+		f.Progress = func(records int64) { progress.tell(ctx, records) }
+		defer progress.end()
+	}
+	records := store.List(ctx, f)
+	if l.sort != "" {
+		records = last(records, orders[l.sort], limit)
+	}
+	switch {
+	case l.asJSON:
+		return printJSON(l.out, records)
+	case width == 0:
+		return l.printTabs(records)
+	case l.wide:
+		return l.printWide(records)
+	}
+	n, err := l.printNarrow(records, width)
+	if err == nil && n > 0 && n == limit {
+		return l.printFooter(ctx, store, f, n)
+	}
 	return err
+}
+
+// last yields the last of the records in an order, as many as limit says; zero: all.
+func last(records iter.Seq2[greylist.Record, error], order func(a, b greylist.Record) int, limit int) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		var all []greylist.Record
+		cut := func() {
+			slices.SortStableFunc(all, order)
+			if limit > 0 && len(all) > limit {
+				all = append(all[:0], all[len(all)-limit:]...)
+			}
+		}
+		for r, err := range records {
+			if err != nil {
+				yield(r, err)
+				return
+			}
+			if all = append(all, r); limit > 0 && len(all) > 2*limit+1000 {
+				cut()
+			}
+		}
+		cut()
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"greyglass/greylist"
 )
@@ -15,7 +18,7 @@ const longAgo = 1_700_000_000 // 2023-11-14 22:13:20
 
 var remembered = []greylist.Record{
 	{Triplet: greylist.Triplet{Client: "203.0.113.7", Sender: "ann@example.net", Recipient: "bob@example.org"},
-		Entry: greylist.Entry{FirstSeen: longAgo, LastSeen: longAgo + 60, Deferred: 2}},
+		Entry: greylist.Entry{FirstSeen: longAgo, FirstAttempt: longAgo - 1000, LastSeen: longAgo + 60, Deferred: 2}},
 	{Triplet: greylist.Triplet{Client: "203.0.113.7", Sender: "ann@example.net", Recipient: "carol@example.org"},
 		Entry: greylist.Entry{FirstSeen: longAgo, LastSeen: longAgo + 5000, PassedAt: longAgo + 5000, Deferred: 1, Accepted: 3}},
 	{Triplet: greylist.Triplet{Client: "2001:db8:1::/64", Sender: "<>", Recipient: "bob@example.org"},
@@ -34,18 +37,20 @@ func (s *site) rememberAll() {
 func TestListTable(t *testing.T) {
 	t.Parallel()
 	eitherWay(t, nil, func(t *testing.T, s *site) {
-		const heading = "STATE    CLIENT           SENDER             RECIPIENT          FIRST SEEN           LAST SEEN            PASSED AT            DEFERRED  ACCEPTED\n"
-		if got := s.output("list"); strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(heading), " ") {
+		const heading = "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPASSED AT\tDEFERRED\tACCEPTED\tRETRY OK\tFIRST ATTEMPT\n"
+		if got := s.output("list"); got != heading {
 			t.Errorf("an empty list: %s", got)
 		}
 		s.rememberAll()
-		const want = heading +
-			"waiting  203.0.113.7      ann@example.net    bob@example.org    2023-11-14 22:13:20  2023-11-14 22:14:20  -                    2         0\n" +
-			"passed   203.0.113.7      ann@example.net    carol@example.org  2023-11-14 22:13:20  2023-11-14 23:36:40  2023-11-14 23:36:40  1         3\n" +
-			"waiting  2001:db8:1::/64  <>                 bob@example.org    2023-11-14 22:13:10  2023-11-14 22:13:10  -                    1         0\n" +
-			"passed   192.0.2.1        \"a b\"@example.net  bob@example.org    2023-11-14 22:13:21  2023-11-14 23:20:01  2023-11-14 23:20:01  1         1\n"
-		if got := s.output("list"); got != want {
-			t.Errorf("got:\n%swant:\n%s", got, want)
+		const rows = "late\t203.0.113.7\tann@example.net\tbob@example.org\t2023-11-14 22:13:20\t2023-11-14 22:14:20\t-\t2\t0\t-\t2023-11-14 21:56:40\n" +
+			"passed\t203.0.113.7\tann@example.net\tcarol@example.org\t2023-11-14 22:13:20\t2023-11-14 23:36:40\t2023-11-14 23:36:40\t1\t3\t-\t2023-11-14 22:13:20\n" +
+			"late\t2001:db8:1::/64\t<>\tbob@example.org\t2023-11-14 22:13:10\t2023-11-14 22:13:10\t-\t1\t0\t-\t2023-11-14 22:13:10\n" +
+			"passed\t192.0.2.1\t\"a b\"@example.net\tbob@example.org\t2023-11-14 22:13:21\t2023-11-14 23:20:01\t2023-11-14 23:20:01\t1\t1\t-\t2023-11-14 22:13:21\n"
+		if got := s.output("list"); got != heading+rows {
+			t.Errorf("got:\n%swant:\n%s", got, heading+rows)
+		}
+		if got := s.output("list", "--no-header"); got != rows {
+			t.Errorf("without a header: %s", got)
 		}
 	})
 }
@@ -83,6 +88,30 @@ func TestListFilters(t *testing.T) {
 			{"--limit 0", []int{0, 1, 2, 3}},
 			{"--waiting --limit 1", []int{2}},
 			{"--recipient bob@example.org --limit 2", []int{2, 3}},
+			{"--sender @example.net", []int{0, 1, 3}},
+			{"--sender @example.net --limit 1", []int{3}},
+			{"--sender @net", nil},
+			{"--sender @*.net", []int{0, 1, 3}},
+			{"--sender *", []int{0, 1, 2, 3}},
+			{"--recipient carol", []int{1}},
+			{"--recipient @EXAMPLE.org --sender @example.net --waiting", []int{0}},
+			{"--domain example.net", []int{0, 1, 3}},
+			{"--domain example.net --recipient carol", []int{1}},
+			{"--domain ample.net", nil},
+			{"--client 203.0.113.0/24", []int{0, 1}},
+			{"--client 203.0.113", []int{0, 1}},
+			{"--client 2001:db8::/32", []int{2}},
+			{"--client 2001:db8:1::1/128", []int{2}},
+			{"--client spf:example.net", nil},
+			{"--reason too-late", []int{0, 2}},
+			{"--reason grey-too-long", []int{1, 3}},
+			{"--reason too-late --sender @example.net", []int{0}},
+			{"--since 2023-11-14", []int{0, 1, 2, 3}},
+			{"--since 2023-11-14T22:14:00Z", []int{0, 1, 3}},
+			{"--sort first_seen", []int{2, 0, 1, 3}},
+			{"--sort sender --limit 2", []int{0, 1}},
+			{"--sort client", []int{3, 2, 0, 1}},
+			{"--sort accepted --limit 1", []int{1}},
 		} {
 			var want []greylist.Record
 			for _, i := range c.want {
@@ -95,7 +124,18 @@ func TestListFilters(t *testing.T) {
 		if got := s.list("--sender", `<"A\ B"@example.net>`); !slices.Equal(got, remembered[3:]) {
 			t.Errorf("list of a quoted sender: %v", got)
 		}
-		s.run("list", "--client", "203.0.113.0/24").fails(t, statusUsage, "--client", "clients are remembered by 32")
+		for _, c := range [][]string{
+			{"--client", "203.0.113.300", "--client"},
+			{"--sender", "ann", "--sender", "write user@example.org"},
+			{"--recipient", "<>", "--recipient", "never a recipient"},
+			{"--domain", "a b", "--domain", "not a domain"},
+			{"--reason", "late", "--reason takes one of already-grey", "too-late"},
+			{"--sort", "age", "--sort takes one of accepted", "first_attempt"},
+			{"--since", "yesterday", "--since takes"},
+			{"--limit", "-1", "--limit is negative"},
+		} {
+			s.run("list", c[0], c[1]).fails(t, statusUsage, c[2:]...)
+		}
 	})
 }
 
@@ -113,6 +153,8 @@ func (s *site) list(args ...string) (records []greylist.Record) {
 		PassedAt  *int64 `json:"passed_at"`
 		Deferred  int64
 		Accepted  int64
+
+		FirstAttempt *int64 `json:"first_attempt"`
 	}
 	if err := json.Unmarshal([]byte(text), &objects); err != nil {
 		s.t.Fatalf("list --json: %v: %s", err, text)
@@ -124,6 +166,9 @@ func (s *site) list(args ...string) (records []greylist.Record) {
 		}
 		if o.PassedAt != nil {
 			r.PassedAt = *o.PassedAt
+		}
+		if o.FirstAttempt != nil {
+			r.FirstAttempt = *o.FirstAttempt
 		}
 		if o.State != r.State() {
 			s.t.Errorf("the state %q of %s", o.State, text)
@@ -144,7 +189,7 @@ func TestListJSON(t *testing.T) {
 	got := s.output("list", "--json", "--client", "2001:db8:1::")
 	const want = `[
  {"state":"waiting","client":"2001:db8:1::/64","sender":"<>","recipient":"bob@example.org",` +
-		`"first_seen":1699999990,"last_seen":1699999990,"passed_at":null,"deferred":1,"accepted":0}
+		`"first_seen":1699999990,"last_seen":1699999990,"passed_at":null,"deferred":1,"accepted":0,"first_attempt":null}
 ]
 `
 	if got != want {
@@ -209,6 +254,73 @@ func TestBrokenListStopsFew(t *testing.T) {
 		r := s.run(strings.Fields(c.args)...)
 		if r.status != c.status || !strings.Contains(r.stdout, c.stdout) || !strings.Contains("greyglass: "+r.stderr, complaint) {
 			t.Errorf("%s: status %d\n%s%s", c.args, r.status, r.stdout, r.stderr)
+		}
+	}
+}
+
+// TestListOnATerminal: the newest, in the width of the terminal; hostile addresses do nothing
+// to it.
+func TestListOnATerminal(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("script"); err != nil {
+		t.Skip("the program script is not installed")
+	}
+	s := newSite(t, nil)
+	s.create()
+	now := wallClock().Unix()
+	for n := range 60 {
+		s.remember("203.0.113.7", fmt.Sprintf("ann%d@example.net", n), "bob@example.org", greylist.Entry{FirstSeen: now - 630, LastSeen: now - 190, Deferred: 2})
+	}
+	s.remember("2001:db8:1234:5678::/64", "a-very-long-local-part-of-a-sender@shop.example", "somebody.else@example.org",
+		greylist.Entry{FirstSeen: longAgo, LastSeen: longAgo, Deferred: 1})
+	s.remember("192.0.2.1", "a\x1b[31m\u202eb@example.net", "bob@example.org", greylist.Entry{FirstSeen: now - 7200, LastSeen: now - 70, PassedAt: now - 70, Deferred: 1, Accepted: 4})
+	onTerminal := func(columns int, args string) []string {
+		cmd := s.command(t.Context(), "list")
+		line := fmt.Sprintf("stty cols %d; exec '%s' %s", columns, strings.Join(cmd.Args, "' '"), args)
+		cmd.Path, cmd.Args = "/usr/bin/script", []string{"script", "-qec", line, "/dev/null"}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(out), "\r\n", "\n"), "\n"), "\n")
+	}
+	got := onTerminal(80, "--client 203.0.113.7 --limit 2")
+	if want := []string{
+		"STATE    SEEN   RETRY OK  TRIES  CLIENT       SENDER             RECIPIENT",
+		"waiting  3m     in 49m    2      203.0.113.7  ann58@example.net  bob@example.org",
+		"waiting  3m     in 49m    2      203.0.113.7  ann59@example.net  bob@example.org",
+		"2; --all shows all, --wide all columns",
+	}; !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	got = onTerminal(80, "")
+	if want := "50 of 62; --all shows all, --wide all columns"; len(got) != 52 || got[len(got)-1] != want {
+		t.Errorf("%d lines; the last is %q, want %q", len(got), got[len(got)-1], want)
+	}
+	for _, c := range []struct {
+		columns int
+		args    string
+		lines   int
+		holds   string
+	}{
+		{80, "--all", 63, "late     "},
+		{80, "--all --no-header", 62, "2001:d"},
+		{80, "--client 192.0.2.1", 2, "passed   1m     -         5      192.0.2.1"},
+		{60, "--limit 3", 5, "3 of 62;"},
+		{140, "--sender @shop.example", 2, "a-very-long-local-part-of-a-sender@shop.example"},
+		{80, "--passed --wide", 2, "FIRST ATTEMPT"},
+		{80, "--recipient nobody", 1, "STATE"},
+		{80, "--json --waiting --limit 1", 3, `"state":"waiting"`},
+	} {
+		got := onTerminal(c.columns, c.args)
+		text := strings.Join(got, "\n")
+		if len(got) != c.lines || !strings.Contains(text, c.holds) || strings.ContainsAny(text, "\x1b\u202e") {
+			t.Errorf("%d columns, list %s: %d lines, want %d with %q\n%q", c.columns, c.args, len(got), c.lines, c.holds, text)
+		}
+		for _, line := range got {
+			if n := utf8.RuneCountInString(line); n > c.columns && !strings.Contains(c.args, "--wide") && !strings.Contains(c.args, "--json") {
+				t.Errorf("%d columns, list %s: a line of %d: %s", c.columns, c.args, n, line)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
 // selection selects triplets by patterns, as people look for mail: by a sender, a
@@ -17,13 +18,14 @@ type selection struct {
 	client, sender, recipient, domain string // as given; empty: any
 
 	clients             netip.Prefix
+	identity            string // spf:DOMAIN or name:DOMAIN, in the place of clients
 	senders, recipients address.Patterns
 	domains             address.Patterns
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&s.client, "client", "", "only this client: an `ADDRESS` or a network, such as 192.0.2.0/24")
+	flags.StringVar(&s.client, "client", "", "only this client: an `ADDRESS`, a network such as 192.0.2.0/24, or as list shows it")
 	flags.StringVar(&s.sender, "sender", "", "only this envelope sender: an `ADDRESS`, @DOMAIN, @*.DOMAIN for subdomains, or '<>'")
 	flags.StringVar(&s.recipient, "recipient", "", "only this envelope recipient: an `ADDRESS`, a local part, @DOMAIN or @*.DOMAIN")
 	flags.StringVar(&s.domain, "domain", "", "only mail from or to this `DOMAIN` and its subdomains")
@@ -35,10 +37,14 @@ func (s *selection) parse(cmd *cobra.Command) error {
 		return &usageError{fmt.Errorf("--%s: %w", flag, err), cmd.CommandPath()}
 	}
 	if s.client != "" {
-		var err error
-		if s.clients, err = address.ParsePrefix(s.client); err != nil {
+		client, ok, err := greylist.ParseIdentity(s.client)
+		if !ok {
+			s.clients, err = address.ParsePrefix(s.client)
+		}
+		if err != nil {
 			return problem("client", err)
 		}
+		s.identity = client.Identity()
 	}
 	if s.sender != "" {
 		if err := s.senders.Add(s.sender, address.Senders); err != nil {
@@ -62,11 +68,8 @@ func (s *selection) parse(cmd *cobra.Command) error {
 
 // matches reports whether a triplet, or the addresses of an attempt, are selected.
 func (s *selection) matches(t greylist.Triplet) bool {
-	if s.client != "" {
-		addr, err := address.ParseIP(strings.Split(t.Client, "/")[0])
-		if err != nil || !s.clients.Contains(addr) {
-			return false
-		}
+	if s.client != "" && !s.isClient(t.Client) {
+		return false
 	}
 	if _, ok := s.senders.Match(t.Sender); s.sender != "" && !ok {
 		return false
@@ -77,6 +80,16 @@ func (s *selection) matches(t greylist.Triplet) bool {
 	return s.domain == "" || s.inDomain(t.Sender) || s.inDomain(t.Recipient)
 }
 
+// isClient reports whether a client is selected, or, if it is an address prefix, one of its
+// addresses may be.
+func (s *selection) isClient(client string) bool {
+	if s.identity != "" {
+		return client == s.identity
+	}
+	p, err := address.ParsePrefix(client)
+	return err == nil && s.clients.Overlaps(p)
+}
+
 func (s *selection) inDomain(folded string) bool {
 	_, domain, ok := address.Cut(folded)
 	if !ok {
@@ -84,4 +97,44 @@ func (s *selection) inDomain(folded string) bool {
 	}
 	_, ok = s.domains.MatchDomain(domain)
 	return ok
+}
+
+// filter is the selection for a store, by what a database can select itself, and by Only.
+func (s *selection) filter(p *judge.Policy) (f greylist.Filter) {
+	others := *s // those that are left to Only
+	if key, err := p.Identity.ParseClientKey(s.client); s.client != "" && err == nil {
+		f.Client, others.client = key, ""
+	}
+	if isAddress(s.sender) {
+		f.Senders, others.sender = p.SenderForms(s.sender), ""
+	}
+	if isAddress(s.recipient) {
+		f.Recipients, others.recipient = address.Forms(s.recipient), ""
+	}
+	f.SenderEnds, f.RecipientEnds = endOf(others.sender), endOf(others.recipient)
+	if s.domain != "" {
+		f.EitherEnds = endOf("@" + s.domain)[1:]
+	}
+	if others.client+others.sender+others.recipient+others.domain != "" {
+		f.Only = func(r greylist.Record) bool { return others.matches(r.Triplet) }
+	}
+	return f
+}
+
+// isAddress reports whether a pattern is of one address.
+func isAddress(pattern string) bool {
+	local, _, ok := address.Cut(strings.Trim(pattern, "<> "))
+	return pattern == address.NullSender || ok && local != "" && local != "*"
+}
+
+// endOf returns how all addresses end that a pattern of a domain matches.
+func endOf(pattern string) string {
+	_, domain, ok := address.Cut(strings.Trim(pattern, "<> "))
+	if !ok {
+		return ""
+	}
+	if parent, ok := strings.CutPrefix(domain, "*."); ok {
+		return "." + address.Domain(strings.ToLower(parent))
+	}
+	return "@" + address.Domain(strings.ToLower(domain))
 }
