@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,9 +9,10 @@ import (
 	"greyglass/e2e/lab"
 )
 
-// TestLearn: mail comes in, and goes out, while there is no Greyglass. It learns whose from
-// the log that the mail server wrote: their mail is accepted at once, other mail is not.
-// What clients made look like lines of the log is not learned.
+// TestLearn: mail comes in, and goes out, while there is no Greyglass. By the log that the
+// mail server wrote, it forecasts what it would have done, and learns whose mail it was:
+// their mail is accepted at once, other mail is not. What clients made look like lines of
+// the log is not learned.
 func TestLearn(t *testing.T) {
 	lab.Require(t)
 	for _, a := range attachments {
@@ -44,6 +46,7 @@ func TestLearn(t *testing.T) {
 			s.mx.WaitLog("198.51.100.99")
 			log := filepath.Join(s.mx.Dir, "log")
 
+			s.forecast(log)
 			s.start()
 			s.learned(log, "learned: 3 triplets, 1 correspondents\nknown already: 0 triplets, 0 correspondents\n")
 			s.learned(log, "learned: 0 triplets, 0 correspondents\nknown already: 3 triplets, 1 correspondents\n")
@@ -84,5 +87,28 @@ func (s *site) learned(log, text string) {
 	stdout, stderr, status := s.run("learn", log)
 	if status != 0 || !strings.Contains(stdout, text) {
 		s.t.Errorf("learn: status %d, %s%swant %q", status, stdout, stderr, text)
+	}
+}
+
+// forecast checks what would have become of the mail in the log.
+func (s *site) forecast(log string) {
+	s.t.Helper()
+	stdout, stderr, status := s.run("forecast", "--json", log)
+	type counts struct{ Messages, Accepted, Deferred, Refused int }
+	var r struct {
+		Configurations []struct {
+			Name                string
+			Delivered, Rejected counts
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); status != 0 || err != nil || len(r.Configurations) != 3 {
+		s.t.Fatalf("forecast: status %d, %v, %s", status, err, stderr)
+	}
+	classic := r.Configurations[1]
+	if want := (counts{Messages: 3, Deferred: 3}); classic.Name != "classic" || classic.Delivered != want {
+		s.t.Errorf("forecast: %+v of what was delivered, want %+v", classic, want)
+	}
+	if want := (counts{Messages: 1, Refused: 1}); classic.Rejected != want {
+		s.t.Errorf("forecast: %+v of what was rejected, want %+v", classic, want)
 	}
 }
