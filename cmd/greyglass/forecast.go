@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,8 +106,13 @@ func policyOf(l *config.Loaded) func(rules.Lookup) (*judge.Policy, error) {
 	return func(look rules.Lookup) (*judge.Policy, error) { return l.Config.Policy(l.Lists, look) }
 }
 
+// collectAt is the growth of the heap, in percent, after which garbage is collected: most of
+// the heap is what the trials remember, of which half as much again is enough.
+const collectAt = 50
+
 // forecast judges the logs, and prints its progress once a second.
 func (p *program) forecast(ctx context.Context, logs *maillog.Logs, o forecast.Options) (*forecast.Result, error) {
+	debug.SetGCPercent(collectAt)
 	f, err := forecast.New(ctx, o)
 	if err != nil {
 		return nil, err

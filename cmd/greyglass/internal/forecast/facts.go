@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 
-	"greyglass/greylist/address"
 	"greyglass/greylist/rules"
 )
 
@@ -16,19 +15,13 @@ type facts struct {
 	dns    bool // ask lookup for all; else it makes no queries
 }
 
-// SPF implements [rules.Lookup]. Without DNS, SPF passes if the client's confirmed name and
-// the sender are of one domain, which hardly ever forgets its own servers in its record; of
-// others it says nothing.
+// SPF implements [rules.Lookup].
 func (f *facts) SPF(ctx context.Context, client netip.Addr, helo, sender string) rules.SPF {
 	if f.dns {
 		return f.lookup.SPF(ctx, client, helo, sender)
 	}
-	_, domain, ok := address.Cut(sender)
-	if !ok {
-		domain = helo
-	}
-	if own := address.RegisteredDomain(f.of.ClientName); own != "" && own == address.RegisteredDomain(domain) {
-		return rules.SPF{Result: rules.SPFPass, Provider: own, Why: "estimated by the client's name"}
+	if f.of.ownServer {
+		return rules.SPF{Result: rules.SPFPass, Provider: f.of.domain, Why: "estimated by the client's name"}
 	}
 	return rules.SPF{Result: rules.SPFNone, Why: "not looked up"}
 }

@@ -78,6 +78,10 @@ func (f *Forecast) Add(m maillog.Mail) {
 	switch {
 	case m.Time < f.options.Since:
 		return
+	case m.Direction == maillog.Outgoing: // a reply to it may be accepted at once
+		r.Inside++
+		f.add(m)
+		return
 	case !fromOutside(&m):
 		r.Inside++
 		return
@@ -89,7 +93,11 @@ func (f *Forecast) Add(m maillog.Mail) {
 		r.Since = m.Time
 	}
 	r.Since, r.Until = min(r.Since, m.Time), max(r.Until, m.Time)
-	f.batch = append(f.batch, &mail{Mail: m})
+	f.add(m)
+}
+
+func (f *Forecast) add(m maillog.Mail) {
+	f.batch = append(f.batch, newMail(m, f.options.Lookup.Dynamic))
 	if len(f.batch) == batchSize {
 		f.flush()
 	}
@@ -103,7 +111,6 @@ func (f *Forecast) flush() {
 // judge judges a batch under each configuration.
 func (f *Forecast) judge(ctx context.Context, batch []*mail) {
 	for _, m := range batch {
-		m.dynamic = f.options.Lookup.Dynamic(m.ClientName, m.ClientAddress)
 		if m.wanted() {
 			m.site = f.sites.of(m)
 			f.sites.add(m.site, m)

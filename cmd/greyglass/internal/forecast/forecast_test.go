@@ -1,214 +1,191 @@
 package forecast
 
 import (
-	"container/heap"
 	"context"
-	"log/slog"
-	"math/rand/v2"
+	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"greyglass/cmd/greyglass/internal/config"
-	"greyglass/cmd/greyglass/internal/lookup"
 	"greyglass/cmd/greyglass/internal/maillog"
-	"greyglass/greylist"
-	"greyglass/greylist/clock"
-	"greyglass/greylist/judge"
 	"greyglass/greylist/rules"
-	"greyglass/sqlstore"
-	"greyglass/sqlstore/memstore"
 )
 
-// configured is a configuration of these settings.
-func configured(t testing.TB, name string, settings ...string) Configuration {
+// from is a message that was delivered, so many seconds after the begin of the month.
+func from(at int64, client, name, sender string) maillog.Mail {
+	return maillog.Mail{Time: monthBegins + at, ClientAddress: netip.MustParseAddr(client), ClientName: name, Sender: sender,
+		Recipient: "bob@example.org", Outcome: maillog.Delivered, Direction: maillog.Incoming}
+}
+
+// judged is the forecast of these messages.
+func judged(t *testing.T, c Configuration, all ...maillog.Mail) *Result {
 	t.Helper()
-	settings = append(settings, "blocked.senders_file=", "blocked.exceptions_file=")
-	loaded, err := config.Load(config.Source{Set: settings})
-	if err != nil {
-		t.Fatal(err)
+	f := newForecast(t, c)
+	for _, m := range all {
+		f.Add(m)
 	}
-	return Configuration{Name: name, Policy: func(l rules.Lookup) (*judge.Policy, error) { return loaded.Config.Policy(loaded.Lists, l) }}
+	return end(t, f)
 }
 
-func newForecast(t testing.TB, configurations ...Configuration) *Forecast {
-	t.Helper()
-	resolver, err := lookup.New(lookup.Options{})
-	if err != nil {
-		t.Fatal(err)
+// pooled is mail of a pool of ten servers, a message an hour, of one sender.
+func pooled(n int, name string) (all []maillog.Mail) {
+	for i := range n {
+		all = append(all, from(int64(i)*hour, fmt.Sprintf("192.0.2.%d", i%10+1), name, "ann@example.net"))
 	}
-	f, err := New(t.Context(), Options{Configurations: configurations, Lookup: resolver})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return all
 }
 
-func end(t testing.TB, f *Forecast) *Result {
-	t.Helper()
-	r, err := f.End(t.Context(), new(maillog.Counts))
-	if err != nil {
-		t.Fatal(err)
+// TestRetries: what is deferred passes, or does not, as a sender of its kind retries.
+func TestRetries(t *testing.T) {
+	const own = "mail.example.net"
+	classic, provider := configured(t, "classic"), configured(t, "provider", "greylist.client_identity=provider")
+	rejected := from(0, "203.0.113.7", own, "ann@example.net")
+	rejected.Outcome = maillog.Rejected
+	spam, deferred, inside, unknown := rejected, rejected, rejected, rejected
+	spam.Outcome, deferred.Outcome, inside.Direction, unknown.Direction = maillog.Spam, maillog.Deferred, maillog.Internal, maillog.Unknown
+	for name, c := range map[string]struct {
+		under Configuration
+		mail  []maillog.Mail
+		want  Outcome
+	}{
+		"a server": {classic, []maillog.Mail{from(0, "203.0.113.7", own, "ann@example.net"), from(3599, "203.0.113.7", own, "ann@example.net"), from(4801, "203.0.113.7", own, "ann@example.net")},
+			Outcome{Delivered: Counts{3, 1, 2, 0}, Passed: 2, Median: 600, P90: 4740}}, // the second one after 10 minutes
+		"a bounce": {classic, []maillog.Mail{from(0, "203.0.113.7", own, ""), from(day, "203.0.113.7", own, "")},
+			Outcome{Delivered: Counts{2, 1, 1, 0}, Passed: 1, Median: 4650, P90: 4770}},
+		"a client without a name": {classic, []maillog.Mail{from(0, "203.0.113.7", "", "ann@example.net"), from(hour, "203.0.113.8", "", "eve@example.net")},
+			Outcome{Delivered: Counts{2, 0, 2, 0}, Never: 2}},
+		"one that comes on another day": {classic, []maillog.Mail{from(0, "203.0.113.7", "", "ann@example.net"), from(day, "203.0.113.7", "", "ann@example.net"), from(2*day, "203.0.113.7", "", "ann@example.net")},
+			Outcome{Delivered: Counts{3, 1, 2, 0}, Passed: 1, Median: 4650, P90: 4770, Never: 1}},
+		"a pool, known by its provider": {provider, pooled(20, "smtp.pool.example"),
+			Outcome{Delivered: Counts{20, 19, 1, 0}, Passed: 1, Median: 4650, P90: 4770}},
+		"refused":    {classic, []maillog.Mail{rejected, spam}, Outcome{Rejected: Counts{2, 0, 2, 0}}},
+		"not judged": {classic, []maillog.Mail{deferred, inside, unknown}, Outcome{}},
+	} {
+		got := judged(t, c.under, c.mail...).Configurations[0]
+		c.want.Name = c.under.Name
+		if got != c.want {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, got, c.want)
+		}
 	}
-	return r
+	// Known by its addresses, a pool waits for one of them to come again.
+	if got := judged(t, classic, pooled(40, "smtp.pool.example")...).Configurations[0]; got.Passed == 0 || got.P90 < 2*hour {
+		t.Errorf("a pool: %+v", got)
+	}
 }
 
-// TestForecastAgrees: a judge that gets the same month of mail, from senders that retry as
-// real ones do and with the results of SPF that DNS would give, defers what the forecast
-// says: in total within 1 % of the mail, and on each day within 3 % of the day's.
-func TestForecastAgrees(t *testing.T) {
-	agrees(t, newMonth(1, 20_000), func(*testing.T) greylist.Store { return memstore.New() })
+// TestPools: a pool's mail comes from any of its addresses; a hoster's customers have their
+// own, and lines without a name are no site of one sender.
+func TestPools(t *testing.T) {
+	all := pooled(20, "smtp.pool.example")
+	for i := range 20 {
+		customer := fmt.Sprintf("customer%d.example", i%5)
+		all = append(all, from(20*hour+int64(i), fmt.Sprintf("198.51.100.%d", i%5), "mail."+customer+".hoster.example", "ann@"+customer),
+			from(20*hour+int64(i), fmt.Sprintf("203.0.113.%d", i), "", fmt.Sprintf("new@line%d.example", i)))
+	}
+	want := map[string]Site{
+		"pool.example":   {"pool.example", true, 10, 20, 20},
+		"hoster.example": {"hoster.example", false, 5, 20, 20},
+		"203.0.113.0/24": {"203.0.113.0/24", false, 20, 20, 20},
+	}
+	for _, s := range judged(t, configured(t, "classic"), all...).Sites {
+		if s != want[s.Name] && s.Name != "pool.example" || s.Pool != want[s.Name].Pool || s.Addresses != want[s.Name].Addresses {
+			t.Errorf("%+v, want %+v", s, want[s.Name])
+		}
+		delete(want, s.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
+	}
 }
 
-// TestForecastAgreesWithSQLite: the same, in a smaller month, with the daemon's database.
-func TestForecastAgreesWithSQLite(t *testing.T) {
-	agrees(t, newMonth(4, 1000), func(t *testing.T) greylist.Store {
-		store, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "greyglass.db"), sqlstore.Options{Create: true, Synchronous: "normal"})
+// TestLearned: what was delivered on the days before is known, also where it did not pass.
+func TestLearned(t *testing.T) {
+	r := judged(t, configured(t, "classic"),
+		from(0, "203.0.113.7", "", "ann@example.net"), from(hour-1, "203.0.113.7", "", "ann@example.net"), from(day+1, "203.0.113.7", "", "ann@example.net"))
+	if len(r.Days) != 2 || r.Days[0].Learned != 2 || r.Days[1].Learned != 0 || r.Days[1].Deferred["classic"] != 1 {
+		t.Errorf("%+v", r.Days)
+	}
+	if want := (Learn{1, 1, 0}); r.Learn == nil || *r.Learn != want {
+		t.Errorf("%+v, want %+v", r.Learn, want)
+	}
+}
+
+// TestOutgoing: the reply to mail of a user is accepted at once.
+func TestOutgoing(t *testing.T) {
+	reply := from(60, "203.0.113.7", "mail.example.net", "ann@example.net")
+	sent := maillog.Mail{Time: monthBegins, ClientAddress: netip.MustParseAddr("192.0.2.9"), Authenticated: true, Sender: "bob@example.org",
+		Recipient: "ann@example.net", Outcome: maillog.Delivered, Direction: maillog.Outgoing}
+	r := judged(t, configured(t, "outbound", "learn.outbound=true", `rules.allowed_domains=["example.org"]`), sent, reply)
+	if want := (Counts{1, 1, 0, 0}); r.Configurations[0].Delivered != want || r.Inside != 1 {
+		t.Errorf("%+v, %d inside", r.Configurations[0], r.Inside)
+	}
+}
+
+// dns says that SPF fails, and that a list has each client.
+type dns struct{ rules.Lookup }
+
+func (dns) SPF(context.Context, netip.Addr, string, string) rules.SPF {
+	return rules.SPF{Result: rules.SPFFail}
+}
+
+func (dns) Listed(_ context.Context, _ netip.Addr, zones ...string) rules.Listing {
+	return rules.Listing{Status: rules.InList, Zone: zones[0]}
+}
+
+func (dns) Dynamic(name string, _ netip.Addr) bool { return name == "" }
+
+// TestDNS: it is asked only if that is wanted; else SPF passes for a domain's own servers,
+// and no list has a client.
+func TestDNS(t *testing.T) {
+	spf := configured(t, "spf", "greylist.profile=gentle", `dns.allowlists=["list.dnswl.org"]`)
+	mail := from(0, "203.0.113.7", "mail.example.net", "ann@example.net")
+	for _, ask := range []bool{false, true} {
+		f, err := New(t.Context(), Options{Configurations: []Configuration{spf}, Lookup: dns{}, DNS: ask, Since: monthBegins})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return store
-	})
-}
-
-func agrees(t *testing.T, m *month, newStore func(*testing.T) greylist.Store) {
-	configurations := []Configuration{
-		configured(t, "classic"),
-		configured(t, "gentle", "greylist.profile=gentle"),
-		configured(t, "provider", "greylist.client_identity=provider", "greylist.sender_identity=normalized", "greylist.min_defer_time=5m"),
-	}
-	f := newForecast(t, configurations...)
-	for _, message := range m.messages {
-		f.Add(message.Mail)
-	}
-	r := end(t, f)
-	for i, c := range configurations {
-		forecast := r.Configurations[i]
-		d := newDaemon(t, c, newStore(t))
-		d.run(m)
-		near := func(what string, percent, forecast, daemon, all int64) {
-			if diff := forecast - daemon; max(diff, -diff)*100 > percent*all {
-				t.Errorf("%s: %s: the forecast is %d, the daemon's answers %d, of %d", c.Name, what, forecast, daemon, all)
-			}
+		f.Add(mail)
+		f.Add(from(-1, "203.0.113.7", "", "early@example.net"))
+		r := end(t, f)
+		if r.Configurations[0].Delivered.Accepted != 1 || r.DNS != ask || r.Configurations[0].Delivered.Messages != 1 {
+			t.Errorf("with DNS %v: %+v", ask, r)
 		}
-		t.Logf("%s: of %d, the forecast has %d deferred, the daemon %d", c.Name, d.delivered.Messages, forecast.Delivered.Deferred, d.delivered.Deferred)
-		near("accepted at once", 1, forecast.Delivered.Accepted, d.delivered.Accepted, d.delivered.Messages)
-		near("deferred", 1, forecast.Delivered.Deferred, d.delivered.Deferred, d.delivered.Messages)
-		near("rejected mail that is deferred", 1, forecast.Rejected.Deferred, d.rejected.Deferred, d.rejected.Messages)
-		for _, day := range r.Days {
-			if day.Messages > 300 {
-				near(inUTC(day.Since, time.DateOnly), 3, day.Deferred[c.Name], d.byDay[day.Since], day.Messages)
-			}
+	}
+	for _, c := range []struct {
+		name, sender string
+		want         string
+	}{
+		{"mail.example.net", "ann@lists.example.net", rules.SPFPass}, {"mail.example.net", "ann@example.com", rules.SPFNone}, {"", "ann@example.net", rules.SPFNone},
+	} {
+		full := newMail(from(0, "203.0.113.7", c.name, c.sender), dns{}.Dynamic)
+		if got := (&facts{of: full}).SPF(t.Context(), full.ClientAddress, "", c.sender); got.Result != c.want {
+			t.Errorf("%q from %q: %+v, want %s", c.sender, c.name, got, c.want)
+		}
+		if got := (&facts{of: full, lookup: dns{}, dns: true}).SPF(t.Context(), full.ClientAddress, "", c.sender); got.Result != rules.SPFFail {
+			t.Errorf("%q from %q with DNS: %+v", c.sender, c.name, got)
 		}
 	}
 }
 
-// daemon is a judge in virtual time.
-type daemon struct {
-	t                   *testing.T
-	judge               *judge.Judge
-	now                 int64
-	spf                 rules.SPF // of the attempt
-	delivered, rejected Counts
-	byDay               map[int64]int64
-}
-
-func newDaemon(t *testing.T, c Configuration, store greylist.Store) *daemon {
-	d := &daemon{t: t, byDay: make(map[int64]int64)}
-	t.Cleanup(func() { store.Close() })
-	policy, err := c.Policy(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	silent := slog.New(slog.DiscardHandler)
-	d.judge = judge.New(store, policy, silent, clock.New(func() time.Time { return time.Unix(d.now, 0) }, silent))
-	return d
-}
-
-func (d *daemon) SPF(context.Context, netip.Addr, string, string) rules.SPF { return d.spf }
-
-func (d *daemon) Listed(context.Context, netip.Addr, ...string) rules.Listing {
-	return rules.Listing{Status: rules.NotInList}
-}
-
-func (d *daemon) Dynamic(name string, _ netip.Addr) bool { return name == "" }
-
-// delivery is an attempt of a message of the month.
-type delivery struct {
-	at  int64
-	age int64 // that it was meant to have
-	*message
-}
-
-type deliveries []delivery
-
-func (q deliveries) Len() int           { return len(q) }
-func (q deliveries) Less(i, j int) bool { return q[i].at < q[j].at }
-func (q deliveries) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *deliveries) Push(d any)        { *q = append(*q, d.(delivery)) }
-func (q *deliveries) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
-}
-
-// run has each message tried until it is accepted or its sender gives up.
-func (d *daemon) run(m *month) {
-	rng := rand.New(rand.NewPCG(2, 2))
-	q := new(deliveries)
-	for i := range m.messages {
-		heap.Push(q, delivery{at: m.messages[i].Time, message: &m.messages[i]})
-	}
-	for q.Len() > 0 {
-		try := heap.Pop(q).(delivery)
-		client := greylist.NetworkClient(try.ClientAddress)
-		if try.age > 0 {
-			client = greylist.NetworkClient(try.org.client(rng))
-		}
-		d.now, d.spf = try.at, try.org.spf
-		answer := d.judge.AtOnce(d.t.Context(), new(judge.Message), greylist.Attempt{
-			Client: client, ClientName: try.ClientName, Helo: try.HELO, Sender: try.Sender, Recipient: try.Recipient})
-		switch {
-		case try.age > 0:
-		case try.Outcome == maillog.Rejected:
-			d.rejected.add(answer)
-		default:
-			d.delivered.add(answer)
-			if answer.Verdict == greylist.Defer {
-				d.byDay[dayOf(try.Time)]++
-			}
-		}
-		if answer.Verdict == greylist.Accept || try.org.schedule == nil {
-			continue
-		}
-		try.age = try.org.schedule(try.age)
-		try.at = try.Time + try.age + rng.Int64N(3)
-		if try.age <= try.org.until {
-			heap.Push(q, try)
-		}
-	}
-}
-
-func printed(r *Result) string {
-	var page strings.Builder
-	r.Print(&page)
-	return page.String()
-}
-
-// TestPage: the page has 80 columns.
+// TestPage: it has 80 columns, also for a month, three configurations and long names.
 func TestPage(t *testing.T) {
 	m := newMonth(3, 3000)
 	f := newForecast(t, configured(t, "present"), configured(t, "classic"), configured(t, "gentle", "greylist.profile=gentle"))
 	for _, message := range m.messages {
 		f.Add(message.Mail)
 	}
-	page := printed(end(t, f))
-	for line := range strings.Lines(page) {
+	r := end(t, f)
+	r.Sites[0].Name = strings.Repeat("long", 15) + ".example"
+	var page strings.Builder
+	r.Print(&page)
+	for line := range strings.Lines(page.String()) {
 		if len(line) > 81 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	t.Log("\n" + page)
+	for _, want := range []string{"\n3,000 messages were delivered\n", "\nDeferred of what was delivered, by day of UTC", "  a pool\n", "\nWhat the log does not tell\n"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("no %q in\n%s", want, page.String())
+		}
+	}
 }

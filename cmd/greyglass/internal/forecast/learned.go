@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"greyglass/greylist"
-	"greyglass/greylist/address"
 )
 
 // learned is what 'greyglass learn' takes from a log. On each day, what the days before tell
@@ -21,8 +20,8 @@ func (l *learned) note(m *mail) {
 	if err != nil {
 		return
 	}
-	if name := address.RegisteredDomain(m.ClientName); l.identity.Provider && !m.dynamic && name != "" {
-		t.Client = greylist.ByName + name
+	if l.identity.Provider && !m.dynamic && m.domain != "" {
+		t.Client = greylist.ByName + m.domain
 	}
 	l.mail[t] = max(l.mail[t], m.Time)
 }

@@ -119,14 +119,18 @@ func bar(n, most float64) string {
 	return strings.Repeat("#", max(int(n/most*longest), 1))
 }
 
+// siteWidth is the width of the names of sites.
+const siteWidth = 34
+
 func (r *Result) printSites(w io.Writer) {
 	if len(r.Sites) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nSites of which most would have been deferred (%s)\n", r.Configurations[0].Name)
-	fmt.Fprintf(w, "  %-34s %9s %11s %11s\n", "", "addresses", "messages", "deferred")
+	fmt.Fprintf(w, "  %-*s %9s %11s %11s\n", siteWidth, "", "addresses", "messages", "deferred")
 	for _, s := range r.Sites {
-		row := fmt.Sprintf("  %-34s %9d %11s %11s", s.Name, s.Addresses, humanize.Comma(s.Messages), humanize.Comma(s.Deferred))
+		name := s.Name[max(len(s.Name)-siteWidth, 0):] // its end says whose it is
+		row := fmt.Sprintf("  %-*s %9d %11s %11s", siteWidth, name, s.Addresses, humanize.Comma(s.Messages), humanize.Comma(s.Deferred))
 		if s.Pool {
 			row += "  a pool"
 		}

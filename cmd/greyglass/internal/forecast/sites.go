@@ -57,15 +57,15 @@ func newSites() *sites {
 func (all *sites) of(m *mail) *site {
 	name := ""
 	if !m.dynamic {
-		name = address.RegisteredDomain(m.ClientName)
+		name = m.domain
 	}
 	if name == "" {
 		name = report.NetworkOf(m.ClientAddress.String())
 	}
 	s := all.byName[name]
 	if s == nil {
-		s = &site{name: strings.Clone(name)}
-		all.byName[s.name] = s
+		s = &site{name: address.Printable(name)}
+		all.byName[strings.Clone(name)] = s
 	}
 	return s
 }
@@ -81,7 +81,7 @@ func (all *sites) add(s *site, m *mail) {
 		s.addresses = append(s.addresses, addr)
 	}
 	_, domain, _ := address.Cut(m.Sender)
-	domain = strings.ToLower(domain)
+	domain = address.Domain(domain)
 	sender := maphash.Comparable(all.seed, [2]string{s.name, cmp.Or(address.RegisteredDomain(domain), domain)})
 	from := uint32(maphash.Comparable(all.seed, addr))
 	if last, known := all.last[sender]; known {

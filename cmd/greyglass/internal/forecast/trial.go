@@ -75,12 +75,18 @@ func newTrial(name string, policy *judge.Policy, f *facts) *trial {
 
 // message judges the first attempt of a message, and before it all retries until then.
 func (t *trial) message(ctx context.Context, m *mail) {
+	if m.outgoing() && !t.judge.Policy().Outgoing.Teaches() {
+		return
+	}
 	t.retryUntil(ctx, m.Time)
 	if t.learn != nil {
 		t.learn.begin(ctx, dayOf(m.Time), t.memory)
 	}
 	r := retry{at: m.Time, mail: m}
 	answer := t.attempt(ctx, r)
+	if m.outgoing() {
+		return
+	}
 	if !m.wanted() {
 		t.Rejected.add(answer)
 		return
@@ -135,7 +141,7 @@ func (t *trial) attempt(ctx context.Context, r retry) judge.Answer {
 	t.facts.of = r.mail
 	return t.judge.AtOnce(ctx, new(judge.Message), greylist.Attempt{
 		Client: greylist.NetworkClient(r.client()), ClientName: r.ClientName, Helo: r.HELO,
-		Sender: r.Sender, Recipient: r.Recipient, QueueID: r.QueueID, Via: "forecast",
+		Sender: r.Sender, Recipient: r.Recipient, Authenticated: r.outgoing(), QueueID: r.QueueID, Via: "forecast",
 	})
 }
 
