@@ -46,6 +46,65 @@ func TestPassAndForget(t *testing.T) {
 	})
 }
 
+// TestChangeSelected: pass and forget take patterns, and change nothing unless that is
+// confirmed.
+func TestChangeSelected(t *testing.T) {
+	t.Parallel()
+	eitherWay(t, nil, func(t *testing.T, s *site) {
+		now := time.Now().Unix()
+		for n := range 3 {
+			s.remember("203.0.113.1", fmt.Sprintf("s%d@mail.shop.example", n), "bob@example.org", greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1})
+		}
+		s.remember("203.0.113.1", "ann@example.net", "bob@example.org", greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1})
+		s.run("pass", "--domain", "shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to pass them")
+		s.run("pass", "--domain", "shop.example", "203.0.113.1").fails(t, statusUsage)
+		s.run("pass", "--sender", "ann", "--yes").fails(t, statusUsage, "--sender")
+		s.run("pass", "--domain", "elsewhere.example", "--yes").fails(t, statusFailed, "no triplet waits that is selected")
+		if got := s.output("list", "--passed", "--json"); got != "[]\n" {
+			t.Errorf("passed: %s", got)
+		}
+		if got, want := s.output("pass", "--domain", "shop.example", "--recipient", "bob", "--yes"), "passed: 3 triplets; each is accepted at the sender's next attempt\n"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		for n := range 3 {
+			if got := fields(s.output("explain", "203.0.113.1", fmt.Sprintf("s%d@mail.shop.example", n), "bob@example.org"))["reason"]; got != "already-grey" {
+				t.Errorf("s%d after pass: %s", n, got)
+			}
+		}
+		s.run("pass", "--domain", "shop.example", "--yes").fails(t, statusFailed, "no triplet waits that is selected")
+		s.run("forget", "--recipient", "bob@example.org", "--client", "203.0.113.1").fails(t, statusUsage, "cannot be combined")
+		s.run("forget", "--sender", "@*.shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to forget them")
+		if got := s.output("forget", "--sender", "@*.shop.example", "--yes"); got != "forgotten: 3 triplets\n" {
+			t.Errorf("printed %s", got)
+		}
+		if left := s.records(); len(left) != 1 {
+			t.Errorf("left: %v", left)
+		}
+	})
+}
+
+// TestChangeSelectedOnATerminal: there a question is asked.
+func TestChangeSelectedOnATerminal(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	for n := range 7 {
+		s.remember("203.0.113.1", fmt.Sprintf("s%d@shop.example", n), "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	}
+	if got := s.onTerminal(80, "n\n", "forget", "--domain shop.example"); !strings.Contains(got, "203.0.113.1 s4@shop.example bob@example.org\nand 2 more\nForget 7 triplets? [y/N]") || !strings.Contains(got, "nothing changed") {
+		t.Errorf("printed %s", got)
+	}
+	if n := len(s.records()); n != 7 {
+		t.Errorf("%d are left", n)
+	}
+	if got := s.onTerminal(80, "y\n", "forget", "--domain shop.example"); !strings.HasSuffix(got, "forgotten: 7 triplets\n") {
+		t.Errorf("printed %s", got)
+	}
+	if n := len(s.records()); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+}
+
 // A row of an earlier version, whose domain is not in its form for the DNS, is found by
 // either form.
 func TestUnconvertedRowIsFound(t *testing.T) {

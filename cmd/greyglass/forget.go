@@ -16,8 +16,12 @@ import (
 func (p *program) forgetCommand() *cobra.Command {
 	var client string
 	var correspondent bool
+	many := selected{verb: "forget", done: "forgotten: %s", change: func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+		_, err := store.Forget(ctx, t)
+		return err
+	}}
 	cmd := &cobra.Command{
-		Use:        "forget CLIENT SENDER RECIPIENT | --client CLIENT | --correspondent LOCAL REMOTE",
+		Use:        "forget CLIENT SENDER RECIPIENT | --sender PATTERN ... | --client CLIENT | --correspondent LOCAL REMOTE",
 		SuggestFor: []string{"delete", "remove", "rm", "del", "reset"},
 		Short:      "forget a triplet, a client, or a correspondent",
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
@@ -28,18 +32,26 @@ Of a client at an address, what is remembered by its provider or its name is not
 forgotten, because that is of other addresses too; it is shown, so that it can be
 forgotten by that name.
 
+With --sender, --recipient or --domain, forget all triplets that are selected, once that is
+confirmed.
+
 With --client, forget how many triplets of a client have passed, so that it is not
 proven any more (learn.proven_after). Its triplets stay.
 
 With --correspondent, forget that the user LOCAL has written to the address REMOTE
 (learn.outbound).`,
 		Example: `  greyglass forget 203.0.113.7 ann@example.net bob@example.org
+  greyglass forget --recipient bob@example.org
   greyglass forget --client 203.0.113.7
   greyglass forget --correspondent bob@example.org ann@example.net`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case client != "" && correspondent:
 				return &usageError{errors.New("--client and --correspondent are different things to forget"), cmd.CommandPath()}
+			case many.given() && (client != "" || correspondent):
+				return &usageError{errors.New("--sender, --recipient and --domain select triplets, and cannot be combined with --client or --correspondent"), cmd.CommandPath()}
+			case many.given():
+				return arguments()(cmd, args)
 			case client != "":
 				return arguments()(cmd, args)
 			case correspondent:
@@ -49,6 +61,8 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case many.given():
+				return many.run(p, cmd)
 			case client != "":
 				return p.forgetClient(cmd, client)
 			case correspondent:
@@ -86,6 +100,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 			})
 		},
 	}
+	many.flags(cmd)
 	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed")
 	cmd.Flags().BoolVar(&correspondent, "correspondent", false, "forget that a user has written to an address")
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -262,9 +263,6 @@ func TestBrokenListStopsFew(t *testing.T) {
 // to it.
 func TestListOnATerminal(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("script"); err != nil {
-		t.Skip("the program script is not installed")
-	}
 	s := newSite(t, nil)
 	s.create()
 	now := wallClock().Unix()
@@ -275,14 +273,7 @@ func TestListOnATerminal(t *testing.T) {
 		greylist.Entry{FirstSeen: longAgo, LastSeen: longAgo, Deferred: 1})
 	s.remember("192.0.2.1", "a\x1b[31m\u202eb@example.net", "bob@example.org", greylist.Entry{FirstSeen: now - 7200, LastSeen: now - 70, PassedAt: now - 70, Deferred: 1, Accepted: 4})
 	onTerminal := func(columns int, args string) []string {
-		cmd := s.command(t.Context(), "list")
-		line := fmt.Sprintf("stty cols %d; exec '%s' %s", columns, strings.Join(cmd.Args, "' '"), args)
-		cmd.Path, cmd.Args = "/usr/bin/script", []string{"script", "-qec", line, "/dev/null"}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(out), "\r\n", "\n"), "\n"), "\n")
+		return strings.Split(strings.TrimSuffix(s.onTerminal(columns, "", "list", args), "\n"), "\n")
 	}
 	got := onTerminal(80, "--client 203.0.113.7 --limit 2")
 	if want := []string{
@@ -323,4 +314,26 @@ func TestListOnATerminal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// onTerminal runs a command on a terminal, of so many columns, that answers its question.
+func (s *site) onTerminal(columns int, answer, command, args string) string {
+	s.t.Helper()
+	if _, err := exec.LookPath("script"); err != nil {
+		if os.Getenv("GREYGLASS_REQUIRE_ALL") != "" {
+			s.t.Fatal(err)
+		}
+		s.t.Skip("no terminal can be had: the program script is not installed")
+	}
+	cmd := s.command(s.t.Context(), command)
+	line := fmt.Sprintf("stty cols %d; exec '%s' %s", columns, strings.Join(cmd.Args, "' '"), args)
+	cmd.Path, cmd.Args = "/usr/bin/script", []string{"script", "-qc", line, "/dev/null"}
+	if answer != "" {
+		cmd.Stdin = strings.NewReader(answer)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	return strings.ReplaceAll(string(out), "\r\n", "\n")
 }

@@ -11,8 +11,9 @@ import (
 )
 
 func (p *program) passCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:        "pass CLIENT SENDER RECIPIENT",
+	many := selected{waiting: true, verb: "pass", done: "passed: %s; each is accepted at the sender's next attempt", change: passNow}
+	cmd := &cobra.Command{
+		Use:        "pass CLIENT SENDER RECIPIENT | --sender PATTERN ...",
 		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit"},
 		Short:      "let a triplet through from now on",
 		Long: `Remember a triplet as let through now, whether it was seen before or not: its next
@@ -23,15 +24,24 @@ silent for greylist.max_grey.
 ` + envelopeHelp + `
 A client at an address is let through from that address, also where clients are known
 by their provider; its next mail lets the provider through. spf:DOMAIN or name:DOMAIN lets
-all addresses of the provider through at once.`,
-		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org`,
-		Args:    envelopeArguments,
+all addresses of the provider through at once.
+
+With --sender, --recipient or --domain, let all triplets that wait and are selected through,
+once that is confirmed.`,
+		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org
+  greyglass pass --domain shop.example --recipient bob@example.org`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if many.given() {
+				return arguments()(cmd, args)
+			}
+			return envelopeArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if many.given() {
+				return many.run(p, cmd)
+			}
 			return p.changeTriplet(cmd, args, func(ctx context.Context, _ *judge.Policy, store greylist.Store, t greylist.Triplet) error {
-				now := timeOf(store).Unix()
-				_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
-					return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}
-				})
+				err := passNow(ctx, store, t)
 				if err == nil {
 					fmt.Fprintf(p.stdout, "passed: %s\n", t)
 				}
@@ -39,4 +49,15 @@ all addresses of the provider through at once.`,
 			})
 		},
 	}
+	many.flags(cmd)
+	return cmd
+}
+
+// passNow remembers a triplet as let through now.
+func passNow(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+	now := timeOf(store).Unix()
+	_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}
+	})
+	return err
 }

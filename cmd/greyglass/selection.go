@@ -24,8 +24,12 @@ type selection struct {
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
+	s.addressFlags(cmd)
+	cmd.Flags().StringVar(&s.client, "client", "", "only this client: an `ADDRESS`, a network such as 192.0.2.0/24, or as list shows it")
+}
+
+func (s *selection) addressFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&s.client, "client", "", "only this client: an `ADDRESS`, a network such as 192.0.2.0/24, or as list shows it")
 	flags.StringVar(&s.sender, "sender", "", "only this envelope sender: an `ADDRESS`, @DOMAIN, @*.DOMAIN for subdomains, or '<>'")
 	flags.StringVar(&s.recipient, "recipient", "", "only this envelope recipient: an `ADDRESS`, a local part, @DOMAIN or @*.DOMAIN")
 	flags.StringVar(&s.domain, "domain", "", "only mail from or to this `DOMAIN` and its subdomains")

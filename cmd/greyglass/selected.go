@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/greylist"
+)
+
+// selected changes all triplets that patterns select, once that is confirmed.
+type selected struct {
+	selection
+	yes bool
+
+	waiting bool   // only those that wait
+	verb    string // "pass"
+	done    string // "passed: %s; ...", with a number of triplets
+	change  func(context.Context, greylist.Store, greylist.Triplet) error
+}
+
+func (s *selected) flags(cmd *cobra.Command) {
+	s.addressFlags(cmd)
+	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask")
+}
+
+// given reports whether there is a pattern, in the place of a triplet.
+func (s *selected) given() bool { return s.sender+s.recipient+s.domain != "" }
+
+// run lists the triplets, asks, and changes them.
+func (s *selected) run(p *program, cmd *cobra.Command) error {
+	if err := s.parse(cmd); err != nil {
+		return err
+	}
+	loaded, err := p.loadWithoutLists(cmd)
+	if err != nil {
+		return err
+	}
+	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		f := s.filter(loaded.Policy)
+		f.Waiting = s.waiting
+		var triplets []greylist.Triplet
+		for r, err := range store.List(ctx, f) {
+			if err != nil {
+				return err
+			}
+			triplets = append(triplets, r.Triplet)
+		}
+		if len(triplets) == 0 {
+			what := "triplet is"
+			if s.waiting {
+				what = "triplet waits that is"
+			}
+			return fmt.Errorf("no %s selected; 'greyglass list' takes the same patterns", what)
+		}
+		if err := s.confirm(cmd, p.stdout, triplets); err != nil {
+			return err
+		}
+		for _, t := range triplets {
+			limited, cancel := context.WithTimeout(ctx, changeTimeout)
+			err := s.change(limited, store, t)
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(p.stdout, s.done+"\n", countOf(len(triplets)))
+		return nil
+	})
+}
+
+// confirm shows some of the triplets and asks on a terminal; elsewhere --yes must be given.
+func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []greylist.Triplet) error {
+	if s.yes {
+		return nil
+	}
+	if terminalWidth(stdout) == 0 {
+		return &usageError{fmt.Errorf("%s %s selected; add --yes to %s them", countOf(len(triplets)), areOrIs(len(triplets)), s.verb), cmd.CommandPath()}
+	}
+	const shown = 5
+	for _, t := range triplets[:min(shown, len(triplets))] {
+		fmt.Fprintln(stdout, t)
+	}
+	if more := len(triplets) - shown; more > 0 {
+		fmt.Fprintf(stdout, "and %s more\n", grouped(int64(more)))
+	}
+	fmt.Fprintf(stdout, "%s %s? [y/N] ", strings.ToUpper(s.verb[:1])+s.verb[1:], countOf(len(triplets)))
+	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return errors.New("nothing changed")
+	}
+	return nil
+}
+
+func areOrIs(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// countOf is a number of triplets in words.
+func countOf(n int) string {
+	if n == 1 {
+		return "1 triplet"
+	}
+	return grouped(int64(n)) + " triplets"
+}
