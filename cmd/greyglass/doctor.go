@@ -23,10 +23,11 @@ func (p *program) doctorCommand() *cobra.Command {
 		Long: `Look at this machine and say in plain words what is right and what is not: the
 configuration; whether the daemon answers at each of its sockets; whether a mail
 server asks it, in the right place, can open its sockets, and goes on without it when
-it is down; DNS and its lists, where rules ask them; the database, which is checked as
-a whole; pools of mail servers that were deferred in vain lately; the disk and the
-clock. Nothing is changed, and nothing that the daemon is
-asked is remembered. Run it as root: others may not see everything.
+it is down; DNS and its lists, where rules ask them; whether mail that the backup MXs of
+rules.allowed_domains relay is accepted; the database, which is checked as a whole; pools
+of mail servers that were deferred in vain lately; the disk and the clock. Nothing is
+changed, and nothing that the daemon is asked is remembered. Run it as root: others may
+not see everything.
 
 Each line begins with 'ok', with 'warn' (worth a look), or with 'WRONG'. What is not
 right is followed by its fix. The exit status is 0 if nothing is WRONG, else 1.

@@ -1,6 +1,6 @@
 // Package doctor checks Greyglass on this machine: the configuration, the daemon, the
 // mail servers that should ask it, the database, mail that was deferred in vain, the disk,
-// DNS and the clock. It changes nothing.
+// DNS, the site's backup MXs and the clock. It changes nothing.
 package doctor
 
 import (
@@ -57,6 +57,7 @@ var checks = []struct {
 	{"exim", checkExim},
 	{"mail server", checkAttachment},
 	{"dns", checkDNS},
+	{"backup mx", checkBackup},
 	{"database", checkDatabase},
 	{"pools", checkPools},
 	{"disk", checkDisk},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 type Machine struct {
 	Root  string // prefix of every file's path; empty outside tests
 	Super bool   // running as root
+	Name  string // of the host; perhaps without a domain
 
 	// Run runs a program and returns what it prints. The error wraps
 	// exec.ErrNotFound if there is no such program.
@@ -26,11 +28,25 @@ type Machine struct {
 	LookUp func(ctx context.Context, host string) ([]string, error) // a host's addresses
 	Space  func(folder string) (free, total uint64, err error)      // of its disk, in bytes
 	Now    func() time.Time
+
+	Addresses func() []netip.Addr // of its interfaces
 }
 
 // ThisMachine is the machine that the program runs on.
 func ThisMachine() Machine {
-	return Machine{Super: os.Geteuid() == 0, Run: run, LookUp: net.DefaultResolver.LookupHost, Space: space, Now: time.Now}
+	name, _ := os.Hostname() // without one, it is not found by its name
+	return Machine{Super: os.Geteuid() == 0, Name: name, Run: run, LookUp: net.DefaultResolver.LookupHost, Space: space, Now: time.Now, Addresses: addresses}
+}
+
+// addresses returns the addresses of the machine's interfaces.
+func addresses() (all []netip.Addr) {
+	interfaces, _ := net.InterfaceAddrs()
+	for _, a := range interfaces {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p.Addr())
+		}
+	}
+	return all
 }
 
 func (m Machine) path(name string) string { return filepath.Join("/", m.Root, name) }

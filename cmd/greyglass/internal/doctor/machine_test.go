@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,10 @@ func subject(t *testing.T, files, programs map[string]string) Subject {
 		},
 		Space: func(string) (free, total uint64, err error) { return 50 << 30, 100 << 30, nil },
 		Now:   func() time.Time { return now },
+
+		Addresses: func() []netip.Addr {
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+		},
 	}}
 }
 

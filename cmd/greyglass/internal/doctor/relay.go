@@ -20,18 +20,9 @@ type relayClients struct {
 // checkRelayClients compares relay clients with the clients that Greyglass accepts. from
 // is where they are configured; instead is an alternative in the mail server.
 func (v *exam) checkRelayClients(r relayClients, from, instead string) {
-	var accepted []netip.Prefix
-	for _, s := range slices.Concat(v.config.Rules.AllowedSenders, v.config.Rules.AllowedSenderNets) {
-		if p, err := address.ParsePrefix(s); err == nil {
-			accepted = append(accepted, p)
-		}
-	}
-	covered := func(p netip.Prefix) bool {
-		return slices.ContainsFunc(accepted, func(a netip.Prefix) bool { return a.Bits() <= p.Bits() && a.Contains(p.Addr()) })
-	}
 	var missing []string
 	for _, p := range r.networks {
-		if !p.Addr().IsLoopback() && !covered(p) {
+		if !p.Addr().IsLoopback() && !v.accepts(p) {
 			missing = append(missing, p.String())
 		}
 	}
@@ -39,11 +30,7 @@ func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 	missing = slices.Compact(missing)
 	switch {
 	case len(missing) > 0:
-		var entries []string
-		for _, s := range slices.Concat(v.config.Rules.AllowedSenderNets, missing) {
-			entries = append(entries, strconv.Quote(s))
-		}
-		v.wrong(fmt.Sprintf("write 'allowed_sender_nets = [%s]' below [rules] in %s, and 'systemctl reload greyglass'%s", strings.Join(entries, ", "), v.ConfigFile, instead),
+		v.wrong(v.allowing(missing)+instead,
 			"relays mail of %s (%s), which Greyglass would greylist: mail of programs that do not retry is lost", strings.Join(missing, ", "), from)
 	case len(r.names) > 0:
 		v.warn("see that rules.allowed_senders or rules.allowed_sender_nets has the addresses of these clients"+instead,
@@ -51,6 +38,23 @@ func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 	default:
 		v.ok("relays mail only of clients that Greyglass accepts (%s)", from)
 	}
+}
+
+// accepts reports whether Greyglass accepts all mail of these clients.
+func (v *exam) accepts(clients netip.Prefix) bool {
+	return slices.ContainsFunc(slices.Concat(v.config.Rules.AllowedSenders, v.config.Rules.AllowedSenderNets), func(s string) bool {
+		a, err := address.ParsePrefix(s)
+		return err == nil && a.Bits() <= clients.Bits() && a.Contains(clients.Addr())
+	})
+}
+
+// allowing says how Greyglass is told to accept these clients, too.
+func (v *exam) allowing(clients []string) string {
+	var entries []string
+	for _, s := range slices.Concat(v.config.Rules.AllowedSenderNets, clients) {
+		entries = append(entries, strconv.Quote(s))
+	}
+	return fmt.Sprintf("write 'allowed_sender_nets = [%s]' below [rules] in %s, and 'systemctl reload greyglass'", strings.Join(entries, ", "), v.ConfigFile)
 }
 
 // add adds an entry of a mail server's list: an address or a network, an IPv6 address
