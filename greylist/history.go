@@ -16,6 +16,7 @@ func HourOf(unix int64) int64 { return unix - ((unix%Hour)+Hour)%Hour }
 type History struct {
 	Answered []Answered
 	Returned []Returned
+	Used     []Used
 
 	// Batch is set in a history that is to be recorded.
 	Batch Batch
@@ -47,6 +48,12 @@ type Returned struct {
 	Count  int64
 }
 
+// Used says when an entry of a list was last used. It stays when the counts expire.
+type Used struct {
+	List, Entry string
+	At          int64 // Unix seconds
+}
+
 // Delays are the buckets of waiting times, in seconds. They are fine where mail
 // servers usually retry. The last is longer than any time that can be configured.
 var Delays = []int64{
@@ -61,10 +68,12 @@ func DelayWithin(seconds int64) int {
 	return min(i, len(Delays)-1)
 }
 
-// Empty reports whether there are no counts.
-func (h History) Empty() bool { return len(h.Answered) == 0 && len(h.Returned) == 0 }
+// Empty reports whether there is nothing in it.
+func (h History) Empty() bool {
+	return len(h.Answered) == 0 && len(h.Returned) == 0 && len(h.Used) == 0
+}
 
-// Sort sorts the counts by hour, then by name.
+// Sort sorts the counts by hour, then by name, and the entries by name.
 func (h History) Sort() {
 	slices.SortFunc(h.Answered, func(a, b Answered) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Via, b.Via),
@@ -73,4 +82,5 @@ func (h History) Sort() {
 	slices.SortFunc(h.Returned, func(a, b Returned) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Within, b.Within))
 	})
+	slices.SortFunc(h.Used, func(a, b Used) int { return cmp.Or(cmp.Compare(a.List, b.List), cmp.Compare(a.Entry, b.Entry)) })
 }

@@ -130,7 +130,8 @@ type Store interface {
 	Record(ctx context.Context, h History) error
 
 	// History returns the counts, none zero, of the hours that begin at since, in Unix
-	// seconds, or later, in the order of [History.Sort].
+	// seconds, or later, and when each entry of a list was last used, ever, in the
+	// order of [History.Sort].
 	History(ctx context.Context, since int64) (History, error)
 
 	// ExpireHistory removes a small batch of the oldest counts of hours that begin

@@ -95,6 +95,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 	reloader := newReloader(d, loaded, judge, limiters, store)
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
+	recorder.Lists = map[string]*greylist.Uses{config.KnownSenders: &config.KnownSendersUses}
 	sweeper := &upkeep.Expirer{
 		Store:   store,
 		Windows: func() greylist.Windows { return judge.Policy().Longest() },

@@ -37,6 +37,7 @@ type statsJSON struct {
 	Periods       []report.Period `json:"periods"`
 	Bars          []report.Bar    `json:"bars"`
 	Senders       report.Senders  `json:"senders"`
+	KnownSenders  []usedJSON      `json:"known_senders"` // the entries of the list that were ever used
 
 	Observed *report.Observation `json:"observed"` // null unless greylist.mode is observe
 }
@@ -50,7 +51,8 @@ func (p *program) statsCommand() *cobra.Command {
 		Short:      "show what greylisting did in the last day and month",
 		Long: `Show the number of triplets now, and what happened in the last day and in the last 30
 days: how many recipients were accepted and deferred, how many unknown triplets were
-retried and after how long, how many never were; and which senders wait most. Large
+retried and after how long, how many never were; which senders wait most; and which
+entries of the list of known senders were ever used. Large
 senders stand out whose mail is tried again from another address each time.
 
 With greylist.mode = "observe" it begins with what would have been deferred so far. With
@@ -108,6 +110,7 @@ type statistics struct {
 	periods []report.Period // the longest first
 	bars    []report.Bar    // of the shortest
 	senders report.Senders
+	used    []greylist.Used // entries of lists
 
 	observed *report.Observation // nil unless the greylist only observes
 }
@@ -124,6 +127,7 @@ func newStatistics(ctx context.Context, store greylist.Store, policy *judge.Poli
 	if err != nil {
 		return s, err
 	}
+	s.used = h.Used
 	if len(h.Answered) > 0 {
 		s.begins = h.Answered[0].Hour
 	}
@@ -172,14 +176,41 @@ func (s statistics) print(w io.Writer) error {
 	if err := s.senders.Print(&out); err != nil {
 		return err
 	}
+	if err := printUsed(&out, s.used); err != nil {
+		return err
+	}
 	_, err := out.WriteTo(w)
 	return err
 }
 
+// printUsed prints which entries of the list of known senders were ever used.
+func printUsed(w io.Writer, used []greylist.Used) error {
+	if len(used) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nEntries of the list of known senders that were ever used: %d\n", len(used))
+	fmt.Fprintln(t, "  ENTRY\tLAST USED")
+	for _, u := range used {
+		fmt.Fprintf(t, "  %s\t%s\n", u.Entry, utc(u.At))
+	}
+	return t.Flush()
+}
+
+// usedJSON is an entry of the list of known senders as 'stats --json' prints it.
+type usedJSON struct {
+	Entry  string `json:"entry"`
+	UsedAt int64  `json:"used_at"`
+}
+
 func (s statistics) printJSON(w io.Writer) error {
+	used := []usedJSON{}
+	for _, u := range s.used {
+		used = append(used, usedJSON{u.Entry, u.At})
+	}
 	return json.NewEncoder(w).Encode(statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted,
 		orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven, s.Correspondents, s.Bytes,
-		orNull(s.begins), s.periods, s.bars, s.senders, s.observed})
+		orNull(s.begins), s.periods, s.bars, s.senders, used, s.observed})
 }
 
 func orNull(unix int64) *int64 {

@@ -100,8 +100,8 @@ var fixes = []struct {
 }
 
 const (
-	unix       = "postconf -F smtp/inet/chroot=n && postconf -e 'smtpd_milters = { unix:/run/greyglass/milter.sock, default_action=accept }' && postfix reload"
-	byPolicy   = "postconf -X smtpd_milters; cat policy.cf >>/etc/postfix/main.cf"
+	unix     = "postconf -F smtp/inet/chroot=n && postconf -e 'smtpd_milters = { unix:/run/greyglass/milter.sock, default_action=accept }' && postfix reload"
+	byPolicy = "postconf -X smtpd_milters; cat policy.cf >>/etc/postfix/main.cf"
 
 	// answersDNS starts a name server, by which the machine is the first MX of backed.test.
 	answersDNS = "apt-get install -q -y --no-install-recommends dnsmasq-base && dnsmasq --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.9 --pid-file=/run/dnsmasq.pid" +

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/problem"
 )
@@ -41,6 +42,7 @@ type ListFile struct {
 // A space and "#" begin a comment.
 type List struct {
 	File ListFile
+	Uses *greylist.Uses // notes which entries match; may be nil
 
 	mail        address.Patterns
 	names       map[string]bool // of hosts, or of domains of recipients: the name and those below it

@@ -27,6 +27,9 @@ func (q *inClientList) ask(f *Facts) bool {
 		return false
 	}
 	pattern, yes := q.list.matchClient(addr, f.clientName())
+	if yes && q.list.Uses != nil {
+		q.list.Uses.Note(pattern)
+	}
 	f.tellMatch("client_in_list", q.list, pattern)
 	return yes
 }
@@ -39,6 +42,9 @@ type inList struct {
 
 func (q *inList) ask(f *Facts, text string) bool {
 	pattern, yes := q.list.match(text)
+	if yes && q.list.Uses != nil {
+		q.list.Uses.Note(pattern)
+	}
 	f.tellMatch(q.fact+" in list", q.list, pattern)
 	return yes
 }

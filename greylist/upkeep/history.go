@@ -26,10 +26,15 @@ type Recorder struct {
 	clock    *clock.Clock
 	log      *slog.Logger
 
+	// Lists are those of which it is recorded when each entry was last used. They must not
+	// change any more once it runs.
+	Lists map[string]*greylist.Uses
+
 	hour     int64                       // of the last gather; the next one counts for it
 	known    map[judge.Kind]int64        // the answers at the last gather
 	answered map[greylist.Answered]int64 // for the next batch; Count is zero in the key
 	returned map[greylist.Returned]int64 // for the next batch; Count is zero in the key
+	used     map[greylist.Used]int64     // for the next batch; At is zero in the key
 	batch    greylist.History            // to be written; empty if there is none
 	failing  bool                        // the last attempt has failed
 }
@@ -37,7 +42,7 @@ type Recorder struct {
 // NewRecorder makes a recorder of the answers from now on.
 func NewRecorder(store greylist.Store, counters *judge.Counters, clock *clock.Clock, log *slog.Logger) *Recorder {
 	r := &Recorder{store: store, counters: counters, clock: clock, log: log,
-		answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64),
+		answered: make(map[greylist.Answered]int64), returned: make(map[greylist.Returned]int64), used: make(map[greylist.Used]int64),
 		batch: greylist.History{Batch: greylist.Batch{Daemon: rand.Text()}}}
 	r.hour, r.known = greylist.HourOf(r.clock.Now()), r.counters.Answers()
 	return r
@@ -67,7 +72,7 @@ func (r *Recorder) Flush(ctx context.Context) {
 			return
 		}
 		r.failing = false
-		r.batch.Answered, r.batch.Returned = nil, nil
+		r.batch.Answered, r.batch.Returned, r.batch.Used = nil, nil, nil
 	}
 }
 
@@ -75,10 +80,11 @@ func (r *Recorder) Flush(ctx context.Context) {
 // written, and reports whether there is a batch.
 func (r *Recorder) nextBatch() bool {
 	if r.batch.Empty() {
-		r.batch = historyOf(r.batch.Batch, r.answered, r.returned)
+		r.batch = historyOf(r.batch.Batch, r.answered, r.returned, r.used)
 		r.batch.Batch.Number++
 		clear(r.answered)
 		clear(r.returned)
+		clear(r.used)
 	}
 	return !r.batch.Empty()
 }
@@ -93,11 +99,16 @@ func (r *Recorder) gather() {
 	}
 	r.known = now
 	r.counters.TakeReturned(r.returned)
+	for list, uses := range r.Lists {
+		for _, entry := range uses.Take() {
+			r.used[greylist.Used{List: list, Entry: entry}] = r.clock.Now()
+		}
+	}
 	r.hour = greylist.HourOf(r.clock.Now())
 }
 
 // historyOf makes a batch of counts.
-func historyOf(batch greylist.Batch, answered map[greylist.Answered]int64, returned map[greylist.Returned]int64) (h greylist.History) {
+func historyOf(batch greylist.Batch, answered map[greylist.Answered]int64, returned map[greylist.Returned]int64, used map[greylist.Used]int64) (h greylist.History) {
 	for a, n := range answered {
 		a.Count = n
 		h.Answered = append(h.Answered, a)
@@ -105,6 +116,10 @@ func historyOf(batch greylist.Batch, answered map[greylist.Answered]int64, retur
 	for back, n := range returned {
 		back.Count = n
 		h.Returned = append(h.Returned, back)
+	}
+	for u, at := range used {
+		u.At = at
+		h.Used = append(h.Used, u)
 	}
 	h.Batch = batch
 	h.Sort()

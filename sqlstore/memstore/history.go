@@ -26,6 +26,11 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 			r.Count = 0
 			s.returned[r] += n
 		}
+		for _, u := range h.Used {
+			at := u.At
+			u.At = 0
+			s.used[u] = max(s.used[u], at)
+		}
 	})
 }
 
@@ -43,6 +48,10 @@ func (s *Store) History(ctx context.Context, since int64) (h greylist.History, e
 				r.Count = n
 				h.Returned = append(h.Returned, r)
 			}
+		}
+		for u, at := range s.used {
+			u.At = at
+			h.Used = append(h.Used, u)
 		}
 	})
 	h.Sort()

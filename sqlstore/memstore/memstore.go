@@ -34,6 +34,7 @@ type memory struct {
 	answered       map[greylist.Answered]int64 // Count is zero in the key
 	recorded       map[string]int64            // the last batch of the history, by daemon
 	returned       map[greylist.Returned]int64
+	used           map[greylist.Used]int64 // At is zero in the key
 }
 
 // row is a record with its id.
@@ -53,6 +54,7 @@ func newMemory() *memory {
 		answered:       make(map[greylist.Answered]int64),
 		recorded:       make(map[string]int64),
 		returned:       make(map[greylist.Returned]int64),
+		used:           make(map[greylist.Used]int64),
 	}
 }
 

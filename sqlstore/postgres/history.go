@@ -51,8 +51,15 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 		if _, err := tx.ExecContext(ctx, answeredSQL, answered...); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, returnedSQL, returned...)
-		return err
+		if _, err := tx.ExecContext(ctx, returnedSQL, returned...); err != nil {
+			return err
+		}
+		for _, u := range h.Used {
+			if _, err := tx.ExecContext(ctx, backend.UsedSQL, u.List, u.Entry, u.At); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

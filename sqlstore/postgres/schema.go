@@ -139,6 +139,17 @@ CREATE TABLE correspondent (
 
 CREATE INDEX correspondent_last_seen ON correspondent (last_seen);
 
+CREATE TABLE entry_used (
+	list    text COLLATE "C" NOT NULL,
+	entry   text COLLATE "C" NOT NULL,
+	used_at bigint NOT NULL,
+	PRIMARY KEY (list, entry)
+);
+
+CREATE VIEW entries_used AS
+	SELECT list, entry, to_timestamp(used_at) AT TIME ZONE 'UTC' AS used_at
+	FROM entry_used ORDER BY list, entry;
+
 CREATE VIEW correspondents AS
 	SELECT local, remote,
 		to_timestamp(first_seen) AT TIME ZONE 'UTC' AS first_seen,
@@ -179,7 +190,8 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 		coalesce(to_regclass('triplet'), to_regclass('waiting'), to_regclass('passed'), to_regclass('answered'),
 			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded'),
 			to_regclass('client'), to_regclass('clients'), to_regclass('correspondent'), to_regclass('correspondents'),
-			to_regclass('expected'), to_regclass('expectations')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('expected'), to_regclass('expectations'),
+			to_regclass('entry_used'), to_regclass('entries_used')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err

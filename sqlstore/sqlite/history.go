@@ -44,6 +44,11 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 				return err
 			}
 		}
+		for _, u := range h.Used {
+			if _, err := tx.change(tx.usedStmt, u.List, u.Entry, u.At); err != nil {
+				return err
+			}
+		}
 		return nil
 	}, nil)
 }

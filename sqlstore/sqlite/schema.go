@@ -130,6 +130,17 @@ CREATE TABLE correspondent (
 
 CREATE INDEX correspondent_last_seen ON correspondent (last_seen);
 
+CREATE TABLE entry_used (
+	list    TEXT    NOT NULL,
+	entry   TEXT    NOT NULL,
+	used_at INTEGER NOT NULL,
+	PRIMARY KEY (list, entry)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW entries_used AS
+	SELECT list, entry, datetime(used_at, 'unixepoch') AS used_at
+	FROM entry_used ORDER BY list, entry;
+
 CREATE VIEW correspondents AS
 	SELECT local, remote,
 		datetime(first_seen, 'unixepoch') AS first_seen,

@@ -25,7 +25,7 @@ type tx struct {
 	expireCorrespondentsStmt              *statement
 	expectStmt, useExpectedStmt           *statement
 	cancelExpectedStmt, endedStmt         *statement
-	answeredStmt, returnedStmt            *statement
+	answeredStmt, returnedStmt, usedStmt  *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	rowStmts                              map[string]*statement // by rowSQL
 	all                                   []*statement
@@ -78,6 +78,7 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.endedStmt, backend.EndedSQL},
 		{&tx.answeredStmt, answeredSQL},
 		{&tx.returnedStmt, returnedSQL},
+		{&tx.usedStmt, backend.UsedSQL},
 		{&tx.oldAnsweredStmt, oldAnsweredSQL},
 		{&tx.oldReturnedStmt, oldReturnedSQL},
 	} {

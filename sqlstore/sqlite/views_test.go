@@ -22,6 +22,7 @@ func TestViews(t *testing.T) {
 		s.Record(t.Context(), greylist.History{
 			Answered: []greylist.Answered{{Hour: at - at%3600, Via: "milter", Verdict: "defer", Reason: "too-soon", Count: 7}},
 			Returned: []greylist.Returned{{Hour: at - at%3600, Within: 3900, Count: 3}},
+			Used:     []greylist.Used{{List: "known-senders", Entry: "example.net", At: at}},
 		}),
 	} {
 		if err != nil {
@@ -47,6 +48,7 @@ func TestViews(t *testing.T) {
 		{`SELECT * FROM passed`, "2001:db8:1::/64|<>|recipient@example.org|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-15 00:13:20|1|2"},
 		{`SELECT * FROM answers`, "2023-11-14 22:00:00|milter|defer|too-soon|7"},
 		{`SELECT * FROM returns`, "2023-11-14 22:00:00|3900|3"},
+		{`SELECT * FROM entries_used`, "known-senders|example.net|2023-11-14 22:13:20"},
 		{`SELECT * FROM clients`, "192.0.2.1|2|2023-11-14 22:13:20|2023-11-14 23:13:20|2023-11-14 23:14:20"},
 		{`SELECT * FROM client`, "192.0.2.1|1700000000|1700003600|2|1700003660"},
 		{`SELECT * FROM expectations`, "bob@example.org|@example.net|2023-11-14 22:13:20|2023-11-14 22:43:20|1|<nil>"},

@@ -24,7 +24,7 @@ func wantHistory(t *testing.T, s greylist.Store, since int64, want greylist.Hist
 	if err != nil {
 		t.Fatalf("History: %v", err)
 	}
-	if len(got.Answered)+len(got.Returned)+len(want.Answered)+len(want.Returned) > 0 && !reflect.DeepEqual(got, want) {
+	if !(got.Empty() && want.Empty()) && !reflect.DeepEqual(got, want) {
 		t.Errorf("history since %d:\n got %+v\nwant %+v", since, got, want)
 	}
 }
@@ -52,6 +52,19 @@ func testHistory(t *testing.T, db Database) {
 	wantHistory(t, s, 3601, greylist.History{Answered: others, Returned: returned[2:]})
 	wantHistory(t, s, 7200, greylist.History{Answered: others, Returned: returned[2:]})
 	wantHistory(t, s, 7201, greylist.History{})
+
+	// When an entry was last used stays.
+	used := []greylist.Used{{List: "known-senders", Entry: `/^mx[0-9]\.例$/`, At: 5000}, {List: "known-senders", Entry: "a.example", At: 4000}, {List: "other", Entry: "a.example", At: 1 << 40}}
+	for _, at := range []int64{4000, 3000} { // the latest counts
+		used[1].At = at
+		record(t, s, greylist.History{Used: []greylist.Used{used[2], used[1], used[0]}})
+	}
+	used[1].At = 4000
+	wantHistory(t, s, 7201, greylist.History{Used: used})
+	if _, err := s.ExpireHistory(t.Context(), 1<<41); err != nil {
+		t.Fatal(err)
+	}
+	wantHistory(t, s, 1<<41, greylist.History{Used: used})
 
 	// It has nothing to do with the triplets.
 	if stats, err := s.Stats(t.Context()); err != nil || stats.Waiting+stats.Passed != 0 {

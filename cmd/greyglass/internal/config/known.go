@@ -5,18 +5,23 @@ import (
 	"sync"
 
 	"greyglass/contrib"
+	"greyglass/greylist"
 	"greyglass/greylist/rules"
 )
 
-// knownSenders is the name by which conditions refer to the list of clients that the
+// KnownSenders is the name by which conditions refer to the list of clients that the
 // program has built in.
-const knownSenders = "known-senders"
+const KnownSenders = "known-senders"
+
+// KnownSendersUses notes which of its entries were used.
+var KnownSendersUses greylist.Uses
 
 // knownSendersList is that list.
 var knownSendersList = sync.OnceValue(func() *rules.List {
-	list, err := rules.ParseList(strings.NewReader(contrib.KnownSenders), rules.ListFile{Kind: rules.ClientList, File: knownSenders})
+	list, err := rules.ParseList(strings.NewReader(contrib.KnownSenders), rules.ListFile{Kind: rules.ClientList, File: KnownSenders})
 	if err != nil {
 		panic(err) // a test reads it
 	}
+	list.Uses = &KnownSendersUses
 	return list
 })

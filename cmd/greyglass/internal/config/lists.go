@@ -45,7 +45,7 @@ func (l Lists) patterns(file ListFile) address.Patterns {
 }
 
 func (l Lists) rule(file rules.ListFile) *rules.List {
-	if file.File == knownSenders {
+	if file.File == KnownSenders {
 		return knownSendersList()
 	}
 	if list, ok := l[ListFile{ListFile: file}].(*rules.List); ok {

@@ -37,7 +37,7 @@ func (r *Rule) checkWhen(problems *Problems) {
 	_, err := rules.Compile(r.When, rules.Scope{
 		List: func(file rules.ListFile) *rules.List {
 			switch {
-			case file.File != knownSenders:
+			case file.File != KnownSenders:
 				r.lists = append(r.lists, file)
 			case file.Kind != rules.ClientList:
 				problems.add(r.problem("when", literal(r.When), `"known-senders" has clients, and no senders or recipients`, `write client_in_list("known-senders")`))

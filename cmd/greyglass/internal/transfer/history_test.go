@@ -38,12 +38,15 @@ func TestTransferHistory(t *testing.T) {
 	returned := func(hour, count int64) greylist.Returned {
 		return greylist.Returned{Hour: hour * greylist.Hour, Within: 5, Count: count}
 	}
-	from := count(greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 7)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 3)}})
-	to := count(greylist.History{Answered: []greylist.Answered{answered(2, 5), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(2, 4)}})
-	want := greylist.History{Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 4)}}
-	for _, written := range []int64{3, 0} { // the second time all is there
+	used := func(entry string, at int64) greylist.Used {
+		return greylist.Used{List: "known-senders", Entry: entry, At: at}
+	}
+	from := count(greylist.History{Used: []greylist.Used{used("a", 7), used("b", 7), used("c", 7)}, Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 7)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 3)}})
+	to := count(greylist.History{Used: []greylist.Used{used("b", 5), used("c", 9)}, Answered: []greylist.Answered{answered(2, 5), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(2, 4)}})
+	want := greylist.History{Used: []greylist.Used{used("a", 7), used("b", 7), used("c", 9)}, Answered: []greylist.Answered{answered(1, 7), answered(2, 7), answered(3, 7), answered(4, 9), answered(5, 1)}, Returned: []greylist.Returned{returned(1, 3), returned(2, 4)}}
+	for _, written := range []int64{5, 0} { // the second time all is there
 		sum, err := CopyHistory(t.Context(), from, to)
-		if got, _ := to.History(t.Context(), 0); err != nil || sum != (Transferred{6, written}) || !reflect.DeepEqual(got, want) {
+		if got, _ := to.History(t.Context(), 0); err != nil || sum != (Transferred{9, written}) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %v; there is %+v, want %+v", sum, err, got, want)
 		}
 	}
