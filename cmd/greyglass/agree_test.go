@@ -253,8 +253,8 @@ const unreadable = `
 	DROP VIEW waiting;
 	DROP VIEW passed;
 	CREATE TABLE loose (id INTEGER PRIMARY KEY, key UNIQUE, client, sender, recipient, first_seen, last_seen,
-		passed_at, deferred, accepted);
-	INSERT INTO loose SELECT id, key, client, sender, recipient, 'not a time', last_seen, passed_at, deferred, accepted
+		passed_at, deferred, accepted, first_attempt);
+	INSERT INTO loose SELECT id, key, client, sender, recipient, 'not a time', last_seen, passed_at, deferred, accepted, NULL
 		FROM triplet;
 	DROP TABLE triplet;
 	ALTER TABLE loose RENAME TO triplet;`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -99,6 +100,30 @@ func TestGentleWindows(t *testing.T) {
 	} {
 		if r := s.replay(lines); r.status != 0 || r.stderr != "" {
 			t.Errorf("%s: status %d, %s%s", name, r.status, r.stderr, r.stdout)
+		}
+	}
+}
+
+// TestGentleCorrespondent: a reply passes at once also where the client has no name or a
+// dynamic one, unless SPF or a list speaks against it.
+func TestGentleCorrespondent(t *testing.T) {
+	t.Parallel()
+	with := maps.Clone(gentle)
+	with["learn.outbound"], with["learn.local_domains"] = "true", `["example.org"]`
+	s := newSite(t, with)
+	for facts, want := range map[string]string{
+		`"client_name":"","spf":"none"`:                            "correspondent",
+		`"client_name":"dsl-203-0-113-7.example.net","spf":"none"`: "correspondent",
+		`"client_name":"mail.example.net","spf":"permerror"`:       "correspondent",
+		`"client_name":"mail.example.net","spf":"pass"`:            "rule:gentle-well-kept",
+		`"client_name":"mail.example.net","spf":"fail"`:            "not-seen-before",
+		`"client_name":"","spf":"none","dnsbl":["bl.example.org"]`: "not-seen-before",
+	} {
+		lines := `{"time":1000,"client_address":"192.0.2.9","sasl_username":"bob","sender":"bob@example.org","recipient":"ann@example.net"}
+{"time":1001,"client_address":"203.0.113.7","sender":"ann@example.net","recipient":"bob@example.org",` + facts + `,"expect":"` + want + `"}
+`
+		if r := s.replay(lines); r.status != 0 || r.stderr != "" {
+			t.Errorf("%s: status %d, %s%s", facts, r.status, r.stderr, r.stdout)
 		}
 	}
 }

@@ -288,18 +288,18 @@ func testPostgresLocked(t *testing.T, c *cluster) {
 	}
 }
 
-// testPostgresRowLocked: who holds a lock on a row is in the way only of those who
-// are to change it. They try again, but not all the time, and are told what is in
-// the way when their time is over. Close does not wait for them.
-// passOfLockedClient: a lock on the row of a client keeps a pass from counting, and delays
-// nothing.
+// passOfLockedClient: a lock on the row of a client keeps a pass from counting, one on the
+// row of a correspondent keeps a note from being written, and neither delays anything.
 func passOfLockedClient(t *testing.T, s *Store) {
 	before := greylist.ClientEntry{FirstPassed: 1, CountedAt: 1, Passed: 1, LastSeen: 1}
+	bob := greylist.Correspondent{Local: "bob@example.org", Remote: "ann@example.net"}
 	pass := func(n int64, w greylist.ClientWrite) {
 		ctx, cancel := context.WithTimeout(t.Context(), lockTimeout)
 		defer cancel()
 		_, err := s.Update(ctx, []greylist.Triplet{storetest.Numbered(n)}, func([]*greylist.Entry) greylist.Decision {
-			return greylist.Decision{Remember: greylist.Entry{FirstSeen: 1, PassedAt: 1}, Client: &w}
+			return greylist.Decision{Remember: greylist.Entry{FirstSeen: 1, PassedAt: 1}, Client: &w,
+				Correspondents: &greylist.CorrespondentNotes{Now: n, Records: []greylist.CorrespondentRecord{
+					{Correspondent: bob, CorrespondentEntry: greylist.CorrespondentEntry{FirstSeen: n, LastSeen: n}}}}}
 		})
 		if err != nil {
 			t.Errorf("pass %d: %v", n, err)
@@ -311,15 +311,21 @@ func passOfLockedClient(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	defer closeSoon(locker.Conn)
-	if _, err := locker.Exec(t.Context(), `BEGIN; SELECT FROM client FOR UPDATE`); err != nil {
+	if _, err := locker.Exec(t.Context(), `BEGIN; SELECT FROM client FOR UPDATE; SELECT FROM correspondent FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
 	pass(11, greylist.ClientWrite{Client: "c", Before: &before, After: greylist.ClientEntry{Passed: 2}})
 	if e, err := s.Client(t.Context(), "c"); err != nil || e == nil || *e != before {
 		t.Errorf("of the locked client: %+v, %v", e, err)
 	}
+	if e, err := s.Correspondent(t.Context(), bob); err != nil || e == nil || e.LastSeen != 10 {
+		t.Errorf("of the locked correspondent: %+v, %v", e, err)
+	}
 }
 
+// testPostgresRowLocked: who holds a lock on a row is in the way only of those who
+// are to change it. They try again, but not all the time, and are told what is in
+// the way when their time is over. Close does not wait for them.
 func testPostgresRowLocked(t *testing.T, c *cluster) {
 	url := c.schema(t)
 	s := openShared(t, url)

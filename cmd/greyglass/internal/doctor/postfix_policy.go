@@ -113,6 +113,8 @@ func (v *exam) checkPlace(q question) {
 	case !q.guarded:
 		v.wrong("put "+ask+" at the end of smtpd_recipient_restrictions, after reject_unauth_destination; then 'postfix reload'",
 			"the question stands before reject_unauth_destination, so that Greyglass stores mail that is refused anyway (%s)", q.list)
+	case q.ahead && v.config.Learn.Outbound:
+		v.ok("asks about mail of your users too, for learn.outbound (in %s, before reject_unauth_destination; an earlier list refuses relaying)", q.list)
 	case q.ahead:
 		v.warn("put "+ask+" at the end of the list, after reject_unauth_destination",
 			"the question stands before reject_unauth_destination in %s; that does no harm for as long as an earlier list refuses such mail", q.list)
