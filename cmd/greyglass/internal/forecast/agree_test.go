@@ -58,7 +58,7 @@ func end(t testing.TB, f *Forecast) *Result {
 // real ones do and with the results of SPF that DNS would give, defers what the forecast
 // says: in total within 1 % of the mail, and on each day within 3 % of the day's.
 func TestForecastAgrees(t *testing.T) {
-	agrees(t, newMonth(1, 20_000), func(*testing.T) greylist.Store { return memstore.New() })
+	agrees(t, newMonth(1, 10_000), func(*testing.T) greylist.Store { return memstore.New() })
 }
 
 // TestForecastAgreesWithSQLite: the same, in a smaller month, with the daemon's database.

@@ -49,8 +49,14 @@ func (r *Result) printOutcomes(w io.Writer) {
 	shares("accepted at once", func(o Outcome) (int64, int64) { return o.Delivered.Accepted, o.Delivered.Messages })
 	shares("deferred", func(o Outcome) (int64, int64) { return o.Delivered.Deferred, o.Delivered.Messages })
 	shares("  then accepted", func(o Outcome) (int64, int64) { return o.Passed, o.Delivered.Messages })
-	row("  half of it after", func(o Outcome) string { return report.Wait(o.Median) })
-	row("  90 % of it after", func(o Outcome) string { return report.Wait(o.P90) })
+	wait := func(o Outcome, seconds int64) string {
+		if o.Passed == 0 {
+			return "-"
+		}
+		return report.Wait(seconds)
+	}
+	row("  half of it after", func(o Outcome) string { return wait(o, o.Median) })
+	row("  90 % of it after", func(o Outcome) string { return wait(o, o.P90) })
 	shares("  never accepted", func(o Outcome) (int64, int64) { return o.Never, o.Delivered.Messages })
 	if first.Delivered.Refused > 0 {
 		shares("refused by rules", func(o Outcome) (int64, int64) { return o.Delivered.Refused, o.Delivered.Messages })
@@ -168,7 +174,7 @@ func (r *Result) printUnknown(w io.Writer) {
 
 // printRead says what was read, and what of it was not judged.
 func (r *Result) printRead(w io.Writer) {
-	fmt.Fprintf(w, "\nRead: %s lines, of which %s of a mail server do not tell what they should.\n", humanize.Comma(r.Lines), humanize.Comma(r.Skipped))
+	fmt.Fprintf(w, "\nRead: %s lines; %s of them are too long, ambiguous, or name no recipient.\n", humanize.Comma(r.Lines), humanize.Comma(r.Skipped))
 	fmt.Fprintf(w, "Not judged: %s messages that are not known to be from outside, and %s\nattempts that the mail server itself deferred.\n", humanize.Comma(r.Inside), humanize.Comma(r.DeferredAlready))
 	for _, file := range r.Damaged {
 		fmt.Fprintf(w, "Not read to the end: %s\n", file)

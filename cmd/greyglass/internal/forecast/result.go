@@ -16,7 +16,7 @@ type Result struct {
 	DeferredAlready int64 `json:"deferred_already"` // not judged: attempts that the mail server itself deferred
 
 	Lines   int64    `json:"lines"`   // of the log
-	Skipped int64    `json:"skipped"` // lines of a mail server that do not tell what they should
+	Skipped int64    `json:"skipped"` // of these, too long, in the future, ambiguous, or without a recipient
 	Damaged []string `json:"damaged"` // files that could not be read to the end
 
 	DNS bool `json:"dns"` // DNS was asked; else it was estimated

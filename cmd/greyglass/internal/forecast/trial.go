@@ -105,9 +105,9 @@ func (t *trial) message(ctx context.Context, m *mail) {
 	t.later(r)
 }
 
-// retryUntil judges the retries that come until a time.
+// retryUntil judges the retries that come until a time, or the context ends.
 func (t *trial) retryUntil(ctx context.Context, until int64) {
-	for {
+	for ctx.Err() == nil {
 		r, ok := t.queue.due(until)
 		if !ok {
 			return
