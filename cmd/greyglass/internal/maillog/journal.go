@@ -1,6 +1,7 @@
 package maillog
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -25,7 +26,7 @@ func (s *source) nextEntry() (ok bool, err error) {
 				break
 			}
 			long = true
-			if b, err = s.skipLine(err); err != nil {
+			if err = s.skipLine(err); err != nil {
 				return false, s.ended(err)
 			}
 			continue
@@ -73,16 +74,11 @@ func (s *source) nextEntry() (ok bool, err error) {
 }
 
 // skipLine reads to the end of a line that is too long.
-func (s *source) skipLine(err error) ([]byte, error) {
-	for err != nil {
-		var b []byte
-		if b, err = s.in.ReadSlice('\n'); err == nil {
-			return b, nil
-		} else if len(b) == 0 {
-			return nil, err
-		}
+func (s *source) skipLine(err error) error {
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = s.in.ReadSlice('\n')
 	}
-	return nil, err
+	return err
 }
 
 // binaryValue reads a value that is not text; nil if it is too long.

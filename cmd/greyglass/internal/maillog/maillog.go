@@ -16,7 +16,7 @@
 //	delivered        status=sent (                      =>, ->, >>             stat=Sent
 //	delivered by     the program's name                 H= after T=            mailer=
 //	refused          QID: [milter-]reject: … from       rejected RCPT          ruleset=…, Milter: … reject=
-//	authenticated    , sasl_ right after client=        P=…a right after H=    proto=…A
+//	authenticated    , sasl_… right after client=       P=…a right after H=    proto=…A
 //
 // The rest of such a line must be as the mail server writes it. An address with a space, a
 // quote, a comma or a bracket in it could hold such a field itself, so a line that has one

@@ -64,12 +64,13 @@ func (q *queue) smtpd(id, text []byte) bool {
 		return true // a proxy; the message comes again
 	}
 	name, ip, rest, ok := cutName(rest)
-	if !ok || len(rest) > 0 && !bytes.HasPrefix(rest, []byte(", sasl_")) && !bytes.HasPrefix(rest, []byte(", orig_")) {
+	authenticated := bytes.HasPrefix(rest, []byte(", sasl_method=")) || bytes.HasPrefix(rest, []byte(", sasl_username="))
+	if !ok || len(rest) > 0 && !authenticated && !bytes.HasPrefix(rest, []byte(", orig_")) {
 		return false
 	}
 	m := q.begin(id)
-	m.client, m.name = ip, string(name)
-	if m.authenticated = bytes.HasPrefix(rest, []byte(", sasl_")); m.authenticated || !near(ip) {
+	m.client, m.name, m.authenticated = ip, string(name), authenticated
+	if authenticated || !near(ip) {
 		return true
 	}
 	// A filter gives a message back. It may name the message, the client, or both.

@@ -42,8 +42,7 @@ func (q *queue) sendmailBegin(id, text []byte) bool {
 	sender, rest, ok := cutAddress(text)
 	if !ok {
 		// Of a program of the machine itself: a name without brackets.
-		sender, rest, ok = bytes.Cut(text, []byte(", "))
-		if !ok || !isAddress(sender) {
+		if sender, _, ok = bytes.Cut(text, []byte(", ")); !ok || !isAddress(sender) {
 			return false
 		}
 		rest = text[len(sender):]

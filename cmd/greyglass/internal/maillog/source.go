@@ -100,12 +100,9 @@ func (s *source) next() bool {
 func (s *source) nextLine() (ok bool, err error) {
 	b, err := s.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = s.in.ReadSlice('\n')
-		}
 		s.counts.Lines++
 		s.counts.Long++
-		return false, s.ended(err)
+		return false, s.ended(s.skipLine(err))
 	}
 	if len(b) == 0 {
 		return false, s.ended(err)

@@ -129,6 +129,22 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestEximFile reads a log that Exim writes itself, with a zone, process IDs and headers of
+// a refused message.
+func TestEximFile(t *testing.T) {
+	all, _ := readText(t, `2026-11-29 22:41:22 +0100 [12] 1xXnaG-0000Tu-1s <= ann@sender.test H=(x) [203.0.113.7] P=esmtp S=243
+2026-11-29 22:41:23.123 +0100 [13] 1xXnaG-0000Tu-1s => bob <bob@example.test> R=lab_inbox T=lab_maildir
+2026-11-29 22:41:23 +0100 [12] 1xXnaH-0000Tu-1s H=(x) [203.0.113.7] F=<ann@sender.test> rejected after DATA: no
+Envelope-from: <ann@sender.test>
+P Received: x
+  2026-11-29 22:41:23 1xXnaI-0000Tu-1s <= v@victim.test H=(x) [192.0.2.1] P=esmtp S=243
+2026-11-29 22:41:24 +0100 [13] 1xXnaG-0000Tu-1s Completed
+`)
+	if got := lines(all); got != "incoming delivered: 203.0.113.7 (x) <ann@sender.test> <bob@example.test>\n" || all[0].Time != time.Date(2026, 11, 29, 21, 41, 23, 0, time.UTC).Unix() {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 // TestMerged: the logs of two mail servers of the same days, which may have the same
 // queue IDs, are read side by side.
 func TestMerged(t *testing.T) {
