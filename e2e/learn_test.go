@@ -25,7 +25,7 @@ func TestLearn(t *testing.T) {
 			if a.mta == lab.Exim { // which takes anything for a HELO name now
 				o.Extra = "helo_accept_junk_hosts = *\nlog_selector = +subject +received_recipients\n"
 			}
-			s := startSite(t, a, conf{rules: `allowed_domains = ["example.test"]`}, o)
+			s := startSite(t, a, conf{rules: `allowed_domains = ["example.test"]`, more: "[learn]\noutbound = true\n"}, o)
 			s.stop()
 			s.accepted("mail", s.try(unknown, "ann@sender.test", bob))
 			s.accepted("mail by IPv6", s.try(unknown6, "Eve@Sender.test", carol))
@@ -58,6 +58,7 @@ func TestLearn(t *testing.T) {
 				t.Errorf("correspondents: %q, want %q", got, want)
 			}
 			s.accepted("mail of a correspondent", s.try(unknown, "ann@sender.test", bob))
+			s.accepted("a reply", s.try(unknown2, "dave@far.test", "alice@example.test"))
 			s.deferred("mail that is new", s.try(unknown, "ann@sender.test", carol))
 			if got, want := s.reasons(bob, 1), "already-grey"; got != want {
 				t.Errorf("reasons: got %q, want %q", got, want)

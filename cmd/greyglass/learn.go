@@ -80,7 +80,13 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry boo
 			return err
 		}
 		l.since = since
-		return p.learnFrom(ctx, l, dry)
+		if err := p.learnFrom(ctx, l, dry); err != nil {
+			return err
+		}
+		if len(l.correspondent.stored) > 0 && !loaded.Config.Learn.Outbound {
+			fmt.Fprintln(p.stdout, "learn.outbound is off: correspondents count once it is on")
+		}
+		return nil
 	}
 	err := p.withStore(cmd, into)
 	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known

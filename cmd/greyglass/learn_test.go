@@ -41,7 +41,7 @@ func sentBy(service, relay, stamp, id, client, sender, recipient string) string 
 }
 
 func TestLearnCommand(t *testing.T) {
-	s := newSite(t, conf{"rules.allowed_domains": `["example.org"]`})
+	s := newSite(t, conf{"rules.allowed_domains": `["example.org"]`, "learn.local_domains": `["example.org"]`})
 	ago := func(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339) }
 	const day = 24 * time.Hour
 	s.write("mail.log", delivered(ago(2*day), "4B00000001", "mail.example.net[203.0.113.7]", "ann@example.net", "bob@example.org")+
@@ -63,6 +63,7 @@ skipped 1 messages: refused
 skipped 1 messages: sent longer ago than learn.keep
 skipped 1 messages: within the site
 skipped 1 lines: of other programs, or without a time
+learn.outbound is off: correspondents count once it is on
 `
 	if got := s.output("learn", "--dry-run", "mail.log"); got != strings.Replace(want, "learned", "would be learned", 1) {
 		t.Errorf("without a database: %s", got)
@@ -81,6 +82,14 @@ skipped 1 lines: of other programs, or without a time
 			t.Errorf("no %s in %s", part, listed)
 		}
 	}
+	if got := s.output("list", "--correspondents", "--json"); !strings.Contains(got, `"local":"bob@example.org","remote":"dave@far.test"`) {
+		t.Errorf("%s", got)
+	}
+	s.configure(conf{"rules.allowed_domains": `["example.org"]`, "learn.outbound": "true"})
+	if got := s.output("explain", "198.51.100.1", "Dave@far.test", "bob+shop@example.org"); !strings.Contains(got, "correspondent") {
+		t.Errorf("the reply: %s", got)
+	}
+	s.configure(conf{"rules.allowed_domains": `["example.org"]`})
 	if got := s.output("explain", "203.0.113.7", "ann@example.net", "bob@example.org"); !strings.Contains(got, "already-grey") {
 		t.Errorf("%s", got)
 	}

@@ -49,7 +49,7 @@ func siteOf(c *config.Config) maillog.Site {
 		return slices.ContainsFunc(own, func(p netip.Prefix) bool { return p.Contains(ip) })
 	}}
 	var domains address.Patterns
-	for _, domain := range c.Rules.AllowedDomains {
+	for _, domain := range slices.Concat(c.Rules.AllowedDomains, c.Learn.LocalDomains) {
 		_ = domains.AddDomain(domain)
 	}
 	if !domains.Empty() {
