@@ -33,7 +33,8 @@ learn.keep.
 
 The logs may be given in any order, and be compressed by gzip; "-" is standard input.
 They may be written by syslog, by Exim itself, or by 'journalctl --output export'. Times
-without a year are within the year before the file was last changed.
+without a zone are local; those without a year are within the year before the file was
+last changed.
 
 Not learned is mail that was refused, that a spam filter marked or Dovecot filed as spam,
 and mail within the site. rules.allowed_domains, or learn.local_domains, says which
@@ -44,8 +45,8 @@ greylist.client_identity = "provider", clients are stored by their confirmed nam
 SPF is not looked up. No client becomes proven: the mail has not waited.
 
 What is known already stays as it is if it is newer. So nothing is lost here, and the
-command may be interrupted and run again. Run it once, before the daemon answers, or at
-any time.`,
+command may be interrupted and run again. Run it before greylisting begins, or at any
+time.`,
 		Example: `  greyglass learn --dry-run /var/log/mail.log*
   journalctl --output export SYSLOG_FACILITY=2 | greyglass learn -
   greyglass learn --since 30d /var/log/exim4/mainlog*`,
