@@ -19,14 +19,16 @@ func TestHowTo(t *testing.T) {
 		t.Errorf("mail of an unknown client is not deferred: %s", r.Output)
 	}
 	shows := map[string]string{
-		"greyglass log --domain shop.example --since 2d":                              " deferred ann@shop.example -> root@localhost from 203.0.113.7 (mx.example.net): not-seen-before",
-		"greyglass list --recipient root@localhost":                                   "ann@shop.example",
-		"greyglass explain 203.0.113.7 ann@shop.example root@localhost":               "too-soon",
-		"greyglass pass 203.0.113.7 ann@shop.example root@localhost":                  "passed: 203.0.113.7 ann@shop.example root@localhost",
-		"greyglass expect root@localhost --from @shop.example --for 10m":              "expected: mail to root@localhost from @shop.example",
-		"greyglass expect --list":                                                     "root@localhost  @shop.example",
-		"journalctl --quiet --output export SYSLOG_FACILITY=2 | greyglass forecast -": "\nRead: ",
-		"greyglass stats": "passed    1",
+		"greyglass log --domain shop.example --since 2d":                                       " deferred ann@shop.example -> root@localhost from 203.0.113.7 (mx.example.net): not-seen-before",
+		"greyglass list --recipient root@localhost":                                            "ann@shop.example",
+		"greyglass explain 203.0.113.7 ann@shop.example root@localhost":                        "too-soon",
+		"greyglass pass 203.0.113.7 ann@shop.example root@localhost":                           "passed: 203.0.113.7 ann@shop.example root@localhost",
+		"greyglass expect root@localhost --from @shop.example --for 10m":                       "expected: mail to root@localhost from @shop.example",
+		"greyglass expect --list":                                                              "root@localhost  @shop.example",
+		"journalctl --quiet --output export SYSLOG_FACILITY=2 | greyglass forecast -":          "\nRead: ",
+		"journalctl --quiet --output export SYSLOG_FACILITY=2 | greyglass learn --dry-run -":   "would be learned: 1 triplets, 0 correspondents\nknown already: 1 triplets",
+		"journalctl --quiet --output export SYSLOG_FACILITY=2 | greyglass learn --since 30d -": "learned: 1 triplets, 0 correspondents\nknown already: 1 triplets",
+		"greyglass stats": "passed          1",
 		"greyglass forget 203.0.113.7 ann@shop.example root@localhost": "forgotten: 203.0.113.7 ann@shop.example root@localhost",
 		"systemctl start greyglass.socket greyglass.service":           "",
 	}
@@ -51,6 +53,7 @@ func TestHowTo(t *testing.T) {
 	for command := range shows {
 		t.Errorf("the page does not have the command %q", command)
 	}
+	m.Run("greyglass expect --cancel root@localhost && sleep 2") // the page says so, but not as a command
 	if r := m.Try(mail); r.Status == 0 {
 		t.Errorf("mail of a forgotten triplet is not deferred: %s", r.Output)
 	}
