@@ -187,6 +187,9 @@ func TestLearnInterrupted(t *testing.T) {
 // TestLearnMerges: what a log tells is added to what is known, whatever came first.
 func TestLearnMerges(t *testing.T) {
 	l := &learner{windows: greylist.Windows{TooSoon: 10, MinDeferTime: 100, MaxDeferTime: 1000, MaxGrey: 100_000}, now: 50_000}
+	if there, told := (greylist.Entry{PassedAt: 30_000}), (greylist.Entry{PassedAt: 30_010}); !l.fresh(there, told) {
+		t.Error("a time that lags is written again")
+	}
 	passed := func(at int64) greylist.Entry { return greylist.Entry{FirstSeen: at, LastSeen: at, PassedAt: at} }
 	for _, c := range []struct {
 		name               string
@@ -201,8 +204,8 @@ func TestLearnMerges(t *testing.T) {
 			greylist.Entry{FirstSeen: 30_000, LastSeen: 49_500, PassedAt: 30_000, Deferred: 1}},
 	} {
 		got := l.merge(c.there, c.told)
-		if again := l.merge(got, c.told); got != c.after || again != got {
-			t.Errorf("%s: %+v, then %+v; want %+v", c.name, got, again, c.after)
+		if got != c.after || !l.fresh(got, c.told) || l.fresh(c.there, c.told) != (got == c.there) {
+			t.Errorf("%s: %+v, want %+v; it is fresh: %v", c.name, got, c.after, l.fresh(c.there, c.told))
 		}
 	}
 }

@@ -199,6 +199,12 @@ func (l *learner) merge(there, e greylist.Entry) greylist.Entry {
 	return merged
 }
 
+// fresh reports whether what is known need not be written again: stored times may lag, see
+// [greylist.Entry].
+func (l *learner) fresh(there, e greylist.Entry) bool {
+	return there.Passed() && e.PassedAt-there.PassedAt < l.windows.RefreshStep() || l.merge(there, e) == there
+}
+
 // learnCorrespondent notes the correspondent of a message to outside, or says why not.
 func (l *learner) learnCorrespondent(m *maillog.Mail) (why string) {
 	at := min(m.Time, l.now)
@@ -231,9 +237,10 @@ func (l *learner) flush(ctx context.Context) error {
 		for i, t := range triplets {
 			e := l.triplets[t]
 			if there[i] != nil {
-				if e = l.merge(*there[i], e); e == *there[i] {
+				if l.fresh(*there[i], e) {
 					continue
 				}
+				e = l.merge(*there[i], e)
 			}
 			d.Others = append(d.Others, greylist.Write{Triplet: i, Entry: e})
 		}
