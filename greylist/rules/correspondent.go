@@ -31,6 +31,9 @@ type reply struct {
 
 // asReply returns what is known of the mail as a reply. It is looked up once.
 func (f *Facts) asReply(ctx context.Context) reply {
+	if f.Correspondents == nil {
+		return reply{says: "learn.outbound is off, so no correspondent is remembered"}
+	}
 	if f.reply == nil {
 		r := f.Correspondents.reply(ctx, f)
 		f.reply = &r
@@ -39,9 +42,6 @@ func (f *Facts) asReply(ctx context.Context) reply {
 }
 
 func (c *Correspondents) reply(ctx context.Context, f *Facts) reply {
-	if c == nil {
-		return reply{says: "learn.outbound is off, so no correspondent is remembered"}
-	}
 	if f.Sender == address.NullSender {
 		return reply{says: "mail of the null sender is no reply"}
 	}

@@ -58,7 +58,7 @@ var learnSection = Section{
 			Default: 90 * day,
 			Kind:    duration{time.Hour, longest, time.Second},
 			Comment: "How long correspondents are remembered after the last mail to them.",
-			Doc:     "How long a correspondent is remembered after the user's last mail to it. Mail to a known correspondent is written at most once an hour, or once in a hundredth of this time.",
+			Doc:     "How long a correspondent is remembered after the user's last mail to it. The time of the last mail is written at most once an hour, or once in a hundredth of this time where that is less.",
 		},
 	},
 }
