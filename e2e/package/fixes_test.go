@@ -69,13 +69,6 @@ var fixes = []struct {
 		[]step{{"relays mail of 192.0.2.0/24", "write '" + ownNetwork + "' below [rules] in " + toml + ", and 'systemctl reload greyglass'",
 			add("[rules]\n"+ownNetwork) + " && systemctl reload greyglass"}}, "postconf -X mynetworks && postfix reload"},
 
-	{"the backup MX is not known", answersDNS + "; " + add("[dns]\nservers = [\"127.0.0.9\"]\n[rules]\nallowed_domains = [\"backed.test\"]"),
-		[]step{{"mx2.backed.test (198.51.100.2, for backed.test)", `write 'allowed_sender_nets = ["198.51.100.2"]' below [rules] in ` + toml + ", and 'systemctl reload greyglass'",
-			`sed -i '/^\[rules\]/a allowed_sender_nets = ["198.51.100.2"]' ` + toml + " && systemctl reload greyglass"}}, noDNS},
-	{"a pool is deferred in vain", answersDNS + "; " + deferredPool,
-		[]step{{"mail from pool.test was tried 4 times from 4 addresses", `set greylist.profile = "gentle"`, add("[greylist]\nprofile = \"gentle\"\n[dns]\nservers = [\"127.0.0.9\"]")}},
-		noDNS + `; sqlite3 /var/lib/greyglass/greyglass.db "DELETE FROM triplet"`},
-
 	{"the policy question stands too early", byPolicy + " && postconf -e 'smtpd_relay_restrictions=' 'smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:8897, reject_unauth_destination' && postfix reload",
 		[]step{{"the question stands before reject_unauth_destination", "put check_policy_service inet:127.0.0.1:8897 at the end of smtpd_recipient_restrictions, after reject_unauth_destination",
 			"postconf -e 'smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:8897' && postfix reload"}}, "postconf -X smtpd_relay_restrictions"},
@@ -100,18 +93,8 @@ var fixes = []struct {
 }
 
 const (
-	unix     = "postconf -F smtp/inet/chroot=n && postconf -e 'smtpd_milters = { unix:/run/greyglass/milter.sock, default_action=accept }' && postfix reload"
-	byPolicy = "postconf -X smtpd_milters; cat policy.cf >>/etc/postfix/main.cf"
-
-	// answersDNS starts a name server, by which the machine is the first MX of backed.test.
-	answersDNS = "apt-get install -q -y --no-install-recommends dnsmasq-base && dnsmasq --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.9 --pid-file=/run/dnsmasq.pid" +
-		" --local=/example.org/ --local=/backed.test/ --mx-host=backed.test,mx.backed.test,10 --mx-host=backed.test,mx2.backed.test,20 --host-record=mx.backed.test,192.0.2.1 --host-record=mx2.backed.test,198.51.100.2"
-	noDNS = "kill $(cat /run/dnsmasq.pid)"
-
-	// deferredPool remembers a message that four addresses have tried in two hours.
-	deferredPool = `sqlite3 /var/lib/greyglass/greyglass.db "WITH n (i) AS (VALUES (0), (1), (2), (3))
-		INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, deferred, accepted)
-		SELECT randomblob(16), '198.51.100.' || i, 'ann@pool.test', 'bob@example.org', unixepoch() - 7200 + 2400 * i, unixepoch() - 7200 + 2400 * i, 1, 0 FROM n"`
+	unix       = "postconf -F smtp/inet/chroot=n && postconf -e 'smtpd_milters = { unix:/run/greyglass/milter.sock, default_action=accept }' && postfix reload"
+	byPolicy   = "postconf -X smtpd_milters; cat policy.cf >>/etc/postfix/main.cf"
 	ownNetwork = `allowed_sender_nets = ["192.0.2.0/24"]`
 )
 
