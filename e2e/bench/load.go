@@ -25,7 +25,9 @@ func tripletOf(n uint64) triplet {
 }
 
 // nameOf is the name of a client, as a provider calls the lines of its customers.
-func nameOf(client string) string { return "host-" + strings.ReplaceAll(client, ".", "-") + ".example.net" }
+func nameOf(client string) string {
+	return "host-" + strings.ReplaceAll(client, ".", "-") + ".example.net"
+}
 
 // The rows of a database that was filled: the number of a waiting triplet is
 // even, that of one that has passed is odd.
