@@ -29,7 +29,7 @@ func TestExpected(t *testing.T) {
 	p := newPolicy(t)
 	config := rules.Config{
 		Blocked: mustPatterns(t, 0, "@blocked.example"), BlockedVerdict: greylist.Deny,
-		Ordered: []rules.Rule{{Name: "nobody", When: `true`, Then: greylist.Deny}},
+		Ordered: []rules.Rule{{Name: "deny", When: `true`, Then: greylist.Deny}},
 	}
 	p.Rules = mustCompile(t, config)
 	c := newCourt(p)
@@ -48,18 +48,18 @@ func TestExpected(t *testing.T) {
 		{0, "<Ann@Example.NET>", "<Bob@example.org>", greylist.ReasonExpected},
 		{0, "ann@example.net", "bob@example.org", greylist.ReasonExpected},
 		{0, "ann@mx.example.net", "bob@example.org", greylist.ReasonExpected},
-		{0, "ann@example.com", "bob@example.org", "rule:nobody"},
-		{0, "ann@example.net", "bob@example.com", "rule:nobody"},
+		{0, "ann@example.com", "bob@example.org", "rule:deny"},
+		{0, "ann@example.net", "bob@example.com", "rule:deny"},
 		{0, "", "bob@example.org", greylist.ReasonExpected},
-		{0, "", "bob@example.org", "rule:nobody"},
+		{0, "", "bob@example.org", "rule:deny"},
 		{0, "ann@blocked.example", "bob@example.org", greylist.ReasonBlocked},
-		{0, "ann@example.net", "dora@example.org", "rule:nobody"},
+		{0, "ann@example.net", "dora@example.org", "rule:deny"},
 		{599, "ann@mx.example.net", "bob@example.org", greylist.ReasonExpected},
-		{600, "ann@mx.example.net", "bob@example.org", "rule:nobody"},
+		{600, "ann@mx.example.net", "bob@example.org", "rule:deny"},
 		{600, "ann@example.com", "carl@example.org", greylist.ReasonExpected},
-		{600, "ann@example.com", "carl@example.org", "rule:nobody"},
+		{600, "ann@example.com", "carl@example.org", "rule:deny"},
 		{1799, "ann@example.net", "bob@example.org", greylist.ReasonExpected},
-		{1800, "ann@example.net", "bob@example.org", "rule:nobody"},
+		{1800, "ann@example.net", "bob@example.org", "rule:deny"},
 		{-86400, "ann@example.net", "bob@example.org", greylist.ReasonExpected}, // the clock is set back
 	} {
 		c.clock = start + step.after
@@ -152,7 +152,7 @@ func TestPrecedesExpected(t *testing.T) {
 	p.Rules = mustCompile(t, rules.Config{
 		Blocked: mustPatterns(t, 0, "@blocked.example", "@*.blocked.example", "spam@example.net", "<>"), BlockedVerdict: greylist.Deny,
 		AllowedDomains: []string{"example.org"}, ForeignVerdict: greylist.Defer,
-		Ordered: []rules.Rule{{Name: "nobody", When: `true`, Then: greylist.Deny}},
+		Ordered: []rules.Rule{{Name: "deny", When: `true`, Then: greylist.Deny}},
 	})
 	for _, c := range []struct {
 		sender, recipient string

@@ -17,7 +17,7 @@ const (
 	expectedTimeout = 5 * time.Second
 )
 
-// FollowExpected tells the judge what is expected, whoever has written that into the store,
+// FollowExpected tells the judge what is expected, by whatever program that was written,
 // until the context ends. While the store fails, the judge keeps what it knows.
 func FollowExpected(ctx context.Context, store greylist.Memory, judge *judge.Judge, log *slog.Logger) {
 	for failing := false; ; {
