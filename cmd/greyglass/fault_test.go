@@ -134,7 +134,7 @@ func TestFaultDiskFull(t *testing.T) {
 	}
 	_ = ballast.Close()
 	s.sql(func(db *sql.DB) error { // what room is left in the files that are there, by steps of many pages, of a few, and of one
-		const insert = `INSERT INTO triplet SELECT NULL, randomblob(16), 'x', 'x', 'x', 1, 1, NULL, 1, 0 `
+		const insert = `INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, deferred, accepted) SELECT randomblob(16), 'x', 'x', 'x', 1, 1, 1, 0 `
 		for _, step := range []string{insert + `FROM triplet`, insert, `UPDATE triplet SET last_seen = last_seen + 1 WHERE id = 1`} {
 			for err = nil; err == nil; {
 				_, err = db.Exec(step)
@@ -324,7 +324,7 @@ func TestFaultCorrupt(t *testing.T) {
 	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", known())
 	s.sql(func(db *sql.DB) error {
 		_, err := db.Exec(`WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 3000)
-			INSERT INTO triplet SELECT NULL, randomblob(16), 'client', 'sender' || n, 'recipient', 1, 1, NULL, 1, 0 FROM n`)
+			INSERT INTO triplet (key, client, sender, recipient, first_seen, last_seen, deferred, accepted) SELECT randomblob(16), 'client', 'sender' || n, 'recipient', 1, 1, 1, 0 FROM n`)
 		return err
 	})
 	f, err := os.OpenFile(s.db, os.O_RDWR, 0)

@@ -48,9 +48,9 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 			switch {
 			case client != "" && correspondent:
 				return &usageError{errors.New("--client and --correspondent are different things to forget"), cmd.CommandPath()}
-			case many.given() && (client != "" || correspondent):
+			case many.given(cmd) && (client != "" || correspondent):
 				return &usageError{errors.New("--sender, --recipient and --domain select triplets, and cannot be combined with --client or --correspondent"), cmd.CommandPath()}
-			case many.given():
+			case many.given(cmd):
 				return arguments()(cmd, args)
 			case client != "":
 				return arguments()(cmd, args)
@@ -61,7 +61,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case many.given():
+			case many.given(cmd):
 				return many.run(p, cmd)
 			case client != "":
 				return p.forgetClient(cmd, client)

@@ -89,7 +89,7 @@ and --sender an address.`,
 	flags.BoolVar(&l.waiting, "waiting", false, "only those that wait")
 	flags.BoolVar(&l.passed, "passed", false, "only those that have passed")
 	flags.StringVar(&l.reason, "reason", "", "only those whose next attempt would have this `REASON` now, such as too-late")
-	flags.StringVar(&l.since, "since", "", "only those that came since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.StringVar(&l.since, "since", "", "only those that came since a `TIME`: 7d, 36h, or 2026-11-22; up to an hour more, as times lag")
 	flags.StringVar(&l.sort, "sort", "", "sort by `COLUMN`: "+strings.Join(slices.Sorted(maps.Keys(orders)), ", ")+" (default: as they were stored)")
 	flags.IntVar(&l.limit, "limit", 0, "at most `N`, the last in this order (default: 50 on a terminal, else all)")
 	flags.BoolVar(&l.all, "all", false, "all, also on a terminal")
@@ -172,6 +172,7 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	f.Waiting, f.Passed, f.Limit = l.waiting, l.passed, l.limit
 	if l.since != "" {
 		f.Since, _ = parseSince(l.since, l.now)
+		f.Since -= l.policy.Longest().RefreshStep() // by which the time of those that have passed may lag
 	}
 	if l.reason != "" {
 		others := f.Only

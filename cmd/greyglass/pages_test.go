@@ -118,6 +118,7 @@ func TestHowToConfigures(t *testing.T) {
 	}
 	s := newSite(t, nil)
 	s.write("no-greylisting.list", "bob@example.org\n")
+	s.write("known-senders.local", "mx.example.net\n")
 	for _, example := range examples {
 		s.write("example.toml", strings.ReplaceAll(example[1], "/etc/greyglass", s.dir))
 		r := here("config", "--config", s.path("example.toml"), "--set", "blocked.senders_file="+s.path("blocked.list"),

@@ -31,13 +31,13 @@ once that is confirmed.`,
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org
   greyglass pass --domain shop.example --recipient bob@example.org`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if many.given() {
+			if many.given(cmd) {
 				return arguments()(cmd, args)
 			}
 			return envelopeArguments(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if many.given() {
+			if many.given(cmd) {
 				return many.run(p, cmd)
 			}
 			return p.changeTriplet(cmd, args, func(ctx context.Context, _ *judge.Policy, store greylist.Store, t greylist.Triplet) error {

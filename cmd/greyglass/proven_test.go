@@ -67,7 +67,7 @@ func TestClients(t *testing.T) {
 	if want := "203.0.113.7 has passed with 2 different triplets since " + utc(now-7200) + ", proven"; fields(explained)["reason"] != "proven-client" || !strings.Contains(explained, want) {
 		t.Errorf("explained as\n%s", explained)
 	}
-	if got := s.output("stats"); !strings.Contains(got, "clients   3  ") || !strings.Contains(got, "proven: 1)") {
+	if got := s.output("stats"); !strings.Contains(got, "clients         3  ") || !strings.Contains(got, "proven: 1)") {
 		t.Errorf("stats:\n%s", got)
 	}
 	var stats struct{ Clients, Proven int }

@@ -87,9 +87,18 @@ func completesFiles(cmd *cobra.Command, flag string) {
 func noSuchCommand(root *cobra.Command, name string) error {
 	err := fmt.Errorf("there is no command %q", name)
 	if near := root.SuggestionsFor(name); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+		err = fmt.Errorf("%w; did you mean %s?", err, either(near))
 	}
 	return &usageError{err, "greyglass"}
+}
+
+// either joins choices: "explain, expect or expire".
+func either(choices []string) string {
+	last := len(choices) - 1
+	if last == 0 {
+		return choices[0]
+	}
+	return strings.Join(choices[:last], ", ") + " or " + choices[last]
 }
 
 // flagProblem rewords the errors of pflag.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,9 @@ func (s *selected) flags(cmd *cobra.Command) {
 }
 
 // given reports whether there is a pattern, in the place of a triplet.
-func (s *selected) given() bool { return s.sender+s.recipient+s.domain != "" }
+func (s *selected) given(cmd *cobra.Command) bool {
+	return slices.ContainsFunc([]string{"sender", "recipient", "domain"}, cmd.Flags().Changed)
+}
 
 // run lists the triplets, asks, and changes them.
 func (s *selected) run(p *program, cmd *cobra.Command) error {
@@ -62,12 +65,12 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		if err := s.confirm(cmd, p.stdout, triplets); err != nil {
 			return err
 		}
-		for _, t := range triplets {
+		for i, t := range triplets {
 			limited, cancel := context.WithTimeout(ctx, changeTimeout)
 			err := s.change(limited, store, t)
 			cancel()
 			if err != nil {
-				return err
+				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", grouped(int64(i)), countOf(len(triplets)), err)
 			}
 		}
 		fmt.Fprintf(p.stdout, s.done+"\n", countOf(len(triplets)))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -40,6 +41,11 @@ func (s *selection) parse(cmd *cobra.Command) error {
 	problem := func(flag string, err error) error {
 		return &usageError{fmt.Errorf("--%s: %w", flag, err), cmd.CommandPath()}
 	}
+	for flag, value := range map[string]string{"client": s.client, "sender": s.sender, "recipient": s.recipient, "domain": s.domain} {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && strings.TrimSpace(value) == "" {
+			return problem(flag, errors.New("it is empty; the null sender is written '<>'"))
+		}
+	}
 	if s.client != "" {
 		client, ok, err := greylist.ParseIdentity(s.client)
 		if !ok {
@@ -50,7 +56,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 		}
 		s.identity = client.Identity()
 	}
-	if s.sender != "" {
+	if s.sender != "" && strings.ContainsAny(s.sender, "@*<>") { // a few senders have no domain
 		if err := s.senders.Add(s.sender, address.Senders); err != nil {
 			return problem("sender", err)
 		}
@@ -75,7 +81,7 @@ func (s *selection) matches(t greylist.Triplet) bool {
 	if s.client != "" && !s.isClient(t.Client) {
 		return false
 	}
-	if _, ok := s.senders.Match(t.Sender); s.sender != "" && !ok {
+	if _, ok := s.senders.Match(t.Sender); s.sender != "" && !ok && t.Sender != address.Fold(s.sender) {
 		return false
 	}
 	if _, ok := s.recipients.Match(t.Recipient); s.recipient != "" && !ok {
@@ -109,7 +115,7 @@ func (s *selection) filter(p *judge.Policy) (f greylist.Filter) {
 	if key, err := p.Identity.ParseClientKey(s.client); s.client != "" && err == nil {
 		f.Client, others.client = key, ""
 	}
-	if isAddress(s.sender) {
+	if isAddress(s.sender) || s.sender != "" && !strings.ContainsAny(s.sender, "@*") {
 		f.Senders, others.sender = p.SenderForms(s.sender), ""
 	}
 	if isAddress(s.recipient) {

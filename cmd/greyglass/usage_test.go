@@ -21,14 +21,14 @@ var misuses = []struct{ args, says, help string }{
 	{"frobnicate", `there is no command "frobnicate"`, "greyglass"},
 	{"lst", "did you mean list or log?", "greyglass"},
 	{"explian", "did you mean explain?", "greyglass"},
-	{"exp", "did you mean explain or expire?", "greyglass"},
+	{"exp", "did you mean explain, expect or expire?", "greyglass"},
 	{"help frobnicate", `there is no command "frobnicate"`, "greyglass"},
 	{"help list all", `unexpected argument "all"`, "greyglass help"},
 	{"tail", "did you mean log?", "greyglass"},
 	{"whitelist", "did you mean pass?", "greyglass"},
 	{"delete", "did you mean forget?", "greyglass"},
 	{"show", "did you mean list?", "greyglass"},
-	{"top", " or stats or ", "greyglass"},
+	{"top", "log, stats or copy", "greyglass"},
 	{"why", "did you mean explain?", "greyglass"},
 	{"serve --daemon", "unknown flag: --daemon", "greyglass serve"},
 	{"list -x", "unknown shorthand flag: 'x'", "greyglass list"},
@@ -61,7 +61,7 @@ var misuses = []struct{ args, says, help string }{
 
 	{"log --limit -1", "--limit is negative", "greyglass log"},
 	{"log --client mx", `--client: "mx" is not an address prefix; write an address`, "greyglass log"},
-	{"log --sender ann", `--sender: "ann" is not an address; write user@example.org`, "greyglass log"},
+	{"log --sender ann@", `--sender: "ann@" has nothing after the @`, "greyglass log"},
 	{"log --recipient <>", `--recipient: "<>" is the null sender, and never a recipient`, "greyglass log"},
 	{"log --domain @x", `--domain`, "greyglass log"},
 	{"log --since yesterday", `"yesterday" is none`, "greyglass log"},
@@ -78,7 +78,7 @@ var misuses = []struct{ args, says, help string }{
 	{"list --limit -1", "--limit is negative", "greyglass list"},
 	{"list --limit many", `--limit takes a whole number, and "many" is none`, "greyglass list"},
 	{"list --json=maybe", `--json takes true or false, and "maybe" is none`, "greyglass list"},
-	{"list --client mx.example.net", `--client "mx.example.net" is not an IP address`, "greyglass list"},
+	{"list --client mx.example.net", `--client: "mx.example.net" is not an address prefix`, "greyglass list"},
 }
 
 // The configuration that each names is not there, so usage comes first.

@@ -59,7 +59,7 @@ func TestThreeMXs(t *testing.T) {
 	if r := try(1, ann); !r.OK() {
 		t.Errorf("after pass: %s", r)
 	}
-	if got := daemons[2].run("stats"); !strings.Contains(got, "passed    1") {
+	if got := daemons[2].run("stats"); !strings.Contains(got, "passed          1") {
 		t.Errorf("stats: %s", got)
 	}
 	if got := daemons[2].run("expire"); got != "removed: 0\n" {

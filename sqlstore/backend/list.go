@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,16 +27,17 @@ func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error
 	failed func(context.Context, error) error) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
 		l, err := beginList(ctx, f, readers)
-		var newest []greylist.Record
+		var newest [][]greylist.Record // pages, the newest first
+		found := 0
 		for err == nil && l.first <= l.last {
 			var some []greylist.Record
 			if some, err = l.next(ctx); err != nil {
 				break
 			}
 			if f.Limit > 0 { // from the end
-				newest = append(some, newest...)
-				if len(newest) >= f.Limit {
-					newest = newest[len(newest)-f.Limit:]
+				some = some[max(len(some)-(f.Limit-found), 0):]
+				newest = append(newest, some)
+				if found += len(some); found == f.Limit {
 					break
 				}
 				continue
@@ -50,9 +52,11 @@ func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error
 			yield(greylist.Record{}, failed(ctx, err))
 			return
 		}
-		for _, r := range newest {
-			if !yield(r, nil) {
-				return
+		for _, page := range slices.Backward(newest) {
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
 			}
 		}
 	}
@@ -76,10 +80,10 @@ func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, 
 	switch where, _ := conditions(f, nil); {
 	case hasKey(f):
 		l.records = math.MaxInt32
-	case where != "":
+	case where != "" || f.Only != nil:
 		l.records = filteredPage
-	case f.Limit > 0 && f.Only == nil:
-		l.records = min(l.records, f.Limit)
+	case f.Limit > 0:
+		l.records = min(filteredPage, f.Limit)
 	}
 	return l, db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&l.last)
 }

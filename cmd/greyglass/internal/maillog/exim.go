@@ -3,10 +3,14 @@ package maillog
 import (
 	"bytes"
 	"net/netip"
+	"time"
 )
 
 // exim reads a line of Exim's main log: "QUEUEID FLAG …", or "H=… rejected RCPT …".
 func (q *queue) exim(text []byte) {
+	if _, rest, alone, ok := (&calendar{zone: time.UTC}).parse(text); ok && alone {
+		text = withoutPID(rest) // in syslog Exim writes the time once more (syslog_timestamp)
+	}
 	id, rest, _ := bytes.Cut(text, space)
 	ok := true
 	switch {
@@ -167,6 +171,9 @@ func (q *queue) eximDelivery(id, text []byte) bool {
 	_, rest, _ = bytes.Cut(rest, space) // the router
 	if after, ok := cut(rest, "T="); ok {
 		_, rest, _ = bytes.Cut(after, space)
+	}
+	if size, after, _ := bytes.Cut(rest, space); bytes.HasPrefix(size, []byte("S=")) && isNumber(size[len("S="):]) {
+		rest = after
 	}
 	if after, ok := cut(rest, "H="); ok && place == mailbox {
 		var server message

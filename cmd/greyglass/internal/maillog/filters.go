@@ -24,14 +24,19 @@ func (q *queue) filter(name string, text []byte) {
 //
 //	(ID) Passed SPAM {…}, … Queue-ID: QUEUEID, Message-ID: <MESSAGEID>, …, queued_as: QUEUEID, …
 //	(ID) Blocked SPAM {…}, …
+//
+// and other reasons to block than spam.
 func (q *queue) amavis(text []byte) {
 	_, rest, ok := bytes.Cut(text, []byte(") "))
 	if !ok || text[0] != '(' {
 		return
 	}
-	if !bytes.HasPrefix(rest, []byte("Passed SPAM")) && !bytes.HasPrefix(rest, []byte("Blocked SPAM")) {
+	verdict, rest, _ := bytes.Cut(rest, space)
+	what, _, _ := bytes.Cut(rest, space)
+	if string(verdict) != "Blocked" && !(string(verdict) == "Passed" && isOneOf(what, "SPAM", "INFECTED", "BANNED")) {
 		return
 	}
+	each(rest, "Message-ID: <", ">", q.markID)
 	for _, key := range []string{"Queue-ID: ", "queued_as: "} {
 		each(rest, key, ", ", func(ids []byte) {
 			for _, id := range bytes.Split(ids, []byte("/")) {

@@ -154,6 +154,30 @@ incoming spam: mail.sender.test/203.0.113.7 <ann@sender.test> <bob@example.test>
 incoming spam: mail.sender.test/203.0.113.7 <ann@sender.test> <bob@example.test>
 incoming delivered: mail.sender.test/203.0.113.7 <ann@sender.test> <bob@example.test>
 `},
+		{"Postfix: what amavis discards or blocks is not delivered; sasl_sender is the client's", `
+postfix/smtpd AB276224049: client=mail.sender.test[203.0.113.7]
+postfix/qmgr AB276224049: from=<ann@sender.test>, size=259, nrcpt=1 (queue active)
+postfix/smtp AB276224049: to=<bob@example.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, delays=0/0/0/1, dsn=2.7.0, status=sent (250 2.7.0 Ok, discarded, id=07554-01 - INFECTED: Eicar-Test-Signature)
+postfix/smtpd AB276224050: client=mail.sender.test[203.0.113.7]
+postfix/cleanup AB276224050: message-id=<2@sender.test>
+postfix/qmgr AB276224050: from=<ann@sender.test>, size=259, nrcpt=1 (queue active)
+amavis (07554-02) Passed BANNED (.exe) {RelayedTaggedInbound}, [203.0.113.7]:1 <ann@sender.test> -> <bob@example.test>, Message-ID: <2@sender.test>, mail_id: x, Hits: 0
+postfix/lmtp AB276224050: to=<bob@example.test>, relay=mx1[private/dovecot-lmtp], delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
+postfix/smtpd AB276224051: client=mail.sender.test[203.0.113.7], sasl_sender=x, to=<eve@example.test>
+postfix/qmgr AB276224051: from=<ann@sender.test>, size=259, nrcpt=1 (queue active)
+postfix/lmtp AB276224051: to=<carol@example.test>, relay=mx1[private/dovecot-lmtp], delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
+`, `
+incoming spam: mail.sender.test/203.0.113.7 <ann@sender.test> <bob@example.test>
+incoming spam: mail.sender.test/203.0.113.7 <ann@sender.test> <bob@example.test>
+incoming delivered: mail.sender.test/203.0.113.7 <ann@sender.test> <carol@example.test>
+`},
+		{"Exim: by syslog, with its own time; with the size", `
+exim 2026-11-29 22:41:22 1xXnaG-0000Tu-1s <= alice@example.test H=(pc) [198.51.100.9] P=esmtpsa A=plain:alice S=243
+exim 2026-11-29 22:41:22 1xXnaG-0000Tu-1s => dave@far.test R=dnslookup T=remote_smtp S=1234 H=mx.far.test [198.51.100.1] C="250 ok"
+exim 2026-11-29 22:41:22 [11] 1xXnaG-0000Tu-1s Completed
+`, `
+outgoing delivered: 198.51.100.9 (pc) authenticated <alice@example.test> <dave@far.test>
+`},
 		{"Exim", `
 exim H=(client.sender.test) [203.0.113.7] F=<ann@sender.test> temporarily rejected RCPT <bob@example.test>: 451 4.7.1 Greylisted
 exim 1xXnaG-0000Tu-1s <= ann@sender.test H=mail.sender.test (client.sender.test) [203.0.113.7]:4711 I=[192.0.2.1]:25 P=esmtps X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=no S=243 id=1@sender.test T="Hello" for bob@example.test
@@ -179,6 +203,12 @@ outgoing delivered: local <> <ann@sender.test>
 outgoing delivered: 198.51.100.9 (pc) authenticated <alice@example.test> <dave@far.test>
 discarded delivered: 198.51.100.9 (pc) authenticated <alice@example.test> <erin@far.test>
 relayed rejected: mail.sender.test/203.0.113.7 (mail.sender.test) <ann@sender.test> <x@elsewhere.test>: relay not permitted
+`},
+		{"Sendmail: a sender who has an account", `
+sendmail 6ATMfI0s001830: from=<alice@example.test>, size=45, class=0, nrcpts=1, msgid=<abc@def>, proto=ESMTPA, daemon=MTA-v4, relay=host.test [198.51.100.9]
+sendmail 6ATMfI0s001830: to=<dave@far.test>, ctladdr=<alice@example.test> (960/100), delay=00:00:00, xdelay=00:00:00, mailer=esmtp, pri=60045, relay=mx.far.test. [203.0.113.99], dsn=2.0.0, stat=Sent (ok)
+`, `
+outgoing delivered: host.test/198.51.100.9 authenticated <alice@example.test> <dave@far.test>
 `},
 		{"Sendmail", `
 sendmail NOQUEUE: connect from mail.sender.test [203.0.113.7]
@@ -261,5 +291,21 @@ internal delivered: own.example.test/192.0.2.25 <app@example.test> <fred@far.tes
 `
 	if got := lines(readAll(t, l)); got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestCut: a log that is cut in any place of a line.
+func TestCut(t *testing.T) {
+	for _, line := range []string{
+		"postfix/smtpd NOQUEUE: reject: RCPT from a.test[203.0.113.7]: 450 4.2.0 x; from=<a@b.test> to=<d@e.test> proto=ESMTP helo=<",
+		"exim 2026-11-29 22:41:22 1xXnaG-0000Tu-1s => dave@far.test R=dnslookup T=remote_smtp S=1234 H=mx.far.test [198.51.100.1] C=\"250 ok\"",
+		"sendmail 6ATMfI0s001830: to=<dave@far.test>, ctladdr=<alice@example.test> (960/100), delay=00:00:00, mailer=esmtp, stat=Sent (ok)",
+		"amavis (07554-02) Passed BANNED (.exe) {RelayedTaggedInbound}, Message-ID: <2@sender.test>, mail_id: x, Hits: 0",
+	} {
+		for n := range line {
+			if program, _, ok := strings.Cut(line[:n+1], " "); ok && program != "" {
+				readText(t, stamped(line[:n+1]))
+			}
+		}
 	}
 }

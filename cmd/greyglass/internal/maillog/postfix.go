@@ -64,6 +64,9 @@ func (q *queue) smtpd(id, text []byte) bool {
 		return true // a proxy; the message comes again
 	}
 	name, ip, rest, ok := cutName(rest)
+	if bytes.HasPrefix(rest, []byte(", sasl_sender=")) {
+		rest = nil // what the client says in AUTH= of MAIL FROM; what follows is not read
+	}
 	authenticated := bytes.HasPrefix(rest, []byte(", sasl_method=")) || bytes.HasPrefix(rest, []byte(", sasl_username="))
 	if !ok || len(rest) > 0 && !authenticated && !bytes.HasPrefix(rest, []byte(", orig_")) {
 		return false
@@ -222,7 +225,7 @@ func isOneOf(b []byte, words ...string) bool {
 // text is the filter's reply.
 func (q *queue) filtered(m *message, server netip.Addr, text []byte) bool {
 	text = bytes.TrimSuffix(text, []byte(")"))
-	if bytes.HasSuffix(text, []byte(" - spam")) && bytes.Contains(text, []byte("discarded")) {
+	if bytes.Contains(text, []byte(" Ok, discarded, id=")) || bytes.Contains(text, []byte(" Ok, quarantined, id=")) { // by amavis
 		m.spam = true
 		return false
 	}
@@ -291,7 +294,7 @@ func (q *queue) postfixRefusal(id, text []byte) bool {
 	if rest, ok = cut(rest, "helo=<"); ok {
 		// Postfix writes "?" for spaces, brackets and quotes in it.
 		end := bytes.IndexByte(rest, '>')
-		if end != len(rest)-1 || bytes.ContainsAny(rest[:end], " <") {
+		if end < 0 || end != len(rest)-1 || bytes.ContainsAny(rest[:end], " <") {
 			return false
 		}
 		m.helo = string(rest[:end])

@@ -188,6 +188,9 @@ func (q *queue) sendmailStatus(id []byte, recipients [][]byte, aliasOf, mailer, 
 			to = placeOf(server)
 		}
 	}
+	if string(aliasOf) == m.sender {
+		aliasOf = nil // a sender who has an account here
+	}
 	if aliasOf != nil && !m.local {
 		recipients = [][]byte{aliasOf}
 	}
