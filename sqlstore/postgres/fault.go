@@ -15,27 +15,30 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
+// lockNotAvailable is the code of a statement that ran into lock_timeout.
+const lockNotAvailable = "55P03"
+
 // advice says what to do about an error of the server, by its code or by the two
 // characters of its class (PostgreSQL's manual, appendix A).
 var advice = map[string]string{
-	"08":    networkAdvice,
-	"28":    passwordAdvice,
-	"28P01": passwordAdvice,
-	"3D000": "create the database (" + rolesFile + " does), or give another in store.url",
-	"3F000": privilegeAdvice,
-	"42501": privilegeAdvice,
-	"42P01": "run 'greyglass migrate' as the role that is to own the schema",
-	"25006": readOnlyAdvice,
-	"53100": "make room on the server's disk",
-	"53300": fmt.Sprintf("raise max_connections of the server or the role's CONNECTION LIMIT, or end the sessions that take them; a daemon needs up to %d", maxConnections),
-	"26000": poolerAdvice,
-	"42P05": poolerAdvice,
-	"55P03": lockAdvice,
-	"57014": "raise statement_timeout of the role or the database (the workers' statements take milliseconds), or see who cancels them",
-	"57P03": "wait until the server is up",
-	"57":    "see why the server was stopped, and start it",
-	"58":    "look at the server's log, and its disk",
-	"XX":    "look at the server's log: its data may be damaged",
+	"08":             networkAdvice,
+	"28":             passwordAdvice,
+	"28P01":          passwordAdvice,
+	"3D000":          "create the database (" + rolesFile + " does), or give another in store.url",
+	"3F000":          privilegeAdvice,
+	"42501":          privilegeAdvice,
+	"42P01":          "run 'greyglass migrate' as the role that is to own the schema",
+	"25006":          readOnlyAdvice,
+	"53100":          "make room on the server's disk",
+	"53300":          fmt.Sprintf("raise max_connections of the server or the role's CONNECTION LIMIT, or end the sessions that take them; a daemon needs up to %d", maxConnections),
+	"26000":          poolerAdvice,
+	"42P05":          poolerAdvice,
+	lockNotAvailable: lockAdvice,
+	"57014":          "raise statement_timeout of the role or the database (the workers' statements take milliseconds), or see who cancels them",
+	"57P03":          "wait until the server is up",
+	"57":             "see why the server was stopped, and start it",
+	"58":             "look at the server's log, and its disk",
+	"XX":             "look at the server's log: its data may be damaged",
 }
 
 // rolesFile is the script that creates the roles, in the sources and in the package.

@@ -31,6 +31,7 @@ func TestPostgres(t *testing.T) {
 		{"LateBatch", testPostgresLateBatch},
 		{"Migrate", testPostgresMigrate},
 		{"Upgrade", testPostgresUpgrade},
+		{"MigrateYields", testPostgresMigrateYields},
 		{"Waits", testPostgresWaits},
 		{"Clocks", testPostgresClocks},
 		{"Foreign", testPostgresForeign},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -206,7 +208,11 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	err = conn.QueryRow(ctx, `SELECT has_table_privilege('greyglass', 'SELECT'),
 		has_any_column_privilege('greyglass', 'UPDATE') AND (to_regclass('triplet') IS NULL OR
 			has_table_privilege('triplet', 'SELECT') AND has_table_privilege('triplet', 'INSERT') AND
-			has_table_privilege('triplet', 'UPDATE') AND has_table_privilege('triplet', 'DELETE')),
+			has_table_privilege('triplet', 'UPDATE') AND has_table_privilege('triplet', 'DELETE')) AND
+		coalesce((SELECT bool_and(has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT') AND
+			has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))
+			FROM unnest(ARRAY[to_regclass('client'), to_regclass('expected'), to_regclass('correspondent'), to_regclass('entry_used')]) AS name
+			WHERE name IS NOT NULL), true),
 		EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('greyglass') AND attname = 'version')`).Scan(&reads, &writes, &isOurs)
 	switch {
 	case err != nil:
@@ -230,8 +236,29 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 	return nil
 }
 
+// A migration waits for so long for a lock on a table, and tries again after a pause:
+// while it waits, the daemons' statements wait behind it, and must not run out of time.
+const (
+	migrationLockTimeout = `SET LOCAL lock_timeout = '300ms'`
+	migrationPause       = time.Second
+)
+
 // prepare checks the database and, if it may, creates the schema or migrates it.
 func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) error {
+	for {
+		err := prepareOnce(ctx, conn, create, steps)
+		if fault := (*pgconn.PgError)(nil); !errors.As(err, &fault) || fault.Code != lockNotAvailable {
+			return err
+		}
+		select {
+		case <-time.After(migrationPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func prepareOnce(ctx context.Context, conn *pgx.Conn, create bool, steps []string) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return look(ctx, tx, len(steps)) })
 	if !errors.Is(err, errOlder) && !(create && errors.Is(err, greylist.ErrNoDatabase)) {
 		return err
@@ -253,6 +280,9 @@ func prepare(ctx context.Context, conn *pgx.Conn, create bool, steps []string) e
 				return err
 			}
 		case !errors.Is(err, greylist.ErrNoDatabase):
+			return err
+		}
+		if _, err := tx.Exec(ctx, migrationLockTimeout); err != nil {
 			return err
 		}
 		for ; version < len(steps); version++ {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/jackc/pgx/v5"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -196,6 +197,68 @@ func testPostgresUpgrade(t *testing.T, c *cluster) {
 			t.Errorf("of version %d: %+v, %v; want a count of 22", version, h, err)
 		}
 		closesSoon(t, s)
+	}
+}
+
+// testPostgresMigrateYields: a migration that waits for another session, such as pg_dump,
+// does not keep the daemons' statements waiting for longer than they may.
+func testPostgresMigrateYields(t *testing.T, c *cluster) {
+	url := c.schema(t)
+	_, name, _ := strings.Cut(url, "search_path=")
+	c.SQL("postgres", "SET ROLE greyglass; SET search_path = "+name+";"+strings.Join(migrations[:3], ";")+"; UPDATE greyglass SET version = 3")
+	server, err := newServer(url, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump, err := server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSoon(dump.Conn)
+	daemon, err := server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSoon(daemon.Conn)
+	tx, err := dump.Begin(t.Context())
+	if err == nil {
+		_, err = tx.Exec(t.Context(), `LOCK TABLE triplet IN ACCESS SHARE MODE`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrated := make(chan error, 1)
+	go func() {
+		version, err := Migrate(t.Context(), url, backend.Options{})
+		if err == nil && version != len(migrations) {
+			err = fmt.Errorf("version %d", version)
+		}
+		migrated <- err
+	}()
+	waited := func() (n int) {
+		if err := dump.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'triplet'::regclass`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for begun, seen := time.Now(), 0; seen < 2 && time.Since(begun) < time.Minute; {
+		if waited() > 0 {
+			seen++
+			if _, err := daemon.Exec(t.Context(), `SET lock_timeout = '20s'; SELECT FROM triplet`, pgx.QueryExecModeSimpleProtocol); err != nil {
+				t.Fatalf("a look-up: %v", err)
+			}
+		}
+	}
+	select {
+	case err := <-migrated:
+		t.Fatalf("the migration has not waited: %v", err)
+	default:
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Error(err)
 	}
 }
 
