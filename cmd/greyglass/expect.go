@@ -35,16 +35,16 @@ func (p *program) expectCommand() *cobra.Command {
 		Long: `Accept mail to a recipient at once, with the reason expected, for half an hour or what
 --for says: a login code, or what somebody on the telephone is just sending. --from narrows
 it to a sender, to @DOMAIN or to the subdomains @*.DOMAIN; with --once it ends when one
-recipient of one message was accepted because of it. What is expected from one sender
+recipient of one message was accepted because of it, not by anything else. What is expected from one sender
 pattern, or from any, is replaced by the next expectation of the same.
 
 It is written into the database. The daemon, or every daemon of a shared database, knows it
 within two seconds. The blocked list, rules.allowed_domains and the other lists come first;
 the command says so if mail would never get as far as this. A [[rule]] comes after it.
 
-With --once, another mail server that checks the recipient's address counts too, and a
-message that a later filter defers is greylisted when it is tried again: --from and --for
-are the safer bounds.
+With --once, any mail to the recipient that would have to wait counts, of a sender whom
+nobody expects, too, and a message that a later filter defers is greylisted when it is
+tried again: --from and --for are the safer bounds.
 
 --list shows what is expected, with --json as one array of objects that have the columns of
 the database's table (times in Unix seconds). --cancel ends what a recipient expects, with

@@ -46,7 +46,7 @@ func TestExpect(t *testing.T) {
 		t.Errorf("explained as\n%s", explained)
 	}
 	want("ann@example.com", "carl@example.org", "expected")
-	want("ann@example.com", "carl@example.org", "not-seen-before")
+	want("ann@example.com", "carl@example.org", "way-too-soon") // it is greylisted as if it had not been expected
 
 	var listed []expectedJSON
 	if err := json.Unmarshal([]byte(s.output("expect", "--list", "--json")), &listed); err != nil || len(listed) != 2 {

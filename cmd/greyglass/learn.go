@@ -149,11 +149,11 @@ func (p *program) learnSummary(l *learner, dry bool) {
 // skippedLines says why lines of a log were not understood.
 func skippedLines(c maillog.Counts) map[string]int64 {
 	return map[string]int64{
-		"of other programs, or without a time":                      c.Other,
-		"longer than a mail server writes":                          c.Long,
-		"with a time in the future":                                 c.Future,
-		"ambiguous, as those are in which a client forges a field":  c.Unclear,
-		"of mail that was refused, without naming a recipient":      c.Unnamed,
-		"of messages whose end did not come, while too many did so": c.Incomplete,
+		"of other programs, or without a time":                     c.Other,
+		"longer than a mail server writes":                         c.Long,
+		"with a time in the future":                                c.Future,
+		"ambiguous, as those are in which a client forges a field": c.Unclear,
+		"of mail that was refused, without naming a recipient":     c.Unnamed,
+		"of messages without a recipient, when too many were open": c.Incomplete,
 	}
 }

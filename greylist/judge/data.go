@@ -16,6 +16,7 @@ type Pending struct {
 
 	message *Message
 	ruling  *rules.Ruling // nil, or a rule's windows and reply
+	once    []greylist.Expectation
 }
 
 // Recall makes the pending recipient again for a front end that has not kept it from
@@ -26,7 +27,7 @@ func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pen
 	j.guarded(p, func() (none Answer) {
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
-			pending = &Pending{a, m, ruling}
+			pending = &Pending{a, m, ruling, f.Once}
 		}
 		return none
 	})
@@ -103,7 +104,8 @@ func (j *Judge) together(ctx context.Context, p *Policy, queueID string, pending
 		began := time.Now()
 		answers[i] = j.guarded(p, func() Answer {
 			p.Rules.Bind(facts[i])
-			return j.greylist(ctx, p, facts[i], pending[i].ruling)
+			facts[i].Once = pending[i].once
+			return j.orExpected(ctx, p, facts[i], j.greylist(ctx, p, facts[i], pending[i].ruling))
 		})
 		took[i] = time.Since(began)
 	}

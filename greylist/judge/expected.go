@@ -27,6 +27,23 @@ func (x *expecting) UseExpected(ctx context.Context, e greylist.Expectation) (bo
 	return x.memory.UseExpected(ctx, e, x.now())
 }
 
+// orExpected returns the answer, or, if that is not to accept the mail, that it is expected
+// for one recipient.
+func (j *Judge) orExpected(ctx context.Context, p *Policy, f *rules.Facts, answer Answer) Answer {
+	if answer.Verdict == greylist.Accept || len(f.Once) == 0 {
+		return answer
+	}
+	ruling, err := f.UseExpected(ctx)
+	switch {
+	case err != nil:
+		j.outage.note(j, p.OnError, err)
+		return p.failed(err)
+	case ruling != nil:
+		return ruled(ruling)
+	}
+	return answer
+}
+
 // explained are expectations of which none is used up, because nothing is decided.
 type explained func(ctx context.Context) ([]greylist.Expectation, error)
 
@@ -40,6 +57,7 @@ func (x explained) UseExpected(context.Context, greylist.Expectation) (bool, err
 // PrecedesExpected returns the answer of a rule that comes before expectations, and so
 // decides of mail that would meet this one from whatever client; nil if none does.
 func (p *Policy) PrecedesExpected(ctx context.Context, e greylist.Expectation) (*rules.Ruling, error) {
+	e.Once = false // else the rules behind it are asked, too
 	f := rules.NewFacts(&greylist.Attempt{Sender: exampleSender(e.Sender), Recipient: e.Recipient}, nil)
 	f.Now = func() int64 { return e.Since }
 	f.Expecting = explained(func(context.Context) ([]greylist.Expectation, error) { return []greylist.Expectation{e}, nil })

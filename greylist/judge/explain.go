@@ -24,7 +24,17 @@ type Explanation struct {
 // seconds), and writes nothing. If it returns an error, the answer is that of OnError.
 func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist.Attempt, now int64) (x Explanation, err error) {
 	f := rules.NewFacts(&a, nil)
-	defer func() { x.Answer = p.completed(x.Answer, f) }()
+	x, err = p.explain(ctx, memory, f, now)
+	if err == nil && x.Answer.Verdict != greylist.Accept {
+		if ruling, _ := f.UseExpected(ctx); ruling != nil { // uses nothing up, see explained
+			x.Answer, x.Greylisted = ruled(ruling), false
+		}
+	}
+	x.Answer = p.completed(x.Answer, f)
+	return x, err
+}
+
+func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.Facts, now int64) (x Explanation, err error) {
 	f.Now = func() int64 { return now }
 	f.Known = p.known(memory, f.Now, greylist.AgeAt(now))
 	f.Expecting = explained(memory.Expected)

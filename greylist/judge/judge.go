@@ -75,12 +75,12 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 			j.outage.note(j, p.OnError, err)
 			return p.failed(err)
 		case decides(ruling):
-			return j.noting(ctx, p, f, j.refreshing(ctx, p, f, ruled(ruling)))
+			return j.orExpected(ctx, p, f, j.noting(ctx, p, f, j.refreshing(ctx, p, f, ruled(ruling))))
 		case p.isProbe(f.Sender):
-			pending = &Pending{a, m, ruling}
+			pending = &Pending{a, m, ruling, f.Once}
 			return Answer{Verdict: greylist.Accept}
 		}
-		return j.greylist(ctx, p, f, ruling)
+		return j.orExpected(ctx, p, f, j.greylist(ctx, p, f, ruling))
 	})
 	if pending == nil {
 		answer = p.completed(answer, f)

@@ -47,7 +47,8 @@ func NewExpected(all []greylist.Expectation) *Expected {
 func (x *Expected) Same(all []greylist.Expectation) bool { return slices.Equal(x.all, all) }
 
 // expectedMail is the rule that comes before the ordered rules. An expectation for one
-// recipient holds for the one that marks it as used.
+// recipient is only noted: mail that is accepted anyway does not use it, see
+// [Facts.UseExpected].
 func expectedMail(ctx context.Context, f *Facts) (*Ruling, string, error) {
 	if f.Expecting == nil {
 		return nil, notExpected, nil
@@ -68,15 +69,13 @@ func expectedMail(ctx context.Context, f *Facts) (*Ruling, string, error) {
 			continue
 		}
 		if e.Once {
-			used, err := f.Expecting.UseExpected(ctx, e.Expectation)
-			if err != nil {
-				return nil, "", err
-			}
-			if !used {
-				continue
-			}
+			f.Once = append(f.Once, e.Expectation)
+			continue
 		}
-		return &Ruling{Verdict: greylist.Accept, Reason: greylist.ReasonExpected, Because: e.inWords()}, "", nil
+		return &Ruling{Verdict: greylist.Accept, Reason: greylist.ReasonExpected, Because: inWords(e.Expectation)}, "", nil
+	}
+	if len(f.Once) > 0 {
+		return nil, inWords(f.Once[0]) + ", if nothing else accepts it", nil
 	}
 	if len(others) > 0 {
 		return nil, "mail to the recipient is expected from " + strings.Join(others, ", ") + " only", nil
@@ -84,9 +83,24 @@ func expectedMail(ctx context.Context, f *Facts) (*Ruling, string, error) {
 	return nil, notExpected, nil
 }
 
+// UseExpected is for mail that no rule and not the greylist accepts: it marks one of
+// [Facts.Once] as used, and returns the ruling; nil if there is none, or others were faster.
+func (f *Facts) UseExpected(ctx context.Context) (*Ruling, error) {
+	for _, e := range f.Once {
+		used, err := f.Expecting.UseExpected(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			return &Ruling{Verdict: greylist.Accept, Reason: greylist.ReasonExpected, Because: inWords(e)}, nil
+		}
+	}
+	return nil, nil
+}
+
 const notExpected = "no mail to the recipient is expected"
 
-func (e expectation) inWords() string {
+func inWords(e greylist.Expectation) string {
 	from, times := "", ""
 	if e.Sender != "*" {
 		from = " from " + e.Sender

@@ -37,8 +37,10 @@ type Facts struct {
 
 	reply *reply // cached by asReply
 
-	// Expecting is nil if no mail is expected.
+	// Expecting is nil if no mail is expected. Once are the expectations for one recipient
+	// that the mail meets.
 	Expecting Expecting
+	Once      []greylist.Expectation
 
 	message *Message
 	look    Lookup // nil before [Set.Bind], or if nothing is looked up

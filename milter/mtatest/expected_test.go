@@ -13,6 +13,12 @@ func TestExpected(t *testing.T) {
 		t.Run(e.via, func(t *testing.T) {
 			h := e.on(t, nil)
 			now := h.Clock.Now().Unix()
+			known := greylist.Triplet{Client: "192.0.2.7", Sender: "ann@example.org", Recipient: "b@example.org"}
+			if _, err := h.Store.Update(t.Context(), []greylist.Triplet{known}, func([]*greylist.Entry) greylist.Decision {
+				return greylist.Decision{Remember: greylist.PassNow(nil, now)}
+			}); err != nil {
+				t.Fatal(err)
+			}
 			all := []greylist.Expectation{
 				{Recipient: "a@example.org", Sender: "@example.net", Since: now, Until: now + 600},
 				{Recipient: "b@example.org", Sender: "*", Since: now, Until: now + 600, Once: true},
@@ -31,8 +37,9 @@ func TestExpected(t *testing.T) {
 			}{
 				{0, "ann@example.net", "A@example.org", greylist.ReasonExpected},
 				{599, "ann@example.net", "a@example.org", greylist.ReasonExpected},
+				{0, "ann@example.org", "b@example.org", greylist.ReasonAlreadyGrey}, // which uses nothing
 				{0, "ann@example.com", "b@example.org", greylist.ReasonExpected},
-				{0, "ann@example.com", "b@example.org", greylist.ReasonNotSeenBefore},
+				{0, "ann@example.com", "b@example.org", greylist.ReasonWayTooSoon},
 				{0, "-", "c@example.org", greylist.ReasonExpected},
 				{1, "ann@example.net", "a@example.org", greylist.ReasonNotSeenBefore},
 			} {
@@ -42,7 +49,7 @@ func TestExpected(t *testing.T) {
 				reply := s.rcpt(step.recipient, step.recipient)
 				s.quit()
 				want := greylist.Accept
-				if step.reason != greylist.ReasonExpected {
+				if step.reason != greylist.ReasonExpected && step.reason != greylist.ReasonAlreadyGrey {
 					want = greylist.Defer
 				}
 				if verdictOf(reply) != want {

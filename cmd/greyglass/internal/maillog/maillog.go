@@ -103,7 +103,7 @@ type Counts struct {
 	Future     int64    // lines with a time in the future
 	Unclear    int64    // lines of a mail server that can be read in two ways
 	Unnamed    int64    // refusals that do not name a recipient
-	Incomplete int64    // messages of which more lines were expected when too many were open
+	Incomplete int64    // messages of which no recipient was told when too many were open
 	Damaged    []string // files that could not be read to the end, and why
 }
 

@@ -30,6 +30,7 @@ type message struct {
 	authenticated bool
 	hasSender     bool
 	spam          bool
+	told          bool // a recipient
 
 	// before is the message that a filter took from the mail server and gave back as
 	// this one.
@@ -107,8 +108,10 @@ func (q *queue) begin(id []byte) *message {
 		q.close(m)
 	}
 	if len(q.open) >= maxOpen {
+		if !q.oldest.told {
+			q.logs.Counts.Incomplete++
+		}
 		q.close(q.oldest)
-		q.logs.Counts.Incomplete++
 	}
 	key := string(q.keyOf(id))
 	m := &message{key: key, id: key[len(key)-len(id):], older: q.newest}
@@ -207,7 +210,7 @@ func (q *queue) refuse(m *message, r refusal) {
 func (q *queue) end(m *message) { q.add(event{m: m}) }
 
 func (q *queue) add(e event) {
-	e.at = q.now
+	e.at, e.m.told = q.now, true
 	if len(q.events)-q.first >= maxEvents {
 		q.settle()
 	}
