@@ -227,9 +227,10 @@ func (c *checker) count(q question, line logLine, known bool) {
 		if c.unanswered++; !during {
 			c.t.Errorf("%s got no answer, without a fault", q.id)
 		}
-	case !known:
+	case !known && !during: // a daemon that is killed has answered what it has not yet written
 		c.wrong++
 		c.t.Errorf("%s was answered, but not logged", q.id)
+	case !known:
 	case line.Reason == "error" && q.answer == failed:
 		if c.failed++; !during {
 			c.t.Errorf("%s failed, without a fault: %s", q.id, line.Error)
