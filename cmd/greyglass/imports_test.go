@@ -39,8 +39,9 @@ var mayImport = map[string][]string{
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
-	"internal/importer":    {"greylist", "greylist/address"},
-	"internal/maillog":     {"greylist/address"},
+	"internal/importer":    {"greylist", "greylist/address", "internal/interrupt"},
+	"internal/interrupt":   nil,
+	"internal/maillog":     {"greylist/address", "internal/interrupt"},
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},

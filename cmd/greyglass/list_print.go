@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"greyglass/greylist"
@@ -205,19 +206,10 @@ func (l *lister) printFooter(ctx context.Context, store greylist.Store, f greyli
 		if total <= int64(n) {
 			return nil
 		}
-		of = " of " + grouped(total)
+		of = " of " + humanize.Comma(total)
 	}
 	_, err := fmt.Fprintf(l.out, "%d%s; --all shows all, --wide all columns\n", n, of)
 	return err
-}
-
-// grouped is a number with its digits in groups of three.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // terminalWidth is the number of columns of a terminal; zero if the output is none.
@@ -252,11 +244,11 @@ func (p *listProgress) tell(ctx context.Context, records int64) {
 		p.total = "all"
 		if counted, ok := p.store.(greylist.Bounded); ok {
 			if n, err := counted.Count(ctx); err == nil {
-				p.total = grouped(n)
+				p.total = humanize.Comma(n)
 			}
 		}
 	}
-	fmt.Fprintf(p.out, "\r%s of %s triplets searched", grouped(records), p.total)
+	fmt.Fprintf(p.out, "\r%s of %s triplets searched", humanize.Comma(records), p.total)
 }
 
 func (p *listProgress) end() {

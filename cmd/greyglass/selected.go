@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
@@ -70,7 +71,7 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 			err := s.change(limited, store, t)
 			cancel()
 			if err != nil {
-				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", grouped(int64(i)), countOf(len(triplets)), err)
+				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", humanize.Comma(int64(i)), countOf(len(triplets)), err)
 			}
 		}
 		fmt.Fprintf(p.stdout, s.done+"\n", countOf(len(triplets)))
@@ -91,7 +92,7 @@ func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []grey
 		fmt.Fprintln(stdout, t)
 	}
 	if more := len(triplets) - shown; more > 0 {
-		fmt.Fprintf(stdout, "and %s more\n", grouped(int64(more)))
+		fmt.Fprintf(stdout, "and %s more\n", humanize.Comma(int64(more)))
 	}
 	fmt.Fprintf(stdout, "%s %s? [y/N] ", strings.ToUpper(s.verb[:1])+s.verb[1:], countOf(len(triplets)))
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
@@ -113,5 +114,5 @@ func countOf(n int) string {
 	if n == 1 {
 		return "1 triplet"
 	}
-	return grouped(int64(n)) + " triplets"
+	return humanize.Comma(int64(n)) + " triplets"
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"greyglass/cmd/greyglass/internal/interrupt"
 )
 
 // maxLine is the longest line, in octets, that can be an entry.
@@ -15,34 +17,9 @@ const maxLine = 64 << 10
 // open opens the source as a file.
 func (im *Import) open(ctx context.Context) (io.ReadCloser, error) {
 	if im.Source == "-" {
-		return io.NopCloser(interruptible{ctx, im.Stdin}), nil
+		return io.NopCloser(interrupt.Reader(ctx, im.Stdin)), nil
 	}
 	return os.Open(im.Source)
-}
-
-// interruptible ends a read that may wait for ever when its context does.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i interruptible) Read(b []byte) (int, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		data := make([]byte, len(b)) // b belongs to the caller again if the context ends
-		n, err := i.r.Read(data)
-		done <- result{data[:n], err}
-	}()
-	select {
-	case r := <-done:
-		return copy(b, r.data), r.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err()
-	}
 }
 
 // eachLine calls f with each line, without its end, and its number. It reads through lines

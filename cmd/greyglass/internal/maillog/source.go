@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"greyglass/cmd/greyglass/internal/interrupt"
 )
 
 // maxLine is the longest line that is read, in octets. Mail servers and syslog daemons
@@ -37,7 +39,7 @@ func (l *Logs) openSource(ctx context.Context, name string) (*source, error) {
 	}
 	var in io.Reader
 	if name == "-" {
-		in = interruptible{ctx, l.Stdin}
+		in = interrupt.Reader(ctx, l.Stdin)
 	} else {
 		f, err := os.Open(name)
 		if err != nil {
@@ -139,29 +141,4 @@ func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
 	*c.n += int64(n)
 	return n, err
-}
-
-// interruptible ends a read that may wait for ever when its context does.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i interruptible) Read(b []byte) (int, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		data := make([]byte, len(b)) // b belongs to the caller again if the context ends
-		n, err := i.r.Read(data)
-		done <- result{data[:n], err}
-	}()
-	select {
-	case r := <-done:
-		return copy(b, r.data), r.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err()
-	}
 }
