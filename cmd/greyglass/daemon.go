@@ -86,9 +86,11 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	defer runtime.KeepAlive(make([]byte, ballast))
 	milters, policies := listen.NewLimiter("milter", limitsOf(c.Limits), d.log), listen.NewLimiter("policy", limitsOf(c.Limits), d.log)
 	limiters := []*listen.Limiter{milters, policies}
+	policy := policyd.New(judge, policies, d.log)
+	policy.Status = web.StatusJSON
 	fronts := []*front{
 		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, milters, d.log)},
-		{via: "policy", addresses: c.Listen.Policy, server: policyd.New(judge, policies, d.log)},
+		{via: "policy", addresses: c.Listen.Policy, server: policy},
 	}
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
@@ -127,14 +129,17 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		d.log.Info(eventStopping, "connections", milters.Connections()+policies.Connections())
 		return nil
 	})
-	if c.Listen.HTTP != "" {
-		rows := new(watch.Rows)
-		work.Go(func() error { rows.Run(ctx, store); return nil })
-		web.Watch(&watch.Daemon{
-			Judge: judge, Limiters: limiters, Store: store, Rows: rows, MaxRows: reloader.maxRows,
-			LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
-		})
+	watched := &watch.Daemon{
+		Judge: judge, Limiters: limiters, Store: store, StoreName: c.Store.Shown(), Rows: new(watch.Rows), MaxRows: reloader.maxRows,
+		LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
+		Upkeep:  sweeper,
+		Profile: func() string { return reloader.config.Load().Greylist.Profile },
 	}
+	if c.Listen.HTTP != "" {
+		work.Go(func() error { watched.Rows.Run(ctx, store); return nil })
+	}
+	work.Go(func() error { watched.Recent.Run(ctx, watched); return nil })
+	web.Watch(watched)
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })
 	work.Go(func() error { follow(ctx, clock, store); return nil })
 	work.Go(func() error { returnMemory(ctx); return nil })

@@ -18,7 +18,7 @@ func (p *program) doctorCommand() *cobra.Command {
 	subject.Machine.Now = machineClock
 	cmd := &cobra.Command{
 		Use:        "doctor",
-		SuggestFor: []string{"status", "diagnose", "health"},
+		SuggestFor: []string{"diagnose", "health"},
 		Short:      "say what is right on this machine and what is not",
 		Long: `Look at this machine and say in plain words what is right and what is not: the
 configuration; whether the daemon answers at each of its sockets; whether a mail

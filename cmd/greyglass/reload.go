@@ -35,8 +35,8 @@ type reloader struct {
 	loaded *config.Loaded
 	lists  config.Lists
 	files  []listFile
-	read   watch.Files                  // the state of each file, for package watch
-	keep   atomic.Pointer[config.Store] // the current [store], for the sweeper
+	read   watch.Files                   // the state of each file, for package watch
+	config atomic.Pointer[config.Config] // the current configuration, for other goroutines
 }
 
 func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters []*listen.Limiter, store greylist.Store) *reloader {
@@ -47,10 +47,10 @@ func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters 
 }
 
 // history returns how long history is kept.
-func (r *reloader) history() time.Duration { return r.keep.Load().History }
+func (r *reloader) history() time.Duration { return r.config.Load().Store.History }
 
 // maxRows returns the row limit.
-func (r *reloader) maxRows() int64 { return r.keep.Load().MaxRows }
+func (r *reloader) maxRows() int64 { return r.config.Load().Store.MaxRows }
 
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
@@ -64,7 +64,7 @@ func (r *reloader) watch(loaded *config.Loaded) {
 		watched.begin()
 		r.files = append(r.files, watched)
 	}
-	r.keep.Store(&loaded.Config.Store)
+	r.config.Store(loaded.Config)
 }
 
 // noteAll notes that all files were just read.

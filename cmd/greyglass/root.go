@@ -69,7 +69,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	root.AddCommand(
 		p.serveCommand(), p.configCommand(),
 		p.explainCommand(), p.probeCommand(), p.replayCommand(), p.forecastCommand(),
-		p.listCommand(), p.logCommand(), p.statsCommand(),
+		p.statusCommand(), p.listCommand(), p.logCommand(), p.statsCommand(),
 		p.passCommand(), p.forgetCommand(), p.expectCommand(), p.expireCommand(),
 		p.importCommand(), p.importConfigCommand(), p.learnCommand(),
 		p.backupCommand(), p.copyCommand(), p.migrateCommand(), p.doctorCommand(), p.versionCommand(),

@@ -47,7 +47,7 @@ func (p *program) statsCommand() *cobra.Command {
 	var since string
 	cmd := &cobra.Command{
 		Use:        "stats",
-		SuggestFor: []string{"top", "statistics", "report", "summary"},
+		SuggestFor: []string{"statistics", "report", "summary"},
 		Short:      "show what greylisting did in the last day and month",
 		Long: `Show the number of triplets now, and what happened in the last day and in the last 30
 days: how many recipients were accepted and deferred, how many unknown triplets were

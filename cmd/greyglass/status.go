@@ -40,6 +40,7 @@ func (p *program) report(err error) int {
 	var usage *usageError
 	var problems *config.Problems
 	var database *databaseError
+	var bad unwell
 	switch {
 	case err == nil:
 		return statusOK
@@ -51,6 +52,8 @@ func (p *program) report(err error) int {
 	switch {
 	case errors.As(err, &usage):
 		return statusUsage
+	case errors.As(err, &bad):
+		return bad.status()
 	case errors.As(err, &database):
 		return statusDatabase
 	case errors.Is(err, listen.ErrNoGroup):

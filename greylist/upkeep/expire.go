@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"greyglass/greylist"
@@ -26,6 +27,9 @@ type Expirer struct {
 
 	Every time.Duration // from the end of one sweep to the beginning of the next
 	Pause time.Duration // between two batches of a sweep
+
+	swept atomic.Int64          // when the last sweep ended, in Unix seconds; zero: none has
+	rows  atomic.Pointer[int64] // as MakeRoom counted them last; nil: not counted
 
 	limit rowLimit
 	soon  chan struct{} // holds a value if the next sweep is to begin at once, with shorter pauses
@@ -61,6 +65,9 @@ func (e *Expirer) Run(ctx context.Context) {
 		if removed > 0 {
 			e.Log.Info(eventExpired, "count", removed)
 		}
+		if err == nil {
+			e.swept.Store(e.Clock.Now())
+		}
 		if err != nil {
 			wait = min(retryAfter, e.Every)
 			if !failing {
@@ -70,6 +77,13 @@ func (e *Expirer) Run(ctx context.Context) {
 		failing = err != nil
 	}
 }
+
+// Swept returns when the last sweep ended, in Unix seconds; zero if none has.
+func (e *Expirer) Swept() int64 { return e.swept.Load() }
+
+// Rows returns how many rows there were when the row limit was last checked; nil if they
+// were not counted.
+func (e *Expirer) Rows() *int64 { return e.rows.Load() }
 
 // paused reports whether expiry pauses because the clock has stepped recently and may
 // be wrong: entries that it expired by a wrong clock would be lost.

@@ -90,12 +90,14 @@ func (e *Expirer) MakeRoom(ctx context.Context) error {
 	}
 	if !ok || most == 0 {
 		*l = rowLimit{}
+		e.rows.Store(nil)
 		return nil
 	}
 	rows, err := store.Count(ctx)
 	if err != nil {
 		return err
 	}
+	e.rows.Store(&rows)
 	e.tellTrimmed(rows, most)
 	l.near = rows >= min(most*farBelow/100, most-littleRoom)
 	if rows+l.growth < most*farBelow/100 {

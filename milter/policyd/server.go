@@ -22,6 +22,10 @@ type Server struct {
 	messages *messages // of senders whose recipients may be deferred to DATA
 	ordinary *messages // of others, where their recipients share anything
 
+	// Status, if not nil, returns the daemon's status in one line, for 'greyglass status'. It
+	// must be set before the server serves.
+	Status func() []byte
+
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 }
@@ -78,7 +82,11 @@ func (s *Server) converse(c *listen.Conn) {
 		if err != nil {
 			return
 		}
-		if err := c.Send(replyOf(s.action(&r))); err != nil {
+		answer := s.status(c, &r)
+		if answer == nil {
+			answer = replyOf(s.action(&r))
+		}
+		if err := c.Send(answer); err != nil {
 			return
 		}
 	}

@@ -29,6 +29,7 @@ const (
 // daemon to its end.
 type Server struct {
 	server   *http.Server
+	version  string
 	names    []string     // allowed in Host, besides addresses of this machine
 	inside   atomic.Int64 // connections
 	daemon   atomic.Pointer[Daemon]
@@ -37,7 +38,7 @@ type Server struct {
 
 // NewServer makes a server for the configured address, HOST:PORT or systemd:NAME.
 func NewServer(address, version string, log *slog.Logger) *Server {
-	s := &Server{names: []string{"localhost"}}
+	s := &Server{version: version, names: []string{"localhost"}}
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		s.names = append(s.names, strings.ToLower(host))
 	}
@@ -54,6 +55,7 @@ func NewServer(address, version string, log *slog.Logger) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", alive)
 	mux.HandleFunc("/readyz", s.ready)
+	mux.HandleFunc("/status", s.answerStatus)
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: errorLog, DisableCompression: true, MaxRequestsInFlight: 4,
 	}))

@@ -16,12 +16,22 @@ type Daemon struct {
 	Judge     *judge.Judge
 	Limiters  []*listen.Limiter
 	Store     greylist.Store
+	StoreName string // without a password
 	Rows      *Rows
+	Recent    Recent
 	Files     *Files
 	MaxRows   func() int64 // store.max_rows
 	LogLost   func() int64 // dropped lines of the log
 	Started   time.Time
 	Listening []string // addresses
+
+	// Upkeep says when the last sweep ended, and how many rows were counted last, as
+	// upkeep.Expirer does.
+	Upkeep interface {
+		Swept() int64
+		Rows() *int64
+	}
+	Profile func() string // greylist.profile
 }
 
 // failing reports whether the database fails, and whether mail is then accepted.

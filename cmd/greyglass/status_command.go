@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/milter"
+	"greyglass/milter/listen"
+	"greyglass/milter/policyd"
+)
+
+// statusTimeout is how long the daemon may take to tell its status at one address.
+const statusTimeout = 3 * time.Second
+
+// statusJSON is what 'status --json' prints.
+type statusJSON struct {
+	watch.Status
+	Problems []string `json:"problems"`
+	Exit     int      `json:"exit_status"`
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:        "status",
+		SuggestFor: []string{"health", "uptime", "top"},
+		Short:      "show on one screen how the daemon is doing",
+		Long: `Ask the running daemon how it is doing, and show that on one screen: since when it runs,
+and in which mode; what it answered in the last minutes, and how fast; whether the
+database fails, its size, and the changes that wait for it; the lists. It takes no look
+into the database, and so is fast however large that is. 'greyglass doctor' looks
+further: at the mail servers, DNS and the whole database.
+
+The daemon is asked at the unix sockets of listen.policy, or else at listen.http. If
+neither can be had, this only says whether it answers.
+
+The exit status is 0 if all is well; 1 if the daemon is not running, or may not be asked; 75
+if its database fails; 78 if the configuration or a list cannot be read, so that the
+daemon keeps the previous one.`,
+		Example: `  greyglass status
+  greyglass status --json | jq .recent.deferred
+  greyglass status >/dev/null || echo "look after greyglass" | mail postmaster`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			source := p.source(cmd)
+			source.NoLists = true // those of the daemon count
+			loaded, err := config.Load(source)
+			if err != nil {
+				return err
+			}
+			status, asked := askStatus(cmd.Context(), loaded.Config)
+			unwell := unwellBy(status, asked)
+			if asJSON {
+				err = printObject(p.stdout, statusJSON{status, unwell.texts(), unwell.status()})
+			} else {
+				err = printStatus(p.stdout, status, len(unwell) == 0, wallClock().Unix())
+			}
+			if err != nil || len(unwell) == 0 {
+				return err
+			}
+			return unwell
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// askStatus asks the daemon for its status. The error says why it could not be asked at an
+// address where one may be.
+func askStatus(ctx context.Context, c *config.Config) (watch.Status, error) {
+	var problem error
+	for _, text := range c.Listen.Policy {
+		to, err := listen.ParseAddress(text)
+		if err != nil || to.Network != "unix" {
+			continue
+		}
+		status, err := decodeStatus(func(ctx context.Context) ([]byte, error) { return policyd.AskStatus(ctx, to) })(ctx)
+		if err == nil {
+			return status, nil
+		}
+		problem = errors.Join(problem, err)
+	}
+	if c.Listen.HTTP != "" {
+		status, err := decodeStatus(func(ctx context.Context) ([]byte, error) { return getStatus(ctx, c.Listen.HTTP) })(ctx)
+		if err == nil {
+			return status, nil
+		}
+		problem = errors.Join(problem, err)
+	}
+	return statusFromOutside(ctx, c), problem
+}
+
+func decodeStatus(ask func(context.Context) ([]byte, error)) func(context.Context) (watch.Status, error) {
+	return func(ctx context.Context) (s watch.Status, err error) {
+		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+		defer cancel()
+		text, err := ask(ctx)
+		if err != nil {
+			return s, err
+		}
+		return s, json.Unmarshal(text, &s)
+	}
+}
+
+// getStatus asks at listen.http.
+func getStatus(ctx context.Context, address string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("http://%s/status: %s", address, answer.Status)
+	}
+	return io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+}
+
+// statusFromOutside is what can be known of a daemon without asking it about itself.
+func statusFromOutside(ctx context.Context, c *config.Config) watch.Status {
+	status := watch.Status{State: watch.NotRunning, Mode: c.Greylist.Mode, Profile: c.Greylist.Profile,
+		Listening: []string{}, Lists: []watch.FileStatus{}, Database: watch.Database{Store: c.Store.Shown(), MaxRows: c.Store.MaxRows}}
+	if file, ok := c.Store.SQLite(); ok {
+		if info, err := os.Stat(file); err == nil {
+			size := info.Size()
+			status.Database.Bytes = &size
+		}
+	}
+	check := func(via string, addresses []string, answers func(context.Context, net.Addr) error) {
+		for _, text := range addresses {
+			to, err := listen.ParseAddress(text)
+			if err != nil || to.Network == "systemd" {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+			if answers(ctx, socketAddr{to}) == nil {
+				status.State = watch.Answers
+				status.Listening = append(status.Listening, via+" "+to.Addr)
+			}
+			cancel()
+		}
+	}
+	check("milter", c.Listen.Milter, milter.CheckHealth)
+	check("policy", c.Listen.Policy, policyd.CheckHealth)
+	return status
+}
+
+// socketAddr is a configured address as a net.Addr.
+type socketAddr struct{ listen.Address }
+
+func (a socketAddr) Network() string { return a.Address.Network }
+func (a socketAddr) String() string  { return a.Address.Addr }
+
+// mayNotOpen reports whether this user may not open a socket.
+func mayNotOpen(err error) bool { return errors.Is(err, fs.ErrPermission) }

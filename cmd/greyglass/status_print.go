@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/greylist/address"
+)
+
+// shownLists is how many lists are shown, so that the status fits one screen.
+const shownLists = 6
+
+// statusPage is the status for people, as it is being written.
+type statusPage struct {
+	bytes.Buffer
+	width int // of a terminal; zero: any
+	now   int64
+}
+
+// line writes a line, which begins with a name, or goes on from the one before.
+func (p *statusPage) line(name, format string, a ...any) {
+	text := fmt.Sprintf("%-9s %s", name, fmt.Sprintf(format, a...))
+	if p.width > 0 {
+		text = cut(text, p.width)
+	}
+	fmt.Fprintln(p, strings.TrimRight(text, " "))
+}
+
+func printStatus(w io.Writer, s watch.Status, well bool, now int64) error {
+	p := &statusPage{width: terminalWidth(w), now: now}
+	p.daemon(s)
+	if s.Recent != nil {
+		p.recent(*s.Recent)
+	}
+	p.database(s)
+	if s.State == watch.Ready {
+		p.others(s)
+		p.lists(s.Lists)
+	}
+	if s.State == watch.Answers {
+		p.line("", "More is shown if listen.policy has a unix socket, or listen.http is set.")
+	}
+	if well {
+		p.line("", "All is well.")
+	}
+	_, err := p.WriteTo(w)
+	return err
+}
+
+func (p *statusPage) daemon(s watch.Status) {
+	state := s.State
+	if s.Started != nil {
+		state = fmt.Sprintf("%s %s, up %s, pid %d", state, s.Version, report.Wait(max(p.now-*s.Started, 0)), s.PID)
+	}
+	p.line("greyglass", "%s", state)
+	p.line("mode", "%s, profile %s", s.Mode, s.Profile)
+	for i, at := range s.Listening {
+		name := "listening"
+		if i > 0 {
+			name = ""
+		}
+		p.line(name, "%s", at)
+	}
+}
+
+func (p *statusPage) recent(c watch.Counts) {
+	p.line("mail", "in the last %s: %s accepted, %s deferred, %s denied%s", report.Wait(c.Seconds),
+		humanize.Comma(c.Accepted), humanize.Comma(c.Deferred), humanize.Comma(c.Denied), errorsInWords(c.Errors))
+	if c.Median != nil {
+		p.line("answers", "half within %s, 99 %% within %s", inSeconds(c.Median), inSeconds(c.P99))
+	}
+}
+
+func errorsInWords(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s of these by on_error", humanize.Comma(n))
+}
+
+// inSeconds is a number of seconds, nil for more than can be said.
+func inSeconds(s *float64) string {
+	if s == nil {
+		return "longer"
+	}
+	return time.Duration(*s * float64(time.Second)).String()
+}
+
+func (p *statusPage) database(s watch.Status) {
+	db := s.Database
+	state := "works"
+	switch {
+	case s.State != watch.Ready && s.State != watch.Stopping:
+		state = "not asked"
+	case db.FailingOpen:
+		state = "FAILING OPEN" + p.since(db.Since)
+	case db.Failing:
+		state = "FAILING" + p.since(db.Since)
+	}
+	p.line("database", "%s: %s", state, db.Store)
+	var parts []string
+	if db.Triplets != nil {
+		parts = append(parts, humanize.Comma(*db.Triplets)+" triplets"+mostInWords(db.MaxRows))
+	}
+	if db.Waiting != nil && db.Passed != nil {
+		parts = append(parts, fmt.Sprintf("%s waiting, %s passed", humanize.Comma(*db.Waiting), humanize.Comma(*db.Passed)))
+	}
+	if db.Bytes != nil {
+		parts = append(parts, humanize.IBytes(uint64(*db.Bytes)))
+	}
+	if len(parts) > 0 {
+		p.line("", "%s", strings.Join(parts, "; "))
+	}
+	if s.State == watch.Ready {
+		commits := ""
+		if db.CommitMedian != nil {
+			commits = fmt.Sprintf("; commits: half within %s, 99 %% within %s", inSeconds(db.CommitMedian), inSeconds(db.CommitP99))
+		}
+		p.line("", "%s changes queued%s", humanize.Comma(int64(db.Queued)), commits)
+	}
+}
+
+func mostInWords(rows int64) string {
+	if rows == 0 {
+		return ""
+	}
+	return " of at most " + humanize.Comma(rows)
+}
+
+func (p *statusPage) since(unix *int64) string {
+	if unix == nil {
+		return ""
+	}
+	return " for " + report.Wait(max(p.now-*unix, 0))
+}
+
+// others are the daemon's other parts.
+func (p *statusPage) others(s watch.Status) {
+	swept := "no sweep has ended yet"
+	if s.Swept != nil {
+		swept = "last sweep ended " + age(p.now-*s.Swept) + " ago"
+	}
+	p.line("expiry", "%s", swept)
+	var open []string
+	for _, via := range []string{"milter", "policy"} {
+		open = append(open, humanize.Comma(s.Connections[via])+" "+via)
+	}
+	p.line("open", "connections: %s", strings.Join(open, ", "))
+	if s.LogLost > 0 {
+		p.line("log", "%s lines dropped", humanize.Comma(s.LogLost))
+	}
+	if s.Configuration != nil {
+		p.line("config", "read %s ago%s", age(p.now-s.Configuration.Read), staleInWords(s.Configuration.Stale))
+	}
+}
+
+func staleInWords(stale bool) string {
+	if stale {
+		return "; THE LAST READING FAILED"
+	}
+	return ""
+}
+
+// lists writes the lists, those that could not be read first.
+func (p *statusPage) lists(all []watch.FileStatus) {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b watch.FileStatus) int {
+		switch {
+		case a.Stale && !b.Stale:
+			return -1
+		case b.Stale && !a.Stale:
+			return 1
+		}
+		return 0
+	})
+	name := "lists"
+	for _, l := range all[:min(shownLists, len(all))] {
+		p.line(name, "%s: %s entries, read %s ago%s", address.Printable(l.Name), humanize.Comma(int64(l.Entries)), age(p.now-l.Read), staleInWords(l.Stale))
+		name = ""
+	}
+	if more := len(all) - shownLists; more > 0 {
+		p.line("", "and %d more (--json has all)", more)
+	}
+}
