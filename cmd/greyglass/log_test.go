@@ -58,14 +58,19 @@ func TestLogSelects(t *testing.T) {
 	}
 }
 
+func gzipped(text string) string {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte(text))
+	_ = z.Close()
+	return packed.String()
+}
+
 func TestLogReadsFiles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, _ = z.Write([]byte(mailLog + strings.Repeat("x", 200<<10) + "\n"))
-	_ = z.Close()
-	s.write("mail.log.gz", packed.String())
+	packed := gzipped(mailLog + strings.Repeat("x", 200<<10) + "\n")
+	s.write("mail.log.gz", packed)
 	if got := s.output("log", "--utc", "--limit", "1", s.path("mail.log.gz")); got != mailLogLines[2] {
 		t.Error(got)
 	}
@@ -73,7 +78,7 @@ func TestLogReadsFiles(t *testing.T) {
 	if got := s.output("log", "--json", "--limit", "1", s.path("mail.log.gz")); got != want {
 		t.Error(got)
 	}
-	s.write("cut.gz", packed.String()[:packed.Len()/2])
+	s.write("cut.gz", packed[:len(packed)/2])
 	s.run("log", s.path("cut.gz")).fails(t, statusFailed, "unexpected EOF")
 	s.run("log", s.path("missing")).fails(t, statusFailed, "no such file")
 }

@@ -105,6 +105,36 @@ func TestArchitectureIsTheCode(t *testing.T) {
 	}
 }
 
+// Each relative link of each page leads to a file that is there. The README links each
+// page, or that of the page's folder does.
+func TestPagesAreLinked(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+	linked := map[string]bool{"../../README.md": true}
+	var pages []string
+	for _, page := range append(markdown(t), "../../CHANGELOG.md") {
+		if strings.HasPrefix(page, "internal/") {
+			continue // a part of the manual
+		}
+		pages = append(pages, page)
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			target := filepath.Join(filepath.Dir(page), m[1])
+			if _, err := os.Stat(target); err != nil && !strings.Contains(m[1], ":") {
+				t.Errorf("%s: %v", page, err)
+			}
+			linked[target] = linked[target] || filepath.Base(page) == "README.md"
+		}
+	}
+	for _, page := range pages {
+		if !linked[page] {
+			t.Errorf("no README links %s", page)
+		}
+	}
+}
+
 // Each configuration that contrib/howto.md shows is taken as it stands there.
 func TestHowToConfigures(t *testing.T) {
 	t.Parallel()
