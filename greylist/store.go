@@ -139,6 +139,15 @@ type Store interface {
 	// is left.
 	ExpireHistory(ctx context.Context, before int64) (removed int, err error)
 
+	// RecordCommand stores a command, until a daemon logs it. Of very many that no daemon
+	// has logged, the oldest are removed.
+	RecordCommand(ctx context.Context, c Command) error
+
+	// LogCommands hands the stored commands, the oldest first, to log, and removes them. Of
+	// several programs that do so at the same time one gets a command; it is handed out
+	// again if removing it failed.
+	LogCommands(ctx context.Context, log func(Command)) error
+
 	// Backup writes a consistent copy of the database to a new file, while mail flows.
 	// It reports its progress in bytes to progress, which may be nil. It returns an
 	// error that wraps fs.ErrExist if the file is already there.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,13 +25,13 @@ func TestPassAndForget(t *testing.T) {
 			{"2001:db8:1::25", "", "2001:db8:1::/64 <> bob@example.org"},
 			{"2001:db8:2::/64", "<>", "2001:db8:2::/64 <> bob@example.org"},
 		} {
-			if got := s.output("pass", c.client, c.sender, "bob@example.org"); got != "passed: "+c.known+"\n" {
+			if got := s.output("pass", c.client, c.sender, "bob@example.org"); got != "passed: "+c.known+"\naccepted at the sender's next attempt\n" {
 				t.Errorf("pass %s %q: %s", c.client, c.sender, got)
 			}
 			if got := fields(s.output("explain", c.client, c.sender, "bob@example.org"))["reason"]; got != "already-grey" {
 				t.Errorf("after pass %s %q: %s", c.client, c.sender, got)
 			}
-			if got := s.output("forget", c.client, c.sender, "BOB@example.org"); got != "forgotten: "+c.known+"\n" {
+			if got := s.output("forget", c.client, c.sender, "BOB@example.org"); got != "forgotten: "+c.known+"\ndeferred at the sender's next attempt; a retry passes 1 hour later\n" {
 				t.Errorf("forget %s %q: %s", c.client, c.sender, got)
 			}
 			s.run("forget", c.client, c.sender, "bob@example.org").fails(t, statusFailed, "nothing is known of "+c.known)
@@ -41,8 +42,8 @@ func TestPassAndForget(t *testing.T) {
 		if left := s.records(); len(left) != 0 {
 			t.Errorf("left: %v", left)
 		}
-		s.run("pass", "203.0.113.0/24", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 32")
-		s.run("forget", "2001:db8::/32", "a", "b").fails(t, statusUsage, "CLIENT", "clients are remembered by 64")
+		s.run("pass", "203.0.113.0/24", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are remembered by 32")
+		s.run("forget", "2001:db8::/32", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are remembered by 64")
 	})
 }
 
@@ -64,7 +65,7 @@ func TestChangeSelected(t *testing.T) {
 		if got := s.output("list", "--passed", "--json"); got != "[]\n" {
 			t.Errorf("passed: %s", got)
 		}
-		if got, want := s.output("pass", "--domain", "shop.example", "--recipient", "bob", "--yes"), "passed: 3 triplets; each is accepted at the sender's next attempt\n"; got != want {
+		if got, want := s.output("pass", "--domain", "shop.example", "--recipient", "bob", "--yes"), "passed: 3 triplets; accepted at the sender's next attempt\n"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		for n := range 3 {
@@ -75,7 +76,7 @@ func TestChangeSelected(t *testing.T) {
 		s.run("pass", "--domain", "shop.example", "--yes").fails(t, statusFailed, "no triplet waits that is selected")
 		s.run("forget", "--recipient", "bob@example.org", "--client", "203.0.113.1").fails(t, statusUsage, "cannot be combined")
 		s.run("forget", "--sender", "@*.shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to forget them")
-		if got := s.output("forget", "--sender", "@*.shop.example", "--yes"); got != "forgotten: 3 triplets\n" {
+		if got := s.output("forget", "--sender", "@*.shop.example", "--yes"); got != "forgotten: 3 triplets; the next mail of each is judged as that of an unknown sender\n" {
 			t.Errorf("printed %s", got)
 		}
 		if left := s.records(); len(left) != 1 {
@@ -98,11 +99,102 @@ func TestChangeSelectedOnATerminal(t *testing.T) {
 	if n := len(s.records()); n != 7 {
 		t.Errorf("%d are left", n)
 	}
-	if got := s.onTerminal(80, "y\n", "forget", "--domain shop.example"); !strings.HasSuffix(got, "forgotten: 7 triplets\n") {
+	if got := s.onTerminal(80, "y\n", "forget", "--domain shop.example"); !strings.HasSuffix(got, "forgotten: 7 triplets; the next mail of each is judged as that of an unknown sender\n") {
 		t.Errorf("printed %s", got)
 	}
 	if n := len(s.records()); n != 0 {
 		t.Errorf("%d are left", n)
+	}
+}
+
+// TestAddressesAreChecked: what is no address is asked back, and an address is taken out of
+// the form in which mail programs show it.
+func TestAddressesAreChecked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	for _, c := range []struct{ sender, recipient, says string }{
+		{"ann", "bob@example.org", `SENDER "ann" has no domain; write it as ann@example.net`},
+		{"ann@example.net", "bob", `RECIPIENT "bob" has no domain; write it as bob@example.net`},
+		{"ann@example.net", "", "RECIPIENT is empty"},
+		{"ann@", "bob@example.org", `SENDER "ann@" has nothing after the @`},
+		{"@example.net", "bob@example.org", "is a pattern, which --sender and --recipient take"},
+		{"*@example.net", "bob@example.org", "is a pattern"},
+	} {
+		for _, command := range []string{"pass", "forget", "explain", "probe"} {
+			s.run(command, "203.0.113.7", c.sender, c.recipient).fails(t, statusUsage, c.says)
+		}
+	}
+	for _, c := range []struct{ sender, recipient, triplet string }{
+		{"Ann <ann@example.net>", `"Bob, Jr." <Bob@example.org>`, "203.0.113.7 ann@example.net bob@example.org"},
+		{" ann@example.net ", "<bob@example.org>", "203.0.113.7 ann@example.net bob@example.org"},
+		{"<ann>", "Postmaster", "203.0.113.7 ann postmaster"},
+		{`<"a<b"@example.net>`, "bob@example.org", `203.0.113.7 "a<b"@example.net bob@example.org`},
+	} {
+		if got := s.output("pass", "203.0.113.7", c.sender, c.recipient); !strings.HasPrefix(got, "passed: "+c.triplet+"\n") {
+			t.Errorf("pass %s %s: %s", c.sender, c.recipient, got)
+		}
+	}
+	if got := s.list("--sender", "Ann <ann@example.net>"); len(got) != 1 {
+		t.Errorf("listed: %v", got)
+	}
+	if got := s.output("expect", "Bob <bob@example.org>", "--from", "Ann <ann@example.net>"); !strings.HasPrefix(got, "expected: mail to bob@example.org from ann@example.net,") {
+		t.Errorf("expect: %s", got)
+	}
+}
+
+// TestPassAsksTheRules: what keeps mail from being accepted all the same is said at once.
+func TestPassAsksTheRules(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf{"rules.allowed_domains": `["example.org"]`, "rules.allowed_senders": `["198.51.100.7"]`})
+	s.create()
+	s.write("blocked.list", "@spam.example\n")
+	for _, c := range []struct{ client, sender, recipient, stdout, stderr string }{
+		{"203.0.113.7", "ann@example.net", "bob@example.org", "accepted at the sender's next attempt", ""},
+		{"198.51.100.7", "ann@example.net", "bob@example.org", "accepted at the sender's next attempt in any case (allowed-client: ", ""},
+		{"203.0.113.7", "ann@spam.example", "bob@example.org", "", `greyglass: the sender's next attempt is answered defer all the same (blocked: sender is blocked by "@spam.example"`},
+		{"203.0.113.7", "ann@example.net", "bob@elsewhere.example", "", "greyglass: the sender's next attempt is answered defer all the same (foreign-domain: "},
+	} {
+		s.remember(c.client, c.sender, c.recipient, greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+		r := s.run("pass", c.client, c.sender, c.recipient)
+		if r.status != 0 || !strings.HasPrefix(r.stdout, fmt.Sprintf("passed: %s %s %s\n%s", c.client, c.sender, c.recipient, c.stdout)) || !strings.HasPrefix(r.stderr, c.stderr) || c.stderr == "" && r.stderr != "" {
+			t.Errorf("pass %s: status %d\n%s%s", c.sender, r.status, r.stdout, r.stderr)
+		}
+	}
+	for n := range 3 {
+		s.remember("203.0.113.7", fmt.Sprintf("s%d@spam.example", n), "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	}
+	r := s.run("pass", "--domain", "spam.example", "--yes")
+	if want := "greyglass: 203.0.113.7 s0@spam.example bob@example.org: the sender's next attempt is answered defer all the same (blocked: "; r.status != 0 ||
+		!strings.HasPrefix(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
+		t.Errorf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	if r := s.run("forget", "203.0.113.7", "ann@spam.example", "bob@example.org"); !strings.Contains(r.stderr, "blocked: ") {
+		t.Errorf("forget: %s%s", r.stdout, r.stderr)
+	}
+}
+
+// TestCommandsAreLogged: the daemon logs who ran which command, also what was run before it
+// was started.
+func TestCommandsAreLogged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	s.output("pass", "203.0.113.7", "ann@example.net", "bob@example.org", "--set", "greylist.too_soon=7")
+	d := s.serve()
+	s.output("forget", "--recipient", "bob@example.org", "--yes")
+	s.output("expect", "bob@example.org", "--from", "@shop.example", "--for", "10m")
+	s.output("list")
+	want := []string{
+		"pass 203.0.113.7 ann@example.net bob@example.org",
+		"forget --recipient bob@example.org",
+		"expect --for 10m --from @shop.example bob@example.org",
+	}
+	d.waitMore(len(want)-1, `"msg":"admin"`)
+	for i, line := range d.find(`"msg":"admin"`) {
+		if i >= len(want) || line.str("command") != want[i] || fmt.Sprint(line["uid"]) != fmt.Sprint(os.Getuid()) || line.str("host") != hostname() {
+			t.Errorf("logged %v", line)
+		}
 	}
 }
 
@@ -119,7 +211,7 @@ func TestUnconvertedRowIsFound(t *testing.T) {
 				t.Errorf("list %v: %s", args, got)
 			}
 		}
-		if got := s.output("forget", "203.0.113.1", sender, "bob@BÜCHER.example"); got != "forgotten: 203.0.113.1 ann@bücher.example bob@bücher.example\n" {
+		if got := s.output("forget", "203.0.113.1", sender, "bob@BÜCHER.example"); !strings.HasPrefix(got, "forgotten: 203.0.113.1 ann@bücher.example bob@bücher.example\n") {
 			t.Errorf("forget %s: %s", sender, got)
 		}
 	}

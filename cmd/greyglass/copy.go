@@ -58,7 +58,12 @@ have counted the same hour, the greater count is kept.`,
 			options.Create = true
 			target, err := sqlstore.Open(cmd.Context(), to, options)
 			if err == nil {
-				err = errors.Join(p.copy(cmd.Context(), source, target, loaded.Policy.Windows), target.Close())
+				if err = p.record(cmd.Context(), cmd, nil, target); err == nil {
+					err = p.copy(cmd.Context(), source, target, loaded.Policy.Windows)
+				} else {
+					err = &databaseError{err}
+				}
+				err = errors.Join(err, target.Close())
 			} else {
 				err = &databaseError{err}
 			}
@@ -72,9 +77,6 @@ have counted the same hour, the greater count is kept.`,
 
 // copy copies, then checks, and prints its progress once a second.
 func (p *program) copy(ctx context.Context, source, target greylist.Store, windows greylist.Windows) error {
-	if err := target.Ping(ctx); err != nil {
-		return &databaseError{err}
-	}
 	total, err := source.Stats(ctx)
 	if err != nil {
 		return err

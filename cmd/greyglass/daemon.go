@@ -121,6 +121,10 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { sweeper.Run(ctx); return nil })
 	work.Go(func() error { recorder.Run(ctx); return nil })
 	work.Go(func() error { upkeep.FollowExpected(ctx, store, judge, d.log); return nil })
+	work.Go(func() error {
+		upkeep.LogCommands(ctx, store, d.log, func() bool { return judge.Policy().PrivateLog })
+		return nil
+	})
 	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()

@@ -76,7 +76,7 @@ the database's table (times in Unix seconds). --cancel ends what a recipient exp
 			if err != nil {
 				return err
 			}
-			return p.changing(cmd, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
+			return p.changing(cmd, args, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
 				if flags.cancel {
 					return p.cancelExpected(ctx, store, e, flags.from == "")
 				}
@@ -114,14 +114,14 @@ func (f *expectFlags) check(cmd *cobra.Command) error {
 // says how long it lasts.
 func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, lasts time.Duration, err error) {
 	var recipients, senders address.Patterns
-	if err := recipients.Add(recipient, address.Recipients); err != nil {
+	if err := recipients.Add(bare(recipient), address.Recipients); err != nil {
 		return e, 0, fmt.Errorf("RECIPIENT: %w", err)
 	}
 	e = greylist.Expectation{Recipient: recipients.All()[0], Once: f.once}
 	if local, _, ok := address.Cut(e.Recipient); !ok || local == "" {
 		return e, 0, fmt.Errorf("RECIPIENT %q is not one address; write it as bob@example.org", recipient)
 	}
-	if err := senders.Add(cmp.Or(f.from, "*"), address.Senders); err != nil {
+	if err := senders.Add(cmp.Or(bare(f.from), "*"), address.Senders); err != nil {
 		return e, 0, fmt.Errorf("--from: %w", err)
 	}
 	e.Sender = senders.All()[0]

@@ -38,6 +38,9 @@ in small steps beside the daemon's work.`,
 					Clock:   clock,
 					Pause:   2 * time.Millisecond,
 				}
+				if err := p.record(ctx, cmd, nil, store); err != nil {
+					return err
+				}
 				removed, err := sweeper.Sweep(ctx)
 				fmt.Fprintf(p.stdout, "removed: %d\n", removed)
 				return err

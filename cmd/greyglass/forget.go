@@ -16,7 +16,7 @@ import (
 func (p *program) forgetCommand() *cobra.Command {
 	var client string
 	var correspondent bool
-	many := selected{verb: "forget", done: "forgotten: %s", change: func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+	many := selected{verb: "forget", done: "forgotten: %s", next: "the next mail of each is judged as that of an unknown sender", change: func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 		_, err := store.Forget(ctx, t)
 		return err
 	}}
@@ -96,6 +96,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 				for _, other := range others {
 					fmt.Fprintf(p.stdout, "still remembered: %s; to forget it, write that client\n", other)
 				}
+				p.sayNext(ctx, policy, store, t)
 				return nil
 			})
 		},
@@ -116,7 +117,7 @@ func (p *program) forgetClient(cmd *cobra.Command, client string) error {
 	if err != nil {
 		return clientError(cmd, err)
 	}
-	return p.changing(cmd, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
+	return p.changing(cmd, nil, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
 		known, err := store.ForgetClient(ctx, key)
 		switch {
 		case err != nil:
@@ -135,7 +136,7 @@ func (p *program) forgetCorrespondent(cmd *cobra.Command, local, remote string) 
 	if err != nil {
 		return err
 	}
-	return p.changing(cmd, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
+	return p.changing(cmd, []string{local, remote}, loaded, func(ctx context.Context, _ *judge.Policy, store greylist.Store) error {
 		c := greylist.Correspondent{Local: address.Normalize(local), Remote: address.Normalize(remote)}
 		known, err := store.ForgetCorrespondent(ctx, c)
 		switch {

@@ -80,7 +80,7 @@ files do not tell.`,
 			if ipv4 < 1 || ipv4 > 32 || ipv6 < 1 || ipv6 > 128 {
 				return &usageError{errors.New("--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128"), cmd.CommandPath()}
 			}
-			return p.importAll(cmd, im, dry)
+			return p.importAll(cmd, args, im, dry)
 		},
 	}
 	flags := cmd.Flags()
@@ -104,8 +104,13 @@ func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, 
 	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (p *program) importAll(cmd *cobra.Command, im *importer.Import, dry bool) error {
+func (p *program) importAll(cmd *cobra.Command, args []string, im *importer.Import, dry bool) error {
 	err := p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		if !dry {
+			if err := p.record(ctx, cmd, args, store); err != nil {
+				return err
+			}
+		}
 		return p.importInto(ctx, im, loaded, store, dry)
 	})
 	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known

@@ -75,6 +75,8 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry boo
 		now := timeOf(store).Unix()
 		if dry {
 			store = transfer.Dry{Store: store}
+		} else if err := p.record(ctx, cmd, files, store); err != nil {
+			return err
 		}
 		l, err := newLearner(loaded, mailLogs(cmd, loaded.Config, files), store, now)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func (p *program) passCommand() *cobra.Command {
-	many := selected{waiting: true, verb: "pass", done: "passed: %s; each is accepted at the sender's next attempt", change: passNow}
+	many := selected{waiting: true, verb: "pass", done: "passed: %s", next: "accepted at the sender's next attempt", change: passNow}
 	cmd := &cobra.Command{
 		Use:        "pass CLIENT SENDER RECIPIENT | --sender PATTERN ...",
 		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit"},
@@ -22,6 +22,9 @@ rule into the configuration instead; this is forgotten when the triplet has been
 silent for greylist.max_grey.
 
 ` + envelopeHelp + `
+It says what happens to the next attempt: something that comes before the greylist, such as
+the blocked list, may still keep the mail out.
+
 A client at an address is let through from that address, also where clients are known
 by their provider; its next mail lets the provider through. spf:DOMAIN or name:DOMAIN lets
 all addresses of the provider through at once.
@@ -40,12 +43,13 @@ once that is confirmed.`,
 			if many.given(cmd) {
 				return many.run(p, cmd)
 			}
-			return p.changeTriplet(cmd, args, func(ctx context.Context, _ *judge.Policy, store greylist.Store, t greylist.Triplet) error {
-				err := passNow(ctx, store, t)
-				if err == nil {
-					fmt.Fprintf(p.stdout, "passed: %s\n", t)
+			return p.changeTriplet(cmd, args, func(ctx context.Context, policy *judge.Policy, store greylist.Store, t greylist.Triplet) error {
+				if err := passNow(ctx, store, t); err != nil {
+					return err
 				}
-				return err
+				fmt.Fprintf(p.stdout, "passed: %s\n", t)
+				p.sayNext(ctx, policy, store, t)
+				return nil
 			})
 		},
 	}

@@ -23,7 +23,8 @@ type selected struct {
 
 	waiting bool   // only those that wait
 	verb    string // "pass"
-	done    string // "passed: %s; ...", with a number of triplets
+	done    string // "passed: %s", with a number of triplets
+	next    string // what happens to their next mail
 	change  func(context.Context, greylist.Store, greylist.Triplet) error
 }
 
@@ -66,6 +67,9 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		if err := s.confirm(cmd, p.stdout, triplets); err != nil {
 			return err
 		}
+		if err := p.record(ctx, cmd, nil, store); err != nil {
+			return err
+		}
 		for i, t := range triplets {
 			limited, cancel := context.WithTimeout(ctx, changeTimeout)
 			err := s.change(limited, store, t)
@@ -74,7 +78,10 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", humanize.Comma(int64(i)), countOf(len(triplets)), err)
 			}
 		}
-		fmt.Fprintf(p.stdout, s.done+"\n", countOf(len(triplets)))
+		fmt.Fprintf(p.stdout, s.done+"; %s\n", countOf(len(triplets)), s.next)
+		if s.waiting {
+			p.sayObstacles(ctx, loaded.Policy, store, triplets)
+		}
 		return nil
 	})
 }

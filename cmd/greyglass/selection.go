@@ -46,6 +46,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 			return problem(flag, errors.New("it is empty; the null sender is written '<>'"))
 		}
 	}
+	s.sender, s.recipient = bare(s.sender), bare(s.recipient)
 	if s.client != "" {
 		client, ok, err := greylist.ParseIdentity(s.client)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,23 +20,25 @@ import (
 const envelopeHelp = `CLIENT is the address of the host that connects to the mail server, as IPv4 or
 IPv6, or a client as 'greyglass list' shows it: a prefix, or, with client_identity =
 "provider", spf:DOMAIN or name:DOMAIN. SENDER and RECIPIENT are the
-addresses of the envelope, with or without angle brackets; the empty sender of a
-bounce is written '<>'.`
+addresses of the envelope, with or without angle brackets, or as mail programs show
+them, "Ann <ann@example.net>"; the empty sender of a bounce is written '<>', and an
+address that has no domain as '<ann>'.`
 
 var envelopeArguments = arguments("CLIENT", "SENDER", "RECIPIENT")
 
 // attemptOf makes an attempt of a command's arguments. CLIENT may be "local": a client
 // without an address.
 func attemptOf(cmd *cobra.Command, args []string, helo string) (greylist.Attempt, error) {
-	attempt := greylist.Attempt{Client: greylist.LocalClient(args[0]), Helo: helo, Sender: args[1], Recipient: args[2]}
-	if args[0] == "local" {
-		return attempt, checkRecipient(cmd, args)
+	attempt := greylist.Attempt{Client: greylist.LocalClient(args[0]), Helo: helo}
+	if args[0] != "local" {
+		var err error
+		if attempt.Client, err = clientOf(args[0]); err != nil {
+			return attempt, clientError(cmd, err)
+		}
 	}
-	var err error
-	if attempt.Client, err = clientOf(args[0]); err != nil {
-		return attempt, clientError(cmd, err)
-	}
-	return attempt, checkRecipient(cmd, args)
+	err := checkEnvelope(cmd, args)
+	attempt.Sender, attempt.Recipient = args[1], args[2]
+	return attempt, err
 }
 
 // checkTriplet checks the arguments as far as that needs no configuration.
@@ -43,14 +46,50 @@ func checkTriplet(cmd *cobra.Command, args []string) error {
 	if _, err := clientOf(args[0]); err != nil {
 		return clientError(cmd, err)
 	}
-	return checkRecipient(cmd, args)
+	return checkEnvelope(cmd, args)
 }
 
-func checkRecipient(cmd *cobra.Command, args []string) error {
-	if address.Fold(args[2]) == address.NullSender {
-		return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
+// checkEnvelope checks SENDER and RECIPIENT, and takes them out of the form in which mail
+// programs show an address.
+func checkEnvelope(cmd *cobra.Command, args []string) error {
+	for i, name := range []string{"SENDER", "RECIPIENT"} {
+		arg := &args[i+1]
+		*arg = bare(*arg)
+		if address.Fold(*arg) == address.NullSender {
+			if name == "RECIPIENT" {
+				return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
+			}
+			continue
+		}
+		if err := checkAddress(*arg); err != nil {
+			return &usageError{fmt.Errorf("%s %w", name, err), cmd.CommandPath()}
+		}
 	}
 	return nil
+}
+
+// checkAddress checks that an argument is one address. In angle brackets it may lack a
+// domain, as a few senders do.
+func checkAddress(arg string) error {
+	local, domain, ok := address.Cut(strings.Trim(arg, "<>"))
+	switch {
+	case !ok && !strings.HasPrefix(arg, "<") && !strings.EqualFold(arg, "postmaster"): // RFC 5321, section 4.5.1
+		return fmt.Errorf("%q has no domain; write it as %s@example.net, or, if it really has none, as '<%s>'", arg, arg, arg)
+	case ok && domain == "":
+		return fmt.Errorf("%q has nothing after the @", arg)
+	case ok && (local == "" || local == "*"):
+		return fmt.Errorf("%q is a pattern, which --sender and --recipient take", arg)
+	}
+	return nil
+}
+
+// bare takes an address out of the form in which mail programs show it: Ann <ann@example.net>.
+func bare(s string) string {
+	s = strings.TrimSpace(s)
+	if i := strings.LastIndexByte(s, '<'); i > 0 && strings.HasSuffix(s, ">") && s[0] != '<' {
+		return s[i:]
+	}
+	return s
 }
 
 func clientError(cmd *cobra.Command, err error) error {
@@ -85,6 +124,7 @@ const changeTimeout = 10 * time.Second
 // changeTriplet makes a triplet of a command's arguments, opens the database and
 // hands both to do.
 func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(context.Context, *judge.Policy, greylist.Store, greylist.Triplet) error) error {
+	typed := slices.Clone(args)
 	if err := checkTriplet(cmd, args); err != nil {
 		return err
 	}
@@ -96,17 +136,21 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err != nil {
 		return clientError(cmd, err)
 	}
-	return p.changing(cmd, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
+	return p.changing(cmd, typed, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
 		return do(ctx, policy, store, t)
 	})
 }
 
-// changing opens the database for a change, which may take [changeTimeout].
-func (p *program) changing(cmd *cobra.Command, loaded *config.Loaded, do func(context.Context, *judge.Policy, greylist.Store) error) error {
+// changing opens the database for a change, which may take [changeTimeout], and stores who
+// makes it.
+func (p *program) changing(cmd *cobra.Command, args []string, loaded *config.Loaded, do func(context.Context, *judge.Policy, greylist.Store) error) error {
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
-		err := do(ctx, loaded.Policy, store)
+		err := p.record(ctx, cmd, args, store)
+		if err == nil {
+			err = do(ctx, loaded.Policy, store)
+		}
 		if _, isFile := loaded.Config.Store.SQLite(); isFile && errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("nothing changed within %v: another program holds a lock on the database; terminate it, or try again", changeTimeout)
 		}

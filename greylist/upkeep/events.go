@@ -9,5 +9,7 @@ const (
 	eventAllPassed      = "store.max_rows exceeded, and nearly all triplets have passed; raise it"
 	eventLimitFailed    = "cannot keep the triplets below store.max_rows; trying again soon"
 	eventExpectedFailed = "cannot read what mail is expected; keeping what is known"
+	eventAdmin          = "admin"
+	eventCommandsFailed = "cannot read which commands were run; trying again"
 	eventHistoryFailed  = "cannot write the history; keeping the counts and trying again"
 )

@@ -35,6 +35,7 @@ type memory struct {
 	recorded       map[string]int64            // the last batch of the history, by daemon
 	returned       map[greylist.Returned]int64
 	used           map[greylist.Used]int64 // At is zero in the key
+	commands       []greylist.Command
 }
 
 // row is a record with its id.

@@ -15,7 +15,7 @@ import (
 
 // migrations bring a database to the present version. The table greyglass, by which the
 // database is recognized, has one row with the version. Released steps never change.
-var migrations = []string{schema1, schema2, schema3, schema4}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5}
 
 // schema1 has the tables and views of SQLite. Ping writes the column checked. The
 // fillfactor leaves room in each page for updates without new index entries.
@@ -170,6 +170,33 @@ CREATE OR REPLACE VIEW waiting AS
 	FROM triplet WHERE passed_at IS NULL ORDER BY id;
 `
 
+// schema5 stores commands, see [greylist.Command], and filters by which searches pass over
+// most of the table, see [backend.Blocks].
+const schema5 = `
+CREATE TABLE admin_command (
+	id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at        bigint NOT NULL,
+	host      text   NOT NULL,
+	uid       bigint NOT NULL,
+	user_name text   NOT NULL,
+	sudo_user text   NOT NULL,
+	command   text   NOT NULL
+);
+
+CREATE TABLE search_block (
+	last_id  bigint PRIMARY KEY,
+	first_id bigint NOT NULL,
+	triplets bigint NOT NULL
+);
+
+CREATE TABLE search_filter (
+	part    bigint NOT NULL,
+	last_id bigint NOT NULL,
+	bits    bytea  NOT NULL,
+	PRIMARY KEY (part, last_id)
+);
+`
+
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.
 const migrationLock = 0x67726579676c6173
 
@@ -193,7 +220,8 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 			to_regclass('returned'), to_regclass('answers'), to_regclass('returns'), to_regclass('recorded'),
 			to_regclass('client'), to_regclass('clients'), to_regclass('correspondent'), to_regclass('correspondents'),
 			to_regclass('expected'), to_regclass('expectations'),
-			to_regclass('entry_used'), to_regclass('entries_used')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
+			to_regclass('entry_used'), to_regclass('entries_used'),
+			to_regclass('admin_command'), to_regclass('search_block'), to_regclass('search_filter')) IS NOT NULL`).Scan(&encoding, &ours, &foreign)
 	switch {
 	case err != nil:
 		return err
@@ -211,7 +239,8 @@ func look(ctx context.Context, conn pgx.Tx, newest int) error {
 			has_table_privilege('triplet', 'UPDATE') AND has_table_privilege('triplet', 'DELETE')) AND
 		coalesce((SELECT bool_and(has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT') AND
 			has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))
-			FROM unnest(ARRAY[to_regclass('client'), to_regclass('expected'), to_regclass('correspondent'), to_regclass('entry_used')]) AS name
+			FROM unnest(ARRAY[to_regclass('client'), to_regclass('expected'), to_regclass('correspondent'), to_regclass('entry_used'),
+				to_regclass('admin_command'), to_regclass('search_block'), to_regclass('search_filter')]) AS name
 			WHERE name IS NOT NULL), true),
 		EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('greyglass') AND attname = 'version')`).Scan(&reads, &writes, &isOurs)
 	switch {

@@ -16,7 +16,7 @@ var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 // migrations bring a database to the present version: the step with index i migrates
 // version i (PRAGMA user_version; 0 is an empty database) to i+1. Released steps never
 // change.
-var migrations = []string{schema1, schema2, schema3, schema4}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5}
 
 // schema1 stores triplets. Times are Unix seconds. passed_at is NULL while the triplet
 // waits; key is [backend.KeyOf].
@@ -159,6 +159,40 @@ CREATE VIEW waiting AS
 		deferred,
 		datetime(coalesce(first_attempt, first_seen), 'unixepoch') AS first_attempt
 	FROM triplet WHERE passed_at IS NULL ORDER BY id;
+`
+
+// schema5 stores commands, see [greylist.Command], and filters by which searches pass over
+// most of the table, see [backend.Blocks]. An id is used again once the greatest ones are
+// removed: then the blocks of those are not valid any more.
+const schema5 = `
+CREATE TABLE admin_command (
+	id        INTEGER PRIMARY KEY,
+	at        INTEGER NOT NULL,
+	host      TEXT    NOT NULL,
+	uid       INTEGER NOT NULL,
+	user_name TEXT    NOT NULL,
+	sudo_user TEXT    NOT NULL,
+	command   TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE search_block (
+	last_id  INTEGER PRIMARY KEY,
+	first_id INTEGER NOT NULL,
+	triplets INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE search_filter (
+	part    INTEGER NOT NULL,
+	last_id INTEGER NOT NULL,
+	bits    BLOB    NOT NULL,
+	PRIMARY KEY (part, last_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER triplet_greatest_removed AFTER DELETE ON triplet
+	WHEN old.id > (SELECT coalesce(max(id), 0) FROM triplet)
+BEGIN
+	DELETE FROM search_block WHERE last_id >= old.id;
+END;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

@@ -27,6 +27,8 @@ type tx struct {
 	cancelExpectedStmt, endedStmt         *statement
 	answeredStmt, returnedStmt, usedStmt  *statement
 	oldAnsweredStmt, oldReturnedStmt      *statement
+	recordCommandStmt, oldCommandsStmt    *statement
+	removeCommandStmt                     *statement
 	rowStmts                              map[string]*statement // by rowSQL
 	all                                   []*statement
 
@@ -81,6 +83,9 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.usedStmt, backend.UsedSQL},
 		{&tx.oldAnsweredStmt, oldAnsweredSQL},
 		{&tx.oldReturnedStmt, oldReturnedSQL},
+		{&tx.recordCommandStmt, backend.RecordCommandSQL},
+		{&tx.oldCommandsStmt, backend.OldCommandsSQL},
+		{&tx.removeCommandStmt, removeCommandSQL},
 	} {
 		stmt, err := conn.prepare(s.text)
 		if err != nil {

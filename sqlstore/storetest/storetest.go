@@ -70,6 +70,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		{"CorrespondentsList", testCorrespondentsList},
 		{"CorrespondentsExpire", testCorrespondentsExpire},
 		{"CorrespondentsEnded", testCorrespondentsEnded},
+		{"Commands", testCommands},
+		{"CommandsAtOnce", testCommandsAtOnce},
+		{"CommandsBound", testCommandsBound},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}

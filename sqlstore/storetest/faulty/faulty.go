@@ -180,6 +180,14 @@ func (s *Store) failing() error {
 // Ping implements [greylist.Memory].
 func (s *Store) Ping(ctx context.Context) error { return cmp.Or(s.failing(), s.Store.Ping(ctx)) }
 
+// LogCommands implements [greylist.Store].
+func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) error {
+	if err := s.failing(); err != nil {
+		return err
+	}
+	return s.Store.LogCommands(ctx, log)
+}
+
 // Stats implements [greylist.Store].
 func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
 	stats, err := s.Store.Stats(ctx)

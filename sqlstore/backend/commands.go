@@ -1,0 +1,41 @@
+package backend
+
+import (
+	"database/sql"
+	"errors"
+
+	"greyglass/greylist"
+)
+
+// MaxCommands is how many commands are kept that no daemon has logged.
+const MaxCommands = 1000
+
+const (
+	// RecordCommandSQL adds a command.
+	RecordCommandSQL = `INSERT INTO admin_command (at, host, uid, user_name, sudo_user, command) VALUES ($1, $2, $3, $4, $5, $6)`
+
+	// OldCommandsSQL removes all but the newest, as many as $1 says.
+	OldCommandsSQL = `DELETE FROM admin_command WHERE id <= (SELECT id FROM admin_command ORDER BY id DESC LIMIT 1 OFFSET $1)`
+
+	// CommandsSQL returns the commands for [ScanCommands].
+	CommandsSQL = `SELECT id, at, host, uid, user_name, sudo_user, command FROM admin_command ORDER BY id`
+)
+
+// StoredCommand is a command with its id.
+type StoredCommand struct {
+	ID int64
+	greylist.Command
+}
+
+// ScanCommands reads the rows of [CommandsSQL], and closes them.
+func ScanCommands(rows *sql.Rows, err error) (all []StoredCommand, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() && err == nil {
+		var c StoredCommand
+		err = rows.Scan(&c.ID, &c.At, &c.Host, &c.UID, &c.User, &c.Sudo, &c.Words)
+		all = append(all, c)
+	}
+	return all, errors.Join(err, rows.Err(), rows.Close())
+}
