@@ -21,7 +21,7 @@ import (
 // need, and the tests that run them, or what they do, on a machine that has it.
 var elsewhere = []struct{ command, needs, tests string }{ // command is a regular expression
 	{`make (deb|run|test|race|fuzz|chaos|bench|bench-peers|senders)( .*)?|go (test|generate) .*`, "the sources; run by those who work on them", "TestReadme TestManual"},
-	{`apt-get install .*|apt-get purge`, "root, Debian", "TestReadme TestLife"},
+	{`apt-get install .*|apt-get (remove|purge) greyglass`, "root, Debian", "TestReadme TestLife"},
 	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
@@ -29,7 +29,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`adduser (Debian-exim|smmta) greyglass|chown greyglass`, "root", "TestFixes"},
 	{`rm -f /var/lib/greyglass/.*|install -o greyglass .*`, "root, a stopped daemon", "TestHowTo"},
 	{`psql .*|pg_dump --format=custom greyglass|greyglass (migrate( --set store.url=postgres:.*)?|copy .* --to postgres:.*)`, "PostgreSQL", "TestRoles TestCopy"},
-	{`greyglass import --dry-run postgrey .*`, "postgrey's files", "TestPostgrey"},
+	{`greyglass import (--dry-run )?postgrey .*|systemctl stop postgrey`, "postgrey's files", "TestPostgrey"},
 	{`fuser FILE|kill -9`, "a fault", "TestFaultLocked TestFaultKilled"},
 }
 

@@ -42,7 +42,9 @@ recipients and users are yours; where both are empty, a recipient is one whose m
 delivered to a mailbox or to a server with a private address, and no correspondents are
 learned. rules.allowed_senders and allowed_sender_nets say which clients are yours. With
 greylist.client_identity = "provider", clients are stored by their confirmed names, since
-SPF is not looked up. No client becomes proven: the mail has not waited.
+SPF is not looked up. No client becomes proven: the mail has not waited. Where Postfix
+rewrites the senders of incoming mail (sender_canonical_maps, as PostSRSd has it), its log
+has only the new address: the triplets that are learned do not match the mail that comes.
 
 What is known already stays as it is if it is newer. So nothing is lost here, and the
 command may be interrupted and run again. Run it before greylisting begins, or at any

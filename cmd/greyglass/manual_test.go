@@ -84,6 +84,7 @@ func manualSource(t *testing.T) manual.Source {
 		Root:      new(program).root(),
 		Reference: config.Reference(),
 		Attaching: [][]byte{read("postfix/README.md"), read("sendmail/README.md"), read("exim/README.md")},
+		HowTo:     read("howto.md"),
 		Numbers: map[string]any{
 			"Windows": windows, "Limits": limits, "Reasons": reasons(t),
 			"SiteAddresses": forecast.MaxAddresses, "Grace": words(shutdownGrace), "Limit": words(shutdownLimit), "Poll": words(pollEvery), "SweepEvery": words(sweepEvery),

@@ -118,7 +118,7 @@ func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 }
 
 // Dynamic reports whether the client has no forward-confirmed name, or one that looks
-// like the name of a customer's line.
+// like the name of a home connection.
 func (f *Facts) Dynamic() bool {
 	client, _ := f.Client.Addr()
 	return f.ClientName == "" || f.look != nil && f.look.Dynamic(f.ClientName, client)

@@ -18,7 +18,7 @@ type Lookup interface {
 	Listed(ctx context.Context, client netip.Addr, zones ...string) Listing
 
 	// Dynamic reports whether a client's forward-confirmed name is empty, or looks like
-	// the name of a customer's line. It makes no queries.
+	// the name of a home connection. It makes no queries.
 	Dynamic(name string, client netip.Addr) bool
 }
 

@@ -94,7 +94,7 @@ func (r *Result) printDays(w io.Writer) {
 			fmt.Fprintf(w, "  %-*s", longest, "")
 		}
 	}
-	fmt.Fprintf(w, " %8s\n", "learned")
+	fmt.Fprintf(w, " %8s\n", "+ learn")
 	most := 0.0
 	part := func(n int64, d Day) float64 { return float64(n) / float64(max(d.Messages, 1)) }
 	for _, d := range r.Days {
@@ -111,7 +111,7 @@ func (r *Result) printDays(w io.Writer) {
 		}
 		fmt.Fprintf(w, " %8s\n", share(d.Learned, d.Messages))
 	}
-	fmt.Fprintf(w, "  'learned' is %s if 'greyglass learn' had read the days before.\n", r.Configurations[0].Name)
+	fmt.Fprintf(w, "  '+ learn' is %s if 'greyglass learn' had read the log of the days before.\n", r.Configurations[0].Name)
 	if l := r.Learn; l != nil {
 		fmt.Fprintf(w, "  If it reads this log first, expect %.1f %% in the first days, not %.1f %%.\n", 100*l.Learned, 100*l.Empty)
 	}
@@ -152,7 +152,7 @@ What the log does not tell
   Whether a sender would have tried again. Assumed: a mail server tries again
   after 10, 20, 40 and 80 minutes, then each 70 minutes for five days; one of a
   pool does so for a day, each time from any address of the pool. A client
-  without a confirmed name, or with that of a customer's line, does so if it has
+  without a confirmed name, or with that of a home connection, does so if it has
   sent mail on an earlier day, and else never. Spam, and what was rejected, is
   never tried again.
   Which mail the mail server rejects before it asks Greyglass: all was judged.
@@ -174,7 +174,10 @@ func (r *Result) printUnknown(w io.Writer) {
 
 // printRead says what was read, and what of it was not judged.
 func (r *Result) printRead(w io.Writer) {
-	fmt.Fprintf(w, "\nRead: %s lines; %s of them are too long, ambiguous, or name no recipient.\n", humanize.Comma(r.Lines), humanize.Comma(r.Skipped))
+	fmt.Fprintf(w, "\nRead: %s lines.\n", humanize.Comma(r.Lines))
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "Skipped: %s of them, since they are too long, ambiguous or in the future, or name\nno recipient.\n", humanize.Comma(r.Skipped))
+	}
 	fmt.Fprintf(w, "Not judged: %s messages that are not known to be from outside, and %s\nattempts that the mail server itself deferred.\n", humanize.Comma(r.Inside), humanize.Comma(r.DeferredAlready))
 	for _, file := range r.Damaged {
 		fmt.Fprintf(w, "Not read to the end: %s\n", file)

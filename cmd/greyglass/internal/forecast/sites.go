@@ -15,7 +15,7 @@ import (
 const MaxAddresses = 250
 
 // site is where mail comes from: the registered domain of the client's confirmed name, or
-// the network of a client that has none, or that of a customer's line.
+// the network of a client that has none, or that of a home connection.
 type site struct {
 	name      string
 	addresses []netip.Addr // different ones; of IPv6, of different networks of 64 bits

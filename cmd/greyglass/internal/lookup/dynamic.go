@@ -13,7 +13,7 @@ import (
 )
 
 // Dynamic reports whether a client's forward-confirmed name looks like the generic name
-// of a customer's line, and not like that of a mail server. A client without a name
+// of a home connection, and not like that of a mail server. A client without a name
 // counts as dynamic.
 func (r *Resolver) Dynamic(name string, client netip.Addr) bool { return looksDynamic(name, client) }
 

@@ -27,6 +27,7 @@ type Source struct {
 	Root      *cobra.Command
 	Reference []byte         // of every key, in Markdown
 	Attaching [][]byte       // a page for each mail server, in Markdown
+	HowTo     []byte         // the answers to "How do I …", in Markdown
 	Numbers   map[string]any // the program's constants, for the Markdown files
 }
 
@@ -38,6 +39,7 @@ func Pages(s Source) (map[string][]byte, error) {
 		{"greyglass.toml", "5", "configuration of greyglass", withoutTitle(s.Reference)},
 		{"greyglass-lists", "5", "lists of blocked senders and of exceptions", ""},
 		{"greyglass-log", "5", "log of greyglass", ""},
+		{"greyglass-howto", "7", "how an administrator does what with greyglass", withoutTitle([]byte(demoted(s.HowTo)))},
 		{"greyglass-mta", "7", "how to attach mail servers to greyglass", demoted(bytes.Join(s.Attaching, []byte("\n")))},
 	} {
 		text, err := s.fill(p.name + "." + p.section + ".md")
