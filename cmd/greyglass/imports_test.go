@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 
 	"contrib":          nil,
 	"contrib/deb":      nil,
+	"contrib/pictures": {"greylist"},
 	"contrib/profiles": nil,
 }
 

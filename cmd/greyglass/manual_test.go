@@ -19,7 +19,7 @@ import (
 	"greyglass/cmd/greyglass/internal/manual"
 )
 
-//go:generate go test -run ^TestManual$|^TestCompletions$ . -update
+//go:generate go test -run ^TestManual$|^TestCompletions$|^TestPictures$ . -update
 
 var update = flag.Bool("update", false, "rewrite the generated files")
 

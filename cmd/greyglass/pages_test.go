@@ -135,6 +135,28 @@ func TestPagesAreLinked(t *testing.T) {
 	}
 }
 
+// The figures of contrib/compared.md are those that were measured last.
+func TestComparedFigures(t *testing.T) {
+	read := func(page string) string {
+		text, err := os.ReadFile("../../" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	measured := read("e2e/bench/PEERS.md") + read("e2e/senders/RESULTS.md")
+	_, figures, _ := strings.Cut(read("contrib/compared.md"), "## Figures")
+	found := regexp.MustCompile(`[|,] (\d[\d.]*(?: %| ms| MB)?)`).FindAllStringSubmatch(figures, -1)
+	for _, m := range found {
+		if !strings.Contains(measured, "| "+m[1]) {
+			t.Errorf("contrib/compared.md has the figure %s, which was not measured", m[1])
+		}
+	}
+	if len(found) < 40 {
+		t.Errorf("only %d figures were found", len(found))
+	}
+}
+
 // Each configuration that contrib/howto.md shows is taken as it stands there.
 func TestHowToConfigures(t *testing.T) {
 	t.Parallel()
