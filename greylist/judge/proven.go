@@ -12,9 +12,9 @@ import (
 type clients Judge
 
 func (c *clients) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, (*Judge)(c).Policy().Timeout)
-	defer cancel()
-	return c.memory.Client(ctx, client)
+	limited := withTimeout(ctx, (*Judge)(c).Policy().Timeout)
+	defer limited.end()
+	return c.memory.Client(limited, client)
 }
 
 // known is how facts find out whether the client is proven; nil if none ever is.

@@ -147,7 +147,7 @@ func (w *writer) finish(db *database) error {
 	if err != nil {
 		return err
 	}
-	w.cache.committed(pages, db.tx.changes, db.tx.expiredBefore)
+	w.cache.committed(pages, &db.tx.changes)
 	if !db.tx.wrote {
 		return nil
 	}

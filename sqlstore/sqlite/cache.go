@@ -12,8 +12,8 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// cache has copies of passed entries, so that most updates that write nothing need no
-// look-up in the database. It is exact: all of its entries, without FirstAttempt, on which
+// cache has copies of passed entries and of clients' rows, so that most updates that write
+// nothing need no look-up in the database. It is exact: all of its entries, without FirstAttempt, on which
 // no decision rests, are those of the database at the state that its stamp has, and find
 // answers only if that state is the present one.
 //
@@ -25,6 +25,8 @@ type cache struct {
 	shards []shard
 	now    atomic.Pointer[stamp]
 	oldest atomic.Int64 // entries that passed before may have been expired
+
+	clients cachedClients
 }
 
 // stamp is a state of the database.
@@ -176,9 +178,18 @@ func (c *cache) begun(index *walIndex) {
 		s.mu.Unlock()
 	}
 	c.oldest.Store(0)
+	c.clients.changed(nil, true)
 	if h, ok := index.read(); ok {
 		c.now.Store(&stamp{index, h})
 	}
+}
+
+// changes are what a transaction has written and read.
+type changes struct {
+	triplets       []change
+	expiredBefore  int64    // it has removed triplets that passed before
+	clients        []string // whose rows it may have written
+	clientsExpired bool     // it may have removed clients' rows
 }
 
 // change is an entry that a transaction has written or read.
@@ -187,9 +198,13 @@ type change struct {
 	entry greylist.Entry // zero: removed
 }
 
+func (ch *changes) reset() {
+	*ch = changes{triplets: ch.triplets[:0], clients: ch.clients[:0]}
+}
+
 // committed replaces the entries that the writer has read and written since begun, if
 // no other program has committed. pages are those that the writer's commit has written.
-func (c *cache) committed(pages int, changes []change, expiredBefore int64) {
+func (c *cache) committed(pages int, made *changes) {
 	at := c.stamp()
 	if at == nil {
 		return
@@ -198,10 +213,11 @@ func (c *cache) committed(pages int, changes []change, expiredBefore int64) {
 	if next == nil {
 		return
 	}
-	c.oldest.Store(max(c.oldest.Load(), expiredBefore))
-	for _, ch := range changes {
+	c.oldest.Store(max(c.oldest.Load(), made.expiredBefore))
+	for _, ch := range made.triplets {
 		c.set(ch)
 	}
+	c.clients.changed(made.clients, made.clientsExpired)
 	c.now.Store(next)
 }
 

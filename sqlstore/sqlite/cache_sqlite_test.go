@@ -111,6 +111,77 @@ func TestCacheShowsOthersChanges(t *testing.T) {
 	}
 }
 
+// TestCacheShowsClients: the same of clients' rows, also of the one that there is not.
+func TestCacheShowsClients(t *testing.T) {
+	const client = "example.net"
+	row := greylist.ClientEntry{FirstPassed: 5, CountedAt: 5, Passed: 1, LastSeen: 5}
+	for name, change := range map[string]func(t *testing.T, s *Store){
+		"a DELETE":  func(t *testing.T, s *Store) { execute(t, raw(t, s.path), `DELETE FROM client`) },
+		"an UPDATE": func(t *testing.T, s *Store) { execute(t, raw(t, s.path), `UPDATE client SET passed = passed + 1`) },
+		"an INSERT": func(t *testing.T, s *Store) {
+			execute(t, raw(t, s.path), `INSERT INTO client SELECT 'new.example', first_passed, counted_at, passed, last_seen FROM client`)
+		},
+		"ours": func(t *testing.T, s *Store) {
+			after := row
+			after.Passed++
+			writeClient(t, s, greylist.ClientWrite{Client: client, Before: &row, After: after})
+		},
+		"our new one": func(t *testing.T, s *Store) {
+			writeClient(t, s, greylist.ClientWrite{Client: "new.example", After: row})
+		},
+		"our forget": func(t *testing.T, s *Store) {
+			if known, err := s.ForgetClient(t.Context(), client); !known || err != nil {
+				t.Error(known, err)
+			}
+		},
+		"our expiry": func(t *testing.T, s *Store) {
+			if n, err := s.ExpireClients(t.Context(), row.LastSeen+1); n != 1 || err != nil {
+				t.Error(n, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openNew(t)
+			writeClient(t, s, greylist.ClientWrite{Client: client, After: row})
+			for _, c := range []string{client, "new.example"} {
+				before, err := s.Client(t.Context(), c)
+				if err != nil || (before != nil) != (c == client) {
+					t.Fatal(before, err)
+				}
+				if e, known := s.writer.cache.findClient(c); !known || e != before {
+					t.Errorf("%s: the cache has %+v, %v", c, e, known)
+				}
+			}
+			change(t, s)
+			for _, c := range []string{client, "new.example"} {
+				var want *greylist.ClientEntry
+				for r, err := range s.Clients(t.Context()) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Client == c {
+						want = &r.ClientEntry
+					}
+				}
+				got, err := s.Client(t.Context(), c)
+				if err != nil || (got == nil) != (want == nil) || got != nil && *got != *want {
+					t.Errorf("%s: answered %+v, %v, stored is %+v", c, got, err, want)
+				}
+			}
+		})
+	}
+}
+
+func writeClient(t *testing.T, s *Store, w greylist.ClientWrite) {
+	t.Helper()
+	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+		return greylist.Decision{Keep: true, Client: &w}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCacheNeedsNoLookup: a passed triplet in the cache is answered while the writer and
 // all lookups are busy, also after commits of our own and a restart of the log; the one
 // that the cache lost to another program's commit is read again.

@@ -11,8 +11,9 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// model is a database of one triplet, with a WAL index and a cache. passed is what is
-// committed: when the triplet passed; 0 if it is not there.
+// model is a database of one triplet and its client, with a WAL index and a cache. passed
+// is what is committed: when the triplet passed, and the client first; 0 if they are not
+// there.
 type model struct {
 	index  *walIndex
 	cache  *cache
@@ -20,9 +21,11 @@ type model struct {
 	next   header // of the commit under way
 }
 
-var modelKey = backend.KeyOf(greylist.Triplet{Client: "192.0.2.1"})
+const modelClient = "192.0.2.1"
 
-// newModel makes a model whose cache has the triplet. Its memory is Go's, so that the
+var modelKey = backend.KeyOf(greylist.Triplet{Client: modelClient})
+
+// newModel makes a model whose cache has the triplet and its client. Its memory is Go's, so that the
 // race detector watches it.
 func newModel() *model {
 	m := &model{index: new(walIndex), cache: &cache{shards: []shard{{slots: make([]slot, bucketSize)}}}, passed: 1}
@@ -30,11 +33,19 @@ func newModel() *model {
 	m.header(1)
 	m.header(0)
 	m.cache.begun(m.index)
-	m.cache.committed(0, []change{m.change()}, 0)
+	m.cache.committed(0, &changes{triplets: []change{m.change()}})
+	m.cache.putClient(modelClient, m.client(), m.cache.stamp())
 	return m
 }
 
 func (m *model) change() change { return change{modelKey, entryPassed(m.passed)} }
+
+func (m *model) client() *greylist.ClientEntry {
+	if m.passed == 0 {
+		return nil
+	}
+	return &greylist.ClientEntry{FirstPassed: m.passed}
+}
 
 func entryPassed(at int64) greylist.Entry {
 	return greylist.Entry{FirstSeen: 1, LastSeen: at, PassedAt: at}
@@ -100,6 +111,7 @@ func own(pages int, passed int64, transaction []step) []step {
 		func(m *model) {
 			if next != nil {
 				m.cache.set(change{modelKey, entryPassed(passed)})
+				m.cache.clients.changed([]string{modelClient}, false)
 			}
 		},
 		func(m *model) {
@@ -116,40 +128,65 @@ func joined(all ...[]step) (steps []step) {
 	return steps
 }
 
-// reader finds the triplet, in steps: it takes the stamp, the slot, and then the two
-// copies of the header.
+// reader finds the triplet and its client, in steps: it takes the stamp, the slot and row,
+// and then the two copies of the header.
 type reader struct {
-	at       *stamp
-	found    bool
-	entry    greylist.Entry
-	first    header
-	possible map[int64]bool // what was committed at some time since it began
-	answered bool
+	at              *stamp
+	triplet, client answer
+	first           header
+	possible        map[int64]bool // what was committed at some time since it began
+	current         bool
+}
+
+type answer struct {
+	passed int64
+	found  bool
 }
 
 func (r *reader) steps() []step {
 	return []step{
 		func(m *model) { r.at = m.cache.stamp() },
-		func(m *model) { r.found = r.at != nil && m.cache.get(modelKey, &r.entry) },
+		func(m *model) {
+			if r.at != nil {
+				r.triplet, r.client = m.cached()
+			}
+		},
 		func(m *model) {
 			if r.at != nil {
 				r.first = r.at.index[0].load()
 			}
 		},
 		func(m *model) {
-			r.answered = r.found && r.first == r.at.header && r.at.index[1].load() == r.first
+			r.current = r.at != nil && r.first == r.at.header && r.at.index[1].load() == r.first
 		},
 	}
+}
+
+// cached returns what the cache has.
+func (m *model) cached() (triplet, client answer) {
+	var e greylist.Entry
+	triplet.found = m.cache.get(modelKey, &e)
+	triplet.passed = e.PassedAt
+	row, found := m.cache.clients.rows[modelClient]
+	client.found = found
+	if row != nil {
+		client.passed = row.FirstPassed
+	}
+	return triplet, client
 }
 
 // putter stores what it reads in the database, in steps.
 func putter() []step {
 	var at *stamp
 	var e greylist.Entry
+	var client *greylist.ClientEntry
 	return []step{
 		func(m *model) { at = m.cache.stamp() },
-		func(m *model) { e = entryPassed(m.passed) },
-		func(m *model) { m.cache.put(modelKey, &e, at) },
+		func(m *model) { e, client = entryPassed(m.passed), m.client() },
+		func(m *model) {
+			m.cache.put(modelKey, &e, at)
+			m.cache.putClient(modelClient, client, at)
+		},
 	}
 }
 
@@ -178,35 +215,46 @@ func TestCacheInterleaved(t *testing.T) {
 		"replacement":            func() []step { return replaced(2) },
 		"replacement and commit": func() []step { return joined(replaced(2), own(1, 3, committing(3))) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			orders, answers := 0, 0
-			interleave([3]int{len(writing()), len(new(reader).steps()), len(putter())}, func(order []int) {
-				m, r := newModel(), &reader{possible: make(map[int64]bool)}
-				all := [3][]step{writing(), r.steps(), putter()}
-				for i, who := range order {
-					all[who][0](m)
-					all[who] = all[who][1:]
-					if len(all[1]) < len(r.steps()) || i+1 < len(order) && order[i+1] == 1 {
-						r.possible[m.passed] = true
-					}
-					if who == 1 && len(all[1]) == 0 && r.answered {
-						answers++
-						if !r.possible[r.entry.PassedAt] {
-							t.Fatalf("order %v: answered %d, committed were %v", order, r.entry.PassedAt, r.possible)
-						}
-					}
-				}
-				var e greylist.Entry
-				if m.cache.find(modelKey, &e) && e.PassedAt != m.passed {
-					t.Fatalf("order %v: afterwards answered %d, committed is %d", order, e.PassedAt, m.passed)
-				}
-				orders++
-			})
-			t.Logf("%d orders, %d answers from the cache", orders, answers)
-			if answers == 0 {
-				t.Error("no answer came from the cache: that tests nothing")
+		t.Run(name, func(t *testing.T) { testInterleaved(t, writing) })
+	}
+}
+
+func testInterleaved(t *testing.T, writing func() []step) {
+	orders, answers, ofClient := 0, 0, 0
+	interleave([3]int{len(writing()), len(new(reader).steps()), len(putter())}, func(order []int) {
+		m, r := newModel(), &reader{possible: make(map[int64]bool)}
+		all := [3][]step{writing(), r.steps(), putter()}
+		for i, who := range order {
+			all[who][0](m)
+			all[who] = all[who][1:]
+			if len(all[1]) < len(r.steps()) || i+1 < len(order) && order[i+1] == 1 {
+				r.possible[m.passed] = true
 			}
-		})
+			if who == 1 && len(all[1]) == 0 && r.current {
+				for answered, counter := range map[*answer]*int{&r.triplet: &answers, &r.client: &ofClient} {
+					if !answered.found {
+						continue
+					}
+					*counter++
+					if !r.possible[answered.passed] {
+						t.Fatalf("order %v: answered %d, committed were %v", order, answered.passed, r.possible)
+					}
+				}
+			}
+		}
+		var e greylist.Entry
+		if m.cache.find(modelKey, &e) && e.PassedAt != m.passed {
+			t.Fatalf("order %v: afterwards answered %d, committed is %d", order, e.PassedAt, m.passed)
+		}
+		if client, found := m.cache.findClient(modelClient); found && (client == nil) != (m.passed == 0) ||
+			client != nil && client.FirstPassed != m.passed {
+			t.Fatalf("order %v: afterwards answered %v, committed is %d", order, client, m.passed)
+		}
+		orders++
+	})
+	t.Logf("%d orders, %d and %d answers from the cache", orders, answers, ofClient)
+	if answers == 0 || ofClient == 0 {
+		t.Error("no answer came from the cache: that tests nothing")
 	}
 }
 
@@ -277,7 +325,7 @@ func TestCacheConcurrent(t *testing.T) {
 		}
 		done.Store(n)
 		if !others {
-			m.cache.committed(1, []change{m.change()}, 0)
+			m.cache.committed(1, &changes{triplets: []change{m.change()}, clients: []string{modelClient}})
 		}
 	}
 	close(ended)
@@ -307,7 +355,7 @@ func TestCacheSlots(t *testing.T) {
 	}
 	same := shardOf[0][:bucketSize+1]
 	for i, k := range same {
-		c.committed(0, []change{{k, entryPassed(int64(100 + i))}}, 0)
+		c.committed(0, &changes{triplets: []change{{k, entryPassed(int64(100 + i))}}})
 	}
 	var e greylist.Entry
 	for i, k := range same {
@@ -317,7 +365,7 @@ func TestCacheSlots(t *testing.T) {
 		}
 	}
 	last := same[bucketSize]
-	c.committed(0, nil, 100+bucketSize)
+	c.committed(0, &changes{expiredBefore: 100 + bucketSize})
 	if c.find(same[1], &e) || !c.find(last, &e) {
 		t.Error("one that may be expired is found, or another one is not")
 	}
@@ -330,7 +378,7 @@ func TestCacheSlots(t *testing.T) {
 		{FirstSeen: 1, LastSeen: 200, PassedAt: 200, Deferred: 1 << 16},
 		{FirstSeen: 1, LastSeen: 200, PassedAt: 200, Accepted: 1 << 16},
 	} {
-		c.committed(0, []change{{last, entryPassed(200)}, {last, e}}, 0)
+		c.committed(0, &changes{triplets: []change{{last, entryPassed(200)}, {last, e}}})
 		if c.find(last, &e) {
 			t.Errorf("%+v is found", e)
 		}

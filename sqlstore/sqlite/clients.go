@@ -20,8 +20,11 @@ const (
 // writeClient writes the row of a client, unless that has changed. There may be none to
 // write.
 func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
+	if w == nil {
+		return nil
+	}
+	tx.changes.clients = append(tx.changes.clients, w.Client)
 	switch {
-	case w == nil:
 	case w.Before == nil:
 		a := w.After
 		_, err = tx.change(tx.addClientStmt, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
@@ -35,10 +38,21 @@ func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
 
 // Client implements [greylist.Memory].
 func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
+	if s.writer.current.Load().err == nil && ctx.Err() == nil && !s.closed() {
+		if e, known := s.writer.cache.findClient(client); known {
+			return e, nil
+		}
+	}
+	at := s.writer.cache.stamp()
 	e := new(greylist.ClientEntry)
-	if found, err := s.row(ctx, backend.ClientSQL, backend.ClientFields(e), client); err != nil || !found {
+	found, err := s.row(ctx, backend.ClientSQL, backend.ClientFields(e), client)
+	if err != nil {
 		return nil, err
 	}
+	if !found {
+		e = nil
+	}
+	s.writer.cache.putClient(client, e, at)
 	return e, nil
 }
 
@@ -49,13 +63,17 @@ func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, er
 
 // ForgetClient implements [greylist.Store].
 func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
-	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.change(tx.removeClientStmt, client) })
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
+		tx.changes.clients = append(tx.changes.clients, client)
+		return tx.change(tx.removeClientStmt, client)
+	})
 	return removed > 0, err
 }
 
 // ExpireClients implements [greylist.Store].
 func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
 	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
+		tx.changes.clientsExpired = true
 		return tx.change(tx.expireClientsStmt, before, int64(backend.ExpireBatch))
 	})
 	return int(removed), err

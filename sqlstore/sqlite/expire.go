@@ -30,7 +30,7 @@ func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 		}
 		gone, err = tx.change(tx.expireStmt, cursor, last, c.WaitingBefore, c.PassedBefore)
 		tx.rows -= gone
-		tx.expiredBefore = max(tx.expiredBefore, c.PassedBefore)
+		tx.changes.expiredBefore = max(tx.changes.expiredBefore, c.PassedBefore)
 		return err
 	}, nil)
 	if err != nil {

@@ -68,7 +68,7 @@ func (tx *tx) newest(before, limit int64) (first int64, passed int, err error) {
 		}
 		first = n[0]
 		if e := (greylist.Entry{FirstSeen: n[2], LastSeen: n[3], PassedAt: n[4], Deferred: n[5], Accepted: n[6], FirstAttempt: n[7]}); e.Passed() && len(key) == len(backend.Key{}) {
-			tx.changes = append(tx.changes, change{backend.Key(key), e})
+			tx.changes.triplets = append(tx.changes.triplets, change{backend.Key(key), e})
 			passed++
 		}
 	}

@@ -35,8 +35,7 @@ type tx struct {
 	wrote bool  // this transaction has changed something
 	rows  int64 // triplets added, less those removed
 
-	changes       []change // what it has written and read
-	expiredBefore int64    // it has removed triplets that passed before
+	changes changes
 
 	recorded map[string]int64 // the batches of the history in this transaction, by daemon; nil: none
 }
@@ -115,7 +114,7 @@ func (tx *tx) close() error {
 
 func (tx *tx) begin() error {
 	tx.wrote, tx.rows, tx.recorded = false, 0, nil
-	tx.changes, tx.expiredBefore = tx.changes[:0], 0
+	tx.changes.reset()
 	_, err := tx.beginStmt.exec()
 	tx.conn.pagesWritten()
 	return err
@@ -139,7 +138,7 @@ func (tx *tx) rollback() {
 func (tx *tx) get(k backend.Key) (*greylist.Entry, error) {
 	e, err := tx.getStmt.entry(k)
 	if e != nil {
-		tx.changes = append(tx.changes, change{k, *e})
+		tx.changes.triplets = append(tx.changes.triplets, change{k, *e})
 	}
 	return e, err
 }
@@ -150,7 +149,7 @@ func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bo
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
 	tx.rows += n
 	if n > 0 {
-		tx.changes = append(tx.changes, change{k, e})
+		tx.changes.triplets = append(tx.changes.triplets, change{k, e})
 	}
 	return n > 0, err
 }
@@ -158,7 +157,7 @@ func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bo
 // set updates a triplet.
 func (tx *tx) set(k backend.Key, e greylist.Entry) error {
 	_, err := tx.change(tx.setStmt, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
-	tx.changes = append(tx.changes, change{k, e})
+	tx.changes.triplets = append(tx.changes.triplets, change{k, e})
 	return err
 }
 
@@ -166,7 +165,7 @@ func (tx *tx) set(k backend.Key, e greylist.Entry) error {
 func (tx *tx) remove(k backend.Key) (int64, error) {
 	n, err := tx.change(tx.removeStmt, k[:])
 	tx.rows -= n
-	tx.changes = append(tx.changes, change{key: k})
+	tx.changes.triplets = append(tx.changes.triplets, change{key: k})
 	return n, err
 }
 
