@@ -44,24 +44,6 @@ func (c *spfCheck) passesAlone(ctx context.Context, client netip.Addr, r record)
 	return result == spf.Pass, by
 }
 
-// byAddress evaluates mechanisms that are addresses, as most are, in a tenth of the time;
-// known is false if it came to another one.
-func byAddress(terms []string, client netip.Addr) (passes, known bool) {
-	for _, term := range terms {
-		mechanism, value, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(term, "+")), ":")
-		p, ok := parsePrefix(value)
-		switch {
-		case mechanism == "-all" || mechanism == "~all" || mechanism == "?all":
-			return false, true
-		case !ok || mechanism != "ip4" && mechanism != "ip6":
-			return false, false
-		case p.Contains(client):
-			return true, true
-		}
-	}
-	return false, true
-}
-
 // alone is a resolver that has one SPF record, for every domain.
 type alone struct {
 	*spfCheck

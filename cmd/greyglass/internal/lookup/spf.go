@@ -56,6 +56,10 @@ type spfCheck struct {
 type record struct{ name, text string }
 
 func (c *spfCheck) run(ctx context.Context) rules.SPF {
+	if c.passesByAddress(ctx, c.domain) {
+		provider, why := c.provider(ctx)
+		return rules.SPF{Result: rules.SPFPass, Provider: provider, Why: why}
+	}
 	result, err := c.evaluate(ctx, c.client, c)
 	if result != spf.Pass && ctx.Err() != nil {
 		return rules.SPF{Result: rules.SPFTempError, Why: "timed out"}
