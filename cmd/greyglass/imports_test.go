@@ -15,7 +15,8 @@ var mayImport = map[string][]string{
 	"greylist":         {"greylist/address", "greylist/problem"},
 	"greylist/rules":   {"greylist", "greylist/address", "greylist/problem"},
 	"greylist/clock":   {"greylist"},
-	"greylist/judge":   {"greylist", "greylist/address", "greylist/rules", "greylist/clock"},
+	"greylist/timeout": nil,
+	"greylist/judge":   {"greylist", "greylist/address", "greylist/rules", "greylist/clock", "greylist/timeout"},
 	"greylist/upkeep":  {"greylist", "greylist/clock", "greylist/judge"},
 	"sqlstore":         {"greylist", "greylist/problem", "sqlstore/backend", "sqlstore/postgres", "sqlstore/sqlite"},
 
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/report":      {"greylist"},
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
-	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules"},
+	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
 	"internal/importer":    {"greylist", "greylist/address", "internal/interrupt"},
 	"internal/interrupt":   nil,
 	"internal/maillog":     {"greylist/address", "internal/interrupt"},

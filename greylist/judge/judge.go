@@ -17,6 +17,7 @@ import (
 	"greyglass/greylist/address"
 	"greyglass/greylist/clock"
 	"greyglass/greylist/rules"
+	"greyglass/greylist/timeout"
 )
 
 // Judge answers attempts.
@@ -126,8 +127,8 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		return p.failed(err)
 	}
 	windows, reply := p.terms(ruling)
-	limited := withTimeout(ctx, p.Timeout)
-	defer limited.end()
+	limited := timeout.With(ctx, p.Timeout)
+	defer limited.End()
 	ctx = limited
 	counts, err := j.counting(ctx, p, f, windows, triplets[0].Client)
 	if err != nil {

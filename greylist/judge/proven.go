@@ -5,6 +5,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
+	"greyglass/greylist/timeout"
 )
 
 // clients looks clients and correspondents up in the judge's memory, within the policy's
@@ -12,8 +13,8 @@ import (
 type clients Judge
 
 func (c *clients) Client(ctx context.Context, client string) (*greylist.ClientEntry, error) {
-	limited := withTimeout(ctx, (*Judge)(c).Policy().Timeout)
-	defer limited.end()
+	limited := timeout.With(ctx, (*Judge)(c).Policy().Timeout)
+	defer limited.End()
 	return c.memory.Client(limited, client)
 }
 

@@ -133,8 +133,9 @@ func (c *spfCheck) catchesAll(domain string) bool {
 }
 
 func parsePrefix(s string) (netip.Prefix, bool) {
-	if addr, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), true
+	if !strings.Contains(s, "/") {
+		addr, err := netip.ParseAddr(s)
+		return netip.PrefixFrom(addr, addr.BitLen()), err == nil
 	}
 	p, err := netip.ParsePrefix(s)
 	return p.Masked(), err == nil

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"greyglass/greylist/rules"
+	"greyglass/greylist/timeout"
 )
 
 // SPF implements rules.Lookup.
@@ -28,11 +29,11 @@ func (r *Resolver) SPF(ctx context.Context, client netip.Addr, helo, sender stri
 	if known, ok := r.cache.get(key, r.now()); ok {
 		return known.(rules.SPF)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
+	limited := timeout.With(ctx, r.timeout)
+	defer limited.End()
 	c := &spfCheck{resolver: r, client: client, helo: helo, domain: domain,
 		sender: strings.ReplaceAll(local, "@", "_") + "@" + domain, expires: r.now().Add(maxTTL)}
-	found := c.run(ctx)
+	found := c.run(limited)
 	if found.Result != rules.SPFTempError && !c.usesMacros() {
 		r.cache.put(key, found, len(found.Provider)+len(found.Why), c.expires)
 	}

@@ -1,4 +1,4 @@
-package judge
+package timeout
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestTimeout(t *testing.T) {
 				parent, cancel := context.WithCancel(context.WithValue(t.Context(), t, 1))
 				defer cancel()
 				for _, earlier := range []bool{false, true} {
-					own := withTimeout(parent, time.Second)
+					own := With(parent, time.Second)
 					ctx := before(own)
 					if at, ok := ctx.Deadline(); !ok || time.Until(at) != time.Second || ctx.Err() != nil || ctx.Value(t) != 1 {
 						t.Errorf("deadline %v, %v; %v", at, ok, ctx.Err())
@@ -45,7 +45,7 @@ func TestTimeout(t *testing.T) {
 					if err := ctx.Err(); !errors.Is(err, want) {
 						t.Errorf("%v, want %v", err, want)
 					}
-					own.end()
+					own.End()
 				}
 			})
 		})

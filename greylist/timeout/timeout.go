@@ -1,4 +1,5 @@
-package judge
+// Package timeout has a context with a timeout that costs nothing where nothing waits.
+package timeout
 
 import (
 	"context"
@@ -6,9 +7,9 @@ import (
 	"time"
 )
 
-// timeout is a context as [context.WithTimeout] makes it. Most answers wait for nothing,
+// Context is a context as [context.WithTimeout] makes it. Most answers wait for nothing,
 // so it has no timer until Done is called.
-type timeout struct {
+type Context struct {
 	parent context.Context
 	ends   time.Time
 
@@ -17,12 +18,13 @@ type timeout struct {
 	cancel context.CancelFunc
 }
 
-func withTimeout(parent context.Context, after time.Duration) *timeout {
-	return &timeout{parent: parent, ends: time.Now().Add(after)}
+// With returns a context that ends after a time, or when its parent does.
+func With(parent context.Context, after time.Duration) *Context {
+	return &Context{parent: parent, ends: time.Now().Add(after)}
 }
 
-// end frees what it holds.
-func (t *timeout) end() {
+// End frees what it holds.
+func (t *Context) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.cancel != nil {
@@ -30,14 +32,16 @@ func (t *timeout) end() {
 	}
 }
 
-func (t *timeout) Deadline() (time.Time, bool) {
+// Deadline implements [context.Context].
+func (t *Context) Deadline() (time.Time, bool) {
 	if earlier, ok := t.parent.Deadline(); ok && earlier.Before(t.ends) {
 		return earlier, true
 	}
 	return t.ends, true
 }
 
-func (t *timeout) Done() <-chan struct{} {
+// Done implements [context.Context].
+func (t *Context) Done() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timed == nil {
@@ -47,7 +51,7 @@ func (t *timeout) Done() <-chan struct{} {
 }
 
 // present returns the context with a timer, if there is one, else the parent.
-func (t *timeout) present() (ctx context.Context, timed bool) {
+func (t *Context) present() (ctx context.Context, timed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timed == nil {
@@ -56,7 +60,8 @@ func (t *timeout) present() (ctx context.Context, timed bool) {
 	return t.timed, true
 }
 
-func (t *timeout) Err() error {
+// Err implements [context.Context].
+func (t *Context) Err() error {
 	ctx, timed := t.present()
 	if err := ctx.Err(); err != nil || timed || time.Now().Before(t.ends) {
 		return err
@@ -65,7 +70,8 @@ func (t *timeout) Err() error {
 	return context.DeadlineExceeded
 }
 
-func (t *timeout) Value(key any) any {
+// Value implements [context.Context].
+func (t *Context) Value(key any) any {
 	ctx, _ := t.present()
 	return ctx.Value(key)
 }
