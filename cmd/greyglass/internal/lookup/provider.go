@@ -20,8 +20,8 @@ func (c *spfCheck) provider(ctx context.Context) (domain, why string) {
 		if !passes {
 			continue
 		}
-		domain, why = RegisteredDomain(r.name), c.reachedBy(ctx, r)
-		if by == spf.ErrMatchedAll || c.catchesAll(domain) {
+		domain, why = c.providerOf(r), c.reachedBy(ctx, r)
+		if by == spf.ErrMatchedAll {
 			return "", why
 		}
 		if by == spf.ErrMatchedExists {
@@ -34,12 +34,18 @@ func (c *spfCheck) provider(ctx context.Context) (domain, why string) {
 	return "", "a record that could not be read again"
 }
 
+// providerOf returns the registered domain of a record; "" if its records cover too much.
+func (c *spfCheck) providerOf(r record) string {
+	domain := RegisteredDomain(r.name)
+	if c.catchesAll(domain) {
+		return ""
+	}
+	return domain
+}
+
 // passesAlone evaluates the mechanisms of a record without its includes.
 func (c *spfCheck) passesAlone(ctx context.Context, client netip.Addr, r record) (bool, error) {
 	terms := ownTerms(r.text)
-	if passes, known := byAddress(terms, client); known {
-		return passes, nil
-	}
 	result, by := c.evaluate(ctx, client, alone{c, record{r.name, "v=spf1 " + strings.Join(terms, " ")}})
 	return result == spf.Pass, by
 }
@@ -80,12 +86,7 @@ func isModifier(term string) bool {
 // matched.
 func (c *spfCheck) reachedBy(ctx context.Context, r record) string {
 	if r.name != c.domain {
-		for _, other := range c.records {
-			if strings.Contains(strings.ToLower(other.text)+" ", " redirect="+r.name+" ") {
-				return printable("redirect=" + r.name)
-			}
-		}
-		return printable("include:" + r.name)
+		return c.reference(r)
 	}
 	for _, term := range ownTerms(r.text) {
 		if passes, _ := c.passesAlone(ctx, c.client, record{r.name, "v=spf1 " + term}); passes {
@@ -93,6 +94,16 @@ func (c *spfCheck) reachedBy(ctx context.Context, r record) string {
 		}
 	}
 	return "its record"
+}
+
+// reference is the term by which another record led to this one.
+func (c *spfCheck) reference(r record) string {
+	for _, other := range c.records {
+		if strings.Contains(strings.ToLower(other.text)+" ", " redirect="+r.name+" ") {
+			return printable("redirect=" + r.name)
+		}
+	}
+	return printable("include:" + r.name)
 }
 
 // catchesAll reports whether the records of a registered domain that were asked for cover

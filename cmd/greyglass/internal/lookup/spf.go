@@ -25,6 +25,10 @@ func (r *Resolver) SPF(ctx context.Context, client netip.Addr, helo, sender stri
 		return rules.SPF{Result: rules.SPFNone, Why: "not a domain that can have a record: " + printable(domain)}
 	}
 	client = client.Unmap().WithZone("")
+	p := r.passing(domain)
+	if found, passes := p.find(client); passes {
+		return found
+	}
 	key := "SPF " + client.String() + " " + domain
 	if known, ok := r.cache.get(key, r.now()); ok {
 		return known.(rules.SPF)
@@ -33,6 +37,11 @@ func (r *Resolver) SPF(ctx context.Context, client netip.Addr, helo, sender stri
 	defer limited.End()
 	c := &spfCheck{resolver: r, client: client, helo: helo, domain: domain,
 		sender: strings.ReplaceAll(local, "@", "_") + "@" + domain, expires: r.now().Add(maxTTL)}
+	if !p.whole {
+		if found, passes := c.byAddress(limited); passes {
+			return found
+		}
+	}
 	found := c.run(limited)
 	if found.Result != rules.SPFTempError && !c.usesMacros() {
 		r.cache.put(key, found, len(found.Provider)+len(found.Why), c.expires)
@@ -57,10 +66,6 @@ type spfCheck struct {
 type record struct{ name, text string }
 
 func (c *spfCheck) run(ctx context.Context) rules.SPF {
-	if c.passesByAddress(ctx, c.domain) {
-		provider, why := c.provider(ctx)
-		return rules.SPF{Result: rules.SPFPass, Provider: provider, Why: why}
-	}
 	result, err := c.evaluate(ctx, c.client, c)
 	if result != spf.Pass && ctx.Err() != nil {
 		return rules.SPF{Result: rules.SPFTempError, Why: "timed out"}

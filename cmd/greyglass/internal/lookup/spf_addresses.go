@@ -4,92 +4,145 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+
+	"greyglass/greylist/rules"
 )
 
-// maxSPFLookups is the limit of RFC 7208, section 4.6.4.
-const maxSPFLookups = 10
+const (
+	// maxSPFLookups is the limit of RFC 7208, section 4.6.4.
+	maxSPFLookups = 10
 
-// passesByAddress evaluates the record of a name, in a fifth of the library's time, if
-// the mechanisms up to the match are addresses and includes, as most are. If it does not
-// report a pass, that means nothing: the library must be asked.
-func (c *spfCheck) passesByAddress(ctx context.Context, name string) bool {
-	lookups := 0
-	passes, known := c.followAddresses(ctx, name, &lookups)
-	if !passes || !known {
+	// maxSPFAddresses bounds the memory of one domain.
+	maxSPFAddresses = 500
+)
+
+// passing are the addresses that pass the check of a domain, in the order of its records,
+// up to the first mechanism that is neither an address nor an include. Most domains have
+// no other, and the check of an address among them costs a tenth of what the library
+// needs. For any other address the library is asked.
+type passing struct {
+	addresses []passingAddress
+	whole     bool // there are no more; else the records were read up to the last of them
+}
+
+type passingAddress struct {
+	prefix        netip.Prefix
+	provider, why string
+}
+
+// find returns the result for a client that passes.
+func (p *passing) find(client netip.Addr) (rules.SPF, bool) {
+	for _, a := range p.addresses {
+		if a.prefix.Contains(client) {
+			return rules.SPF{Result: rules.SPFPass, Provider: a.provider, Why: a.why}, true
+		}
+	}
+	return rules.SPF{}, false
+}
+
+func (p *passing) size() int {
+	const each = 64
+	n := 0
+	for _, a := range p.addresses {
+		n += each + len(a.provider) + len(a.why)
+	}
+	return n
+}
+
+// passing returns what is known of a domain.
+func (r *Resolver) passing(domain string) *passing {
+	if known, ok := r.cache.get(passingKey(domain), r.now()); ok {
+		return known.(*passing)
+	}
+	return new(passing)
+}
+
+func passingKey(domain string) string { return "SPF " + domain }
+
+// byAddress checks the client by the addresses of the records alone, and reports whether
+// it passes. It asks for no record after the one that matches.
+func (c *spfCheck) byAddress(ctx context.Context) (rules.SPF, bool) {
+	p := new(passing)
+	ends := c.collect(ctx, p, c.domain, new(int))
+	found, passes := p.find(c.client)
+	if p.whole = !passes; passes || ends != unanswered {
+		c.resolver.cache.put(passingKey(c.domain), p, p.size(), c.expires)
+	}
+	if !passes {
 		c.records = c.records[:0]
-		return false
 	}
-	return true
+	return found, passes
 }
 
-// followAddresses evaluates a record and those that it includes or redirects to; known is
-// false if it came to something else.
-func (c *spfCheck) followAddresses(ctx context.Context, name string, lookups *int) (passes, known bool) {
+// ending is how the collection of addresses from a record ends.
+type ending int
+
+const (
+	matched    ending = iota // the client passes
+	unmatched                // the whole record was read
+	unclear                  // the library must be asked
+	unanswered               // so must it, and DNS did not answer
+)
+
+// collect appends the addresses of a record, and of those that it includes or redirects
+// to, until the client's is among them.
+func (c *spfCheck) collect(ctx context.Context, into *passing, name string, lookups *int) ending {
 	texts, err := c.LookupTXT(ctx, name)
-	if err != nil || len(texts) != 1 {
-		return false, false
+	switch {
+	case err != nil && !isNotFound(err):
+		return unanswered
+	case len(texts) != 1 || strings.Count(strings.ToLower(texts[0]), "redirect=") > 1:
+		return unclear
 	}
+	r := c.records[len(c.records)-1]
 	redirect := ""
-	for term := range strings.SplitSeq(texts[0], " ") {
+	for term := range strings.SplitSeq(r.text, " ") {
 		lower := strings.ToLower(term)
-		if lower == "" || lower == "v=spf1" || strings.HasPrefix(lower, "exp=") {
-			continue
-		}
-		if strings.HasPrefix(lower, "redirect=") {
-			if redirect != "" {
-				return false, false
-			}
-			redirect = term[len("redirect="):]
-			continue
-		}
 		target, includes := strings.CutPrefix(lower, "include:")
-		if !includes {
-			if passes, ends, known := termByAddress(lower, c.client); ends || !known {
-				return passes, known
+		switch {
+		case lower == "" || lower == "v=spf1" || strings.HasPrefix(lower, "exp="):
+		case strings.HasPrefix(lower, "redirect="):
+			redirect = lower[len("redirect="):]
+		case includes:
+			if ends := c.follow(ctx, into, target, lookups); ends != unmatched {
+				return ends
 			}
-			continue
-		}
-		if passes, known := c.followTo(ctx, target, lookups); passes || !known {
-			return passes, known
+		case lower == "-all" || lower == "~all" || lower == "?all":
+			return unmatched
+		default:
+			prefix, ok := addressOf(lower)
+			if !ok || len(into.addresses) == maxSPFAddresses {
+				return unclear
+			}
+			why := printable(term)
+			if r.name != c.domain {
+				why = c.reference(r)
+			}
+			into.addresses = append(into.addresses, passingAddress{prefix, c.providerOf(r), why})
+			if prefix.Contains(c.client) {
+				return matched
+			}
 		}
 	}
-	if redirect == "" {
-		return false, true
+	if redirect != "" {
+		return c.follow(ctx, into, redirect, lookups)
 	}
-	return c.followTo(ctx, redirect, lookups)
+	return unmatched
 }
 
-func (c *spfCheck) followTo(ctx context.Context, name string, lookups *int) (passes, known bool) {
+func (c *spfCheck) follow(ctx context.Context, into *passing, name string, lookups *int) ending {
 	if *lookups++; *lookups > maxSPFLookups || name == "" || strings.Contains(name, "%") {
-		return false, false
+		return unclear
 	}
-	return c.followAddresses(ctx, name, lookups)
+	return c.collect(ctx, into, name, lookups)
 }
 
-// byAddress evaluates the mechanisms of a record without includes.
-func byAddress(terms []string, client netip.Addr) (passes, known bool) {
-	for _, term := range terms {
-		if passes, ends, known := termByAddress(strings.ToLower(term), client); ends || !known {
-			return passes, known
-		}
-	}
-	return false, true
-}
-
-// termByAddress evaluates a mechanism in lower case, and reports whether the evaluation
-// ends with it; known is false if it is neither an address nor the refusal of all others.
-func termByAddress(term string, client netip.Addr) (passes, ends, known bool) {
-	if term == "-all" || term == "~all" || term == "?all" {
-		return false, true, true
-	}
+// addressOf reads a mechanism, in lower case, whose value is an address or prefix.
+func addressOf(term string) (p netip.Prefix, ok bool) {
 	mechanism, value, _ := strings.Cut(strings.TrimPrefix(term, "+"), ":")
 	if mechanism != "ip4" && mechanism != "ip6" {
-		return false, false, false
+		return p, false
 	}
-	p, ok := parsePrefix(value)
-	if !ok || p.Addr().Is4() != (mechanism == "ip4") || p.Addr().Is4In6() {
-		return false, false, false
-	}
-	passes = p.Contains(client)
-	return passes, passes, true
+	p, ok = parsePrefix(value)
+	return p, ok && p.Addr().Is4() == (mechanism == "ip4") && !p.Addr().Is4In6()
 }

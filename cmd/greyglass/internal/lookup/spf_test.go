@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,31 +215,58 @@ func TestSPFTimeout(t *testing.T) {
 	}
 }
 
-// TestByAddress: byAddress says what the library says, or that it does not know.
-func TestByAddress(t *testing.T) {
-	_, r := serve(t, spfZone)
-	for _, c := range []struct {
-		terms string
-		known bool // of a client that nothing matches
-	}{
-		{"ip4:192.0.2.0/24 ip6:2001:db8::/32 -all", true},
-		{"IP4:192.0.2.7 +ip4:198.51.100.1 ~all", true},
-		{"ip4:192.0.2.7", true},
-		{"?all ip4:192.0.2.0/24", true},
-		{"ip6:2001:db8::7 ip4:0.0.0.0/0 -all", true},
-		{"-ip4:192.0.2.7 ip4:192.0.2.0/24 -all", false},
-		{"ip4:192.0.2.300 -all", false},
-		{"ip4:192.0.2.0/33 -all", false},
-		{"a:out.own.example.net ip4:192.0.2.0/24 -all", false},
-		{"+all", false},
-	} {
-		for _, client := range []string{"192.0.2.7", "192.0.2.8", "198.51.100.1", "203.0.113.9", "2001:db8::7", "2001:db8:1::8", "2001:db9::1"} {
-			check := &spfCheck{resolver: r, client: addr(client), domain: "own.example.net", sender: "ann@own.example.net"}
-			passes, known := byAddress(strings.Fields(c.terms), addr(client))
-			result, _ := check.evaluate(t.Context(), addr(client), alone{check, record{"own.example.net", "v=spf1 " + c.terms}})
-			if known && passes != (result == "pass") || !known && c.known {
-				t.Errorf("%s for %s: passes %v, known %v; the library says %s", c.terms, client, passes, known, result)
+// TestPassingByAddress: an address passes as the library says, whichever was asked before,
+// and what is no address is the library's.
+func TestPassingByAddress(t *testing.T) {
+	texts := map[string]bool{ // whether any client passes by its address
+		"ip4:192.0.2.0/24 ip6:2001:db8::/32 -all":               true,
+		"IP4:192.0.2.7 +ip4:198.51.100.1 ~all":                  true,
+		"ip4:192.0.2.7":                                         true,
+		"?all ip4:192.0.2.0/24":                                 false,
+		"ip6:2001:db8::7 ip4:0.0.0.0/0 -all":                    true,
+		"ip4:198.51.100.1 -ip4:192.0.2.7 ip4:192.0.2.0/24 -all": true,
+		"-ip4:192.0.2.7 ip4:192.0.2.0/24 -all":                  false,
+		"ip4:192.0.2.300 ip4:192.0.2.7 -all":                    false,
+		"ip4:192.0.2.0/33 ip4:192.0.2.7 -all":                   false,
+		"ip4:2001:db8::7 ip6:192.0.2.7 -all":                    false,
+		"a:out.own.example.net ip4:192.0.2.0/24 -all":           false,
+		"+all": false,
+		"include:part.example.org ip4:203.0.113.9 -all":                     true,
+		"include:nowhere.example.org ip4:192.0.2.7 -all":                    false,
+		"include:%{d}.example.org ip4:192.0.2.7 -all":                       false,
+		"ip4:192.0.2.7 include:part.example.org redirect=part.example.org":  true,
+		"ip4:192.0.2.7 redirect=part.example.org redirect=part.example.org": false,
+		"exp=x.example.org ip4:192.0.2.7 -all":                              true,
+		"unknown=x ip4:192.0.2.7 -all":                                      false,
+	}
+	zone := spfZone + `part.example.org. TXT "v=spf1 ip4:198.51.100.0/30 ~all"` + "\n"
+	names := make(map[string]string)
+	for text := range texts {
+		name := fmt.Sprintf("%d.test.example.net", len(names))
+		names[name] = text
+		zone += name + `. TXT "v=spf1 ` + text + `"` + "\n"
+	}
+	_, r := serve(t, zone)
+	clients := []string{"192.0.2.7", "192.0.2.8", "198.51.100.1", "203.0.113.9", "2001:db8::7", "2001:db8:1::8", "2001:db9::1"}
+	for name, text := range names {
+		byAddress := false
+		for range 2 {
+			for _, client := range clients {
+				c := &spfCheck{resolver: r, client: addr(client), domain: name, sender: "ann@" + name, expires: r.now().Add(maxTTL)}
+				found, passes := r.passing(name).find(c.client)
+				if !passes {
+					found, passes = c.byAddress(t.Context())
+				}
+				byAddress = byAddress || passes
+				c.records = nil
+				if library := c.run(t.Context()); passes && found != library {
+					t.Errorf("%s for %s: %+v; the library says %+v", text, client, found, library)
+				}
 			}
+			slices.Reverse(clients)
+		}
+		if byAddress != texts[text] {
+			t.Errorf("%s: a client passes by its address: %v", text, byAddress)
 		}
 	}
 }
