@@ -169,6 +169,14 @@ type Bounded interface {
 	Trim(ctx context.Context, most int64) (removed int64, err error)
 }
 
+// Searchable is a [Store] that prepares in the background what makes List of a client, an
+// address or a domain fast.
+type Searchable interface {
+	// PrepareSearch prepares the search of a bounded number of entries, and reports whether
+	// more are to be prepared. Other programs may do so at the same time.
+	PrepareSearch(ctx context.Context) (more bool, err error)
+}
+
 // Record is a triplet with its entry.
 type Record struct {
 	Triplet
@@ -184,11 +192,12 @@ type Filter struct {
 	Client              string
 	Senders, Recipients []string
 
-	// Only, if not nil, must hold for the record. The addresses must end with what is not
-	// empty of SenderEnds, RecipientEnds, and EitherEnds, of which one of the two must: by
-	// that, a database passes over most records for which Only does not hold.
-	Only                                  func(Record) bool
-	SenderEnds, RecipientEnds, EitherEnds string
+	// Only, if not nil, must hold for the record. Of what follows, what is not empty must
+	// hold, too: by that, a database passes over most records for which Only does not hold.
+	Only                      func(Record) bool
+	SenderEnds, RecipientEnds string // how the addresses end
+	RecipientLocal            string // the local part of the recipient
+	EitherDomain              string // the domain, or above it, of the sender or of the recipient
 
 	// Since is the least LastSeen.
 	Since int64
@@ -203,7 +212,7 @@ type Filter struct {
 // Unfiltered reports whether the filter selects all records, up to its limit.
 func (f *Filter) Unfiltered() bool {
 	return f.Waiting == f.Passed && f.Client == "" && len(f.Senders)+len(f.Recipients) == 0 &&
-		f.SenderEnds+f.RecipientEnds+f.EitherEnds == "" && f.Since == 0 && f.Only == nil
+		f.SenderEnds+f.RecipientEnds+f.RecipientLocal+f.EitherDomain == "" && f.Since == 0 && f.Only == nil
 }
 
 // Matches reports whether the filter selects a record.
@@ -213,9 +222,15 @@ func (f *Filter) Matches(r Record) bool {
 		(len(f.Senders) == 0 || slices.Contains(f.Senders, r.Sender)) &&
 		(len(f.Recipients) == 0 || slices.Contains(f.Recipients, r.Recipient)) &&
 		strings.HasSuffix(r.Sender, f.SenderEnds) && strings.HasSuffix(r.Recipient, f.RecipientEnds) &&
-		(strings.HasSuffix(r.Sender, f.EitherEnds) || strings.HasSuffix(r.Recipient, f.EitherEnds)) &&
+		(f.RecipientLocal == "" || r.Recipient == f.RecipientLocal || strings.HasPrefix(r.Recipient, f.RecipientLocal+"@")) &&
+		(f.EitherDomain == "" || inDomain(r.Sender, f.EitherDomain) || inDomain(r.Recipient, f.EitherDomain)) &&
 		r.LastSeen >= f.Since &&
 		(f.Only == nil || f.Only(r))
+}
+
+// inDomain reports whether a folded address is of a domain or of one below it.
+func inDomain(folded, domain string) bool {
+	return strings.HasSuffix(folded, "@"+domain) || strings.HasSuffix(folded, "."+domain)
 }
 
 // Stats counts the entries. Times are Unix seconds, zero if there are none.

@@ -125,6 +125,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		upkeep.LogCommands(ctx, store, d.log, func() bool { return judge.Policy().PrivateLog })
 		return nil
 	})
+	work.Go(func() error { upkeep.PrepareSearches(ctx, store, d.log); return nil })
 	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()

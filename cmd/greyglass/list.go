@@ -187,11 +187,14 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	if l.sort != "" {
 		f.Limit = 0
 	}
-	if terminalWidth(stderr) > 0 {
-		progress := listProgress{store: store, out: stderr, began: wallClock()}
-		f.Progress = func(records int64) { progress.tell(ctx, records) }
-		defer progress.end()
+	progress := listProgress{store: store, out: stderr, began: wallClock()}
+	f.Progress = func(records int64) {
+		_ = l.out.Flush() // what is found is shown at once
+		if terminalWidth(stderr) > 0 {
+			progress.tell(ctx, records)
+		}
 	}
+	defer progress.end()
 	records := store.List(ctx, f)
 	if l.sort != "" {
 		records = last(records, orders[l.sort], limit)

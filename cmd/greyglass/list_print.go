@@ -197,6 +197,9 @@ func age(seconds int64) string {
 
 // printFooter says that there are more.
 func (l *lister) printFooter(ctx context.Context, store greylist.Store, f greylist.Filter, n int) error {
+	if err := l.out.Flush(); err != nil { // counting may take a while
+		return err
+	}
 	of := ""
 	if counted, ok := store.(greylist.Bounded); ok && f.Unfiltered() {
 		total, err := counted.Count(ctx)

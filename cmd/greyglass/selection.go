@@ -123,8 +123,11 @@ func (s *selection) filter(p *judge.Policy) (f greylist.Filter) {
 		f.Recipients, others.recipient = address.Forms(s.recipient), ""
 	}
 	f.SenderEnds, f.RecipientEnds = endOf(others.sender), endOf(others.recipient)
+	if others.recipient != "" && !strings.ContainsAny(s.recipient, "@*") {
+		f.RecipientLocal = address.Fold(s.recipient)
+	}
 	if s.domain != "" {
-		f.EitherEnds = endOf("@" + s.domain)[1:]
+		f.EitherDomain = endOf("@" + s.domain)[1:]
 	}
 	if others.client+others.sender+others.recipient+others.domain != "" {
 		f.Only = func(r greylist.Record) bool { return others.matches(r.Triplet) }

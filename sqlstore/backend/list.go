@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -66,9 +67,10 @@ func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error
 type listing struct {
 	db          *sql.DB
 	filter      greylist.Filter
-	records     int   // in a page
-	first, last int64 // the ids that are still to be read
-	done        int64 // records
+	records     int       // in a page
+	first, last int64     // the ids that are still to be read
+	without     []idRange // in which there is nothing
+	done        int64     // records
 }
 
 func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error)) (*listing, error) {
@@ -85,13 +87,44 @@ func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, 
 	case f.Limit > 0:
 		l.records = min(filteredPage, f.Limit)
 	}
+	if l.records == filteredPage { // the blocks first: what is stored later is behind the last id
+		if l.without, err = without(ctx, db, f); err != nil {
+			return nil, err
+		}
+	}
 	return l, db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&l.last)
+}
+
+// pass passes over ids without anything, and returns those that follow, up to the next range
+// without anything. There may be none any more.
+func (l *listing) pass() (first, last int64) {
+	if l.filter.Limit > 0 { // from the end
+		for n := len(l.without); n > 0 && l.without[n-1].last >= l.last; n-- {
+			l.last = min(l.last, l.without[n-1].first-1)
+			l.without = l.without[:n-1]
+		}
+		if n := len(l.without); n > 0 {
+			return max(l.first, l.without[n-1].last+1), l.last
+		}
+		return l.first, l.last
+	}
+	for len(l.without) > 0 && l.without[0].first <= l.first {
+		l.first = max(l.first, l.without[0].last+1)
+		l.without = l.without[1:]
+	}
+	if len(l.without) > 0 {
+		return l.first, min(l.last, l.without[0].first-1)
+	}
+	return l.first, l.last
 }
 
 // next reads the first page, or, if the list is of the newest, the last one.
 func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) {
-	first, last := l.first, l.last
-	if l.records < math.MaxInt32 {
+	first, last := l.pass()
+	if first > last {
+		return nil, nil
+	}
+	if last-first >= int64(l.records) {
 		order := ""
 		if l.filter.Limit > 0 {
 			order = " DESC"
@@ -103,7 +136,7 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 		case err != nil:
 			return nil, err
 		case n == 0:
-			l.first = l.last + 1
+			l.passed(first, last)
 			return nil, nil
 		case l.filter.Limit > 0:
 			first = least
@@ -115,15 +148,20 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 	if some, err = l.read(ctx, first, last); err != nil {
 		return nil, err
 	}
+	l.passed(first, last)
+	if l.filter.Progress != nil {
+		l.filter.Progress(l.done)
+	}
+	return some, nil
+}
+
+// passed notes that the ids from first to last are read.
+func (l *listing) passed(first, last int64) {
 	if l.filter.Limit > 0 {
 		l.last = first - 1
 	} else {
 		l.first = last + 1
 	}
-	if l.filter.Progress != nil {
-		l.filter.Progress(l.done)
-	}
-	return some, nil
 }
 
 // read reads those records from first to last that the filter selects.
@@ -181,7 +219,14 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 	}
 	ends(f.SenderEnds, "sender")
 	ends(f.RecipientEnds, "recipient")
-	ends(f.EitherEnds, "sender", "recipient")
+	if f.RecipientLocal != "" {
+		args = append(args, f.RecipientLocal, f.RecipientLocal+"@%")
+		all = append(all, fmt.Sprintf("(recipient = $%d OR recipient LIKE $%d)", len(args)-1, len(args)))
+	}
+	if f.EitherDomain != "" {
+		args = append(args, "%@"+f.EitherDomain, "%."+f.EitherDomain)
+		all = append(all, fmt.Sprintf("(sender LIKE $%[1]d OR sender LIKE $%[2]d OR recipient LIKE $%[1]d OR recipient LIKE $%[2]d)", len(args)-1, len(args)))
+	}
 	if f.Since > 0 {
 		args = append(args, f.Since)
 		all = append(all, "last_seen >= $"+strconv.Itoa(len(args)))

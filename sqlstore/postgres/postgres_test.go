@@ -43,6 +43,7 @@ func TestPostgres(t *testing.T) {
 			closesSoon(t, s)
 		}},
 		{"Trim", testPostgresTrim},
+		{"Search", testPostgresSearch},
 		{"Unavailable", testPostgresUnavailable},
 		{"Swallowed", testPostgresSwallowed},
 		{"Locked", testPostgresLocked},

@@ -29,6 +29,7 @@ type Store struct {
 	log      *slog.Logger
 	counters *backend.Counters
 	rows     rowCounter
+	preparer preparer
 
 	reads, writes *health
 	reader        *worker

@@ -191,7 +191,7 @@ CREATE TABLE search_filter (
 CREATE TRIGGER triplet_greatest_removed AFTER DELETE ON triplet
 	WHEN old.id > (SELECT coalesce(max(id), 0) FROM triplet)
 BEGIN
-	DELETE FROM search_block WHERE last_id >= old.id;
+	DELETE FROM search_block WHERE last_id > (SELECT coalesce(max(id), 0) FROM triplet);
 END;
 `
 

@@ -28,6 +28,7 @@ type Store struct {
 	writer       *writer
 	checkpointer *checkpointer
 	counter      counter       // of triplets
+	preparer     preparer      // of searches
 	kept         kept          // updates that wrote nothing
 	filled       chan struct{} // closed: the cache has been filled
 

@@ -29,6 +29,9 @@ type tx struct {
 	oldAnsweredStmt, oldReturnedStmt      *statement
 	recordCommandStmt, oldCommandsStmt    *statement
 	removeCommandStmt                     *statement
+	blocksBetweenStmt, hasRowStmt         *statement
+	removeBlocksStmt, removeFiltersStmt   *statement
+	addBlockStmt, addFilterStmt           *statement
 	rowStmts                              map[string]*statement // by rowSQL
 	all                                   []*statement
 
@@ -85,6 +88,12 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.recordCommandStmt, backend.RecordCommandSQL},
 		{&tx.oldCommandsStmt, backend.OldCommandsSQL},
 		{&tx.removeCommandStmt, removeCommandSQL},
+		{&tx.blocksBetweenStmt, backend.BlocksBetweenSQL},
+		{&tx.hasRowStmt, backend.HasRowSQL},
+		{&tx.removeBlocksStmt, backend.RemoveBlocksSQL},
+		{&tx.removeFiltersStmt, backend.RemoveFiltersSQL},
+		{&tx.addBlockStmt, backend.AddBlockSQL},
+		{&tx.addFilterStmt, backend.AddFilterSQL},
 	} {
 		stmt, err := conn.prepare(s.text)
 		if err != nil {

@@ -1,0 +1,131 @@
+package backend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// Rows never change their id, client, sender and recipient, so the table is searched by
+// blocks of rows with consecutive ids. Of each full block a Bloom filter is stored of what is
+// in it, by which a search passes over nearly all blocks in which there is nothing. The rows
+// behind the last block are always read. That costs some nine octets a triplet and no random
+// write, unlike an index on addresses.
+
+// BlockTriplets is how many rows a new block has. When most of them have expired, it is
+// merged with the next.
+const BlockTriplets = 4096
+
+// Block is a block of rows with its filter.
+type Block struct {
+	First, Last int64 // ids
+	Triplets    int64
+	Bits        [filterParts][]byte
+
+	// The block may be stored if these are the blocks between First and Last now, by their
+	// last ids; and, if there are none, if the row Last has this key, and no block is behind.
+	Replaces []int64
+	LastKey  []byte
+}
+
+// SparseEvery is how often all blocks are looked at for sparse ones.
+const SparseEvery = time.Hour
+
+const (
+	blockEndSQL  = `SELECT coalesce(max(last_id), 0) FROM search_block`
+	blockRowsSQL = `SELECT id, key, client, sender, recipient FROM triplet WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3`
+	blocksSQL    = `SELECT first_id, last_id FROM search_block WHERE last_id > $1 ORDER BY last_id LIMIT 2`
+	rowCountSQL  = `SELECT count(*) FROM (SELECT 1 FROM triplet WHERE id BETWEEN $1 AND $2 LIMIT $3) AS triplets`
+
+	// BlocksBetweenSQL counts the blocks that end between two ids, and those behind.
+	BlocksBetweenSQL = `SELECT (SELECT count(*) FROM search_block WHERE last_id BETWEEN $1 AND $2), (SELECT count(*) FROM search_block WHERE last_id > $2)`
+
+	// HasRowSQL counts the rows with an id and a key.
+	HasRowSQL = `SELECT count(*) FROM triplet WHERE id = $1 AND key = $2`
+
+	// RemoveBlocksSQL and RemoveFiltersSQL remove blocks that end between two ids, and a part
+	// of their filters.
+	RemoveBlocksSQL  = `DELETE FROM search_block WHERE last_id BETWEEN $1 AND $2`
+	RemoveFiltersSQL = `DELETE FROM search_filter WHERE part = $1 AND last_id BETWEEN $2 AND $3`
+
+	// AddBlockSQL and AddFilterSQL add a block, and a part of its filter.
+	AddBlockSQL  = `INSERT INTO search_block (last_id, first_id, triplets) VALUES ($1, $2, $3)`
+	AddFilterSQL = `INSERT INTO search_filter (part, last_id, bits) VALUES ($1, $2, $3)`
+)
+
+// NewBlock returns the first block that is not stored, of rows up to an id; nil if these are
+// too few.
+func NewBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
+	var end int64
+	if err := db.QueryRowContext(ctx, blockEndSQL).Scan(&end); err != nil {
+		return nil, err
+	}
+	b := &Block{First: end + 1, Last: upTo}
+	if err := b.read(ctx, db); err != nil || b.Triplets < BlockTriplets {
+		return nil, err
+	}
+	return b, nil
+}
+
+// SparseBlock looks at the two blocks behind an id. If their rows fit one, it returns that.
+// The next two are behind the id next; zero: there are none.
+func SparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next int64, err error) {
+	rows, err := db.QueryContext(ctx, blocksSQL, behind)
+	if err != nil {
+		return nil, 0, err
+	}
+	var first, last []int64
+	for rows.Next() && err == nil {
+		var f, l int64
+		err = rows.Scan(&f, &l)
+		first, last = append(first, f), append(last, l)
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil || len(last) < 2 {
+		return nil, 0, err
+	}
+	var n int64
+	if err := db.QueryRowContext(ctx, rowCountSQL, first[0], last[1], BlockTriplets+1).Scan(&n); err != nil {
+		return nil, 0, err
+	}
+	if n > BlockTriplets {
+		return nil, last[0], nil
+	}
+	b = &Block{First: first[0], Last: last[1], Replaces: last}
+	if err := b.read(ctx, db); err != nil {
+		return nil, 0, err
+	}
+	b.Last = last[1] // whose row may have expired
+	return b, behind, nil
+}
+
+// Fits reports whether the block may be stored, by the results of [BlocksBetweenSQL] and
+// [HasRowSQL].
+func (b *Block) Fits(between, behind, rows int64) bool {
+	if n := len(b.Replaces); n > 0 {
+		return between == int64(n)
+	}
+	return between == 0 && behind == 0 && rows > 0
+}
+
+// read reads the rows of the block. The last is then the last of the block.
+func (b *Block) read(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, blockRowsSQL, b.First, b.Last, BlockTriplets)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var f filterItems
+	for rows.Next() {
+		var t greylist.Triplet
+		if err := rows.Scan(&b.Last, &b.LastKey, &t.Client, &t.Sender, &t.Recipient); err != nil {
+			return err
+		}
+		f.add(t)
+		b.Triplets++
+	}
+	b.Bits = f.bits()
+	return rows.Err()
+}

@@ -1,0 +1,111 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"greyglass/greylist"
+)
+
+// wanted are the items that a record has which the filter selects: of each group one at
+// least.
+func wanted(f greylist.Filter) (groups [][]item) {
+	any := func(kind byte, texts ...string) {
+		var group []item
+		for _, text := range texts {
+			group = append(group, itemOf(kind, text))
+		}
+		if group != nil {
+			groups = append(groups, group)
+		}
+	}
+	if f.Client != "" {
+		any(itemClient, f.Client)
+	}
+	any(itemSender, f.Senders...)
+	any(itemRecipient, f.Recipients...)
+	if f.RecipientLocal != "" {
+		any(itemRecipientLocal, f.RecipientLocal)
+	}
+	if domain := domainOfEnd(f.SenderEnds); domain != "" {
+		any(itemSenderDomain, domain)
+	}
+	if domain := domainOfEnd(f.RecipientEnds); domain != "" {
+		any(itemRecipientDomain, domain)
+	}
+	if domain := shortDomain(f.EitherDomain); domain != "" {
+		groups = append(groups, []item{itemOf(itemSenderDomain, domain), itemOf(itemRecipientDomain, domain)})
+	}
+	return groups
+}
+
+// domainOfEnd is the domain that all addresses have, or a domain above theirs, that end with
+// a text; empty if there is none.
+func domainOfEnd(end string) string {
+	domain := ""
+	if strings.Contains(end, "@") {
+		_, domain = cutAddress(end)
+	} else { // it may begin within a label
+		_, domain, _ = strings.Cut(end, ".")
+	}
+	return shortDomain(domain)
+}
+
+// idRange are the ids from first to last.
+type idRange struct{ first, last int64 }
+
+const filterSQL = `SELECT b.first_id, b.last_id, f.bits FROM search_block b LEFT JOIN search_filter f ON f.part = $1 AND f.last_id = b.last_id ORDER BY b.last_id`
+
+// without returns the ranges of ids in which there is nothing that the filter selects, in
+// their order, not one next to another.
+func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
+	may := map[idRange]int{} // in how many groups an item may be in the block
+	groups := wanted(f)
+	for _, group := range groups {
+		found := map[idRange]bool{}
+		for _, x := range group {
+			if err := blocksWith(ctx, db, x, found); err != nil {
+				return nil, err
+			}
+		}
+		for block, has := range found {
+			if may[block] += 0; has {
+				may[block]++
+			}
+		}
+	}
+	for block, n := range may {
+		if n < len(groups) {
+			ranges = append(ranges, block)
+		}
+	}
+	slices.SortFunc(ranges, func(a, b idRange) int { return cmp.Compare(a.first, b.first) })
+	joined := ranges[:0]
+	for _, r := range ranges {
+		if n := len(joined); n > 0 && joined[n-1].last+1 == r.first {
+			joined[n-1].last = r.last
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined, nil
+}
+
+// blocksWith notes of each block whether an item may be in it.
+func blocksWith(ctx context.Context, db *sql.DB, x item, found map[idRange]bool) error {
+	rows, err := db.QueryContext(ctx, filterSQL, x.part())
+	if err != nil {
+		return err
+	}
+	for rows.Next() && err == nil {
+		var block idRange
+		var bits sql.RawBytes
+		err = rows.Scan(&block.first, &block.last, &bits)
+		found[block] = found[block] || bits == nil || x.in(bits)
+	}
+	return errors.Join(err, rows.Err(), rows.Close())
+}

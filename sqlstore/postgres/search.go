@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"time"
+
+	"greyglass/sqlstore/backend"
+)
+
+// searchLock is the advisory lock for storing a block: "glassrch" as a number.
+const searchLock = 0x676c617373726368
+
+// settleTime is for how long a row's id has been taken, at least, before the row is in a
+// block: until then a row with a lesser id may be committed.
+var settleTime = 10 * time.Second // tests make it shorter
+
+// preparer remembers which rows have settled, and how far the blocks were looked through for
+// sparse ones.
+type preparer struct {
+	mu      sync.Mutex
+	settled int64 // all rows up to this id are committed, or never will be
+
+	greatest, running int64 // the greatest id at a time, and the transaction that none that ran then has reached
+	at                time.Time
+
+	behind int64     // id
+	next   time.Time // of the next round
+}
+
+// snapshotSQL takes a transaction number of its own, which is greater than those of all
+// that run: a snapshot's xmax need not be.
+const snapshotSQL = `SELECT coalesce(max(id), 0), txid_snapshot_xmin(txid_current_snapshot()), txid_current() FROM triplet`
+
+// settle finds out which rows have settled: those that were there before all transactions
+// that run now have begun.
+func (p *preparer) settle(ctx context.Context, db *sql.DB) error {
+	if time.Since(p.at) < settleTime {
+		return nil
+	}
+	var greatest, oldest, next int64
+	if err := db.QueryRowContext(ctx, snapshotSQL).Scan(&greatest, &oldest, &next); err != nil {
+		return err
+	}
+	if oldest < p.running {
+		return nil // one of those transactions still runs
+	}
+	p.settled, p.greatest, p.running, p.at = p.greatest, greatest, next, time.Now()
+	return nil
+}
+
+// PrepareSearch implements [greylist.Searchable].
+func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
+	p := &s.preparer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b *backend.Block
+	err = s.run(ctx, func(db *sql.DB) (err error) {
+		if err := p.settle(ctx, db); err != nil {
+			return err
+		}
+		b, err = backend.NewBlock(ctx, db, p.settled)
+		more = b != nil
+		if err == nil && b == nil && time.Now().After(p.next) {
+			b, p.behind, err = backend.SparseBlock(ctx, db, p.behind)
+			if more = p.behind != 0; !more {
+				p.next = time.Now().Add(backend.SparseEvery)
+			}
+		}
+		return err
+	})
+	if err != nil || b == nil {
+		return more && err == nil, err
+	}
+	return more, s.inTransaction(ctx, func(tx *sql.Tx) error { return storeBlock(ctx, tx, b) })
+}
+
+// storeBlock stores a block, unless another daemon is just doing so, or the rows or the blocks
+// have changed too much.
+func storeBlock(ctx context.Context, tx *sql.Tx, b *backend.Block) error {
+	var alone bool
+	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(searchLock)).Scan(&alone); err != nil || !alone {
+		return err
+	}
+	var between, behind, last int64
+	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &behind); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, backend.HasRowSQL, b.Last, b.LastKey).Scan(&last); err != nil {
+		return err
+	}
+	if !b.Fits(between, behind, last) {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, backend.RemoveBlocksSQL, b.First, b.Last); err != nil {
+		return err
+	}
+	for part, bits := range b.Bits {
+		if _, err := tx.ExecContext(ctx, backend.RemoveFiltersSQL, part, b.First, b.Last); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, backend.AddFilterSQL, part, b.Last, bits); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, backend.AddBlockSQL, b.Last, b.First, b.Triplets)
+	return err
+}

@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"greyglass/sqlstore/backend"
+)
+
+// preparer remembers how far the blocks were looked through for sparse ones.
+type preparer struct {
+	mu     sync.Mutex
+	behind int64     // id
+	next   time.Time // of the next round
+}
+
+// PrepareSearch implements [greylist.Searchable].
+func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
+	p := &s.preparer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	db, err := s.reading()
+	if err != nil {
+		return false, err
+	}
+	var greatest int64
+	if err := db.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&greatest); err != nil {
+		return false, s.failed(ctx, err)
+	}
+	b, err := backend.NewBlock(ctx, db.readers, greatest)
+	more = b != nil
+	if err == nil && b == nil && time.Now().After(p.next) {
+		b, p.behind, err = backend.SparseBlock(ctx, db.readers, p.behind)
+		if more = p.behind != 0; !more {
+			p.next = time.Now().Add(backend.SparseEvery)
+		}
+	}
+	if err != nil {
+		return false, s.failed(ctx, err)
+	}
+	if b == nil {
+		return more, nil
+	}
+	return more, s.writer.do(ctx, func(tx *tx) error { return tx.storeBlock(b) }, nil)
+}
+
+// storeBlock stores a block, unless the rows or the blocks have changed too much.
+func (tx *tx) storeBlock(b *backend.Block) error {
+	var between, behind, last int64
+	if _, err := tx.blocksBetweenStmt.first([]*int64{&between, &behind}, b.First, b.Last); err != nil {
+		return err
+	}
+	if _, err := tx.hasRowStmt.first([]*int64{&last}, b.Last, b.LastKey); err != nil {
+		return err
+	}
+	if !b.Fits(between, behind, last) {
+		return nil
+	}
+	if _, err := tx.change(tx.removeBlocksStmt, b.First, b.Last); err != nil {
+		return err
+	}
+	for part, bits := range b.Bits {
+		if _, err := tx.change(tx.removeFiltersStmt, int64(part), b.First, b.Last); err != nil {
+			return err
+		}
+		if _, err := tx.change(tx.addFilterStmt, int64(part), b.Last, bits); err != nil {
+			return err
+		}
+	}
+	_, err := tx.change(tx.addBlockStmt, b.Last, b.First, b.Triplets)
+	return err
+}
