@@ -232,20 +232,41 @@ func TestListJSON(t *testing.T) {
 	}
 }
 
-// A problem in a list stops no command but those that ask the list.
+// A problem in a list or a rule stops no command but those that ask the rules.
 func TestBrokenListStopsFew(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil)
-	s.rememberAll()
-	s.write("blocked.list", "ann@example.net\nnot an address\n")
-	complaint := "greyglass: " + s.path("blocked.list") + ":2: "
+	for _, broken := range []struct {
+		list, rule, complaint string
+	}{
+		{"ann@example.net\nnot an address\n", "", "blocked.list:2: "},
+		{"", "\n[[rule]]\nname = \"typo\"\nwhen = 'sendr == \"ann@example.net\"'\nthen = \"accept\"\n", `rule "typo": when`},
+		{"", "\n[[rule]]\nname = \"typo\"\nwen = 'true'\nthen = \"accept\"\n", `rule "typo": wen`},
+	} {
+		t.Run(broken.complaint, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, nil)
+			s.rememberAll()
+			s.write("blocked.list", broken.list)
+			s.write("greyglass.toml", s.read("greyglass.toml")+broken.rule)
+			stopsFew(t, s, broken.complaint)
+		})
+	}
+}
+
+func stopsFew(t *testing.T, s *site, complaint string) {
 	for _, c := range []struct {
 		args   string
 		status int
 		stdout string // is part of it
 	}{
 		{"list --recipient carol@example.org", 0, "carol@example.org"},
-		{"stats", 0, "waiting"},
+		{"list --clients", 0, ""},
+		{"list --json", 0, "carol@example.org"},
+		{"stats", 0, ""},
+		{"expect bob@example.org", 0, "expected: "},
+		{"expect --list", 0, "bob@example.org"},
+		{"expect --cancel bob@example.org", 0, "cancelled: "},
+		{"pass --domain example.net --yes", 0, "passed: 1 triplet;"},
 		{"pass 203.0.113.7 ann@example.net bob@example.org", 0, "passed"},
 		{"forget 203.0.113.7 ann@example.net bob@example.org", 0, "forgotten"},
 		{"forget --client 203.0.113.7", statusFailed, ""}, // which it does not know
@@ -253,9 +274,11 @@ func TestBrokenListStopsFew(t *testing.T) {
 		{"expire", 0, ""},
 		{"explain 203.0.113.7 ann@example.net bob@example.org", statusConfig, ""},
 		{"config", statusConfig, ""},
+		{"probe 203.0.113.7 ann@example.net bob@example.org", statusConfig, ""},
+		{"serve", statusConfig, ""},
 	} {
 		r := s.run(strings.Fields(c.args)...)
-		if r.status != c.status || !strings.Contains(r.stdout, c.stdout) || !strings.Contains("greyglass: "+r.stderr, complaint) {
+		if r.status != c.status || !strings.Contains(r.stdout, c.stdout) || !strings.Contains(r.stderr, complaint) {
 			t.Errorf("%s: status %d\n%s%s", c.args, r.status, r.stdout, r.stderr)
 		}
 	}

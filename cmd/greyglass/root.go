@@ -137,8 +137,8 @@ func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
 	return config.Load(p.source(cmd))
 }
 
-// loadWithoutLists is load for a command that asks no rules. Problems of list files are
-// printed, and do not stop it.
+// loadWithoutLists is load for a command that can do without rules. Problems of list files and
+// of rules are printed, and do not stop it.
 func (p *program) loadWithoutLists(cmd *cobra.Command) (*config.Loaded, error) {
 	source := p.source(cmd)
 	source.NoLists = true
@@ -146,7 +146,7 @@ func (p *program) loadWithoutLists(cmd *cobra.Command) (*config.Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, problem := range loaded.BrokenLists {
+	for _, problem := range loaded.Broken {
 		fmt.Fprintf(p.stderr, "greyglass: %s\n", problem)
 	}
 	return loaded, nil

@@ -26,8 +26,8 @@ type Source struct {
 	// other sources.
 	Profile string
 
-	// NoLists is for a command that asks no rules: a list file with problems is an empty
-	// list, and the problems are no error.
+	// NoLists is for a command that can do without rules: a list file with problems is an
+	// empty list, a [[rule]] with problems is left out, and the problems are no error.
 	NoLists bool
 }
 
@@ -40,7 +40,7 @@ type Loaded struct {
 	Origins  map[string]string // by key: "default", "profile NAME", "file:line", a variable's name, "--set"
 	Warnings []Warning         // for the log, a line each
 
-	BrokenLists []Problem // of list files, with [Source.NoLists]
+	Broken []Problem // of list files and rules, with [Source.NoLists]
 
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
@@ -65,6 +65,10 @@ func Load(src Source) (*Loaded, error) {
 		return nil, problems
 	}
 	merged.check(problems)
+	var brokenRules []Problem
+	if src.NoLists {
+		brokenRules = merged.withoutBroken(problems)
+	}
 	lists, listWarnings, err := ReadLists(merged.config)
 	broken := new(Problems)
 	if errors.As(err, &broken) && !src.NoLists {
@@ -81,7 +85,7 @@ func Load(src Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}, BrokenLists: broken.List}
+	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}, Broken: append(brokenRules, broken.List...)}
 	if fileLayer.empty {
 		loaded.EmptyFile = src.File
 	}

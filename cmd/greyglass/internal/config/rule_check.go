@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,29 @@ func (m merged) checkRules(problems *Problems) {
 		}
 	}
 }
+
+// withoutBroken removes the rules that have problems, and returns these.
+func (m merged) withoutBroken(problems *Problems) (broken []Problem) {
+	var others []Problem
+	kept := make([]Rule, 0, len(m.config.Rule))
+	for _, r := range m.config.Rule {
+		if !slices.ContainsFunc(problems.List, (&r).has) {
+			kept = append(kept, r)
+		}
+	}
+	for _, p := range problems.List {
+		if slices.ContainsFunc(m.config.Rule, func(r Rule) bool { return r.has(p) }) {
+			broken = append(broken, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	m.config.Rule, problems.List = kept, others
+	return broken
+}
+
+// has reports whether a problem is one of the rule.
+func (r *Rule) has(p Problem) bool { return strings.HasPrefix(p.Key, r.key("")) }
 
 // checkWhen compiles the condition, without reading its list files.
 func (r *Rule) checkWhen(problems *Problems) {
