@@ -107,6 +107,34 @@ func TestChangeSelectedOnATerminal(t *testing.T) {
 	}
 }
 
+// TestChangeTranscript: what pass and forget say on a terminal of 80x24, word by word; narrow,
+// and with colours that are not wanted; hostile addresses are harmless.
+func TestChangeTranscript(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	s.environ = append(s.environ, "NO_COLOR=1")
+	s.remember("203.0.113.1", "s1@shop.example", "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	s.remember("203.0.113.2", "a\x1b[31m\u202eb@shop.example", "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	const both = "203.0.113.1 s1@shop.example bob@example.org\n203.0.113.2 a\\x1b[31m\\u{202e}b@shop.example bob@example.org\n"
+	for _, c := range []struct {
+		columns               int
+		answer, command, args string
+		want                  string
+	}{
+		{80, "n\n", "pass", "--domain shop.example; true", both + "Pass 2 triplets? [y/N] greyglass: nothing changed\n"},
+		{80, "y\n", "pass", "--domain shop.example", both + "Pass 2 triplets? [y/N] passed: 2 triplets; accepted at the sender's next attempt\n"},
+		{40, "", "pass", "203.0.113.1 s1@shop.example bob@example.org", "passed: 203.0.113.1 s1@shop.example bob@example.org\naccepted at the sender's next attempt\n"},
+		{40, "yes\n", "forget", "--recipient bob", both + "Forget 2 triplets? [y/N] forgotten: 2 triplets; the next mail of each is judged as that of an unknown sender\n"},
+	} {
+		got := s.onTerminal(c.columns, c.answer, c.command, c.args)
+		got = strings.TrimPrefix(got, c.answer) // which the terminal shows
+		if got != c.want || strings.ContainsAny(got, "\x1b\u202e") {
+			t.Errorf("%s %s: printed\n%q, want\n%q", c.command, c.args, got, c.want)
+		}
+	}
+}
+
 // TestAddressesAreChecked: what is no address is asked back, and an address is taken out of
 // the form in which mail programs show it.
 func TestAddressesAreChecked(t *testing.T) {

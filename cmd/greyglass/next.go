@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/greylist/judge"
 )
 
@@ -40,7 +41,7 @@ func (p *program) sayObstacles(ctx context.Context, policy *judge.Policy, store 
 		}
 		if !expected && !said[next] {
 			said[next] = true
-			fmt.Fprintf(p.stderr, "greyglass: %s: %s\n", t, next)
+			fmt.Fprintf(p.stderr, "greyglass: %s: %s\n", address.Printable(t.String()), next)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 )
 
 // selected changes all triplets that patterns select, once that is confirmed.
@@ -96,7 +97,7 @@ func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []grey
 	}
 	const shown = 5
 	for _, t := range triplets[:min(shown, len(triplets))] {
-		fmt.Fprintln(stdout, t)
+		fmt.Fprintln(stdout, address.Printable(t.String()))
 	}
 	if more := len(triplets) - shown; more > 0 {
 		fmt.Fprintf(stdout, "and %s more\n", humanize.Comma(int64(more)))

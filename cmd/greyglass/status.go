@@ -48,7 +48,7 @@ func (p *program) report(err error) int {
 		fmt.Fprintln(p.stderr, problems.Error()) // a line each, with file and line
 		return statusConfig
 	}
-	fmt.Fprintf(p.stderr, "greyglass: %s\n", inWords(err))
+	fmt.Fprintf(p.stderr, "greyglass: %s%s\n", inWords(err), accessAdvice(err))
 	switch {
 	case errors.As(err, &usage):
 		return statusUsage
