@@ -60,9 +60,11 @@ var fixes = []struct {
 	{"Postfix asks another milter first", "postconf -e smtpd_milters=inet:127.0.0.1:9,inet:127.0.0.1:8895 milter_default_action=accept && postfix reload",
 		[]step{{"asks 1 other milter(s) before Greyglass", askFirst(", inet:127.0.0.1:9"), ""}}, ""},
 	{"Postfix asks about local mail", "postconf -e non_smtpd_milters=inet:127.0.0.1:8895 && postfix reload",
-		[]step{{"asks also about mail of this machine's own", "take it out of non_smtpd_milters", "postconf -X non_smtpd_milters && postfix reload"}}, ""},
+		[]step{{"asks also about mail of this machine's own", "postconf -e 'non_smtpd_milters =' && postfix reload", ""}}, ""},
+	{"master.cf names another milter", "postconf -P smtp/inet/smtpd_milters=inet:127.0.0.1:9 && postfix reload",
+		[]step{{"no mail server asks Greyglass", "postconf -P 'smtp/inet/smtpd_milters={inet:127.0.0.1:8895,default_action=accept},inet:127.0.0.1:9' && postfix reload", ""}}, ""},
 	{"Postfix overrides its milters", "postconf -e receive_override_options=no_milters && postfix reload",
-		[]step{{"receive_override_options = no_milters", "take no_milters out of receive_override_options", "postconf -X receive_override_options && postfix reload"}}, ""},
+		[]step{{"receive_override_options = no_milters", "postconf -e 'receive_override_options =' && postfix reload", ""}}, ""},
 	{"an old milter protocol", "postconf -e milter_protocol=2 && postfix reload",
 		[]step{{"milter_protocol = 2", "remove milter_protocol from main.cf", "postconf -X milter_protocol && postfix reload"}}, ""},
 	{"the site's own network is not known", "postconf -e 'mynetworks=127.0.0.0/8 192.0.2.0/24' && postfix reload",
@@ -70,13 +72,11 @@ var fixes = []struct {
 			add("[rules]\n"+ownNetwork) + " && systemctl reload greyglass"}}, "postconf -X mynetworks && postfix reload"},
 
 	{"the policy question stands too early", byPolicy + " && postconf -e 'smtpd_relay_restrictions=' 'smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:8897, reject_unauth_destination' && postfix reload",
-		[]step{{"the question stands before reject_unauth_destination", "put check_policy_service inet:127.0.0.1:8897 at the end of smtpd_recipient_restrictions, after reject_unauth_destination",
-			"postconf -e 'smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:8897' && postfix reload"}}, "postconf -X smtpd_relay_restrictions"},
+		[]step{{"the question stands before reject_unauth_destination", "postconf -e 'smtpd_recipient_restrictions = reject_unauth_destination, permit_mynetworks, permit_sasl_authenticated, check_policy_service inet:127.0.0.1:8897' && postfix reload", ""}}, "postconf -X smtpd_relay_restrictions"},
 	{"by policy, bounces are not asked about", byPolicy + " && postconf -X smtpd_data_restrictions && postfix reload",
-		[]step{{"mail from the null sender", "add smtpd_data_restrictions = permit_mynetworks, check_policy_service inet:127.0.0.1:8897 to main.cf",
-			"postconf -e 'smtpd_data_restrictions = permit_mynetworks, check_policy_service inet:127.0.0.1:8897' && postfix reload"}}, ""},
+		[]step{{"mail from the null sender", "postconf -e 'smtpd_data_restrictions = permit_mynetworks, permit_sasl_authenticated, check_policy_service inet:127.0.0.1:8897' && postfix reload", ""}}, ""},
 	{"by policy, mail is held up", byPolicy + " && postconf -X smtpd_policy_service_default_action && postfix reload",
-		[]step{{"mail is held up when Greyglass is down", "smtpd_policy_service_default_action = DUNNO", "postconf -e smtpd_policy_service_default_action=DUNNO && postfix reload"}}, ""},
+		[]step{{"mail is held up when Greyglass is down", "postconf -e 'smtpd_policy_service_default_action = DUNNO' && postfix reload", ""}}, ""},
 
 	{"the database is missing", "systemctl stop greyglass.socket greyglass.service && rm /var/lib/greyglass/greyglass.db*",
 		[]step{{"no database at", "start the daemon", "systemctl start greyglass"}}, ""},
@@ -113,7 +113,7 @@ func TestFixes(t *testing.T) {
 	bringText(t, m, read(t, "contrib/postfix/policy.cf"), "/root/policy.cf")
 	for _, f := range fixes {
 		t.Run(f.name, func(t *testing.T) {
-			m.Run("cp main.cf master.cf /etc/postfix/ && " + askFirst("") + " && systemctl restart postfix; deluser -q postfix greyglass; : >" + toml + "; systemctl stop greyglass.socket greyglass.service; systemctl reset-failed; systemctl start greyglass.socket greyglass.service")
+			m.Run("cp main.cf master.cf /etc/postfix/ && " + askFirst("") + "; deluser -q postfix greyglass; : >" + toml + "; systemctl stop greyglass.socket greyglass.service; systemctl reset-failed; systemctl start greyglass.socket greyglass.service")
 			m.Try(f.breaks)
 			for _, s := range f.steps {
 				found, ok := diagnosed(t, m, s.problem)

@@ -16,13 +16,13 @@ import (
 var (
 	// server is a machine on which Greyglass, Postfix and OpenDKIM can be installed.
 	server = lab.Debian{
-		Name:     "debian-server",
+		Name:     "debian-mx",
 		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "swaks", "sqlite3", "strace"},
-		AtHand:   []string{"postfix", "opendkim"},
+		AtHand:   []string{"postfix", "opendkim", "postgrey"},
 	}
 	tools = lab.Debian{
-		Name:     "debian-tools",
-		Packages: []string{"lintian", "mandoc", "shellcheck", "systemd", "apparmor", "bash-completion", "fish", "zsh"},
+		Name:     "debian-checks",
+		Packages: []string{"lintian", "mandoc", "shellcheck", "systemd", "apparmor", "bash-completion", "fish", "zsh", "rpm", "rpmlint", "skopeo", "umoci", "openrc", "python3-debian"},
 	}
 )
 

@@ -46,7 +46,7 @@ func (v *exam) cannotRead(server, fix string, err error) {
 func (v *exam) attaching(server string) string {
 	switch server {
 	case "Postfix":
-		return "for Postfix, " + v.askFirst(v.suggested(byMilter, "tcp")) + " (see " + v.example("postfix/milter.cf") + ")"
+		return "for Postfix, " + v.askFirst(v.suggested(byMilter, "tcp"), v.smtpd...) + " (see " + v.example("postfix/milter.cf") + ")"
 	case "Sendmail":
 		return "for Sendmail, add the line of " + v.example("sendmail/greyglass.mc") + " (S=" + v.suggested(byMilter, "unix") + ") before other INPUT_MAIL_FILTER lines" + rebuild
 	}

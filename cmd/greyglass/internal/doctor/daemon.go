@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,11 +34,29 @@ func checkDaemon(ctx context.Context, v *exam) {
 	if len(listen.Milter)+len(listen.Policy) == 0 {
 		v.wrong("name an address in listen.milter or listen.policy", "no mail server can reach it, because listen.milter and listen.policy are empty")
 	}
+	var checks []func(*exam)
 	for _, s := range listen.Milter {
-		v.checkAddress(ctx, byMilter, s, askMilter)
+		checks = append(checks, func(v *exam) { v.checkAddress(ctx, byMilter, s, askMilter) })
 	}
 	for _, s := range listen.Policy {
-		v.checkAddress(ctx, byPolicy, s, askPolicy)
+		checks = append(checks, func(v *exam) { v.checkAddress(ctx, byPolicy, s, askPolicy) })
+	}
+	v.together(checks)
+}
+
+// together runs checks at the same time, since a daemon that hangs costs each the whole
+// timeout, and reports their findings in order.
+func (v *exam) together(checks []func(*exam)) {
+	found := make([][]Finding, len(checks))
+	var running sync.WaitGroup
+	for i, check := range checks {
+		one := *v
+		one.report = func(f Finding) { found[i] = append(found[i], f) }
+		running.Go(func() { check(&one) })
+	}
+	running.Wait()
+	for _, f := range slices.Concat(found...) {
+		v.report(f)
 	}
 }
 

@@ -45,7 +45,7 @@ func checkPostfix(ctx context.Context, v *exam) {
 		return
 	}
 	v.mailServers = append(v.mailServers, "Postfix")
-	v.milters = elements(p.main["smtpd_milters"])
+	v.smtpd = p.smtpd
 	if len(p.smtpd) == 0 {
 		v.ok("takes no mail from the network (no smtpd in master.cf)")
 		return
@@ -81,6 +81,9 @@ func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bo
 	byPolicy, ofRelayClients := v.checkPolicy(ctx, p, s)
 	if byMilter || ofRelayClients {
 		v.checkRelayClients(v.Machine.postfixNetworks(s.value("mynetworks"), 0), "mynetworks", instead)
+	}
+	if byMilter || byPolicy {
+		v.checkTwice(ctx, p, s)
 	}
 	switch {
 	case byMilter && byPolicy:

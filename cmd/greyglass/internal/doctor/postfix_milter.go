@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,11 +9,12 @@ import (
 
 // checkMilters checks whether and how a service asks Greyglass as a milter.
 func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bool) {
-	if local := s.main["non_smtpd_milters"]; slices.ContainsFunc(elements(local), func(element string) bool {
+	ours := func(element string) bool {
 		_, _, found := p.ours(ctx, v, byMilter, s, parseTarget(element))
 		return found
-	}) {
-		v.warn("take it out of non_smtpd_milters; smtpd_milters is enough", "asks also about mail of this machine's own (non_smtpd_milters), which is not greylisted anyway")
+	}
+	if local := s.main["non_smtpd_milters"]; slices.ContainsFunc(elements(local), ours) {
+		v.warn(v.setOne(service{}, "non_smtpd_milters", without(local, ours)), "asks also about mail of this machine's own (non_smtpd_milters), which is not greylisted anyway")
 	}
 	milters := elements(s.value("smtpd_milters"))
 	for i, element := range milters {
@@ -23,15 +23,15 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 		if !found {
 			continue
 		}
-		if strings.Contains(s.value("receive_override_options"), "no_milters") {
-			v.wrong("take no_milters out of receive_override_options (in main.cf, or by -o below smtpd in master.cf)", "names Greyglass in smtpd_milters, but receive_override_options = no_milters keeps it from asking")
+		if options := s.value("receive_override_options"); strings.Contains(options, "no_milters") {
+			v.wrong(v.setOne(s, "receive_override_options", without(options, func(option string) bool { return option == "no_milters" })), "names Greyglass in smtpd_milters, but receive_override_options = no_milters keeps it from asking")
 			return false
 		}
 		v.ok("asks Greyglass as a milter (smtpd_milters: %s)", t.address)
 		p.checkReach(v, byMilter, a, unreachable)
 		v.checkMilterFailure(s, t)
 		if i > 0 {
-			v.warn(v.askFirst(t.address), "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
+			v.warn(v.askFirst(t.address, s), "asks %d other milter(s) before Greyglass (%s), which work for mail that is then deferred", i, addressesOf(milters[:i]))
 		} else if len(milters) > 1 {
 			v.ok("asks Greyglass before other milters")
 		}
@@ -45,7 +45,7 @@ func (v *exam) checkMilters(ctx context.Context, p *postfix, s service) (asks bo
 
 // checkMilterFailure checks what happens to mail while the daemon is down.
 func (v *exam) checkMilterFailure(s service, t target) {
-	fix := v.askFirst(t.address)
+	fix := v.askFirst(t.address, s)
 	switch action := s.setting(t, "default_action", "milter_default_action"); action {
 	case "accept":
 		v.ok("mail goes on when Greyglass is down (milter_default_action = accept)")
@@ -56,20 +56,17 @@ func (v *exam) checkMilterFailure(s service, t target) {
 	}
 }
 
-// askFirst returns the command by which Postfix asks Greyglass before its other milters,
-// whose settings stay, and accepts mail while Greyglass is down.
-func (v *exam) askFirst(ours string) string {
-	milters := []string{"{ " + ours + ", default_action=accept }"}
-	for _, element := range v.milters {
-		if parseTarget(element).address != ours {
-			milters = append(milters, element)
+// askFirst returns the command by which services of Postfix ask Greyglass before their
+// other milters, whose settings stay, and accept mail while Greyglass is down.
+func (v *exam) askFirst(ours string, services ...service) string {
+	return v.set(services, func(s service) []setting {
+		others := without(s.value("smtpd_milters"), func(element string) bool { return parseTarget(element).address == ours })
+		first := "{ " + ours + ", default_action=accept }"
+		if others != "" {
+			first += ", " + others
 		}
-	}
-	folder := ""
-	if v.PostfixConfig != "" {
-		folder = "-c " + v.PostfixConfig + " "
-	}
-	return fmt.Sprintf("postconf %s-e 'smtpd_milters = %s' && postfix %sreload", folder, strings.Join(milters, ", "), folder)
+		return []setting{{"smtpd_milters", first}}
+	})
 }
 
 func addressesOf(milters []string) string {

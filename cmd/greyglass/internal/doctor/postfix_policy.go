@@ -13,6 +13,7 @@ import (
 // question is a check_policy_service that asks Greyglass.
 type question struct {
 	list        string // its parameter
+	element     string // as it stands there
 	target      target
 	address     listen.Address
 	unreachable bool
@@ -36,7 +37,7 @@ func (p *postfix) questions(ctx context.Context, v *exam, s service, lists ...st
 		for i, word := range words {
 			switch {
 			case word == "check_policy_service" && i+1 < len(words):
-				q := question{list: list, target: parseTarget(words[i+1]), reached: reached, guarded: guarded, permitted: permitted}
+				q := question{list: list, element: words[i+1], target: parseTarget(words[i+1]), reached: reached, guarded: guarded, permitted: permitted}
 				q.onlyWarns = i > 0 && words[i-1] == "warn_if_reject"
 				var found bool
 				if q.address, q.unreachable, found = p.ours(ctx, v, byPolicy, s, q.target); found {
@@ -89,45 +90,62 @@ func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, of
 	second := p.questions(ctx, v, s, "smtpd_data_restrictions", "smtpd_end_of_data_restrictions")
 	if len(first) == 0 {
 		if len(second) > 0 {
-			v.wrong("put check_policy_service "+second[0].target.address+" at the end of smtpd_recipient_restrictions too", "asks Greyglass only in %s, and never about a recipient", second[0].list)
+			v.wrong(v.askRecipients(s, second[0]), "asks Greyglass only in %s, and never about a recipient", second[0].list)
 		}
 		return len(second) > 0, false
 	}
 	q := first[0]
 	v.ok("asks Greyglass as a policy service (%s: check_policy_service %s)", q.list, q.target.address)
 	p.checkReach(v, byPolicy, q.address, q.unreachable)
-	v.checkPlace(q)
-	v.checkSecond(q, second)
+	v.checkPlace(s, q)
+	v.checkSecond(s, q, second)
 	v.checkPolicyFailure(s, q.target)
 	return true, slices.ContainsFunc(slices.Concat(first, second), func(q question) bool { return q.reached && !q.permitted })
 }
 
+// ownClients are let through before a policy service is asked.
+const ownClients = "permit_mynetworks, permit_sasl_authenticated"
+
+// askRecipients returns the command by which a service asks a question once for each
+// recipient, behind everything that refuses mail. A question out of a class stays there.
+func (v *exam) askRecipients(s service, q question) string {
+	const recipients = "smtpd_recipient_restrictions"
+	return v.set([]service{s}, func(s service) (all []setting) {
+		if q.list != recipients && slices.Contains(s.atRecipient(), q.list) {
+			all = append(all, setting{q.list, notAsking(s.value(q.list), q.element)})
+		}
+		return append(all, setting{recipients, asking(s.value(recipients), q.element, ownClients)})
+	})
+}
+
 // checkPlace checks the place of the first question in its list.
-func (v *exam) checkPlace(q question) {
-	ask := "check_policy_service " + q.target.address
+func (v *exam) checkPlace(s service, q question) {
+	fix := v.askRecipients(s, q)
+	if direct := restrictionsOf(s.value(q.list)); !slices.ContainsFunc(direct, func(r restriction) bool { return r.policy == q.element }) {
+		fix = "put check_policy_service " + q.element + " at the end of smtpd_recipient_restrictions instead of into a restriction class"
+	}
 	switch {
 	case !q.reached:
-		v.wrong("put "+ask+" before it", "the question is never reached: a permit, reject or defer stands before it in %s", q.list)
+		v.wrong(fix, "the question is never reached: a permit, reject or defer stands before it in %s", q.list)
 	case q.onlyWarns:
-		v.wrong("remove warn_if_reject before "+ask, "the answer is only logged, because warn_if_reject stands before the question in %s", q.list)
+		v.wrong(fix, "the answer is only logged, because warn_if_reject stands before the question in %s", q.list)
 	case !q.guarded:
-		v.wrong("put "+ask+" at the end of smtpd_recipient_restrictions, after reject_unauth_destination; then 'postfix reload'",
-			"the question stands before reject_unauth_destination, so that Greyglass stores mail that is refused anyway (%s)", q.list)
+		v.wrong(fix, "the question stands before reject_unauth_destination, so that Greyglass stores mail that is refused anyway (%s)", q.list)
 	case q.ahead && v.config.Learn.Outbound:
 		v.ok("asks about mail of your users too, for learn.outbound (in %s, before reject_unauth_destination; an earlier list refuses relaying)", q.list)
 	case q.ahead:
-		v.warn("put "+ask+" at the end of the list, after reject_unauth_destination",
-			"the question stands before reject_unauth_destination in %s; that does no harm for as long as an earlier list refuses such mail", q.list)
+		v.warn(fix, "the question stands before reject_unauth_destination in %s; that does no harm for as long as an earlier list refuses such mail", q.list)
 	default:
 		v.ok("asks only about mail for this machine's own domains (after reject_unauth_destination)")
 	}
 }
 
 // checkSecond checks the question at DATA.
-func (v *exam) checkSecond(first question, second []question) {
+func (v *exam) checkSecond(s service, first question, second []question) {
+	const data = "smtpd_data_restrictions"
 	i := slices.IndexFunc(second, func(q question) bool { return q.reached && !q.onlyWarns })
 	if i < 0 {
-		v.wrong("add smtpd_data_restrictions = permit_mynetworks, check_policy_service "+first.target.address+" to main.cf, before any permit there; then 'postfix reload'",
+		v.wrong(v.setOne(s, data, asking(s.value(data), first.element, ownClients)),
 			"mail from the null sender (bounces, and spam that looks like them) is never greylisted, because it is not asked about again at DATA")
 		return
 	}
@@ -136,17 +154,23 @@ func (v *exam) checkSecond(first question, second []question) {
 
 // checkPolicyFailure checks what happens to mail while the daemon is down or hangs.
 func (v *exam) checkPolicyFailure(s service, t target) {
-	action := s.setting(t, "default_action", "smtpd_policy_service_default_action")
+	fix := func(name, parameter, value string) string {
+		if _, ok := t.settings[name]; ok {
+			return "write " + name + "=" + value + " in the braces after check_policy_service, then 'postfix reload'"
+		}
+		return v.setOne(s, parameter, value)
+	}
+	const actionOf, timeoutOf = "smtpd_policy_service_default_action", "smtpd_policy_service_timeout"
+	action := s.setting(t, "default_action", actionOf)
 	word, _, _ := strings.Cut(strings.ToUpper(action), " ")
 	if slices.Contains([]string{"DUNNO", "OK", "PERMIT", "INFO", "WARN"}, word) {
-		v.ok("mail goes on when Greyglass is down (smtpd_policy_service_default_action = %s)", action)
+		v.ok("mail goes on when Greyglass is down (%s = %s)", actionOf, action)
 	} else {
-		v.wrong("set smtpd_policy_service_default_action = DUNNO in main.cf, then 'postfix reload'",
-			"mail is held up when Greyglass is down (smtpd_policy_service_default_action = %s)", action)
+		v.wrong(fix("default_action", actionOf, "DUNNO"), "mail is held up when Greyglass is down (%s = %s)", actionOf, action)
 	}
 	const longest = 30 * time.Second
-	if timeout, ok := postfixTime(s.setting(t, "timeout", "smtpd_policy_service_timeout")); ok && timeout > longest {
-		v.warn("set smtpd_policy_service_timeout = 5s in main.cf", "a hanging Greyglass would hold up each recipient for %v, twice", timeout)
+	if timeout, ok := postfixTime(s.setting(t, "timeout", timeoutOf)); ok && timeout > longest {
+		v.warn(fix("timeout", timeoutOf, "5s"), "a hanging Greyglass would hold up each recipient for %v, twice", timeout)
 	}
 }
 

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -110,6 +111,14 @@ func TestPostfix(t *testing.T) {
 		{name: "policy that waits long", main: policyLines + "smtpd_policy_service_timeout = 100s", want: []string{"warn: a hanging Greyglass would hold up each recipient for 1m40s, twice"}},
 		{name: "policy with settings of its own", main: policyLines + "smtpd_policy_service_default_action = 451 no\nsmtpd_recipient_restrictions = reject_unauth_destination, check_policy_service { inet:127.0.0.1:8897, timeout=3s, default_action=DUNNO }",
 			right: []string{"mail goes on"}},
+		{name: "milter, and postgrey still", main: milterLines + "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10023",
+			want: []string{"warn: asks postgrey too (smtpd_recipient_restrictions: inet:127.0.0.1:10023), so that mail waits twice"}},
+		{name: "policy, and sqlgrey still", main: policyLines + "smtpd_client_restrictions = check_policy_service { unix:private/sqlgrey, timeout=3s }",
+			want: []string{"warn: asks sqlgrey too (smtpd_client_restrictions: unix:private/sqlgrey)"}},
+		{name: "milter, and milter-greylist still", main: milterLines + "smtpd_milters = inet:127.0.0.1:8895, unix:/run/milter-greylist.sock",
+			want: []string{"warn: asks milter-greylist too (smtpd_milters: unix:/run/milter-greylist.sock)"}},
+		{name: "another policy service", main: milterLines + "smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10040", right: []string{"mail goes on"}},
+		{name: "postgrey alone", main: "smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10023", right: []string{"does not ask Greyglass"}},
 		{name: "asked twice", main: milterLines + policyLines, want: []string{"warn: asks Greyglass twice"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -153,18 +162,64 @@ func TestPostfixThatCannotBeAsked(t *testing.T) {
 	wantOK(t, examine(t, s, checkPostfix), "asks Greyglass as a milter")
 }
 
-// The milters that are configured stay, behind ours, with their own settings.
-func TestAskFirst(t *testing.T) {
+// The fixes are commands that keep what is configured, in main.cf or where master.cf
+// overrides it.
+func TestPostfixFixes(t *testing.T) {
 	const ours = "{ inet:127.0.0.1:8895, default_action=accept }"
-	for milters, want := range map[string]string{
-		"":                    ours,
-		"inet:8891@localhost": ours + ", inet:8891@localhost",
-		"{ unix:/run/rspamd/milter.sock, default_action=tempfail }, inet:127.0.0.1:8895": ours + ", { unix:/run/rspamd/milter.sock, default_action=tempfail }",
+	edit := func(settings ...string) string {
+		return "postconf -c /in -e '" + strings.Join(settings, "' '") + "' && postfix -c /in reload"
+	}
+	const policy = "smtpd_policy_service_default_action = DUNNO\nsmtpd_policy_service_timeout = 5s\n"
+	const ask = "check_policy_service inet:127.0.0.1:8897"
+	const data = "\nsmtpd_data_restrictions = " + ask + "\n"
+	for _, c := range []struct {
+		name, main, more string
+		problem, want    string
+	}{
+		{"no milter", "", "", "no mail server asks", edit("smtpd_milters = " + ours)},
+		{"other milters", "smtpd_milters = { unix:/run/rspamd/milter.sock, default_action=tempfail } inet:8891@localhost", "", "no mail server asks",
+			edit("smtpd_milters = " + ours + ", { unix:/run/rspamd/milter.sock, default_action=tempfail }, inet:8891@localhost")},
+		{"other milters in master.cf", "smtpd_milters = inet:127.0.0.1:9", "smtp/inet/smtpd_milters = { unix:rspamd.sock, { default_action = tempfail } }\n", "no mail server asks",
+			"postconf -c /in -P 'smtp/inet/smtpd_milters={inet:127.0.0.1:8895,default_action=accept},{unix:rspamd.sock,{default_action=tempfail}}' && postfix -c /in reload"},
+		{"without accept", "smtpd_milters = inet:127.0.0.1:9, inet:127.0.0.1:8895", "", "mail is held up", edit("smtpd_milters = " + ours + ", inet:127.0.0.1:9")},
+		{"local mail", milterLines + "non_smtpd_milters = inet:127.0.0.1:8895, inet:127.0.0.1:9", "", "asks also about mail", edit("non_smtpd_milters = inet:127.0.0.1:9")},
+		{"switched off", milterLines, "smtp/inet/receive_override_options = no_milters,no_address_mappings\n", "names Greyglass",
+			"postconf -c /in -P 'smtp/inet/receive_override_options=no_address_mappings' && postfix -c /in reload"},
+
+		{"too early", policy + data + "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = " + ask + ", permit_mynetworks, reject_unauth_destination, reject_rbl_client zen.example, permit", "", "the question stands before",
+			edit("smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, reject_rbl_client zen.example, " + ask + ", permit")},
+		{"never reached", policy + data + "smtpd_recipient_restrictions = reject_unauth_destination, permit, " + ask, "", "never reached",
+			edit("smtpd_recipient_restrictions = reject_unauth_destination, permit_mynetworks, permit_sasl_authenticated, " + ask + ", permit")},
+		{"before a reject", policy + data + "smtpd_recipient_restrictions = check_recipient_access hash:/it's, warn_if_reject " + ask + ", reject", "", "only logged",
+			edit(`smtpd_recipient_restrictions = check_recipient_access hash:/it'\''s, ` + ask + ", reject")},
+		{"in another list", policy + data + "smtpd_client_restrictions = " + ask + ", reject_unknown_client_hostname", "", "the question stands before",
+			edit("smtpd_client_restrictions = reject_unknown_client_hostname", "smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, "+ask)},
+		{"in a class", policy + data + "smtpd_relay_restrictions =\nsmtpd_restriction_classes = grey\ngrey = " + ask + "\nsmtpd_recipient_restrictions = grey, reject_unauth_destination", "", "the question stands before",
+			"put " + ask + " at the end of smtpd_recipient_restrictions instead of into a restriction class"},
+		{"not at DATA", policy + "smtpd_recipient_restrictions = { reject_unauth_destination }, check_policy_service { inet:127.0.0.1:8897, timeout=9s }", "", "null sender",
+			edit("smtpd_data_restrictions = permit_mynetworks, permit_sasl_authenticated, check_policy_service { inet:127.0.0.1:8897, timeout=9s }")},
+		{"not reached at DATA", policy + "smtpd_recipient_restrictions = " + ask + "\nsmtpd_data_restrictions = permit_mynetworks, permit, " + ask, "", "null sender",
+			edit("smtpd_data_restrictions = permit_mynetworks, " + ask + ", permit")},
+		{"only at DATA", policy + data, "", "only in", edit("smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, " + ask)},
+		{"held up", data + "smtpd_recipient_restrictions = " + ask, "smtp/inet/smtpd_policy_service_default_action = 451 no\n", "mail is held up",
+			"postconf -c /in -P 'smtp/inet/smtpd_policy_service_default_action=DUNNO' && postfix -c /in reload"},
+		{"held up by its own setting", data + "smtpd_recipient_restrictions = check_policy_service { inet:127.0.0.1:8897, default_action=DEFER }", "", "mail is held up",
+			"write default_action=DUNNO in the braces after check_policy_service, then 'postfix reload'"},
+		{"postgrey still", milterLines + "smtpd_recipient_restrictions = reject_unauth_destination check_policy_service inet:127.0.0.1:10023 permit", "", "asks postgrey too",
+			edit("smtpd_recipient_restrictions = reject_unauth_destination, permit")},
 	} {
-		v := &exam{milters: elements(milters), Subject: Subject{PostfixConfig: "/in"}}
-		want = "postconf -c /in -e 'smtpd_milters = " + want + "' && postfix -c /in reload"
-		if got := v.askFirst("inet:127.0.0.1:8895"); got != want {
-			t.Errorf("%q:\n%s\nwant\n%s", milters, got, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			s := subject(t, nil, map[string]string{"postconf -c /in -x": over(debianPostfix, c.main), "postconf -c /in -M": debianMaster, "postconf -c /in -Px": c.more})
+			s.PostfixConfig = "/in"
+			for _, f := range examine(t, s, func(ctx context.Context, v *exam) { checkPostfix(ctx, v); checkAttachment(ctx, v) }) {
+				if strings.Contains(f.Detail, c.problem) {
+					if got, _, _ := strings.Cut(strings.TrimPrefix(f.Fix, "for Postfix, "), " (see "); got != c.want {
+						t.Errorf("%s:\n%s\nwant\n%s", f.Detail, got, c.want)
+					}
+					return
+				}
+			}
+			t.Errorf("%q is not found", c.problem)
+		})
 	}
 }
