@@ -11,13 +11,17 @@ BENCHFLAGS  ?=
 SENDERSFLAGS ?=
 RESULTS     ?= e2e/bench/RESULTS.md
 
-.PHONY: build run deb test race fuzz chaos bench bench-peers senders lint generate clean
+.PHONY: build run deb rpm image release test race fuzz chaos bench bench-peers senders lint generate clean
 
 build: ## a static binary, bin/greyglass
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/greyglass ./cmd/greyglass
 
-deb: ## the Debian packages, dist/greyglass_VERSION_{amd64,arm64}.deb
-	$(GO) run ./contrib/deb
+deb rpm image: ## the packages for Debian, for RPM, or the OCI images, in dist/, for amd64 and arm64
+	$(GO) run ./contrib/package $@
+
+release: ## all of them, with release notes, SBOMs and SHA256SUMS
+	rm -rf dist
+	$(GO) run ./contrib/package release
 
 run: build var/greyglass.toml ## the daemon, with a configuration and a memory of its own below var/
 	bin/greyglass serve --config var/greyglass.toml

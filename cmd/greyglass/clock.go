@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
 	"greyglass/sqlstore"
@@ -59,13 +57,4 @@ func newClock(log *slog.Logger) *clock.Clock {
 		}
 		return wall, running + suspended
 	}, log)
-}
-
-// sinceBoot returns the time since boot, with the time in suspension.
-func sinceBoot() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		panic(err) // Linux has this clock since 2.6.39
-	}
-	return time.Duration(t.Nano())
 }

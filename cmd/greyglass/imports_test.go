@@ -50,8 +50,8 @@ var mayImport = map[string][]string{
 		"internal/config", "internal/decisionlog", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch"},
 
 	"contrib":          nil,
-	"contrib/deb":      nil,
 	"contrib/pictures": {"greylist"},
+	"contrib/package":  nil,
 	"contrib/profiles": nil,
 }
 

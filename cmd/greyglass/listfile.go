@@ -3,8 +3,9 @@ package main
 import (
 	"errors"
 	"os"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"greyglass/cmd/greyglass/internal/config"
 )
@@ -50,7 +51,7 @@ func (f *listFile) retry() bool { return f.complaint != "" && time.Since(f.faile
 type fingerprint struct {
 	device, inode  uint64
 	size           int64
-	written, moved syscall.Timespec // mtime, ctime
+	written, moved unix.Timespec // mtime, ctime
 }
 
 // modified returns when the file was written; the zero time if there is none.
@@ -62,12 +63,15 @@ func (f fingerprint) modified() time.Time {
 }
 
 func fingerprintOf(path string) fingerprint {
-	info, err := os.Stat(path)
+	var s unix.Stat_t
+	err := unix.Stat(path, &s)
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Stat(path, &s)
+	}
 	if err != nil {
 		return fingerprint{}
 	}
-	s := info.Sys().(*syscall.Stat_t)
-	return fingerprint{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim}
+	return fingerprint{s.Dev, s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
 // changing reports whether a program may still be writing the file.

@@ -16,8 +16,8 @@ func TestLint(t *testing.T) {
 	for _, c := range []struct{ name, command string }{
 		{"lintian", "lintian --allow-root --fail-on error,warning --display-info dist/*.deb"},
 		{"manual", "mandoc -T lint -W warning contrib/man/*"},
-		{"scripts", "shellcheck contrib/deb/postinst contrib/deb/prerm contrib/deb/postrm ci/run lab/*.sh --shell=bash --exclude=SC3046 && " +
-			"shellcheck contrib/deb/postinst contrib/deb/prerm contrib/deb/postrm"},
+		{"scripts", "shellcheck ci/run lab/*.sh --shell=bash --exclude=SC3046 && " +
+			"shellcheck contrib/package/deb/postinst contrib/package/deb/prerm contrib/package/deb/postrm contrib/package/rpm/p* contrib/freebsd/greyglass contrib/openrc/greyglass"},
 		{"completions", "bash -n contrib/completion/greyglass.bash && zsh -n contrib/completion/greyglass.zsh && fish -n contrib/completion/greyglass.fish"},
 		{"apparmor", "apparmor_parser --skip-kernel-load --skip-cache contrib/apparmor/usr.sbin.greyglass"},
 		{"units", unpacked + "systemd-sysusers && systemd-analyze verify --man=no greyglass.service greyglass.socket && " +

@@ -1,5 +1,6 @@
-// Package pkg installs the Debian package in throw-away machines, with systemd
-// as their first process, and looks at it with the tools that Debian has for that.
+// Package pkg makes a release, installs the Debian package in throw-away machines, with
+// systemd as their first process, and looks at all that is released with the tools that
+// Debian has for that.
 package pkg
 
 import (
@@ -14,15 +15,15 @@ import (
 )
 
 var (
-	// server is a machine on which Greyglass, Postfix and OpenDKIM can be installed.
+	// server is a machine on which Greyglass, Postfix, OpenDKIM and postgrey can be installed.
 	server = lab.Debian{
 		Name:     "debian-mx",
 		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "swaks", "sqlite3", "strace"},
-		AtHand:   []string{"postfix", "opendkim", "postgrey"},
+		AtHand:   []string{"postfix", "opendkim", "postgrey", "db-util"},
 	}
 	tools = lab.Debian{
 		Name:     "debian-checks",
-		Packages: []string{"lintian", "mandoc", "shellcheck", "systemd", "apparmor", "bash-completion", "fish", "zsh", "rpm", "rpmlint", "skopeo", "umoci", "openrc", "python3-debian"},
+		Packages: []string{"lintian", "mandoc", "shellcheck", "systemd", "apparmor", "bash-completion", "fish", "zsh", "rpm", "rpmlint", "skopeo", "umoci"},
 	}
 )
 
@@ -52,10 +53,14 @@ func buildAndTest(m *testing.M) int {
 	return m.Run()
 }
 
-// buildPackages does what "make deb" does.
+// homepage is where a public clone might have come from.
+const homepage = "https://git.example.org/greyglass"
+
+// buildPackages does what "make release" does.
 func buildPackages(tree, dist string) error {
-	cmd := exec.Command("go", "run", "./contrib/deb", "-dist", dist)
+	cmd := exec.Command("go", "run", "./contrib/package", "-dist", dist, "release")
 	cmd.Dir = tree
+	cmd.Env = append(os.Environ(), "HOMEPAGE="+homepage)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("making the packages: %w\n%s", err, out)
 	}

@@ -18,7 +18,8 @@ func TestDebianChangelog(t *testing.T) {
 			"greyglass (1.2.0) unstable; urgency=medium\n\n  * One.\n\n -- Me <me@example.org>  Tue, 03 Feb 2026 00:00:00 +0000\n\n" +
 				"greyglass (1.1.0) unstable; urgency=medium\n\n  * Two.\n\n -- Me <me@example.org>  Fri, 02 Jan 2026 00:00:00 +0000\n"},
 	} {
-		if got, err := debianChangelog(c.text, "1.2.0", built, "Me <me@example.org>"); err != nil || got != c.want {
+		releases, err := readChangelog(c.text, "1.2.0", built)
+		if got := debianChangelog(releases, "Me <me@example.org>"); err != nil || got != c.want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", c.name, err, got, c.want)
 		}
 	}
@@ -28,7 +29,7 @@ func TestDebianChangelog(t *testing.T) {
 		head + "## [1.2.0]\n\n- One.\n":              "is not of the form",
 		head + "## [1.2.0] - today\n":                "is not of the form",
 	} {
-		if _, err := debianChangelog(text, "1.2.0", built, ""); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readChangelog(text, "1.2.0", built); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
