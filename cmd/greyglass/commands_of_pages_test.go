@@ -13,9 +13,11 @@ import (
 // elsewhere lists the commands of pages that cannot run in a folder of a test: what they
 // need, and the tests that run them, or what they do, on a machine that has it.
 var elsewhere = []struct{ command, needs, tests string }{ // command is a regular expression
-	{`make (deb|run|test|race|fuzz|chaos|bench|bench-peers|senders)( .*)?|go (test|generate) .*`, "the sources; run by those who work on them", "TestReadme TestManual"},
+	{`make (deb|rpm|image|release|run|test|race|fuzz|chaos|bench|bench-peers|senders)( .*)?|go (test|generate) .*`, "the sources; run by those who work on them", "TestReadme TestManual"},
 	{`apt-get install .*|apt-get (remove|purge) greyglass`, "root, Debian", "TestReadme TestLife"},
-	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes"},
+	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes TestPostgreyPage"},
+	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|greyglass import postgrey /var/lib/postgrey`, "root, postgrey", "TestPostgreyPage"},
+	{`sha256sum .*|dnf .*|docker .*|adduser -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
 	{`systemctl (reload exim4|restart sendmail)|make -C /etc/mail`, "the mail server's own", ""},
