@@ -16,7 +16,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`make (deb|rpm|image|release|run|test|race|fuzz|chaos|bench|bench-peers|senders)( .*)?|go (test|generate) .*`, "the sources; run by those who work on them", "TestReadme TestManual"},
 	{`apt-get install .*|apt-get (remove|purge) greyglass`, "root, Debian", "TestReadme TestLife"},
 	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes TestPostgreyPage"},
-	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|greyglass import postgrey /var/lib/postgrey`, "root, postgrey", "TestPostgreyPage"},
+	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|greyglass import postgrey /var/lib/postgrey|greyglass import-config /etc/postgrey/.* >>greyglass.toml|apt-get purge postgrey`, "root, postgrey", "TestPostgreyPage"},
 	{`sha256sum .*|dnf .*|docker .*|adduser -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},

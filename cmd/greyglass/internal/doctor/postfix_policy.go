@@ -107,7 +107,7 @@ func (v *exam) checkPolicy(ctx context.Context, p *postfix, s service) (asks, of
 const ownClients = "permit_mynetworks, permit_sasl_authenticated"
 
 // askRecipients returns the command by which a service asks a question once for each
-// recipient, behind everything that refuses mail. A question out of a class stays there.
+// recipient, behind everything that refuses mail. A question in a class stays there.
 func (v *exam) askRecipients(s service, q question) string {
 	const recipients = "smtpd_recipient_restrictions"
 	return v.set([]service{s}, func(s service) (all []setting) {
