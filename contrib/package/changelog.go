@@ -85,7 +85,7 @@ func writeRPMChangelog(file string, releases []release, maintainer string) error
 	}
 	var all []version
 	for _, r := range releases {
-		v := version{r.version, r.day.UTC().Format(time.RFC3339), maintainer, nil}
+		v := version{r.version + "-1", r.day.UTC().Format(time.RFC3339), maintainer, nil}
 		for _, change := range r.changes {
 			v.Changes = append(v.Changes, note{change})
 		}

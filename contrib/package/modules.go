@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ var licences = []struct {
 	{"BSD-2-Clause", []string{"Redistribution and use in source and binary forms"}},
 	{"public-domain", []string{"Public Domain"}},
 }
+
+// apache is the text of Apache's licence, which every Debian has (Debian policy, 12.5).
+var apache = regexp.MustCompile(`(?s)[ \t]*Apache License\s+Version 2\.0, January 2004.*?(?:limitations under the License\.|END OF TERMS AND CONDITIONS)`)
+
+const apacheIsAt = "Licensed under the Apache License, Version 2.0. On Debian systems its text is in\n/usr/share/common-licenses/Apache-2.0."
 
 // linked lists the modules that the program is linked with, and Go itself.
 func linked() (modules []module, err error) {
@@ -81,9 +87,7 @@ func licenceFiles(dir string) (all []licenceFile, err error) {
 			}
 			named = true
 		}
-		if l.name == "Apache-2.0" { // every Debian has its text (Debian policy, 12.5)
-			l.text = "Licensed under the Apache License, Version 2.0. On Debian systems its text is in\n/usr/share/common-licenses/Apache-2.0.\n"
-		}
+		l.text = apache.ReplaceAllLiteralString(l.text, apacheIsAt)
 		all = append(all, l)
 	}
 	if !named {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,25 +14,25 @@ import (
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0"
 
 func packDeb(src source, st stage, dist string) (string, error) {
-	// RPM's changelog is nfpm's; Debian's is a file like others.
-	return pack(src, st, "deb", filepath.Join(dist, "greyglass_"+src.version+"_"+st.arch+".deb"), "")
+	// Debian has the changelog and the licence in files like others.
+	return pack(src, st, "deb", filepath.Join(dist, "greyglass_"+src.version+"_"+st.arch+".deb"), map[string]string{"CHANGELOG": `""`, "LICENSE": `""`})
 }
 
 func packRPM(src source, st stage, dist string) (string, error) {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[st.arch]
-	return pack(src, st, "rpm", filepath.Join(dist, "greyglass-"+src.version+"-1."+arch+".rpm"), st.path("changelog.yaml"))
+	return pack(src, st, "rpm", filepath.Join(dist, "greyglass-"+src.version+"-1."+arch+".rpm"), map[string]string{"CHANGELOG": st.path("changelog.yaml"), "LICENSE": "BSD-2-Clause"})
 }
 
-// pack has nfpm make a package out of the stage.
-func pack(src source, st stage, packager, target, changelog string) (string, error) {
+// pack has nfpm make a package out of the stage, with some variables of its kind.
+func pack(src source, st stage, packager, target string, variables map[string]string) (string, error) {
 	recipe, err := os.ReadFile("contrib/package/nfpm.yaml")
 	if err != nil {
 		return "", err
 	}
-	variables := map[string]string{
+	maps.Copy(variables, map[string]string{
 		"ARCH": st.arch, "VERSION": src.version, "STAGE": st.dir, "MAINTAINER": src.maintainer, "MTIME": src.at.Format(time.RFC3339),
-		"CHANGELOG": strconv.Quote(changelog), "HOMEPAGE": strconv.Quote(src.home),
-	}
+		"HOMEPAGE": strconv.Quote(src.home),
+	})
 	if src.home != "" {
 		variables["VCS_GIT"], variables["VCS_BROWSER"] = src.home+".git", src.home
 	}

@@ -127,8 +127,8 @@ fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 1))' &&
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wants(t, out, `"User": "65532:65532"`, `"architecture": "`+runtime.GOARCH+`"`, `"args":["/usr/sbin/greyglass","serve"]`, `"uid":65532,"gid":65532`, "\n65532 700\n",
-		"451 4.7.1 Greylisted", "ann@example.net\tbob@example.org", "bound=[::]:8895")
+	wants(t, out, `"User": "65532:65532"`, `"architecture": "`+runtime.GOARCH+`"`, `"args":["/usr/sbin/greyglass","serve"]`, `"uid":65532,"gid":65532`, "65532 700\n",
+		"451 4.7.1 Greylisted", "ann@example.net\tbob@example.org", "bound=0.0.0.0:8895")
 }
 
 // The rc scripts do what the systems' own libraries would have them do.

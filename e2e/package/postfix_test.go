@@ -76,7 +76,7 @@ func withOpenDKIM(m *lab.Machine) {
 }
 
 // restrictions are those of a site, which stay.
-const restrictions = "permit_mynetworks, reject_non_fqdn_recipient"
+const restrictions = "permit_mynetworks, reject_invalid_helo_hostname"
 
 // withRestrictions gives Postfix restrictions on recipients; those at DATA are empty.
 func withRestrictions(m *lab.Machine) {

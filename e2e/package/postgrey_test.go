@@ -48,8 +48,10 @@ func TestPostgreyPage(t *testing.T) {
 
 	monday := follow("On Monday: instead of postgrey")
 	wants(t, monday, "would be taken over: 2 triplets, ", "\ntaken over: 2 triplets, ") // the sender that waits, too
-	if strings.Contains(monday, "WRONG") || strings.Contains(monday, "warn ") {
-		t.Errorf("doctor is not content:\n%s", monday)
+	for _, line := range append(lines(monday, "WRONG"), lines(monday, "warn ")...) {
+		if !strings.HasPrefix(line, "warn   disk ") { // which is that of whoever runs this
+			t.Errorf("doctor finds %s", line)
+		}
 	}
 	if now := strings.TrimSpace(m.Run("postconf -h smtpd_recipient_restrictions")); now != fix || !strings.Contains(now, "reject_non_fqdn_sender") {
 		t.Errorf("the restrictions are %q by the page, and %q by doctor's fix", now, fix)
