@@ -35,7 +35,7 @@ var licences = []struct {
 }
 
 // apache is the text of Apache's licence, which every Debian has (Debian policy, 12.5).
-var apache = regexp.MustCompile(`(?s)[ \t]*Apache License\s+Version 2\.0, January 2004.*?(?:limitations under the License\.|END OF TERMS AND CONDITIONS)`)
+var apache = regexp.MustCompile(`(?s)[ \t]*Apache License\s+Version 2\.0, January 2004.*?(?:limitations under the License\.|END OF TERMS AND CONDITIONS|\z)`)
 
 const apacheIsAt = "Licensed under the Apache License, Version 2.0. On Debian systems its text is in\n/usr/share/common-licenses/Apache-2.0."
 
