@@ -204,6 +204,10 @@ type Filter struct {
 
 	Limit int // at most so many, the newest; zero: all
 
+	// Newest bounds the search: of the records only about so many, the newest, are looked
+	// at; zero: all.
+	Newest int64
+
 	// Progress, if not nil, is called now and then with the number of records that have
 	// been looked at.
 	Progress func(records int64)
@@ -212,7 +216,7 @@ type Filter struct {
 // Unfiltered reports whether the filter selects all records, up to its limit.
 func (f *Filter) Unfiltered() bool {
 	return f.Waiting == f.Passed && f.Client == "" && len(f.Senders)+len(f.Recipients) == 0 &&
-		f.SenderEnds+f.RecipientEnds+f.RecipientLocal+f.EitherDomain == "" && f.Since == 0 && f.Only == nil
+		f.SenderEnds+f.RecipientEnds+f.RecipientLocal+f.EitherDomain == "" && f.Since == 0 && f.Only == nil && f.Newest == 0
 }
 
 // Matches reports whether the filter selects a record.

@@ -16,6 +16,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/cmd/greyglass/internal/web"
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
 	"greyglass/greylist/upkeep"
@@ -62,11 +63,18 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		d.log.Warn(eventRoot)
 	}
 	c := loaded.Config
-	web, err := d.answerHTTP(c.Listen)
+	watcher, err := d.answerHTTP(c.Listen)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, web.Close()) }()
+	defer func() { err = errors.Join(err, watcher.Close()) }()
+	page, err := d.answerWeb(c.Web)
+	if err != nil {
+		return err
+	}
+	if page != nil {
+		defer func() { err = errors.Join(err, page.Close()) }()
+	}
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{
 		Create: true, Synchronous: c.Store.Synchronous, CacheTriplets: c.Store.Cache,
 		PasswordFile: c.Store.PasswordFile, Logger: d.log, Now: machineClock})
@@ -82,12 +90,17 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	clock := newClock(d.log)
 	judge := judge.New(store, loaded.Policy, d.log, clock)
 	judge.By = "greyglass-" + version + " at " + hostname()
+	var recent *web.Recent // nil: none
+	if page != nil && c.Web.Recent > 0 {
+		recent = web.NewRecent(c.Web.Recent)
+		judge.Watcher = recent.Note
+	}
 	setMemoryLimit(c.Limits.Memory)
 	defer runtime.KeepAlive(make([]byte, ballast))
 	milters, policies := listen.NewLimiter("milter", limitsOf(c.Limits), d.log), listen.NewLimiter("policy", limitsOf(c.Limits), d.log)
 	limiters := []*listen.Limiter{milters, policies}
 	policy := policyd.New(judge, policies, d.log)
-	policy.Status = web.StatusJSON
+	policy.Status = watcher.StatusJSON
 	fronts := []*front{
 		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, milters, d.log)},
 		{via: "policy", addresses: c.Listen.Policy, server: policy},
@@ -129,7 +142,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
 	work.Go(func() error {
 		<-ctx.Done()
-		web.Stopping()
+		watcher.Stopping()
 		d.supervisor.stopping()
 		d.log.Info(eventStopping, "connections", milters.Connections()+policies.Connections())
 		return nil
@@ -144,7 +157,11 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		work.Go(func() error { watched.Rows.Run(ctx, store); return nil })
 	}
 	work.Go(func() error { watched.Recent.Run(ctx, watched); return nil })
-	web.Watch(watched)
+	watcher.Watch(watched)
+	if page != nil {
+		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent}
+		work.Go(func() error { page.Show(ctx, shown); return nil })
+	}
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })
 	work.Go(func() error { follow(ctx, clock, store); return nil })
 	work.Go(func() error { returnMemory(ctx); return nil })

@@ -129,6 +129,7 @@ func (r *reloader) reload() {
 	for _, key := range config.Restart(running, &wanted) {
 		r.log.Warn(eventNeedsRestart, "key", key)
 	}
+	wanted.Web = running.Web
 	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
 	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // keep its cache

@@ -37,6 +37,10 @@ type Judge struct {
 	// By names this program and machine in header fields: "greyglass-1.0 at
 	// mx.example.org". It is set before the first message.
 	By string
+
+	// Watcher is called with each decision, unless the policy has PrivateLog; it must not
+	// block. It is set before the first message. Nil: nobody watches.
+	Watcher func(Decided)
 }
 
 // New makes a judge.
@@ -164,6 +168,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 // record counts the answer and writes its line of the decision log.
 func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer Answer, took time.Duration) {
 	j.counters.Answer(Kind{Via: f.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
+	j.tell(p, f, &answer)
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}

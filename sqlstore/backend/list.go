@@ -92,7 +92,11 @@ func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, 
 			return nil, err
 		}
 	}
-	return l, db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&l.last)
+	err = db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&l.last)
+	if f.Newest > 0 && !hasKey(f) {
+		l.first = max(l.last-f.Newest+1, 1) // ids of records that were removed count, too
+	}
+	return l, err
 }
 
 // pass passes over ids without anything, and returns those that follow, up to the next range

@@ -18,8 +18,11 @@ func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.
 		var cursor, last int64
 		err := s.use(ctx, func() {
 			last = s.last
+			if f.Newest > 0 {
+				cursor = max(last-f.Newest, 0)
+			}
 			if f.Limit > 0 {
-				cursor = s.newest(f)
+				cursor = max(cursor, s.newest(f))
 			}
 		})
 		for err == nil && cursor < last {

@@ -108,6 +108,11 @@ func testListFilter(t *testing.T, db Database) {
 		{greylist.Filter{Only: func(r greylist.Record) bool { return r.FirstSeen%2 == 1 }}, []int64{1, 3}},
 		{greylist.Filter{Only: func(r greylist.Record) bool { return r.FirstSeen%2 == 1 }, Limit: 1}, []int64{3}},
 		{greylist.Filter{Only: func(greylist.Record) bool { return false }, Limit: 2}, nil},
+		{greylist.Filter{Newest: 2}, []int64{3, 4}},
+		{greylist.Filter{Newest: 2, Senders: []string{"a@x"}}, []int64{4}},
+		{greylist.Filter{Newest: 3, Passed: true, Limit: 1}, []int64{4}},
+		{greylist.Filter{Newest: 3, Passed: true, Limit: 9}, []int64{2, 4}},
+		{greylist.Filter{Newest: 99}, []int64{0, 1, 2, 3, 4}},
 	} {
 		if got := list(t, s, test.filter); !slices.Equal(got, test.want) {
 			t.Errorf("%+v: %v, want %v", test.filter, got, test.want)

@@ -26,6 +26,7 @@ type Config struct {
 	Learn    Learn    `koanf:"learn"`
 	Log      Log      `koanf:"log"`
 	Limits   Limits   `koanf:"limits"`
+	Web      Web      `koanf:"web"`
 	Rule     []Rule   `koanf:"rule"` // in their order
 }
 
@@ -40,11 +41,14 @@ type Listen struct {
 }
 
 // HTTPAddress returns the address of HTTP as listen.ParseAddress reads it.
-func (l Listen) HTTPAddress() string {
-	if strings.HasPrefix(l.HTTP, systemdScheme) {
-		return l.HTTP
+func (l Listen) HTTPAddress() string { return asInet(l.HTTP) }
+
+// asInet turns HOST:PORT, or systemd:NAME, into an address as listen.ParseAddress reads it.
+func asInet(s string) string {
+	if strings.HasPrefix(s, systemdScheme) {
+		return s
 	}
-	return "inet:" + l.HTTP
+	return "inet:" + s
 }
 
 // Mode returns the permissions of the unix sockets.

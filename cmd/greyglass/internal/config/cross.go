@@ -31,6 +31,7 @@ func (m merged) check(problems *Problems) {
 	m.checkOutbound(problems)
 	m.checkListeners(problems)
 	m.checkHTTPPublic(problems)
+	m.checkWeb(problems)
 }
 
 const maxKey = "greylist.max_defer_time"
@@ -52,8 +53,8 @@ func (m merged) checkListeners(problems *Problems) {
 	taken := make(map[string]string) // address to key
 	listen := func(key string, index int, spelled string) {
 		written := spelled
-		if key == "listen.http" {
-			spelled = m.config.Listen.HTTPAddress()
+		if key == "listen.http" || key == webListenKey {
+			spelled = asInet(spelled)
 		}
 		address, err := listen.ParseAddress(spelled)
 		if err != nil || strings.HasSuffix(address.Addr, ":0") {
@@ -78,6 +79,9 @@ func (m merged) checkListeners(problems *Problems) {
 	}
 	if http := m.config.Listen.HTTP; http != "" {
 		listen("listen.http", whole, http)
+	}
+	if web := m.config.Web.Listen; web != "" {
+		listen(webListenKey, whole, web)
 	}
 }
 

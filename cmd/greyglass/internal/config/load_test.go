@@ -142,7 +142,7 @@ func TestOutsideMistakes(t *testing.T) {
 		`GREYGLASS_LISTEN__POLICY: listen.policy[0] = "unix:x": has a relative path; write it in full, as unix:/run/greyglass/milter.sock`,
 		`GREYGLASS_RULES__ACCEPT_LOOPBACK: rules.accept_loopback = "": a string where a boolean belongs; write true or false, without quotes`,
 		`GREYGLASS_STORE__URL: store.url = "postgres://greyglass:***@db:x/": not a PostgreSQL URL: invalid port; write sqlite:/var/lib/greyglass/greyglass.db or postgres://USER@HOST/DATABASE`,
-		"GREYGLASS_X__A\uFFFDB: x.a\uFFFDb = \"1\": unknown section; remove it; the sections are listen, store, greylist, rules, blocked, reply, dns, learn, log, limits",
+		"GREYGLASS_X__A\uFFFDB: x.a\uFFFDb = \"1\": unknown section; remove it; the sections are listen, store, greylist, rules, blocked, reply, dns, learn, log, limits, web",
 		`--set: "log.level" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
 		`--set: "level=debug" sets nothing; write --set section.key=VALUE, as in --set greylist.too_soon=60s`,
 		`--set: greylist.client_prefix_ipv4 = "1\nx=2": a string where a whole number belongs; write a number from 1 to 32, without quotes`,

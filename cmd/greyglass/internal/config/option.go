@@ -25,7 +25,7 @@ type Section struct {
 }
 
 // Sections are all that can be configured, in the order of the sample file.
-var Sections = []Section{listenSection, storeSection, greylistSection, rulesSection, blockedSection, replySection, dnsSection, learnSection, logSection, limitsSection}
+var Sections = []Section{listenSection, storeSection, greylistSection, rulesSection, blockedSection, replySection, dnsSection, learnSection, logSection, limitsSection, webSection}
 
 // name is the key without its section.
 func (o *Option) name() string { return o.Key[strings.IndexByte(o.Key, '.')+1:] }

@@ -62,7 +62,7 @@ func TestRestart(t *testing.T) {
 	}}).Config
 	wantEqual(t, "changed", Restart(old, changed), []string{"listen.policy", "listen.http", "store.url"})
 	for key, o := range byKey {
-		if want := strings.HasPrefix(key, "listen.") || key == "store.url" || key == "store.password_file" || key == "store.cache_triplets"; o.Restart != want {
+		if want := strings.HasPrefix(key, "listen.") || strings.HasPrefix(key, "web.") || key == "store.url" || key == "store.password_file" || key == "store.cache_triplets"; o.Restart != want {
 			t.Errorf("%s: Restart is %v", key, o.Restart)
 		}
 	}

@@ -40,6 +40,7 @@ func Pages(s Source) (map[string][]byte, error) {
 		{"greyglass-lists", "5", "lists of blocked senders and of exceptions", ""},
 		{"greyglass-log", "5", "log of greyglass", ""},
 		{"greyglass-howto", "7", "how an administrator does what with greyglass", withoutTitle([]byte(demoted(s.HowTo)))},
+		{"greyglass-web", "7", "web page of greyglass for those who answer questions about mail", ""},
 		{"greyglass-mta", "7", "how to attach mail servers to greyglass", demoted(bytes.Join(s.Attaching, []byte("\n")))},
 	} {
 		text, err := s.fill(p.name + "." + p.section + ".md")

@@ -46,7 +46,7 @@ func (d *Daemon) report() string {
 		}
 	}
 	since, _ := d.Judge.Outage()
-	switch fails, open := d.failing(); {
+	switch fails, open := d.Failing(); {
 	case open:
 		fmt.Fprintf(&b, "database: failing open%s: unknown triplets are accepted%s\n", sinceThen(since), because(d.Judge.Cause()))
 	case fails:

@@ -116,7 +116,7 @@ func (s series) connections(d *Daemon) {
 }
 
 func (s series) store(d *Daemon) {
-	fails, open := d.failing()
+	fails, open := d.Failing()
 	_, answers := d.Judge.Outage()
 	s.gauge(failing, oneIf(fails))
 	s.gauge(failingOpen, oneIf(open))

@@ -5,10 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"os"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +26,7 @@ const (
 type Server struct {
 	server   *http.Server
 	version  string
-	names    []string     // allowed in Host, besides addresses of this machine
+	hosts    Hosts
 	inside   atomic.Int64 // connections
 	daemon   atomic.Pointer[Daemon]
 	stopping atomic.Bool
@@ -38,13 +34,7 @@ type Server struct {
 
 // NewServer makes a server for the configured address, HOST:PORT or systemd:NAME.
 func NewServer(address, version string, log *slog.Logger) *Server {
-	s := &Server{version: version, names: []string{"localhost"}}
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		s.names = append(s.names, strings.ToLower(host))
-	}
-	if name, err := os.Hostname(); err == nil {
-		s.names = append(s.names, strings.ToLower(name))
-	}
+	s := &Server{version: version, hosts: HostsOf(address)}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		&collector{version, s.daemon.Load},
@@ -108,7 +98,7 @@ func (s *Server) only(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		switch {
-		case !s.meant(r):
+		case !s.hosts.Allow(r):
 			http.Error(w, "ask for this machine by its address, by localhost, or by the host of listen.http", http.StatusMisdirectedRequest)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
@@ -119,30 +109,6 @@ func (s *Server) only(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
-}
-
-// meant reports whether the Host of a request is this server's name or address. That
-// stops DNS rebinding: a web page whose own name resolves to this machine.
-func (s *Server) meant(r *http.Request) bool {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return slices.Contains(s.names, host)
-	}
-	addr = addr.Unmap()
-	if addr.IsLoopback() || slices.Contains(s.names, host) {
-		return true
-	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return false
-	}
-	here, err := netip.ParseAddrPort(local.String())
-	return err == nil && here.Addr().Unmap().WithZone("") == addr.WithZone("")
 }
 
 // CheckListener returns an error if other machines can reach the listener, which may be

@@ -166,7 +166,7 @@ func (d *Daemon) database(recent sample) Database {
 	n, _ := sqlstore.NumbersOf(d.Store)
 	db := Database{Store: d.StoreName, Since: seconds(since), Cause: d.Judge.Cause(), MaxRows: d.MaxRows(),
 		Triplets: d.Upkeep.Rows(), Queued: n.Queued, CommitMedian: within(recent.commit, 0.5), CommitP99: within(recent.commit, 0.99)}
-	db.Failing, db.FailingOpen = d.failing()
+	db.Failing, db.FailingOpen = d.Failing()
 	if n.DatabaseBytes > 0 {
 		db.Bytes, db.LogBytes = &n.DatabaseBytes, &n.LogBytes
 	}

@@ -34,8 +34,8 @@ type Daemon struct {
 	Profile func() string // greylist.profile
 }
 
-// failing reports whether the database fails, and whether mail is then accepted.
-func (d *Daemon) failing() (failing, open bool) {
+// Failing reports whether the database fails, and whether mail is then accepted.
+func (d *Daemon) Failing() (failing, open bool) {
 	since, _ := d.Judge.Outage()
 	n, _ := sqlstore.NumbersOf(d.Store) // the store may know before an answer fails
 	failing = n.Unavailable || !since.IsZero()

@@ -1,0 +1,373 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+)
+
+// TestHeaders: what keeps every answer safe in a browser.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, path := range []string{"/", "/login", "/search?q=x", "/nowhere", "/style.css"} {
+		h := s.login(operator).get(path).header
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+			"X-Frame-Options":         "DENY",
+			"X-Content-Type-Options":  "nosniff",
+			"Referrer-Policy":         "same-origin",
+		} {
+			if h.Get(name) != want {
+				t.Errorf("%s: %s is %q, want %q", path, name, h.Get(name), want)
+			}
+		}
+		if path != "/style.css" && h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept: %q", path, h.Get("Cache-Control"))
+		}
+	}
+}
+
+// TestCookie: scripts cannot read it, other sites' forms do not carry it, and over TLS it
+// never goes without.
+func TestCookie(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *Config) { c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} })
+	for _, c := range []struct{ proto, want, lacks string }{
+		{"", "greyglass=", "Secure"},
+		{"https", "__Host-greyglass=", ""},
+	} {
+		b := s.browser()
+		b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		if c.proto != "" {
+			b.header.Set("X-Forwarded-Proto", c.proto)
+		}
+		r := b.request(http.MethodPost, "/login", url.Values{"user": {operator}, "password": {password}}.Encode())
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		cookie := b.do(r).header.Get("Set-Cookie")
+		if !strings.HasPrefix(cookie, c.want) || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") ||
+			!strings.Contains(cookie, "Path=/") || strings.Contains(cookie, "Domain") ||
+			(c.lacks == "") != strings.Contains(cookie, "Secure") {
+			t.Errorf("cookie: %s", cookie)
+		}
+	}
+}
+
+// TestForgedRequests: what another site's page can make a browser send changes nothing.
+func TestForgedRequests(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.attempt(theClient, ann, bob)
+	b := s.login(operator)
+	values := url.Values{"client": {theClient}, "sender": {ann}, "recipient": {bob}}
+	for _, path := range []string{"/pass", "/forget", "/expect", "/undo", "/logout"} {
+		b.post(path, values).says(t, http.StatusForbidden)
+		b.post(path, url.Values{"token": {"x"}}).says(t, http.StatusForbidden)
+		b.get(path).says(t, http.StatusNotFound)
+	}
+	token := hidden.FindStringSubmatch(b.search(triplet).html)[2]
+	values.Set("token", token)
+	for _, header := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Referer", "http://evil.example/"}} {
+		r := b.request(http.MethodPost, "/pass", values.Encode())
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set(header[0], header[1])
+		b.do(r).says(t, http.StatusForbidden)
+	}
+	// A token of another user, or of another session, is none.
+	if other := hidden.FindStringSubmatch(s.login(operator).search(triplet).html)[2]; other == token {
+		t.Error("two sessions have one token")
+	}
+	e, err := s.store.Get(t.Context(), greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob})
+	if err != nil || e == nil || e.Passed() {
+		t.Errorf("stored: %+v, %v", e, err)
+	}
+	b.post("/pass", values).says(t, http.StatusOK, "Let in")
+}
+
+// TestHost: a name that somebody else points here is not answered.
+func TestHost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *Config) { c.Names = []string{"mail.example.org"} })
+	for host, status := range map[string]int{
+		"evil.example": http.StatusMisdirectedRequest, "": http.StatusBadRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest,
+		"mail.example.org": http.StatusOK, "MAIL.example.org:8898": http.StatusOK, "localhost": http.StatusOK, s.at: http.StatusOK,
+	} {
+		b := s.browser()
+		if host == "" {
+			continue // net/http does not send it
+		}
+		b.host = host
+		if p := b.get("/login"); p.status != status {
+			t.Errorf("%s: %d, want %d", host, p.status, status)
+		}
+	}
+}
+
+// TestLooker: who may only look gets no buttons, and cannot act without them.
+func TestLooker(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.attempt(theClient, ann, bob)
+	b := s.login(looker)
+	p := b.search(triplet)
+	p.says(t, http.StatusOK, "lars (may look)", "has not tried again yet")
+	p.lacks(t, `action="/pass"`, `action="/forget"`, `action="/expect"`)
+	token := hidden.FindStringSubmatch(p.html)[2] // of the form to log out
+	for _, path := range []string{"/pass", "/forget", "/expect", "/undo"} {
+		b.post(path, url.Values{"token": {token}, "client": {theClient}, "sender": {ann}, "recipient": {bob}, "minutes": {"30"}}).
+			says(t, http.StatusForbidden, "You may look, but not act")
+	}
+	e, err := s.store.Get(t.Context(), greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob})
+	if err != nil || e == nil || e.Passed() {
+		t.Errorf("stored: %+v, %v", e, err)
+	}
+}
+
+// TestWithoutUsers: only numbers, no addresses, no actions.
+func TestWithoutUsers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *Config) { c.UsersFile = "" })
+	s.attempt(theClient, "news@shop.example", bob)
+	s.server.daemon.Load().overview.count(t.Context())
+	b := s.browser()
+	p := b.get("/")
+	p.says(t, http.StatusOK, "Database works", "Recipients judged")
+	p.lacks(t, "shop.example", bob, theClient, "<form")
+	b.search(bob).says(t, http.StatusForbidden, "only numbers")
+	for _, path := range []string{"/pass", "/forget", "/expect", "/undo", "/logout"} {
+		b.post(path, url.Values{"token": {s.server.signer.sign("form", "")}}).says(t, http.StatusForbidden)
+	}
+	if p := b.get("/login"); p.path != "/" {
+		t.Errorf("the login leads to %s", p.path)
+	}
+}
+
+// TestSessions: a session ends by time, by logging out, and by a change of the users' file.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	file := s.server.config.UsersFile
+	in := func(b *browser) bool { return b.search("x").path != "/login?next="+url.QueryEscape("/search?q=x") }
+
+	idle := s.login(operator)
+	s.advance(idleSession + time.Second)
+	if in(idle) {
+		t.Error("a session that was not used did not end")
+	}
+	p := idle.post("/pass", url.Values{})
+	p.says(t, http.StatusUnauthorized, "Your session has ended. Nothing was changed.")
+
+	used := s.login(operator)
+	for range 12 {
+		s.advance(50 * time.Minute)
+		if !in(used) {
+			t.Fatal("a session in use has ended")
+		}
+	}
+	s.advance(50 * time.Minute)
+	s.advance(50 * time.Minute)
+	s.advance(50 * time.Minute)
+	if in(used) {
+		t.Error("a session lasts for ever")
+	}
+
+	out := s.login(operator)
+	target, _ := url.Parse("http://" + s.at)
+	stolen := out.client.Jar.Cookies(target)
+	out.press(out.get("/"), "/logout")
+	if in(out) {
+		t.Error("still logged in")
+	}
+	thief := s.browser()
+	thief.client.Jar.SetCookies(target, stolen)
+	if in(thief) {
+		t.Error("a cookie still counts after logging out")
+	}
+
+	kept, revoked := s.login(looker), s.login(operator)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lars, _ := strings.Cut(string(text), "\n")
+	write(t, file, lars)
+	if in(revoked) {
+		t.Error("a user who was removed is still logged in")
+	}
+	if !in(kept) {
+		t.Error("the other user was logged out")
+	}
+	write(t, file, "no users file\n")
+	if in(kept) {
+		t.Error("a file that cannot be read lets users in")
+	}
+	write(t, file, string(text))
+	if !in(kept) || !strings.Contains(s.log.String(), eventUsersFailed) || !strings.Contains(s.log.String(), eventUsersRecovered) {
+		t.Errorf("the file can be read again; logged: %s", s.log)
+	}
+	forged := s.browser()
+	for _, value := range []string{"", ".", "a.b.c.d.e", "b2xnYQ.x.1.1.", strings.Replace(kept.client.Jar.Cookies(target)[0].Value, "bGFycw", "b2xnYQ", 1)} {
+		forged.client.Jar.SetCookies(target, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
+		if in(forged) {
+			t.Errorf("the cookie %q counts", value)
+		}
+	}
+}
+
+// TestThrottle: passwords cannot be guessed quickly, and a right one does not help meanwhile.
+func TestThrottle(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser()
+	try := func(user, password string) page {
+		return b.post("/login", url.Values{"user": {user}, "password": {password}})
+	}
+	for range failuresOfAddress - 1 {
+		try(operator, "wrong").says(t, http.StatusUnauthorized, "User or password is wrong.")
+	}
+	try("nobody", "wrong").says(t, http.StatusUnauthorized, "User or password is wrong.")
+	p := try(operator, password)
+	p.says(t, http.StatusTooManyRequests, "Try again in 5 min.")
+	if p.header.Get("Retry-After") != "300" {
+		t.Errorf("Retry-After: %q", p.header.Get("Retry-After"))
+	}
+	s.advance(loginWindow)
+	try(operator, password).says(t, http.StatusOK, "Log out")
+	if log := s.log.String(); !strings.Contains(log, `msg="web login failed" user=nobody from=127.0.0.1`) || strings.Contains(log, "wrong") || strings.Contains(log, password) {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+// TestThrottleOfManyAddresses: a user is not guessed from everywhere, and memory is bounded.
+func TestThrottleOfManyAddresses(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	th := newThrottle()
+	refused := 0
+	for i := range 100 {
+		if th.begin(operator, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), now) > 0 {
+			refused++
+		}
+	}
+	if refused != 100-failuresOfUser {
+		t.Errorf("%d of 100 were refused", refused)
+	}
+	network := 0
+	for i := range 20 {
+		at := netip.MustParseAddr("2001:db8::1").As16()
+		at[15] = byte(i)
+		if th.begin("user"+string(rune('a'+i)), netip.AddrFrom16(at), now) > 0 {
+			network++
+		}
+	}
+	if network != 20-failuresOfAddress {
+		t.Errorf("of one network, %d of 20 were refused", network)
+	}
+	for i := range 2 * maxThrottled {
+		th.begin("x", netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now.Add(time.Duration(i)*time.Microsecond))
+		th.begin(string(rune('a'+i%26))+string(rune(i)), netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	}
+	if n := len(th.failures); n > maxThrottled+2 {
+		t.Errorf("%d failures are remembered", n)
+	}
+	if th.begin("late", netip.MustParseAddr("192.0.2.200"), now.Add(2*loginWindow)) > 0 {
+		t.Error("it is not over")
+	}
+}
+
+// TestEqualTime: the password of an unknown user is compared, too, with a hash of the same
+// cost.
+func TestEqualTime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	known, ok := s.server.users.hash(operator)
+	if !ok {
+		t.Fatal("no user")
+	}
+	dummy, ok := s.server.users.hash("nobody")
+	if ok || len(dummy) != len(known) || string(dummy[:7]) != string(known[:7]) {
+		t.Errorf("an unknown user is compared with %q, a known one with %q", dummy, known)
+	}
+	b := s.browser()
+	for _, user := range []string{operator, "nobody", ""} {
+		began := time.Now()
+		b.post("/login", url.Values{"user": {user}, "password": {"wrong"}})
+		if took := time.Since(began); took < loginStep {
+			t.Errorf("%s: answered after %v", user, took)
+		}
+	}
+}
+
+// TestTrustHeader: only a proxy says who somebody is.
+func TestTrustHeader(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		proxies string
+		values  []string
+		who     string
+	}{
+		{"127.0.0.0/8", []string{operator}, operator},
+		{"127.0.0.0/8", []string{looker}, looker},
+		{"127.0.0.0/8", nil, ""},
+		{"127.0.0.0/8", []string{""}, ""},
+		{"127.0.0.0/8", []string{operator, looker}, ""}, // the proxy has added one to the browser's
+		{"127.0.0.0/8", []string{"ol\u202ega"}, ""},
+		{"192.0.2.0/24", []string{operator}, ""},
+	} {
+		s := newSite(t, func(conf *Config) {
+			conf.UsersFile, conf.TrustHeader, conf.Proxies = "", "X-Remote-User", []netip.Prefix{netip.MustParsePrefix(c.proxies)}
+		})
+		b := s.browser()
+		if c.values != nil {
+			b.header["X-Remote-User"] = c.values
+		}
+		p := b.search(triplet)
+		if c.who == "" {
+			p.says(t, http.StatusForbidden, "does not say who you are")
+			b.get("/").says(t, http.StatusForbidden)
+			continue
+		}
+		p.says(t, http.StatusOK, c.who, "Nothing is remembered")
+		if c.who == operator {
+			b.press(p, "/pass").says(t, http.StatusOK, "Let in")
+		}
+	}
+}
+
+// TestOpenRedirect: the login leads to pages of ours alone.
+func TestOpenRedirect(t *testing.T) {
+	t.Parallel()
+	for next, want := range map[string]string{
+		"/search?q=a%40b": "/search?q=a%40b", "": "/", "/": "/",
+		"//evil.example": "/", "https://evil.example/": "/", `/\evil.example`: "/", "/%2fevil.example": "/", "javascript:alert(1)": "/", "\t//evil.example": "/",
+		"/\t/evil.example": "/", "search": "/",
+	} {
+		if got := local(next); got != want {
+			t.Errorf("%q leads to %q, want %q", next, got, want)
+		}
+	}
+}
+
+// TestBounds: a request that is too large is refused.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.login(operator)
+	b.post("/pass", url.Values{"token": {strings.Repeat("x", maxBody)}}).says(t, http.StatusBadRequest)
+	b.search(strings.Repeat("x", maxQuery+1)).says(t, http.StatusUnprocessableEntity, "too long")
+	r := b.request(http.MethodGet, "/", "")
+	r.Header.Set("X-Long", strings.Repeat("x", 2*maxHeader))
+	if p := b.do(r); p.status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d", p.status)
+	}
+	for _, method := range []string{"PUT", "DELETE", "OPTIONS", "TRACE"} {
+		b.do(b.request(method, "/", "")).says(t, http.StatusMethodNotAllowed)
+	}
+	b.do(b.request(http.MethodGet, "/", "a body")).says(t, http.StatusRequestEntityTooLarge)
+}

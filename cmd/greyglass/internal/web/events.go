@@ -1,0 +1,15 @@
+package web
+
+// The logged events.
+const (
+	// eventAdmin says who changed what; commands log it, too.
+	eventAdmin = "admin"
+
+	eventLogin             = "web login"
+	eventLoginFailed       = "web login failed"
+	eventUsersFailed       = "cannot read web.users_file; nobody can log in until it can be read"
+	eventUsersRecovered    = "web.users_file can be read again"
+	eventCertificateFailed = "cannot read the renewed web.certificate; keeping the previous one"
+	eventCertificateRead   = "web.certificate was read again"
+	eventPanic             = "panic in the web page; this is a bug, please report it"
+)

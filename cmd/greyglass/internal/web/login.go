@@ -1,0 +1,129 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// loginStep: a failed login is answered after a multiple of this time, so that the time
+// does not tell whether there is such a user.
+const loginStep = 300 * time.Millisecond
+
+// loginPage is what the template of the login shows.
+type loginPage struct {
+	User, Next, Problem string
+}
+
+func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
+	if s.config.UsersFile == "" || s.viewerOf(r).Name != "" {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	s.show(w, r, viewer{}, http.StatusOK, "login", "Log in", loginPage{Next: local(r.URL.Query().Get("next"))})
+}
+
+// toLogin sends a browser to the login, and back afterwards.
+func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", loginPage{Next: "/", Problem: "Your session has ended. Nothing was changed."})
+		return
+	}
+	to := "/login"
+	if next := r.URL.RequestURI(); next != "/" {
+		to += "?next=" + url.QueryEscape(next)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	if s.config.UsersFile == "" {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	if err := r.ParseForm(); err != nil {
+		s.fail(w, r, viewer{}, http.StatusBadRequest, "The form could not be read, or is too large.")
+		return
+	}
+	began := time.Now()
+	user, next, from := r.PostForm.Get("user"), local(r.PostForm.Get("next")), s.browserOf(r)
+	page := loginPage{User: printable(user), Next: next}
+	if len(user) > maxName {
+		user = user[:maxName]
+	}
+	if wait := s.logins.begin(user, from, s.now()); wait > 0 {
+		minutes := int((wait + time.Minute - 1) / time.Minute)
+		w.Header().Set("Retry-After", fmt.Sprint(minutes*60))
+		page.Problem = fmt.Sprintf("Too many logins have failed. Try again in %d min.", minutes)
+		s.show(w, r, viewer{}, http.StatusTooManyRequests, "login", "Log in", page)
+		return
+	}
+	hash, ok := s.compare(r, user, r.PostForm.Get("password"))
+	if !ok {
+		s.log.Warn(eventLoginFailed, "user", printable(user), "from", from.String())
+		pause(r, loginStep-time.Since(began)%loginStep)
+		page.Problem = "User or password is wrong."
+		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", page)
+		return
+	}
+	s.logins.succeeded(user, from)
+	s.log.Info(eventLogin, "user", user, "from", from.String())
+	s.setCookie(w, r, s.signer.begin(user, s.now()), hash)
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// compare compares a password, one at a time, and returns the hash if it is right. After a
+// wrong one the next must wait, so that guessing takes a quarter of a processor at most.
+func (s *Server) compare(r *http.Request, user, password string) (hash []byte, ok bool) {
+	select {
+	case s.logins.comparing <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, false
+	}
+	began := time.Now()
+	hash, known := s.users.hash(user)
+	ok = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
+	rest := 3 * time.Since(began)
+	if ok {
+		rest = 0
+	}
+	time.AfterFunc(rest, func() { <-s.logins.comparing })
+	return hash, ok
+}
+
+func pause(r *http.Request, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+}
+
+// local returns where to go after the login: a page of ours, whatever a link to the login
+// says.
+func local(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(next, "/") ||
+		strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next, "\\\r\n\t") {
+		return "/"
+	}
+	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()
+}
+
+// logout ends the session.
+func (s *Server) logout(w http.ResponseWriter, r *http.Request, _ *serving, v viewer) {
+	if r.ParseForm() != nil || !same(r.PostForm.Get("token"), v.CSRF) || v.session == nil {
+		s.fail(w, r, v, http.StatusForbidden, "The form does not come from this page.")
+		return
+	}
+	s.signer.end(*v.session, s.now())
+	gone := s.cookie(r)
+	gone.MaxAge = -1
+	http.SetCookie(w, gone)
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}

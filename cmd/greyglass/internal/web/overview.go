@@ -1,0 +1,204 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/greylist"
+	"greyglass/greylist/judge"
+)
+
+const (
+	// countEvery is how old the counts of the overview may become while somebody looks.
+	countEvery = time.Minute
+
+	// countShare bounds the time for counting: a fiftieth.
+	countShare = 50
+
+	// lookedAt is how long after a view the counting goes on.
+	lookedAt = 10 * time.Minute
+
+	// worst and longest are how many senders, and waiting triplets, the overview shows.
+	worst   = 8
+	longest = 10
+)
+
+// overview counts, in the background, what the overview shows, so that a view reads nothing
+// from the database: neither ten million triplets nor a database that fails delay it.
+type overview struct {
+	daemon *Daemon
+	wake   chan struct{} // somebody looks
+
+	mu     sync.Mutex
+	looked time.Time
+	last   *counts // nil: not counted yet
+}
+
+// counts are what was counted.
+type counts struct {
+	At         int64 // Unix seconds
+	Day, Month report.Period
+	Hours      picture // of the day
+	Days       picture // of the month
+	Delays     picture
+	Waited     picture
+	Senders    report.Senders
+	Longest    []found
+	Failed     string // why there are no newer ones; empty: they are
+}
+
+func newOverview(d *Daemon) *overview { return &overview{daemon: d, wake: make(chan struct{}, 1)} }
+
+// run counts once, and then while somebody looks, until the context ends.
+func (o *overview) run(ctx context.Context) {
+	for {
+		began := time.Now()
+		o.count(ctx)
+		pause := time.NewTimer(max(countEvery, countShare*time.Since(began)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+		if !o.wanted() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-o.wake:
+			}
+		}
+	}
+}
+
+// wanted reports whether somebody has looked lately.
+func (o *overview) wanted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Since(o.looked) < lookedAt
+}
+
+// latest returns the last counts, nil if there are none, and has them counted again.
+func (o *overview) latest() *counts {
+	o.mu.Lock()
+	o.looked = time.Now()
+	last := o.last
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+	return last
+}
+
+// count counts.
+func (o *overview) count(ctx context.Context) {
+	c, err := o.counted(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil:
+		o.last = c
+	case o.last != nil:
+		failed := *o.last
+		failed.Failed = sentence(readError(err))
+		o.last = &failed
+	}
+}
+
+func (o *overview) counted(ctx context.Context) (*counts, error) {
+	d, p, now := o.daemon, o.daemon.Policy(), o.daemon.Now()
+	day, month := greylist.HourOf(now-report.Day), greylist.HourOf(now-30*report.Day)
+	h, err := d.Store.History(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	c := &counts{At: now}
+	c.Day = report.Of(h, day, now, p.Longest().MaxDeferTime)
+	c.Month = report.Of(h, month, now, p.Longest().MaxDeferTime)
+	c.Hours, c.Days = answersByTime(report.Bars(h, day, now)), returnsByTime(report.Bars(h, month, now))
+	c.Delays, c.Waited = delaysOf(h, month), waitedOf(h, month, now)
+	waiting := newestWaiting{policy: p, now: now}
+	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), month, worst)
+	for _, r := range waiting.longest {
+		c.Longest = append(c.Longest, (&serving{Daemon: d}).found(p, r))
+	}
+	return c, err
+}
+
+// newestWaiting notes, of the records that pass by, those that wait longest and can still
+// pass.
+type newestWaiting struct {
+	policy  *judge.Policy
+	now     int64
+	longest []greylist.Record
+}
+
+func (n *newestWaiting) noting(records func(func(greylist.Record, error) bool)) func(func(greylist.Record, error) bool) {
+	return func(yield func(greylist.Record, error) bool) {
+		for r, err := range records {
+			if err == nil && !r.Passed() && n.policy.Windows.Decide(&r.Entry, n.now).Reason != greylist.ReasonTooLate {
+				n.note(r)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (n *newestWaiting) note(r greylist.Record) {
+	earlier := func(a, b greylist.Record) int { return cmp.Compare(a.Attempted(), b.Attempted()) }
+	if len(n.longest) == longest && earlier(r, n.longest[longest-1]) >= 0 {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(n.longest, r, earlier)
+	n.longest = slices.Insert(n.longest, i, r)
+	n.longest = n.longest[:min(len(n.longest), longest)]
+}
+
+// overviewPage is what the template of the overview shows.
+type overviewPage struct {
+	Health  []finding
+	Counts  *counts // nil: not counted yet
+	Private bool    // without users: only numbers
+	Mode    string
+	Pools   []poolAdvice
+}
+
+func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
+	v, d := s.viewerOf(r), s.daemon.Load()
+	switch {
+	case d == nil:
+		s.fail(w, r, v, http.StatusServiceUnavailable, "The daemon is starting. Try again in a moment.")
+		return
+	case v.Name == "" && s.needsUser():
+		s.forUsers(nil)(w, r)
+		return
+	case v.Name != "":
+		s.prolong(w, r, v)
+	}
+	page := overviewPage{Health: d.health(), Counts: d.overview.latest(), Private: !s.needsUser()}
+	if page.Counts != nil && !page.Private {
+		page.Pools = adviceFor(page.Counts.Senders.Networks)
+	}
+	s.show(w, r, v, http.StatusOK, "overview", "Overview", page)
+}
+
+// poolAdvice is a network whose mail waits again and again, and what lets it in.
+type poolAdvice struct {
+	report.Sender
+	Lines string
+}
+
+func adviceFor(networks []report.Sender) (all []poolAdvice) {
+	for _, n := range networks {
+		all = append(all, poolAdvice{n, "[rules]\nallowed_sender_nets = [\"" + n.Name + "\"]"})
+	}
+	return all
+}

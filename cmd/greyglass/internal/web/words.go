@@ -1,0 +1,124 @@
+package web
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
+)
+
+// found is a triplet that a search has found.
+type found struct {
+	greylist.Triplet
+	State string // "waiting", "late" or "passed"
+	Title string // its state in words
+	Why   string // sentences
+
+	Tries, Accepted int64
+	First, Last     int64  // Unix seconds
+	Query           string // finds it again
+}
+
+// found describes a record, at present.
+func (d *serving) found(p *judge.Policy, r greylist.Record) found {
+	now := d.Now()
+	f := found{
+		Triplet: r.Triplet, State: r.State(), Why: whyWaits(r, p.Windows, now),
+		Tries: r.Deferred, Accepted: r.Accepted, First: r.Attempted(), Last: r.LastSeen,
+		Query: r.Client + " " + r.Sender + " " + r.Recipient,
+	}
+	switch {
+	case r.Passed():
+		f.Title = "Accepted"
+	case p.Windows.Decide(&r.Entry, now).Reason == greylist.ReasonTooLate:
+		f.State, f.Title = "late", "Not tried again in time"
+	case now >= opens(r.Entry, p.Windows):
+		f.Title = "A retry is accepted now"
+	default:
+		f.Title = "Waits for a retry from " + timeOfDay(opens(r.Entry, p.Windows), now) + " on"
+	}
+	return f
+}
+
+// opens is when a retry of a waiting entry can pass, by the greylist's windows.
+func opens(e greylist.Entry, w greylist.Windows) int64 {
+	return e.FirstSeen + max(w.TooSoon, w.MinDeferTime)
+}
+
+// whyWaits says in sentences what has happened to a triplet, and what happens next.
+func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
+	from, to := sender(r.Sender), address.Printable(r.Recipient)
+	began := fmt.Sprintf("%s wrote to %s for the first time %s", from, to, at(r.Attempted(), now))
+	if r.Passed() {
+		if r.Accepted == 0 {
+			return began + ", and was let in by hand " + at(r.PassedAt, now) + ". The next attempt is accepted at once."
+		}
+		text := began + ", and was last accepted " + at(r.PassedAt, now) + "."
+		if waited := r.PassedAt - r.Attempted(); r.Accepted == 1 && r.Deferred > 0 && waited > 0 {
+			text += " The first message waited " + lasts(waited) + "."
+		}
+		return text + " Further mail between the two from this server is accepted at once."
+	}
+	opens, closes := opens(r.Entry, w), r.FirstSeen+w.MaxDeferTime
+	text := began + ", and the server has not tried again yet."
+	if r.Deferred > 1 {
+		text = fmt.Sprintf("%s; the server has tried %s times, last %s.", began, strconv.FormatInt(r.Deferred, 10), at(r.LastSeen, now))
+	}
+	if r.FirstAttempt != 0 {
+		text += " The wait began again " + at(r.FirstSeen, now) + ", because an attempt came much too soon or too late."
+	}
+	switch {
+	case now > closes:
+		return text + " It was too late " + at(closes, now) + ": its next attempt begins a new wait."
+	case now >= opens:
+		return text + " It is let in when it tries again, until " + timeOfDay(closes, now) + "."
+	}
+	return text + " It is let in when it tries again from " + timeOfDay(opens, now) + " on (in " + lasts(opens-now) + ")."
+}
+
+// sender is a sender in words.
+func sender(s string) string {
+	if s == address.NullSender {
+		return "A bounce (without a sender)"
+	}
+	return address.Printable(s)
+}
+
+// timeOfDay is a time of day, with the date unless it is today.
+func timeOfDay(unix, now int64) string {
+	t, today := time.Unix(unix, 0), time.Unix(now, 0)
+	if t.Format(time.DateOnly) == today.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// at is "at" a time of day, or "on" a day.
+func at(unix, now int64) string {
+	c := timeOfDay(unix, now)
+	if len(c) > len("15:04") {
+		return "on " + c[:len(time.DateOnly)] + " at " + c[len(time.DateOnly)+1:]
+	}
+	return "at " + c
+}
+
+// lasts is a length of time, in its two largest units.
+func lasts(seconds int64) string {
+	days, hours, minutes := seconds/86400, seconds/3600%24, seconds/60%60
+	switch {
+	case days > 0 && hours == 0:
+		return fmt.Sprintf("%d d", days)
+	case days > 0:
+		return fmt.Sprintf("%d d %d h", days, hours)
+	case hours > 0 && minutes == 0:
+		return fmt.Sprintf("%d h", hours)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	case minutes > 0:
+		return fmt.Sprintf("%d min", minutes)
+	}
+	return fmt.Sprintf("%d s", max(seconds, 0))
+}

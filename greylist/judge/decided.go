@@ -1,0 +1,42 @@
+package judge
+
+import (
+	"cmp"
+
+	"greyglass/greylist"
+	"greyglass/greylist/address"
+	"greyglass/greylist/rules"
+)
+
+// Decided is a decision as it is shown to people: what its line in the log has. Text that an
+// MTA passed on is printable.
+type Decided struct {
+	At        int64 // Unix seconds
+	Verdict   greylist.Verdict
+	Reason    greylist.Reason
+	Wait      int64 // seconds until a retry can pass; zero: not known
+	Client    string
+	Identity  string // of the client, if it is known by another name than its address
+	Helo      string
+	Sender    string // folded
+	Recipient string // folded
+	QueueID   string // empty: none yet
+	Code      string // empty unless [Policy.Codes]
+	Rule      string
+	Via       string
+	Observed  bool
+}
+
+// tell passes a decision to the Watcher.
+func (j *Judge) tell(p *Policy, f *rules.Facts, a *Answer) {
+	if j.Watcher == nil || p.PrivateLog {
+		return
+	}
+	d := Decided{At: j.now(), Verdict: a.Verdict, Reason: a.Reason, Wait: a.Wait, Client: f.Client.String(),
+		Helo: address.Printable(f.Helo), Sender: f.Sender, Recipient: f.Recipient, QueueID: address.Printable(f.QueueID),
+		Code: a.Code, Rule: a.Rule, Via: f.Via, Observed: a.Observed}
+	if identity := cmp.Or(a.Triplet.Client, a.Proven); identity != d.Client {
+		d.Identity = identity
+	}
+	j.Watcher(d)
+}
