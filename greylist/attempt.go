@@ -13,5 +13,9 @@ type Attempt struct {
 	VerifiedTLS   bool // the client showed a TLS certificate that the MTA verified
 
 	QueueID string // empty if the MTA has none yet
-	Via     string // the front end: "milter" or "policy"
+	Via     string // the front end: "milter" or "policy"; or [ViaProbe]
 }
+
+// ViaProbe is the front end of an attempt that 'greyglass probe' or 'doctor' makes. It is in
+// no statistics.
+const ViaProbe = "probe"

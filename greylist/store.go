@@ -177,6 +177,22 @@ type Searchable interface {
 	PrepareSearch(ctx context.Context) (more bool, err error)
 }
 
+// Estimating is a [Store] that can estimate its numbers.
+type Estimating interface {
+	// Estimate is Stats, or, of a large database, an estimate of Waiting, Passed, Deferred
+	// and Accepted, without OldestWaiting and LatestPassed. It reports whether it is one.
+	Estimate(ctx context.Context) (st Stats, estimated bool, err error)
+}
+
+// EstimateStats estimates the numbers of a store, or counts them.
+func EstimateStats(ctx context.Context, store Store) (st Stats, estimated bool, err error) {
+	if s, ok := store.(Estimating); ok {
+		return s.Estimate(ctx)
+	}
+	st, err = store.Stats(ctx)
+	return st, false, err
+}
+
 // Record is a triplet with its entry.
 type Record struct {
 	Triplet

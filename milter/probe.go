@@ -21,9 +21,13 @@ type ProbeAnswer struct {
 	Stage   string // the SMTP command that was answered: "RCPT" or "DATA"
 }
 
+// probeVersion is what a probe that is in no statistics says in the place of the MTA's
+// version.
+const probeVersion = "greyglass probe"
+
 // Probe asks the milter at an address about a recipient, as an MTA does. It is a real
 // attempt, which the daemon stores. Only the client, the HELO name and the envelope of
-// the attempt are used.
+// the attempt are used, and whether Via is [greylist.ViaProbe].
 func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAnswer, error) {
 	const timeout = 30 * time.Second // Postfix's milter_command_timeout
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > timeout {
@@ -40,7 +44,11 @@ func Probe(ctx context.Context, to listen.Address, a greylist.Attempt) (ProbeAns
 		milter.WithDialer(dialer),
 		milter.WithReadTimeout(timeout), milter.WithWriteTimeout(timeout),
 		milter.WithActions(milter.OptSetMacros), milter.WithoutDefaultMacros())
-	session, err := client.Session(milter.NewMacroBag())
+	macros := milter.NewMacroBag()
+	if a.Via == greylist.ViaProbe {
+		macros.Set(milter.MacroMTAVersion, probeVersion)
+	}
+	session, err := client.Session(macros)
 	if err != nil {
 		return ProbeAnswer{}, fmt.Errorf("no answer from %s; is the daemon running? %w", to, because(ctx, err))
 	}

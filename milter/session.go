@@ -31,6 +31,7 @@ type session struct {
 	clientName  string // forward-confirmed, or empty
 	helo        string
 	postfix     bool // the MTA is Postfix, see verifiedTLS
+	probe       bool // it is 'greyglass probe' or 'doctor'
 	certificate bool // verified, as HELO had it
 
 	// Of the message; MailFrom clears it.
@@ -72,7 +73,9 @@ func (s *session) Connect(host, family string, _ uint16, addr string, m milter.M
 	default: // SMFIA_UNKNOWN: the MTA's client came by no network, as with sendmail -bs
 		s.client = greylist.LocalClient("unknown")
 	}
-	s.postfix = strings.HasPrefix(m.Get(milter.MacroMTAVersion), "Postfix")
+	mta := m.Get(milter.MacroMTAVersion)
+	s.postfix = strings.HasPrefix(mta, "Postfix")
+	s.probe = mta == probeVersion
 	s.clientName = s.confirmed(host, m)
 	return milter.RespContinue, nil
 }
@@ -127,6 +130,9 @@ func (s *session) RcptTo(to, _ string, m milter.Modifier) (resp *milter.Response
 		VerifiedTLS:   s.message.certificate,
 		QueueID:       m.Get(milter.MacroQueueId),
 		Via:           "milter",
+	}
+	if s.probe {
+		attempt.Via = greylist.ViaProbe
 	}
 	return s.replies.respond(s.message.deferred.Recipient(s.ctx, s.judge, s.message.facts, attempt, s.room, s.limiter.Limits().Recipients, s.log))
 }

@@ -15,7 +15,8 @@ import (
 )
 
 func (p *program) backupCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "copy the database to a new file, while mail flows",
 		Long: `Copy the database, as it is at one moment, to a new file, while the daemon goes on
@@ -46,11 +47,22 @@ by its own means, which this command names.`,
 				if errors.Is(err, fs.ErrExist) {
 					return fmt.Errorf("%s is already there; choose another name, or remove it", args[0])
 				}
-				if err == nil {
+				switch {
+				case err == nil && asJSON:
+					return printObject(p.stdout, backupJSON{args[0], size})
+				case err == nil:
 					fmt.Fprintf(p.stdout, "backed up: %s (%s)\n", args[0], humanize.IBytes(uint64(size)))
 				}
 				return err
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// backupJSON is what 'backup --json' prints.
+type backupJSON struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
 }

@@ -7,7 +7,8 @@ import (
 )
 
 func (p *program) configCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:        "config",
 		SuggestFor: []string{"configtest", "postconf"},
 		Short:      "print the effective configuration and where each value comes from",
@@ -28,7 +29,12 @@ with status 78. Run it before each restart or reload.`,
 			for _, warning := range loaded.Warnings {
 				fmt.Fprintf(p.stderr, "greyglass: warning: %s\n", warning.Detail)
 			}
+			if asJSON {
+				return printObject(p.stdout, loaded.JSON())
+			}
 			return loaded.Print(p.stdout)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -16,6 +17,7 @@ import (
 
 func (p *program) copyCommand() *cobra.Command {
 	var from, to string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "copy --from URL --to URL",
 		Short: "copy all triplets to another database",
@@ -59,7 +61,7 @@ have counted the same hour, the greater count is kept.`,
 			target, err := sqlstore.Open(cmd.Context(), to, options)
 			if err == nil {
 				if err = p.record(cmd.Context(), cmd, nil, target); err == nil {
-					err = p.copy(cmd.Context(), source, target, loaded.Policy.Windows)
+					err = p.copy(cmd.Context(), source, target, loaded.Policy.Windows, asJSON)
 				} else {
 					err = &databaseError{err}
 				}
@@ -72,17 +74,31 @@ have counted the same hour, the greater count is kept.`,
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the database `URL` that is copied")
 	cmd.Flags().StringVar(&to, "to", "", "the database `URL` that it is copied to")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
+// copyJSON is what 'copy --json' prints.
+type copyJSON struct {
+	Triplets       moved `json:"triplets"`
+	Meanwhile      int64 `json:"came_meanwhile"` // triplets
+	History        moved `json:"history"`
+	Clients        moved `json:"clients"`
+	Correspondents moved `json:"correspondents"`
+}
+
 // copy copies, then checks, and prints its progress once a second.
-func (p *program) copy(ctx context.Context, source, target greylist.Store, windows greylist.Windows) error {
+func (p *program) copy(ctx context.Context, source, target greylist.Store, windows greylist.Windows, asJSON bool) error {
 	total, err := source.Stats(ctx)
 	if err != nil {
 		return err
 	}
+	out, printed := p.stdout, copyJSON{}
+	if asJSON {
+		out = io.Discard
+	}
 	last := time.Now()
-	moved := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
+	all := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
 	tell := func(doing string) func(done int64) {
 		return func(done int64) {
 			if time.Since(last) > time.Second {
@@ -91,32 +107,41 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 			}
 		}
 	}
-	copied, err := moved.Copy(ctx, tell("copying"))
+	copied, err := all.Copy(ctx, tell("copying"))
 	if err != nil {
 		return fmt.Errorf("%s; run it again to go on", inWords(err))
 	}
-	checked, err := moved.Check(ctx, tell("checking"))
+	checked, err := all.Check(ctx, tell("checking"))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "copied: %d of %d triplets, the others were there\nchecked: %d triplets\n", copied.Written, copied.Seen, checked.Seen)
+	printed.Triplets, printed.Meanwhile = movedOf(copied), checked.Written
+	fmt.Fprintf(out, "copied: %s of %s triplets, the others were there\nchecked: %s triplets\n", humanize.Comma(copied.Written), humanize.Comma(copied.Seen), humanize.Comma(checked.Seen))
 	if checked.Written > 0 {
-		fmt.Fprintf(p.stdout, "came meanwhile: %d\n", checked.Written)
+		fmt.Fprintf(out, "came meanwhile: %s\n", humanize.Comma(checked.Written))
 	}
 	history, err := transfer.CopyHistory(ctx, source, target)
 	if err != nil {
 		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", inWords(err))
 	}
-	fmt.Fprintf(p.stdout, "history: %d of %d counts, the others were there\n", history.Written, history.Seen)
+	printed.History = movedOf(history)
+	fmt.Fprintf(out, "history: %s of %s counts, the others were there\n", humanize.Comma(history.Written), humanize.Comma(history.Seen))
 	clients, err := transfer.CopyClients(ctx, source, target)
 	if err != nil {
 		return fmt.Errorf("the triplets and the history are copied, but not all clients: %s; run it again to go on", inWords(err))
 	}
-	fmt.Fprintf(p.stdout, "clients: %d of %d, the others were there\n", clients.Written, clients.Seen)
-	correspondents, err := transfer.CopyCorrespondents(ctx, source, target, moved.Now)
+	printed.Clients = movedOf(clients)
+	fmt.Fprintf(out, "clients: %s of %s, the others were there\n", humanize.Comma(clients.Written), humanize.Comma(clients.Seen))
+	correspondents, err := transfer.CopyCorrespondents(ctx, source, target, all.Now)
 	if err != nil {
 		return fmt.Errorf("all is copied, except for some correspondents: %s; run it again to go on", inWords(err))
 	}
-	fmt.Fprintf(p.stdout, "correspondents: %d of %d, the others were there\n", correspondents.Written, correspondents.Seen)
+	printed.Correspondents = movedOf(correspondents)
+	fmt.Fprintf(out, "correspondents: %s of %s, the others were there\n", humanize.Comma(correspondents.Written), humanize.Comma(correspondents.Seen))
+	if asJSON {
+		return printObject(p.stdout, printed)
+	}
 	return nil
 }
+
+func movedOf(t transfer.Transferred) moved { return moved{t.Written, t.Seen - t.Written} }

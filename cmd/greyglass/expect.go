@@ -46,8 +46,7 @@ With --once, any mail to the recipient that would have to wait counts, of a send
 nobody expects, too, and a message that a later filter defers is greylisted when it is
 tried again: --from and --for are the safer bounds.
 
---list shows what is expected, with --json as one array of objects that have the columns of
-the database's table (times in Unix seconds). --cancel ends what a recipient expects, with
+--list shows what is expected. --cancel ends what a recipient expects, with
 --from only that from this pattern.`,
 		Example: `  greyglass expect bob@example.org --from @example.net --for 10m
   greyglass expect bob@example.org --once
@@ -78,11 +77,11 @@ the database's table (times in Unix seconds). --cancel ends what a recipient exp
 			}
 			return p.changing(cmd, args, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
 				if flags.cancel {
-					return p.cancelExpected(ctx, store, e, flags.from == "")
+					return p.cancelExpected(ctx, store, e, flags)
 				}
 				e.Since = timeOf(store).Unix()
 				e.Until = e.Since + int64(lasts/time.Second)
-				return p.expect(ctx, policy, store, e)
+				return p.expect(ctx, policy, store, e, flags.asJSON)
 			})
 		},
 	}
@@ -92,7 +91,7 @@ the database's table (times in Unix seconds). --cancel ends what a recipient exp
 	set.BoolVar(&flags.once, "once", false, "only one recipient of one message")
 	set.BoolVar(&flags.list, "list", false, "show what is expected")
 	set.BoolVar(&flags.cancel, "cancel", false, "end what the recipient expects")
-	set.BoolVar(&flags.asJSON, "json", false, "print JSON; with --list")
+	set.BoolVar(&flags.asJSON, "json", false, "print JSON")
 	return cmd
 }
 
@@ -104,8 +103,6 @@ func (f *expectFlags) check(cmd *cobra.Command) error {
 		return errors.New("--list can only be combined with --json")
 	case f.cancel && changed("for", "once"):
 		return errors.New("--cancel can only be combined with --from")
-	case f.asJSON && !f.list:
-		return errors.New("--json needs --list")
 	}
 	return nil
 }
@@ -138,7 +135,7 @@ func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, las
 }
 
 // expect writes an expectation, unless no mail would get as far as that.
-func (p *program) expect(ctx context.Context, policy *judge.Policy, store greylist.Store, e greylist.Expectation) error {
+func (p *program) expect(ctx context.Context, policy *judge.Policy, store greylist.Store, e greylist.Expectation, asJSON bool) error {
 	before, err := policy.PrecedesExpected(ctx, e)
 	switch {
 	case err != nil:
@@ -151,9 +148,17 @@ func (p *program) expect(ctx context.Context, policy *judge.Policy, store greyli
 	} else if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until))
+	notes := p.stdout
+	if asJSON {
+		notes = p.stderr
+		if err := printObject(p.stdout, expectedAsJSON(e, e.Since)); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until))
+	}
 	if before != nil {
-		fmt.Fprintf(p.stdout, "such mail is accepted without that, with the reason %s (%s)\n", before.Reason, before.Because)
+		fmt.Fprintf(notes, "such mail is accepted without that, with the reason %s (%s)\n", before.Reason, before.Because)
 	}
 	return nil
 }
@@ -170,14 +175,15 @@ func expectedInWords(e greylist.Expectation) string {
 }
 
 // cancelExpected removes an expectation, or all of the recipient.
-func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e greylist.Expectation, all bool) error {
+func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e greylist.Expectation, flags expectFlags) error {
 	expected, err := store.Expected(ctx)
 	if err != nil {
 		return err
 	}
 	found := false
+	var cancelled []greylist.Expectation
 	for _, there := range expected {
-		if there.Recipient != e.Recipient || !all && there.Sender != e.Sender {
+		if there.Recipient != e.Recipient || flags.from != "" && there.Sender != e.Sender {
 			continue
 		}
 		known, err := store.CancelExpected(ctx, there.Recipient, there.Sender)
@@ -186,12 +192,18 @@ func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e gr
 		}
 		if known {
 			found = true
+			cancelled = append(cancelled, there)
+		}
+		if known && !flags.asJSON {
 			fmt.Fprintf(p.stdout, "cancelled: %s\n", expectedInWords(there))
 		}
 	}
 	if !found {
 		e.Once = false
 		return fmt.Errorf("%s is not expected", expectedInWords(e))
+	}
+	if flags.asJSON {
+		return printExpectedJSON(p.stdout, cancelled, timeOf(store).Unix())
 	}
 	return nil
 }
@@ -207,37 +219,46 @@ type expectedJSON struct {
 	UsedAt    *int64 `json:"used_at"`
 }
 
-// listExpected prints the expectations: open, used, or ended and soon to be removed.
+// expectedAsJSON is an expectation at a time.
+func expectedAsJSON(e greylist.Expectation, now int64) expectedJSON {
+	return expectedJSON{expectedState(e, now), e.Recipient, e.Sender, e.Since, e.Until, e.Once, orNull(e.UsedAt)}
+}
+
+// expectedState is open, used, or ended: soon to be removed.
+func expectedState(e greylist.Expectation, now int64) string {
+	switch {
+	case e.Open(now):
+		return "open"
+	case e.UsedAt != 0:
+		return "used"
+	}
+	return "ended"
+}
+
+func printExpectedJSON(w io.Writer, all []greylist.Expectation, now int64) error {
+	each := func(yield func(greylist.Expectation, error) bool) {
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	return printArray(w, each, func(e greylist.Expectation) any { return expectedAsJSON(e, now) })
+}
+
+// listExpected prints the expectations.
 func (p *program) listExpected(ctx context.Context, store greylist.Store, asJSON bool) error {
 	all, err := store.Expected(ctx)
 	if err != nil {
 		return err
 	}
-	state := func(e greylist.Expectation) string {
-		switch {
-		case e.Open(timeOf(store).Unix()):
-			return "open"
-		case e.UsedAt != 0:
-			return "used"
-		}
-		return "ended"
-	}
 	if asJSON {
-		each := func(yield func(greylist.Expectation, error) bool) {
-			for _, e := range all {
-				if !yield(e, nil) {
-					return
-				}
-			}
-		}
-		return printArray(p.stdout, each, func(e greylist.Expectation) any {
-			return expectedJSON{state(e), e.Recipient, e.Sender, e.Since, e.Until, e.Once, orNull(e.UsedAt)}
-		})
+		return printExpectedJSON(p.stdout, all, timeOf(store).Unix())
 	}
-	return printExpected(p.stdout, all, state)
+	return printExpected(p.stdout, all, timeOf(store).Unix())
 }
 
-func printExpected(w io.Writer, all []greylist.Expectation, state func(greylist.Expectation) string) error {
+func printExpected(w io.Writer, all []greylist.Expectation, now int64) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT")
 	for _, e := range all {
@@ -245,7 +266,7 @@ func printExpected(w io.Writer, all []greylist.Expectation, state func(greylist.
 		if e.Once {
 			once = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", state(e), e.Recipient, e.Sender, utc(e.Since), utc(e.Until), once, utc(e.UsedAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", expectedState(e, now), e.Recipient, e.Sender, utc(e.Since), utc(e.Until), once, utc(e.UsedAt))
 	}
 	return t.Flush()
 }

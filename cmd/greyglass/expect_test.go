@@ -101,7 +101,6 @@ func TestExpectRefused(t *testing.T) {
 		{"bob@example.org --for 0", statusUsage, "--for 0 is no time"},
 		{"bob@example.org --for soon", statusUsage, "--for: "},
 		{"bob@example.org --for 8d", statusUsage, "--for 8d is more than 7d"},
-		{"bob@example.org --json", statusUsage, "--json needs --list"},
 		{"--list bob@example.org", statusUsage, "unexpected argument"},
 		{"--list --once", statusUsage, "--list can only be combined with --json"},
 		{"--cancel bob@example.org --for 1h", statusUsage, "--cancel can only be combined with --from"},

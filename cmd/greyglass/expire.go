@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
@@ -14,7 +16,8 @@ import (
 )
 
 func (p *program) expireCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:        "expire",
 		SuggestFor: []string{"purge", "clean", "vacuum"},
 		Short:      "remove what has expired, now",
@@ -42,9 +45,14 @@ in small steps beside the daemon's work.`,
 					return err
 				}
 				removed, err := sweeper.Sweep(ctx)
-				fmt.Fprintf(p.stdout, "removed: %d\n", removed)
+				if asJSON {
+					return errors.Join(err, printObject(p.stdout, map[string]int{"removed": removed}))
+				}
+				fmt.Fprintf(p.stdout, "removed: %s\n", humanize.Comma(int64(removed)))
 				return err
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }

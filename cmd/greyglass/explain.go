@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ import (
 func (p *program) explainCommand() *cobra.Command {
 	var helo, name, spf, provider string
 	var dnsbl []string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:        "explain CLIENT SENDER RECIPIENT | CODE",
 		SuggestFor: []string{"why", "check", "test"},
@@ -65,7 +67,9 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 					if err != nil {
 						return err
 					}
-					fmt.Fprintf(p.stdout, "%s is %s\n\n", code, triplet)
+					if !asJSON {
+						fmt.Fprintf(p.stdout, "%s is %s\n\n", code, triplet)
+					}
 					if attempt, err = attemptOf(cmd, []string{triplet.Client, triplet.Sender, triplet.Recipient}, helo); err != nil {
 						return err
 					}
@@ -78,6 +82,9 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 					return err
 				}
 				x, err := policy.Explain(ctx, store, attempt, now)
+				if asJSON {
+					return errors.Join(err, printObject(p.stdout, explained(x, attempt, now)))
+				}
 				printExplanation(p.stdout, x, policy, now)
 				return err
 			})
@@ -88,6 +95,7 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 	cmd.Flags().StringVar(&spf, "spf", "", "`RESULT` of SPF, such as pass or fail")
 	cmd.Flags().StringVar(&provider, "spf-provider", "", "`DOMAIN` of the provider by whose record SPF passes; with --spf pass")
 	cmd.Flags().StringSliceVar(&dnsbl, "dnsbl", nil, "`ZONE` of a DNS list that has the client; may be repeated")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 

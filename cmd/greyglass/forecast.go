@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -64,7 +63,7 @@ as "enforce". Times are UTC; with --json, which prints one object, they are Unix
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(p.stdout).Encode(result)
+				return printObject(p.stdout, result)
 			}
 			result.Print(p.stdout)
 			return nil

@@ -79,6 +79,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 						}
 						if known {
 							forgotten = true
+							p.noted(t)
 							fmt.Fprintf(p.stdout, "forgotten: %s\n", t)
 						}
 					}
@@ -102,6 +103,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 		},
 	}
 	many.flags(cmd)
+	p.inJSON(cmd)
 	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed")
 	cmd.Flags().BoolVar(&correspondent, "correspondent", false, "forget that a user has written to an address")
 	return cmd

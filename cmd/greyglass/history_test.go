@@ -23,7 +23,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("without a database: %+v", empty)
 	}
 	s.create()
-	if got := s.output("stats"); !strings.Contains(got, "\nNo history since ") {
+	if got := s.output("stats"); !strings.HasPrefix(got, "No history since ") {
 		t.Errorf("without a history:\n%s", got)
 	}
 	daemon := s.serve()
@@ -81,12 +81,51 @@ func TestHistory(t *testing.T) {
 	}
 	table := s.output("stats")
 	for _, want := range []string{
-		`^The history begins at 20`, `^The last 30 days \(since 20`, `^The last 24 hours \(since 20`,
+		`^In the last 24 hours \d+ recipients were judged: \d+ accepted `, `The history\s+begins\s+at 20`, `^The last 30 days \(since 20`, `^The last 24 hours \(since 20`,
 		`^  new triplets +2 `, `^  came back +[12] `, `^New triplets by hour`, `^  example.net +1 `,
 	} {
 		if !regexp.MustCompile("(?m)" + want).MatchString(table) {
 			t.Errorf("no line %s in:\n%s", want, table)
 		}
+	}
+}
+
+// TestStatsOfAPeriod: the sentences alone, a time in the past, and triplets by a key.
+func TestStatsOfAPeriod(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	now := wallClock().Unix()
+	hour := greylist.HourOf(now - 5*greylist.Hour)
+	history := greylist.History{Answered: []greylist.Answered{
+		{Hour: hour, Via: "milter", Verdict: greylist.Accept, Reason: greylist.ReasonAlreadyGrey, Count: 1234},
+		{Hour: hour + greylist.Hour, Via: "milter", Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore, Count: 66},
+	}, Returned: []greylist.Returned{{Hour: hour + greylist.Hour, Within: 3900, Count: 6}}}
+	s.withStore(func(store greylist.Store) error { return store.Record(t.Context(), history) })
+	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 1200})
+	s.remember("203.0.113.8", "ann@example.com", "bob@example.org", greylist.Entry{FirstSeen: now, LastSeen: now, PassedAt: now, Deferred: 1, Accepted: 1})
+	at := func(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04") }
+	want := "In the last 24 hours 1,300 recipients were judged: 1,234 accepted, 66 deferred. Of 66 new triplets 6 came back (9 %), half of them within 1h 2m; 60 may still. The history begins at "
+	if got := strings.Join(strings.Fields(s.output("stats", "--brief")), " "); !strings.HasPrefix(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	want = "From " + at(hour) + " to " + at(hour+greylist.Hour) + " UTC 1,234 recipients were judged: 1,234 accepted, 0 deferred."
+	if got := strings.Join(strings.Fields(s.output("stats", "--brief", "--from", at(hour+60), "--to", at(hour+greylist.Hour))), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	page := s.output("stats", "--by", "recipient")
+	for _, want := range []string{"\n  RECIPIENT        TRIPLETS  PASSED  DEFERRED  ACCEPTED\n  bob@example.org  2         1       1,201     1\n", ": none\n", "\nwaiting         1 "} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not in\n%s", want, page)
+		}
+	}
+	for key, want := range map[string]string{"by": `{"key":"domain","records":2,"groups":[{"name":"example.net",`, "senders": "null", "observed": "null"} {
+		if got := s.output("stats", "--json", "--by", "domain"); !strings.Contains(got, `"`+key+`":`+want) {
+			t.Errorf("%s is not %s in %s", key, want, got)
+		}
+	}
+	if got := s.output("stats", "--json", "--from", "2h"); !strings.Contains(got, `"median":null,"p90":null,`) || !strings.Contains(got, `"history_begins":null,"history_begins_utc":null,`) {
+		t.Errorf("no null in %s", got)
 	}
 }
 
@@ -127,7 +166,7 @@ func TestStatsObserve(t *testing.T) {
 	if o.Observed == nil || o.Observed.Judged != judged || o.Observed.WouldDefer != judged-passed || o.Observed.CameBack != 1 {
 		t.Errorf("%+v of %d", o.Observed, judged)
 	}
-	if page := s.output("stats"); !regexp.MustCompile(`^Since 20.* greylist.mode is observe: would have deferred so far\n\d+ of \d+ recipients \(\d+.\d %\); came back anyway: 1 triplets.\n`).MatchString(page) {
+	if page := s.output("stats"); !regexp.MustCompile(`^Since 20.* greylist.mode is observe: would have deferred so far\s\d+\sof\s\d+\srecipients\s\(\d+.\d %\);\scame\sback\sanyway:\s1\striplets.`).MatchString(page) {
 		t.Errorf("%s", page)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 )
 
 func (p *program) importCommand() *cobra.Command {
-	var dry bool
+	var dry, asJSON bool
 	var delay, keep string
 	var ipv4, ipv6 int
 	cmd := &cobra.Command{
@@ -80,12 +79,13 @@ files do not tell.`,
 			if ipv4 < 1 || ipv4 > 32 || ipv6 < 1 || ipv6 > 128 {
 				return &usageError{errors.New("--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128"), cmd.CommandPath()}
 			}
-			return p.importAll(cmd, args, im, dry)
+			return p.importAll(cmd, args, im, dry, asJSON)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&dry, "dry-run", false, "print what would be taken over, and change nothing")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	flags.StringVar(&delay, "delay", "", "how `LONG` it deferred what it did not know (default 5m for postgrey, 30m for milter-greylist)")
 	flags.StringVar(&keep, "keep", "", "how `LONG` it accepted what had passed (default 1d for milter-greylist, 36d for spamd)")
 	flags.IntVar(&ipv4, "ipv4cidr", 24, "`BITS` to which postgrey cut IPv4 addresses")
@@ -104,27 +104,27 @@ func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, 
 	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (p *program) importAll(cmd *cobra.Command, args []string, im *importer.Import, dry bool) error {
+func (p *program) importAll(cmd *cobra.Command, args []string, im *importer.Import, dry, asJSON bool) error {
 	err := p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		if !dry {
 			if err := p.record(ctx, cmd, args, store); err != nil {
 				return err
 			}
 		}
-		return p.importInto(ctx, im, loaded, store, dry)
+		return p.importInto(ctx, im, loaded, store, dry, asJSON)
 	})
 	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
 		loaded, err := p.load(cmd)
 		if err != nil {
 			return err
 		}
-		return p.importInto(cmd.Context(), im, loaded, memstore.New(), dry)
+		return p.importInto(cmd.Context(), im, loaded, memstore.New(), dry, asJSON)
 	}
 	return err
 }
 
 // importInto imports, and prints its progress once a second and a summary at the end.
-func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry bool) error {
+func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry, asJSON bool) error {
 	im.Identity, im.Windows, im.Now = loaded.Policy.Identity, loaded.Policy.Longest(), timeOf(store).Unix()
 	im.Proven = loaded.Policy.Proving.After
 	if dry {
@@ -146,7 +146,7 @@ func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *c
 		}
 	}
 	if im.TripletsRead+im.ClientsRead > 0 || err == nil {
-		p.importSummary(im, triplets, clients, dry)
+		err = errors.Join(err, p.importSummary(im, triplets, clients, dry, asJSON))
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run it again to go on")
@@ -154,21 +154,52 @@ func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *c
 	return err
 }
 
-func (p *program) importSummary(im *importer.Import, triplets, clients transfer.Transferred, dry bool) {
+// importJSON is what 'import --json' prints.
+type importJSON struct {
+	DryRun   bool             `json:"dry_run"`
+	Read     map[string]int64 `json:"read"` // triplets, and clients: entries of clients alone
+	Triplets moved            `json:"triplets"`
+	Clients  moved            `json:"clients"`
+	Skipped  []skippedJSON    `json:"skipped"`
+}
+
+// skippedJSON counts what was not taken over for one reason.
+type skippedJSON struct {
+	Count int64  `json:"count"`
+	Why   string `json:"why"`
+}
+
+// skippedBy sorts the reasons, the most frequent first.
+func skippedBy(why map[string]int64) []skippedJSON {
+	all := []skippedJSON{}
+	for why, n := range why {
+		if n > 0 {
+			all = append(all, skippedJSON{n, why})
+		}
+	}
+	slices.SortFunc(all, func(a, b skippedJSON) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Why, b.Why)) })
+	return all
+}
+
+func (p *program) importSummary(im *importer.Import, triplets, clients transfer.Transferred, dry, asJSON bool) error {
+	if asJSON {
+		return printObject(p.stdout, importJSON{dry, map[string]int64{"triplets": im.TripletsRead, "clients": im.ClientsRead},
+			movedOf(triplets), movedOf(clients), skippedBy(im.Skipped)})
+	}
 	title := "taken over"
 	if dry {
 		title = "would be taken over"
 	}
-	fmt.Fprintf(p.stdout, "read: %d triplets, %d entries of clients alone\n%s: %d triplets, %d clients\nknown already: %d triplets, %d clients\n",
-		im.TripletsRead, im.ClientsRead, title, triplets.Written, clients.Written, triplets.Seen-triplets.Written, clients.Seen-clients.Written)
-	skipped := slices.SortedFunc(maps.Keys(im.Skipped), func(a, b string) int {
-		return cmp.Or(cmp.Compare(im.Skipped[b], im.Skipped[a]), cmp.Compare(a, b))
-	})
-	for _, why := range skipped {
+	comma := humanize.Comma
+	fmt.Fprintf(p.stdout, "read: %s triplets, %s entries of clients alone\n%s: %s triplets, %s clients\nknown already: %s triplets, %s clients\n",
+		comma(im.TripletsRead), comma(im.ClientsRead), title, comma(triplets.Written), comma(clients.Written),
+		comma(triplets.Seen-triplets.Written), comma(clients.Seen-clients.Written))
+	for _, skipped := range skippedBy(im.Skipped) {
 		more := ""
-		if why == importer.NoEntry {
+		if skipped.Why == importer.NoEntry {
 			more = "; the first is " + im.FirstBad
 		}
-		fmt.Fprintf(p.stdout, "skipped %d: %s%s\n", im.Skipped[why], why, more)
+		fmt.Fprintf(p.stdout, "skipped %s: %s%s\n", comma(skipped.Count), skipped.Why, more)
 	}
+	return nil
 }

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib", "contrib/profiles"},
 	"internal/peerconfig":  {"greylist/address"},
 	"internal/forecast":    {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "internal/maillog", "internal/report", "sqlstore/memstore"},
-	"internal/report":      {"greylist"},
+	"internal/report":      {"greylist", "greylist/address"},
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},

@@ -49,8 +49,8 @@ func TestStats(t *testing.T) {
 		}
 		table := s.output("stats")
 		for _, want := range []string{
-			`^waiting +2 +\(oldest since: 2023-11-14 22:13:10\)$`,
-			`^passed +2 +\(latest at: 2023-11-14 23:36:40\)$`,
+			`^waiting +2 +\(oldest since: 2023-11-14 22:13:10 UTC\)$`,
+			`^passed +2 +\(latest at: 2023-11-14 23:36:40 UTC\)$`,
 			`^deferred +5 `, `^accepted +4 `, `^database +[0-9]+ KiB$`,
 		} {
 			if !regexp.MustCompile("(?m)" + want).MatchString(table) {

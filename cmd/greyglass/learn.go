@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
@@ -19,7 +17,7 @@ import (
 )
 
 func (p *program) learnCommand() *cobra.Command {
-	var dry bool
+	var dry, asJSON bool
 	var since string
 	cmd := &cobra.Command{
 		Use:   "learn LOGFILE...",
@@ -62,17 +60,18 @@ time.`,
 					return &usageError{err, cmd.CommandPath()}
 				}
 			}
-			return p.learn(cmd, args, begin, dry)
+			return p.learn(cmd, args, begin, dry, asJSON)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&since, "since", "", "only mail since a `TIME`: 7d, 36h, or 2026-11-22")
 	flags.BoolVar(&dry, "dry-run", false, "print what would be learned, and change nothing")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry bool) error {
+func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry, asJSON bool) error {
 	into := func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		now := timeOf(store).Unix()
 		if dry {
@@ -85,10 +84,10 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry boo
 			return err
 		}
 		l.since = since
-		if err := p.learnFrom(ctx, l, dry); err != nil {
+		if err := p.learnFrom(ctx, l, dry, asJSON); err != nil {
 			return err
 		}
-		if len(l.correspondent.stored) > 0 && !loaded.Config.Learn.Outbound {
+		if len(l.correspondent.stored) > 0 && !loaded.Config.Learn.Outbound && !asJSON {
 			fmt.Fprintln(p.stdout, "learn.outbound is off: correspondents count once it is on")
 		}
 		return nil
@@ -105,7 +104,7 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry boo
 }
 
 // learnFrom learns, and prints its progress once a second and a summary at the end.
-func (p *program) learnFrom(ctx context.Context, l *learner, dry bool) error {
+func (p *program) learnFrom(ctx context.Context, l *learner, dry, asJSON bool) error {
 	last := time.Now()
 	err := l.run(ctx, func() {
 		if time.Since(last) > time.Second {
@@ -114,7 +113,7 @@ func (p *program) learnFrom(ctx context.Context, l *learner, dry bool) error {
 		}
 	})
 	if l.logs.Counts.Lines > 0 || err == nil {
-		p.learnSummary(l, dry)
+		err = errors.Join(err, p.learnSummary(l, dry, asJSON))
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run it again to go on")
@@ -122,32 +121,45 @@ func (p *program) learnFrom(ctx context.Context, l *learner, dry bool) error {
 	return err
 }
 
-func (p *program) learnSummary(l *learner, dry bool) {
+// learnJSON is what 'learn --json' prints.
+type learnJSON struct {
+	DryRun         bool          `json:"dry_run"`
+	Lines          int64         `json:"lines"`
+	Incoming       int64         `json:"incoming"` // messages delivered from outside
+	Outgoing       int64         `json:"outgoing"` // messages sent to outside
+	Triplets       moved         `json:"triplets"`
+	Correspondents moved         `json:"correspondents"`
+	Skipped        []skippedJSON `json:"skipped"`       // messages
+	SkippedLines   []skippedJSON `json:"skipped_lines"` // of the log
+	Damaged        []string      `json:"damaged"`       // files that could not be read to the end
+}
+
+func (p *program) learnSummary(l *learner, dry, asJSON bool) error {
+	c := l.logs.Counts
+	movedOf := func(written, known int) moved { return moved{int64(written), int64(known)} }
+	triplets, correspondents := movedOf(l.triplet.counts()), movedOf(l.correspondent.counts())
+	if asJSON {
+		return printObject(p.stdout, learnJSON{dry, c.Lines, l.incoming, l.outgoing, triplets, correspondents,
+			skippedBy(l.skipped), skippedBy(skippedLines(c)), append([]string{}, c.Damaged...)})
+	}
 	title := "learned"
 	if dry {
 		title = "would be learned"
 	}
-	c := l.logs.Counts
-	triplets, knownTriplets := l.triplet.counts()
-	correspondents, knownCorrespondents := l.correspondent.counts()
-	fmt.Fprintf(p.stdout, "read: %d lines, %d messages delivered from outside, %d sent to outside\n", c.Lines, l.incoming, l.outgoing)
-	fmt.Fprintf(p.stdout, "%s: %d triplets, %d correspondents\n", title, triplets, correspondents)
-	fmt.Fprintf(p.stdout, "known already: %d triplets, %d correspondents\n", knownTriplets, knownCorrespondents)
-	printSkipped := func(what string, skipped map[string]int64) {
-		byNumber := slices.SortedFunc(maps.Keys(skipped), func(a, b string) int {
-			return cmp.Or(cmp.Compare(skipped[b], skipped[a]), cmp.Compare(a, b))
-		})
-		for _, why := range byNumber {
-			if skipped[why] > 0 {
-				fmt.Fprintf(p.stdout, "skipped %d %s: %s\n", skipped[why], what, why)
-			}
-		}
+	comma := humanize.Comma
+	fmt.Fprintf(p.stdout, "read: %s lines, %s messages delivered from outside, %s sent to outside\n", comma(c.Lines), comma(l.incoming), comma(l.outgoing))
+	fmt.Fprintf(p.stdout, "%s: %s triplets, %s correspondents\n", title, comma(triplets.Written), comma(correspondents.Written))
+	fmt.Fprintf(p.stdout, "known already: %s triplets, %s correspondents\n", comma(triplets.Known), comma(correspondents.Known))
+	for _, skipped := range skippedBy(l.skipped) {
+		fmt.Fprintf(p.stdout, "skipped %s messages: %s\n", comma(skipped.Count), skipped.Why)
 	}
-	printSkipped("messages", l.skipped)
-	printSkipped("lines", skippedLines(c))
+	for _, skipped := range skippedBy(skippedLines(c)) {
+		fmt.Fprintf(p.stdout, "skipped %s lines: %s\n", comma(skipped.Count), skipped.Why)
+	}
 	for _, file := range c.Damaged {
 		fmt.Fprintf(p.stdout, "not read to the end: %s\n", file)
 	}
+	return nil
 }
 
 // skippedLines says why lines of a log were not understood.

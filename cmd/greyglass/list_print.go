@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -260,7 +258,7 @@ func (p *listProgress) end() {
 	}
 }
 
-// recordJSON is a record as 'list --json' prints it.
+// recordJSON is a triplet as all commands print it.
 type recordJSON struct {
 	State     string `json:"state"`
 	Client    string `json:"client"`
@@ -275,42 +273,10 @@ type recordJSON struct {
 	FirstAttempt *int64 `json:"first_attempt"`
 }
 
-func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
-	return printArray(w, records, func(r greylist.Record) any {
-		object := recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, nil, r.Deferred, r.Accepted, nil}
-		if r.Passed() {
-			object.PassedAt = &r.PassedAt
-		}
-		if r.FirstAttempt != 0 {
-			object.FirstAttempt = &r.FirstAttempt
-		}
-		return object
-	})
+func recordAsJSON(r greylist.Record) recordJSON {
+	return recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, orNull(r.PassedAt), r.Deferred, r.Accepted, orNull(r.FirstAttempt)}
 }
 
-// printArray prints one array of objects as they come, each on a line.
-func printArray[R any](w io.Writer, all iter.Seq2[R, error], object func(R) any) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // print the null sender as "<>"
-	separator := "[\n "
-	for r, err := range all {
-		if err != nil {
-			return err
-		}
-		line.Reset()
-		if err := encoder.Encode(object(r)); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSpace(line.Bytes())); err != nil {
-			return err
-		}
-		separator = ",\n "
-	}
-	if separator[0] == '[' {
-		_, err := fmt.Fprintln(w, "[]")
-		return err
-	}
-	_, err := fmt.Fprintln(w, "\n]")
-	return err
+func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
+	return printArray(w, records, func(r greylist.Record) any { return recordAsJSON(r) })
 }

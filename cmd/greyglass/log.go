@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +27,15 @@ type logReader struct {
 	follow bool
 	limit  int // zero: all
 	print  func(decisionlog.Decision) error
+}
+
+// colourOf has the colour of each verdict.
+var colourOf = map[string]string{string(greylist.Accept): green, string(greylist.Defer): yellow, string(greylist.Deny): red}
+
+// loggedJSON is a decision as 'log --json' prints it.
+type loggedJSON struct {
+	decisionlog.Decision
+	Unix int64 `json:"time_unix"`
 }
 
 func (p *program) logCommand() *cobra.Command {
@@ -64,14 +72,14 @@ Times are local; a line ends with what greyglass-log(5) calls its keys.`,
 			if inUTC {
 				zone = time.UTC
 			}
+			colour := p.colour()
 			r.print = func(d decisionlog.Decision) error {
-				_, err := fmt.Fprintln(p.stdout, d.Line(zone))
+				time, verdict, rest := d.Line(zone)
+				_, err := fmt.Fprintln(p.stdout, time+colour.paint(colourOf[d.Verdict], verdict)+rest)
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(p.stdout)
-				encoder.SetEscapeHTML(false) // print the null sender as "<>"
-				r.print = func(d decisionlog.Decision) error { return encoder.Encode(d) }
+				r.print = func(d decisionlog.Decision) error { return printObject(p.stdout, loggedJSON{d, d.Time.Unix()}) }
 			}
 			file := ""
 			if len(args) > 0 {

@@ -74,7 +74,7 @@ func TestLogReadsFiles(t *testing.T) {
 	if got := s.output("log", "--utc", "--limit", "1", s.path("mail.log.gz")); got != mailLogLines[2] {
 		t.Error(got)
 	}
-	const want = `{"time":"2025-11-29T20:22:01Z","msg":"decision","verdict":"accept","reason":"local","client":"2001:db8::1","helo":"x","sender":"<>","recipient":"carol@example.org","via":"policy","took":"0.5ms"}` + "\n"
+	const want = `{"time":"2025-11-29T20:22:01Z","msg":"decision","verdict":"accept","reason":"local","client":"2001:db8::1","helo":"x","sender":"<>","recipient":"carol@example.org","via":"policy","took":"0.5ms","time_unix":1764447721}` + "\n"
 	if got := s.output("log", "--json", "--limit", "1", s.path("mail.log.gz")); got != want {
 		t.Error(got)
 	}

@@ -83,6 +83,7 @@ func manualSource(t *testing.T) manual.Source {
 	return manual.Source{
 		Root:      new(program).root(),
 		Reference: config.Reference(),
+		JSON:      read("json.md"),
 		Attaching: [][]byte{read("postfix/README.md"), read("sendmail/README.md"), read("exim/README.md")},
 		HowTo:     read("howto.md"),
 		Numbers: map[string]any{

@@ -9,7 +9,8 @@ import (
 )
 
 func (p *program) migrateCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "create the schema in PostgreSQL, or bring it to the present version",
 		Long: `Create the schema in the PostgreSQL database that store.url names, or bring it to the
@@ -32,8 +33,19 @@ the daemon is started. It is safe to run it twice, or while daemons run.`,
 			if err != nil {
 				return &databaseError{err}
 			}
+			if asJSON {
+				return printObject(p.stdout, migrateJSON{sqlstore.Name(c.Store.URL), version})
+			}
 			fmt.Fprintf(p.stdout, "migrated: %s has version %d\n", sqlstore.Name(c.Store.URL), version)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// migrateJSON is what 'migrate --json' prints.
+type migrateJSON struct {
+	Store   string `json:"store"`
+	Version int    `json:"version"`
 }

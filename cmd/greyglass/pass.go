@@ -47,6 +47,7 @@ once that is confirmed.`,
 				if err := passNow(ctx, store, t); err != nil {
 					return err
 				}
+				p.noted(t)
 				fmt.Fprintf(p.stdout, "passed: %s\n", t)
 				p.sayNext(ctx, policy, store, t)
 				return nil
@@ -54,6 +55,7 @@ once that is confirmed.`,
 		},
 	}
 	many.flags(cmd)
+	p.inJSON(cmd)
 	return cmd
 }
 

@@ -7,18 +7,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/milter"
 	"greyglass/milter/listen"
 )
 
 func (p *program) probeCommand() *cobra.Command {
 	var helo, to string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "probe CLIENT SENDER RECIPIENT",
 		Short: "ask the running daemon as a mail server would",
 		Long: `Ask the running daemon through its milter socket, as a mail server would, and print
 the verdict and the answer that the SMTP client would get. This is a real attempt, which
-is remembered like any other: probe twice, and the second is a retry.
+is remembered like any other: probe twice, and the second is a retry. It is in no statistics,
+and in the log with via=probe.
 
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.`,
@@ -40,9 +44,14 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 			if err != nil {
 				return err
 			}
+			attempt.Via = greylist.ViaProbe
 			answer, err := milter.Probe(cmd.Context(), socket, attempt)
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				return printObject(p.stdout, probeJSON{string(answer.Verdict), textOrNull(answer.Reply), textOrNull(answer.Stage),
+					attempt.Client.String(), attempt.Helo, address.Fold(attempt.Sender), address.Fold(attempt.Recipient)})
 			}
 			t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(t, "verdict\t%s\n", answer.Verdict)
@@ -55,7 +64,27 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 	}
 	cmd.Flags().StringVar(&helo, "helo", "", "`NAME` that the client gives with HELO or EHLO")
 	cmd.Flags().StringVar(&to, "to", "", "milter `SOCKET` to ask, spelled as in listen.milter (default: the first of listen.milter)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// probeJSON is what 'probe --json' prints.
+type probeJSON struct {
+	Verdict   string  `json:"verdict"`
+	Reply     *string `json:"reply"`
+	Stage     *string `json:"stage"` // the SMTP command that was answered so
+	Client    string  `json:"client"`
+	Helo      string  `json:"helo"`
+	Sender    string  `json:"sender"`
+	Recipient string  `json:"recipient"`
+}
+
+// textOrNull is a text that is null if it is empty.
+func textOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // probeSocket returns the socket of --to, or the daemon's first.

@@ -49,7 +49,7 @@ func TestProbeFindsTheSocket(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
 	s.configure(conf{"listen.milter": quoted("systemd:milter", s.socket, "inet:127.0.0.1:0", "inet6:[::1]:0")})
-	s.run("probe", "192.0.2.1", "a", "b").fails(t, statusFailed,
+	s.run("probe", "192.0.2.1", "<a>", "b@example.org").fails(t, statusFailed,
 		"no answer from "+s.socket, "is the daemon running?", "no such file or directory")
 
 	// systemd is not there to pass the first one.
@@ -59,24 +59,24 @@ func TestProbeFindsTheSocket(t *testing.T) {
 		return bound[strings.LastIndex(bound, ":")+1:]
 	}
 	four, six := port("inet:127.0.0.1:0"), port("inet6:[::1]:0")
-	s.output("probe", "192.0.2.1", "a", "b") // the first that can be asked
+	s.output("probe", "192.0.2.1", "<a>", "b@example.org") // the first that can be asked
 	for _, to := range []string{
 		"unix:" + s.path("milter.sock"), "local:" + s.path("milter.sock"), s.path("milter.sock"),
 		"inet:127.0.0.1:" + four, "inet:" + four + "@127.0.0.1",
 		"inet6:[::1]:" + six, "inet6:" + six + "@[::1]", "inet6:" + six + "@::1",
 	} {
-		if got := s.output("probe", "192.0.2.1", "a", "b", "--to", to); !strings.HasPrefix(got, "verdict  defer\n") {
+		if got := s.output("probe", "192.0.2.1", "<a>", "b@example.org", "--to", to); !strings.HasPrefix(got, "verdict  defer\n") {
 			t.Errorf("--to %s: %s", to, got)
 		}
 	}
 	daemon.stop()
-	s.run("probe", "192.0.2.1", "a", "b", "--to", "inet:127.0.0.1:"+four).fails(t, statusFailed,
+	s.run("probe", "192.0.2.1", "<a>", "b@example.org", "--to", "inet:127.0.0.1:"+four).fails(t, statusFailed,
 		"no answer from inet:127.0.0.1:"+four, "is the daemon running?", "connection refused")
 }
 
 func TestProbeNeedsASocket(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf{"listen.milter": `["systemd:milter"]`})
-	s.run("probe", "192.0.2.1", "a", "b").fails(t, statusFailed, "listen.milter has no socket to ask; name one with --to")
-	s.run("probe", "192.0.2.1", "a", "b", "--to", "systemd:milter").fails(t, statusFailed, "systemd:milter")
+	s.run("probe", "192.0.2.1", "<a>", "b@example.org").fails(t, statusFailed, "listen.milter has no socket to ask; name one with --to")
+	s.run("probe", "192.0.2.1", "<a>", "b@example.org", "--to", "systemd:milter").fails(t, statusFailed, "systemd:milter")
 }

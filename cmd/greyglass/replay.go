@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ var errExpected = errors.New("not every answer is the expected one")
 
 func (p *program) replayCommand() *cobra.Command {
 	var from string
-	var summary, dns bool
+	var summary, dns, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "replay [FILE|-]",
 		Short: "judge attempts in virtual time",
@@ -83,11 +84,13 @@ error says so, and the exit status is 1.`,
 					return err
 				}
 			}
+			r.asJSON = asJSON
 			return r.run(cmd.Context(), name, in, p.stdout, p.stderr, summary)
 		},
 	}
 	cmd.Flags().StringVar(&from, "store", "", "begin with what the database `URL` remembers, which is only read")
 	cmd.Flags().BoolVar(&summary, "summary", false, "print totals in the place of answers")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the totals as JSON, too")
 	cmd.Flags().BoolVar(&dns, "dns", false, "look up what is not given")
 	return cmd
 }
@@ -99,6 +102,7 @@ type replay struct {
 	store   greylist.Store
 	expirer *upkeep.Expirer
 	facts   *givenFacts
+	asJSON  bool // the totals, too
 
 	now      int64 // the attempt's time, in Unix seconds
 	expired  int64 // the time of the last expiry
@@ -186,7 +190,16 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 			return err
 		}
 	}
-	if summary {
+	if summary && r.asJSON {
+		printed := replayedJSON{Attempts: count, Totals: []totalJSON{}}
+		for _, kind := range slices.Sorted(maps.Keys(totals)) {
+			verdict, reason, _ := strings.Cut(kind, "\t")
+			printed.Totals = append(printed.Totals, totalJSON{verdict, reason, totals[kind]})
+		}
+		if err := printObject(answers, printed); err != nil {
+			return err
+		}
+	} else if summary {
 		fmt.Fprintf(answers, "attempts\t\t%d\n", count)
 		for _, kind := range slices.Sorted(maps.Keys(totals)) {
 			fmt.Fprintf(answers, "%s\t%d\n", kind, totals[kind])
@@ -214,4 +227,16 @@ func (r *replay) answer(ctx context.Context, a *replayed) (*replayAnswer, error)
 	answer := r.judge.AtOnce(ctx, r.message, a.attempt())
 	return &replayAnswer{Time: a.Time, Verdict: answer.Verdict, Reason: answer.Reason, Wait: answer.Wait,
 		Client: answer.Triplet.Client, Sender: answer.Triplet.Sender}, nil
+}
+
+// replayedJSON is what 'replay --summary --json' prints.
+type replayedJSON struct {
+	Attempts int         `json:"attempts"`
+	Totals   []totalJSON `json:"totals"`
+}
+
+type totalJSON struct {
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	Count   int    `json:"count"`
 }

@@ -22,6 +22,8 @@ type program struct {
 
 	configFile string
 	set        []string
+
+	changed []greylist.Triplet // by the command, for --json
 }
 
 func (p *program) root() *cobra.Command {

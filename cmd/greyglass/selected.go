@@ -78,6 +78,7 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 			if err != nil {
 				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", humanize.Comma(int64(i)), countOf(len(triplets)), err)
 			}
+			p.noted(t)
 		}
 		fmt.Fprintf(p.stdout, s.done+"; %s\n", countOf(len(triplets)), s.next)
 		if s.waiting {

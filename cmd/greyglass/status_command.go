@@ -65,7 +65,7 @@ daemon keeps the previous one.`,
 			if asJSON {
 				err = printObject(p.stdout, statusJSON{status, unwell.texts(), unwell.status()})
 			} else {
-				err = printStatus(p.stdout, status, len(unwell) == 0, wallClock().Unix())
+				err = p.printStatus(status, asked, len(unwell) == 0)
 			}
 			if err != nil || len(unwell) == 0 {
 				return err

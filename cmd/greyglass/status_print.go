@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -15,14 +14,18 @@ import (
 	"greyglass/greylist/address"
 )
 
+// failed is said of a file that cannot be read again.
+const failed = "THE LAST READING FAILED"
+
 // shownLists is how many lists are shown, so that the status fits one screen.
 const shownLists = 6
 
 // statusPage is the status for people, as it is being written.
 type statusPage struct {
 	bytes.Buffer
-	width int // of a terminal; zero: any
-	now   int64
+	width  int // of a terminal; zero: any
+	colour colour
+	now    int64
 }
 
 // line writes a line, which begins with a name, or goes on from the one before.
@@ -31,11 +34,22 @@ func (p *statusPage) line(name, format string, a ...any) {
 	if p.width > 0 {
 		text = cut(text, p.width)
 	}
-	fmt.Fprintln(p, strings.TrimRight(text, " "))
+	text = strings.TrimRight(text, " ")
+	if strings.Contains(text, failed) || strings.Contains(text, "FAILING") {
+		text = p.colour.paint(red, text)
+	}
+	fmt.Fprintln(p, text)
 }
 
-func printStatus(w io.Writer, s watch.Status, well bool, now int64) error {
-	p := &statusPage{width: terminalWidth(w), now: now}
+// printStatus prints a status; asked is why the daemon did not tell it itself.
+func (p *program) printStatus(s watch.Status, asked error, well bool) error {
+	page := &statusPage{width: terminalWidth(p.stdout), colour: p.colour(), now: wallClock().Unix()}
+	page.print(s, asked, well)
+	_, err := page.WriteTo(p.stdout)
+	return err
+}
+
+func (p *statusPage) print(s watch.Status, asked error, well bool) {
 	p.daemon(s)
 	if s.Recent != nil {
 		p.recent(*s.Recent)
@@ -45,14 +59,14 @@ func printStatus(w io.Writer, s watch.Status, well bool, now int64) error {
 		p.others(s)
 		p.lists(s.Lists)
 	}
-	if s.State == watch.Answers {
+	if s.State == watch.Answers && mayNotOpen(asked) {
+		p.line("", "More is shown to root, and to users in the group of the daemon's sockets.")
+	} else if s.State == watch.Answers {
 		p.line("", "More is shown if listen.policy has a unix socket, or listen.http is set.")
 	}
 	if well {
-		p.line("", "All is well.")
+		fmt.Fprintln(p, strings.Repeat(" ", 10)+p.colour.paint(green, "All is well."))
 	}
-	_, err := p.WriteTo(w)
-	return err
 }
 
 func (p *statusPage) daemon(s watch.Status) {
@@ -164,7 +178,7 @@ func (p *statusPage) others(s watch.Status) {
 
 func staleInWords(stale bool) string {
 	if stale {
-		return "; THE LAST READING FAILED"
+		return "; " + failed
 	}
 	return ""
 }

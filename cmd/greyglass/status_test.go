@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ func (s *site) status() (status statusJSON, exit int) {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	policy := conf{"listen.policy": quoted("unix:" + s.path("policy.sock")), "store.timeout": `"100ms"`}
+	policy := conf{"listen.policy": quoted("unix:" + s.path("policy.sock")), "store.timeout": `"2s"`}
 	s.configure(policy)
 	s.run("status").fails(t, statusFailed, "the daemon is not running", "systemctl start greyglass")
 	if status, exit := s.status(); status.State != "not running" || exit != statusFailed || status.Mode != "enforce" {
@@ -79,6 +80,33 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestProbesAreNotCounted: what probe and doctor ask is in no statistics, and in the log.
+func TestProbesAreNotCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock")), "greylist.too_soon": "0", "greylist.min_defer_time": `"1s"`})
+	daemon := s.serve()
+	s.run("doctor")
+	eventually(t, "the probe passes", func() bool {
+		return strings.HasPrefix(s.output("probe", "203.0.113.7", "ann@example.net", "bob@example.org"), "verdict  accept")
+	})
+	if asked := daemon.find(`"msg":"decision"`); len(asked) < 4 {
+		t.Errorf("%d questions are logged", len(asked))
+	}
+	for _, d := range daemon.find(`"msg":"decision"`) {
+		if d.str("via") != "probe" {
+			t.Errorf("logged %v", d)
+		}
+	}
+	if status, _ := s.status(); status.Recent.Judged != 0 {
+		t.Errorf("counted: %+v", status.Recent)
+	}
+	daemon.stop()
+	if stats := s.output("stats", "--json"); !strings.Contains(stats, `"judged":0,`) || !strings.Contains(stats, `"strangers":0,"came_back":0`) {
+		t.Errorf("counted: %s", stats)
+	}
+}
+
 // TestStatusElsewhere: without a unix socket for policy, the daemon is asked by HTTP; without
 // that, it only answers.
 func TestStatusElsewhere(t *testing.T) {
@@ -92,7 +120,7 @@ func TestStatusElsewhere(t *testing.T) {
 		t.Errorf("%s", page)
 	}
 	r := s.run("status", "--json", "--set", "listen.http="+daemon.http())
-	if r.status != statusOK || !strings.Contains(r.stdout, `"state": "ready"`) {
+	if r.status != statusOK || !strings.Contains(r.stdout, `"state":"ready"`) {
 		t.Errorf("%+v", r)
 	}
 	var times struct {
@@ -102,6 +130,19 @@ func TestStatusElsewhere(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &times); err != nil || times.UTC.Unix() != times.Started {
 		t.Errorf("%v: %+v", err, times)
 	}
+}
+
+// TestStatusMayNotAsk: who may not open the daemon's sockets is told so.
+func TestStatusMayNotAsk(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run a daemon whose sockets another user may not open")
+	}
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock"))})
+	s.serve()
+	s.user = &syscall.Credential{Uid: 65534, Gid: 65534}
+	s.run("status").fails(t, statusFailed, "this user may not ask the daemon", "permission denied", "the group of its sockets")
 }
 
 // TestStatusByUnixSocketsAlone: others, whom no permission stops, get no answer.
@@ -129,12 +170,12 @@ func TestStatusByUnixSocketsAlone(t *testing.T) {
 func TestWithTimes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"read":1700000000,"x":1}`:     `{"read":1700000000, "read_utc": "2023-11-14T22:13:20Z","x":1}`,
-		`{"read": null}`:                `{"read": null, "read_utc": null}`,
-		`{"read": {"a": 1}}`:            `{"read": {"a": 1}}`,
-		`{"a":"\"read\":1","read":"s"}`: `{"a":"\"read\":1","read":"s"}`,
-		`[{"read":0},{"swept":-1}]`:     `[{"read":0, "read_utc": "1970-01-01T00:00:00Z"},{"swept":-1, "swept_utc": "1969-12-31T23:59:59Z"}]`,
-		`{}`:                            `{}`,
+		`{"read_at":1700000000,"x":1}`:        `{"read_at":1700000000,"read_at_utc":"2023-11-14T22:13:20Z","x":1}`,
+		`{"read_at":null}`:                    `{"read_at":null,"read_at_utc":null}`,
+		`{"read_at":{"a": 1}}`:                `{"read_at":{"a": 1}}`,
+		`{"a":"\"read_at\":1","read_at":"s"}`: `{"a":"\"read_at\":1","read_at":"s"}`,
+		`[{"read_at":0},{"swept":-1}]`:        `[{"read_at":0,"read_at_utc":"1970-01-01T00:00:00Z"},{"swept":-1,"swept_utc":"1969-12-31T23:59:59Z"}]`,
+		`{}`:                                  `{}`,
 	} {
 		if got := string(withTimes([]byte(text))); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)

@@ -12,17 +12,31 @@ import (
 const version = "0.1.0"
 
 func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
 		Long: `Print the version of Greyglass, of the Go that it was built with, and the system that
 it was built for.`,
 		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return printObject(p.stdout, versionJSON{version, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+			}
 			_, err := io.WriteString(p.stdout, versionText())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// versionJSON is what 'version --json' prints.
+type versionJSON struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
 }
 
 func versionText() string {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"greyglass/e2e/lab"
 )
 
@@ -46,7 +48,8 @@ func TestSqlgrey(t *testing.T) {
 			p.stop()
 
 			file := filepath.Join(home, "sqlgrey.db")
-			want := fmt.Sprintf("read: %d triplets, %d entries of clients alone\ntaken over: %[1]d triplets, %[2]d clients\n", c.many*8/10, c.many/10)
+			want := fmt.Sprintf("read: %s triplets, %s entries of clients alone\ntaken over: %[1]s triplets, %[2]s clients\n",
+				humanize.Comma(int64(c.many*8/10)), humanize.Comma(int64(c.many/10)))
 			if dry := s.run("import", "--dry-run", "sqlgrey", file); !strings.HasPrefix(dry, strings.Replace(want, "taken", "would be taken", 1)) {
 				t.Errorf("the dry run:\n%s", dry)
 			}

@@ -156,7 +156,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	}
 	answer := p.answer(d, reply)
 	answer.Triplet = triplets[0]
-	if d.Reason == greylist.ReasonNowGrey && !p.Observe {
+	if d.Reason == greylist.ReasonNowGrey && !p.Observe && f.Via != greylist.ViaProbe {
 		j.counters.Passed(d.Remember)
 	}
 	if ruling != nil {
@@ -167,7 +167,9 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 
 // record counts the answer and writes its line of the decision log.
 func (j *Judge) record(ctx context.Context, p *Policy, f *rules.Facts, answer Answer, took time.Duration) {
-	j.counters.Answer(Kind{Via: f.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
+	if f.Via != greylist.ViaProbe {
+		j.counters.Answer(Kind{Via: f.Via, Verdict: answer.Verdict, Reason: answer.Reason}, took)
+	}
 	j.tell(p, f, &answer)
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return

@@ -24,6 +24,7 @@ type request struct {
 	instance      string // the same for all requests about one message
 	saslUsername  string
 	certSubject   string // of a verified client certificate
+	probe         string // "yes" from 'greyglass doctor': in no statistics
 }
 
 var errRequest = errors.New("malformed request")
@@ -86,6 +87,8 @@ func (r *request) field(name string) *string {
 		return &r.saslUsername
 	case "ccert_subject":
 		return &r.certSubject
+	case "greyglass_probe":
+		return &r.probe
 	}
 	return nil
 }
@@ -101,6 +104,10 @@ func (r *request) attempt() greylist.Attempt {
 	if name == "unknown" {
 		name = ""
 	}
+	via := "policy"
+	if r.probe == "yes" {
+		via = greylist.ViaProbe
+	}
 	return greylist.Attempt{
 		Client:        client,
 		ClientName:    name,
@@ -110,6 +117,6 @@ func (r *request) attempt() greylist.Attempt {
 		Authenticated: r.saslUsername != "",
 		VerifiedTLS:   r.certSubject != "",
 		QueueID:       r.queueID,
-		Via:           "policy",
+		Via:           via,
 	}
 }

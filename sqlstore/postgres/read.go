@@ -100,6 +100,17 @@ func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
 	return st, err
 }
 
+// Estimate implements [greylist.Estimating].
+func (s *Store) Estimate(ctx context.Context) (st greylist.Stats, estimated bool, err error) {
+	err = s.run(ctx, func(db *sql.DB) error {
+		if st, estimated, err = backend.Estimate(ctx, db); err != nil {
+			return err
+		}
+		return db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&st.Bytes)
+	})
+	return st, estimated, err
+}
+
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	k := backend.KeyOf(t)

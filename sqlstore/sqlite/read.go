@@ -35,6 +35,19 @@ func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
 	return st, nil
 }
 
+// Estimate implements [greylist.Estimating].
+func (s *Store) Estimate(ctx context.Context) (st greylist.Stats, estimated bool, err error) {
+	db, err := s.reading()
+	if err != nil {
+		return st, false, err
+	}
+	if st, estimated, err = backend.Estimate(ctx, db.readers); err != nil {
+		return st, false, s.failed(ctx, err)
+	}
+	st.Bytes = sizeOf(db.path) + sizeOf(walOf(db.path))
+	return st, estimated, nil
+}
+
 // failed converts the error of a statement to that of a method.
 func (s *Store) failed(ctx context.Context, err error) error {
 	if s.closed() {

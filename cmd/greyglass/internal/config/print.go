@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // value returns the value of a key.
@@ -60,6 +61,55 @@ func (r *Rule) print(b *strings.Builder) {
 
 // comment is an origin without control characters, which TOML forbids in comments.
 func comment(from origin) string { return strings.Trim(quote(from.String()), `"`) }
+
+// Printed is the configuration as JSON.
+type Printed struct {
+	Keys  []PrintedKey     `json:"keys"`
+	Rules []map[string]any `json:"rules"` // each with the keys that are given, and "from"
+}
+
+// PrintedKey is a key. Its value has no password; a duration is written as in TOML.
+type PrintedKey struct {
+	Key   string `json:"key"`
+	Value any    `json:"value"`
+	From  string `json:"from"` // where the value comes from
+}
+
+// JSON is what Print writes, for JSON.
+func (l *Loaded) JSON() Printed {
+	printed := Printed{Rules: []map[string]any{}}
+	for _, s := range Sections {
+		for i := range s.Options {
+			o := &s.Options[i]
+			printed.Keys = append(printed.Keys, PrintedKey{o.Key, o.forJSON(l.Config.value(o.Key)), l.Origins[o.Key]})
+		}
+	}
+	for i := range l.Config.Rule {
+		r := &l.Config.Rule[i]
+		rule := map[string]any{"from": r.at.String()}
+		for i := range ruleSection.Options {
+			o := &ruleSection.Options[i]
+			if value := r.value(o.name()); value != nil {
+				rule[o.name()] = o.forJSON(value)
+			}
+		}
+		printed.Rules = append(printed.Rules, rule)
+	}
+	return printed
+}
+
+// forJSON is a value without a password, and a duration as it is written in TOML.
+func (o *Option) forJSON(value any) any {
+	switch v := value.(type) {
+	case string:
+		if o.Secret {
+			return maskPassword(v)
+		}
+	case time.Duration:
+		return strings.Trim(spell(v), `"`)
+	}
+	return value
+}
 
 // Restart returns the keys that differ between two configurations and take effect only
 // at a restart.

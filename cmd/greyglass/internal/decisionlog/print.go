@@ -12,14 +12,16 @@ import (
 // verdicts in words.
 var verdicts = map[string]string{string(greylist.Accept): "accepted", string(greylist.Defer): "deferred", string(greylist.Deny): "denied"}
 
-// Line is the decision in one line, for people, with its time in a zone.
-func (d Decision) Line(zone *time.Location) string {
+// Line is the decision in one line, for people, in three parts, of which the second is the
+// verdict. Its time is that of a zone.
+func (d Decision) Line(zone *time.Location) (at, verdict, rest string) {
 	var b strings.Builder
-	verdict, known := verdicts[d.Verdict]
-	if !known {
+	var known bool
+	if verdict, known = verdicts[d.Verdict]; !known {
 		verdict = address.Printable(d.Verdict)
 	}
-	fmt.Fprintf(&b, "%s %-8s %s -> %s from %s", d.Time.In(zone).Format(time.DateTime), verdict,
+	at, verdict = d.Time.In(zone).Format(time.DateTime)+" ", fmt.Sprintf("%-8s", verdict)
+	fmt.Fprintf(&b, " %s -> %s from %s",
 		address.Printable(d.Sender), address.Printable(d.Recipient), address.Printable(d.Client))
 	if d.Helo != "" {
 		fmt.Fprintf(&b, " (%s)", address.Printable(d.Helo))
@@ -43,5 +45,5 @@ func (d Decision) Line(zone *time.Location) string {
 	more("; code %s", d.Code)
 	more("; mode %s", d.Mode)
 	more("; %s", d.Error)
-	return b.String()
+	return at, verdict, b.String()
 }

@@ -95,7 +95,7 @@ func (v *exam) checkAddress(ctx context.Context, p protocol, spelled string, ask
 
 func askMilter(ctx context.Context, to listen.Address) error {
 	answer, err := milter.Probe(ctx, to, greylist.Attempt{
-		Client: greylist.LocalClient(""), Helo: "localhost", Sender: probeAddress, Recipient: probeAddress,
+		Client: greylist.LocalClient(""), Helo: "localhost", Sender: probeAddress, Recipient: probeAddress, Via: greylist.ViaProbe,
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func askPolicy(ctx context.Context, to listen.Address) error {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
-	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\nsender=" + probeAddress + "\nrecipient=" + probeAddress + "\n\n"
+	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\ngreyglass_probe=yes\nsender=" + probeAddress + "\nrecipient=" + probeAddress + "\n\n"
 	if _, err := io.WriteString(c, question); err != nil {
 		return err
 	}

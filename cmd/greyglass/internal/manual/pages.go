@@ -26,6 +26,7 @@ var prose embed.FS
 type Source struct {
 	Root      *cobra.Command
 	Reference []byte         // of every key, in Markdown
+	JSON      []byte         // what commands print as JSON, in Markdown
 	Attaching [][]byte       // a page for each mail server, in Markdown
 	HowTo     []byte         // the answers to "How do I …", in Markdown
 	Numbers   map[string]any // the program's constants, for the Markdown files
@@ -41,6 +42,7 @@ func Pages(s Source) (map[string][]byte, error) {
 		{"greyglass-log", "5", "log of greyglass", ""},
 		{"greyglass-howto", "7", "how an administrator does what with greyglass", withoutTitle([]byte(demoted(s.HowTo)))},
 		{"greyglass-web", "7", "web page of greyglass for those who answer questions about mail", ""},
+		{"greyglass-json", "5", "what commands of greyglass print as JSON", withoutTitle(s.JSON)},
 		{"greyglass-mta", "7", "how to attach mail servers to greyglass", demoted(bytes.Join(s.Attaching, []byte("\n")))},
 	} {
 		text, err := s.fill(p.name + "." + p.section + ".md")

@@ -1,6 +1,10 @@
 package report
 
-import "greyglass/greylist"
+import (
+	"time"
+
+	"greyglass/greylist"
+)
 
 // Bar is a part of a period. Times are Unix seconds.
 type Bar struct {
@@ -19,19 +23,19 @@ const (
 	hourly = 2 * Day
 )
 
-// slots returns how long the parts of a time are, and when the first one begins.
-func slots(since, until int64) (first, step int64) {
-	step = greylist.Hour
-	if until-since > hourly+step {
-		step = Day
+// slots returns how long the parts of a time are, and when the first one begins: hours, or
+// days of a zone.
+func slots(since, until int64, zone *time.Location) (first, step int64) {
+	if until-since <= hourly+greylist.Hour {
+		return greylist.HourOf(since), greylist.Hour
 	}
-	return since - since%step, step
+	_, offset := time.Unix(since, 0).In(zone).Zone()
+	return since - (since+int64(offset))%Day, Day
 }
 
-// Bars divides the time from since to until into hours, or a long one into days
-// of UTC.
-func Bars(h greylist.History, since, until int64) []Bar {
-	first, step := slots(since, until)
+// Bars divides the time from since to until into hours, or a long one into days of a zone.
+func Bars(h greylist.History, since, until int64, zone *time.Location) []Bar {
+	first, step := slots(since, until, zone)
 	bars := make([]Bar, max((until-first+step-1)/step, 0))
 	for i := range bars {
 		bars[i].Since = first + int64(i)*step

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -31,7 +32,7 @@ type Observed struct {
 
 // Observe sums up the hours of a history from since to until, the present, in which the
 // greylist only observed: those after the last in which it deferred mail.
-func Observe(h greylist.History, since, until int64) Observation {
+func Observe(h greylist.History, since, until int64, zone *time.Location) Observation {
 	for _, a := range h.Answered {
 		if a.Verdict == greylist.Defer && slices.Contains(waits, a.Reason) {
 			since = max(since, a.Hour+greylist.Hour)
@@ -43,7 +44,7 @@ func Observe(h greylist.History, since, until int64) Observation {
 		return o
 	}
 	o.Since = h.Answered[begin].Hour
-	first, step := slots(o.Since, until)
+	first, step := slots(o.Since, until, zone)
 	for at := first; at <= until; at += step {
 		o.Parts = append(o.Parts, Observed{Since: at})
 	}
@@ -62,26 +63,32 @@ func Observe(h greylist.History, since, until int64) Observation {
 	return o
 }
 
-// Print writes an observation for people.
-func (o Observation) Print(w io.Writer) {
-	begun := inUTC(o.Since, "2006-01-02 15:04")
+// Headline sums the observation up.
+func (o Observation) Headline(zone *time.Location) string {
+	begun := inZone(o.Since, minutes, zone)
 	if o.Judged == 0 {
-		fmt.Fprintf(w, "greylist.mode is observe; nothing was judged since %s UTC.\n\n", begun)
+		return fmt.Sprintf("greylist.mode is observe; nothing was judged since %s.", begun)
+	}
+	return fmt.Sprintf("Since %s greylist.mode is observe: would have deferred so far %s of %s recipients (%.1f %%); came back anyway: %s triplets.",
+		begun, humanize.Comma(o.WouldDefer), humanize.Comma(o.Judged), 100*float64(o.WouldDefer)/float64(o.Judged), humanize.Comma(o.CameBack))
+}
+
+// Print writes the parts of an observation for people.
+func (o Observation) Print(w io.Writer, zone *time.Location) {
+	if o.Judged == 0 {
 		return
 	}
-	fmt.Fprintf(w, "Since %s UTC greylist.mode is observe: would have deferred so far\n%s of %s recipients (%.1f %%); came back anyway: %s triplets.\n",
-		begun, humanize.Comma(o.WouldDefer), humanize.Comma(o.Judged), 100*float64(o.WouldDefer)/float64(o.Judged), humanize.Comma(o.CameBack))
 	most := int64(0)
 	for _, p := range o.Parts {
 		most = max(most, p.WouldDefer)
 	}
-	layout := "01-02 15:04"
-	if len(o.Parts) > 1 && o.Parts[1].Since-o.Parts[0].Since == Day {
-		layout = "2006-01-02"
-	}
-	for _, p := range o.Parts {
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %9s of %9s  %s", inUTC(p.Since, layout),
-			humanize.Comma(p.WouldDefer), humanize.Comma(p.Judged), strings.Repeat("#", scaled(p.WouldDefer, most))), " "))
-	}
-	fmt.Fprintln(w)
+	c := chart{zone: zone, daily: len(o.Parts) > 1 && o.Parts[1].Since-o.Parts[0].Since == Day}
+	fmt.Fprintf(w, "\nWould have deferred, of all that was judged, by %s\n", c.each())
+	c.print(w, len(o.Parts), func(i int) (int64, string) {
+		p := o.Parts[i]
+		if p.Judged == 0 {
+			return p.Since, ""
+		}
+		return p.Since, fmt.Sprintf("%9s of %9s  %s", humanize.Comma(p.WouldDefer), humanize.Comma(p.Judged), strings.Repeat("#", scaled(p.WouldDefer, most)))
+	})
 }

@@ -27,10 +27,10 @@ type Period struct {
 	Never     int64 `json:"never"`      // did not come back in time
 	MayReturn int64 `json:"may_return"` // can still pass
 
-	// Median and P90 are the waits, in seconds, of those that came back; zero if there
+	// Median and P90 are the waits, in seconds, of those that came back; nil if there
 	// were none.
-	Median int64 `json:"median"`
-	P90    int64 `json:"p90"`
+	Median *int64 `json:"median"`
+	P90    *int64 `json:"p90"`
 
 	Waited int64 `json:"waited"` // of the accepted ones, those that had to wait first
 }
@@ -108,7 +108,10 @@ func Of(h greylist.History, since, until, maxWait int64) Period {
 	p.CameBack = min(p.CameBack, p.New)
 	p.MayReturn = min(max(openNew-openReturned, 0), p.New-p.CameBack)
 	p.Never = p.New - p.CameBack - p.MayReturn
-	p.Median, p.P90 = Quantile(delays, 0.5), Quantile(delays, 0.9)
+	if p.CameBack > 0 {
+		median, p90 := Quantile(delays, 0.5), Quantile(delays, 0.9)
+		p.Median, p.P90 = &median, &p90
+	}
 	return p
 }
 

@@ -8,11 +8,44 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"greyglass/greylist/address"
 )
 
+// Headline sums the period up, of which title begins a sentence: "In the last 24 hours".
+func (p Period) Headline(title string) string {
+	if p.Judged == 0 {
+		return title + " nothing was judged."
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s recipients were judged: %s accepted", title, humanize.Comma(p.Judged), humanize.Comma(p.Accepted))
+	if p.Waited > 0 {
+		fmt.Fprintf(&b, " (%.1f %% of them had waited)", 100*p.WaitedShare())
+	}
+	fmt.Fprintf(&b, ", %s deferred", humanize.Comma(p.Deferred))
+	if p.Denied > 0 {
+		fmt.Fprintf(&b, ", %s denied", humanize.Comma(p.Denied))
+	}
+	b.WriteString(".")
+	if p.New > 0 {
+		fmt.Fprintf(&b, " Of %s new triplets %s came back", humanize.Comma(p.New), humanize.Comma(p.CameBack))
+		if p.CameBack > 0 {
+			fmt.Fprintf(&b, " (%s), half of them within %s", part(p.CameBack, p.New), Wait(*p.Median))
+		}
+		if p.MayReturn > 0 {
+			fmt.Fprintf(&b, "; %s may still", humanize.Comma(p.MayReturn))
+		}
+		b.WriteString(".")
+	}
+	return b.String()
+}
+
 // Print writes a period for people.
-func (p Period) Print(w io.Writer, title string) {
-	fmt.Fprintf(w, "\n%s (since %s UTC)\n", title, inUTC(p.Since, "2006-01-02 15:04"))
+func (p Period) Print(w io.Writer, title string, zone *time.Location) {
+	if p.Judged == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s (since %s)\n", title, inZone(p.Since, minutes, zone))
 	line := func(name string, n int64, note string) {
 		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %-19s %11s  %s", name, humanize.Comma(n), note), " "))
 	}
@@ -46,7 +79,7 @@ func (p Period) cameBack() string {
 	if p.CameBack == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), Wait(p.Median), Wait(p.P90))
+	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), Wait(*p.Median), Wait(*p.P90))
 }
 
 func part(n, of int64) string {
@@ -73,7 +106,7 @@ func Wait(seconds int64) string {
 const width = 40
 
 // PrintBars writes a bar chart of new triplets for people.
-func PrintBars(w io.Writer, bars []Bar) {
+func PrintBars(w io.Writer, bars []Bar, zone *time.Location) {
 	most := int64(0)
 	for _, b := range bars {
 		most = max(most, b.New)
@@ -81,17 +114,17 @@ func PrintBars(w io.Writer, bars []Bar) {
 	if most == 0 {
 		return
 	}
-	each, layout := "hour", "01-02 15:04"
-	if len(bars) > 1 && bars[1].Since-bars[0].Since == Day {
-		each, layout = "day", "2006-01-02"
-	}
-	fmt.Fprintf(w, "\nNew triplets by %s of UTC ('#' came back, '.' has not)\n", each)
-	for _, b := range bars {
+	c := chart{zone: zone, daily: len(bars) > 1 && bars[1].Since-bars[0].Since == Day}
+	fmt.Fprintf(w, "\nNew triplets by %s ('#' came back, '.' has not)\n", c.each())
+	c.print(w, len(bars), func(i int) (int64, string) {
+		b := bars[i]
+		if b.New == 0 {
+			return b.Since, ""
+		}
 		long := scaled(b.New, most)
 		back := min(scaled(b.CameBack, most), long)
-		bar := strings.Repeat("#", back) + strings.Repeat(".", long-back)
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %11s  %s", inUTC(b.Since, layout), humanize.Comma(b.New), bar), " "))
-	}
+		return b.Since, fmt.Sprintf("%11s  %s", humanize.Comma(b.New), strings.Repeat("#", back)+strings.Repeat(".", long-back))
+	})
 }
 
 // scaled returns the length of a bar: at least one, unless n is zero.
@@ -107,20 +140,35 @@ func (s Senders) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(s.Domains) > 0 {
 		fmt.Fprintf(t, "\nDomains that wait most often (of the newest %s triplets)\n", humanize.Comma(int64(s.Records)))
-		fmt.Fprintln(t, "  DOMAIN\tADDRESSES\tTRIPLETS\tLET THROUGH\tDEFERRED")
+		fmt.Fprintln(t, "  DOMAIN\tADDRESSES\tTRIPLETS\tPASSED\tDEFERRED")
 		for _, d := range s.Domains {
-			fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\n", d.Name, d.Addresses, d.Triplets, d.Passed, d.Deferred)
+			fmt.Fprintf(t, "  %s\t%s\n", shown(d.Name), d.columns())
 		}
 	}
 	if len(s.Networks) > 0 {
 		fmt.Fprintln(t, "\nNetworks in which one mail moves from address to address, and waits again at each")
-		fmt.Fprintln(t, "  NETWORK\tADDRESSES\tTRIPLETS\tLET THROUGH\tDEFERRED\tMAILS THAT MOVED")
+		fmt.Fprintln(t, "  NETWORK\tADDRESSES\tTRIPLETS\tPASSED\tDEFERRED\tMAILS THAT MOVED")
 		for _, n := range s.Networks {
-			fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\t%d\n", n.Name, n.Addresses, n.Triplets, n.Passed, n.Deferred, n.Moved)
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", shown(n.Name), n.columns(), humanize.Comma(n.Moved))
 		}
 		fmt.Fprintln(t, "  If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.")
 	}
 	return t.Flush()
 }
 
-func inUTC(unix int64, layout string) string { return time.Unix(unix, 0).UTC().Format(layout) }
+// longestName is how long a name may be so that its line fits a terminal.
+const longestName = 38
+
+// shown is a name that does nothing to a terminal, without its middle if it is long.
+func shown(name string) string {
+	name = address.Printable(name)
+	if all := []rune(name); len(all) > longestName {
+		half := (longestName - 2) / 2
+		return string(all[:half]) + ".." + string(all[len(all)-half:])
+	}
+	return name
+}
+
+func (s Sender) columns() string {
+	return strings.Join([]string{humanize.Comma(int64(s.Addresses)), humanize.Comma(s.Triplets), humanize.Comma(s.Passed), humanize.Comma(s.Deferred)}, "\t")
+}

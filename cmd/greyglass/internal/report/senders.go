@@ -13,7 +13,7 @@ import (
 
 // MaxRecords is how many triplets, the newest, are counted for [Senders]. It bounds the
 // time to about a second, and the memory to some dozens of megabytes.
-const MaxRecords = 200_000
+const MaxRecords = 100_000
 
 // Sender has the counts of a sending domain or network.
 type Sender struct {

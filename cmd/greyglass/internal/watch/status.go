@@ -81,7 +81,7 @@ type Database struct {
 type FileStatus struct {
 	Name     string `json:"name"`
 	Entries  int    `json:"entries"` // of a list
-	Read     int64  `json:"read"`
+	Read     int64  `json:"read_at"`
 	Modified *int64 `json:"modified"`
 	Stale    bool   `json:"stale"` // the last reading failed, and the previous content is in use
 }
