@@ -121,7 +121,7 @@ func (o *overview) counted(ctx context.Context) (*counts, error) {
 	c := &counts{At: now}
 	c.Day = report.Of(h, day, now, p.Longest().MaxDeferTime)
 	c.Month = report.Of(h, month, now, p.Longest().MaxDeferTime)
-	c.Hours, c.Days = answersByTime(report.Bars(h, day, now)), returnsByTime(report.Bars(h, month, now))
+	c.Hours, c.Days = answersByTime(report.Bars(h, day, now, time.UTC)), returnsByTime(report.Bars(h, month, now, time.UTC))
 	c.Delays, c.Waited = delaysOf(h, month), waitedOf(h, month, now)
 	waiting := newestWaiting{policy: p, now: now}
 	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), month, worst)

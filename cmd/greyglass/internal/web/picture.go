@@ -129,7 +129,7 @@ func delaysOf(h greylist.History, since int64) picture {
 func waitedOf(h greylist.History, since, now int64) picture {
 	p := picture{Title: "Accepted mail of the last 30 days, by day", Lower: "had to wait first", Upper: "did not"}
 	var accepted, waited int64
-	days := report.Bars(greylist.History{}, since, now)
+	days := report.Bars(greylist.History{}, since, now, time.UTC)
 	p.Columns = make([]column, len(days))
 	for i, day := range days {
 		p.Columns[i].Name = time.Unix(day.Since, 0).UTC().Format("01-02")
