@@ -24,7 +24,7 @@ require (
 	modernc.org/sqlite v1.62.0
 )
 
-require golang.org/x/crypto v0.59.0 // indirect
+require golang.org/x/crypto v0.59.0
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
