@@ -29,7 +29,7 @@ type Query struct {
 // ParseQuery reads what somebody has written into the search field.
 func ParseQuery(s string) (q Query, err error) {
 	if len(s) > maxQuery || !utf8.ValidString(s) {
-		return q, errors.New("This is too long, or no text.")
+		return q, errors.New("this is too long, or no text")
 	}
 	words, err := splitWords(s)
 	if err != nil {
@@ -47,7 +47,7 @@ func ParseQuery(s string) (q Query, err error) {
 		q.Triplet = &[3]string{words[0], words[1], words[2]}
 		return q, nil
 	}
-	return q, errors.New("Write one address, domain, client, code or queue ID; or a sender and a recipient; or a client, a sender and a recipient.")
+	return q, errors.New("write one address, domain, client, code or queue ID; or a sender and a recipient; or a client, a sender and a recipient")
 }
 
 // splitWords splits at spaces, commas, and arrows, except within quotation marks, which a
@@ -74,7 +74,7 @@ func splitWords(s string) (words []string, err error) {
 	}
 	end()
 	if quoted {
-		return nil, errors.New("A quotation mark is not closed.")
+		return nil, errors.New("a quotation mark is not closed")
 	}
 	return words, nil
 }
@@ -93,7 +93,7 @@ func parseWord(word string) (q Query, err error) {
 		q.Client = word
 	case strings.HasPrefix(word, "[") || strings.HasPrefix(strings.ToLower(word), "ipv6:"):
 		if _, err := address.ParseIP(word); err != nil {
-			return q, errors.New("This is no address of a client.")
+			return q, errors.New("this is no address of a client")
 		}
 		q.Client = word
 	case word == address.NullSender:
@@ -110,7 +110,7 @@ func parseWord(word string) (q Query, err error) {
 		q.Word = word
 	}
 	if q == (Query{}) {
-		return q, errors.New("This is no domain.")
+		return q, errors.New("this is no domain")
 	}
 	return q, nil
 }

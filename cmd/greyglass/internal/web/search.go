@@ -123,9 +123,9 @@ func passesOver(f greylist.Filter) bool {
 // readError says that the database could not be read.
 func readError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("The database did not answer in time. Try again, or search for a client, a sender and a recipient together, which is fast.")
+		return errors.New("the database did not answer in time. Try again, or search for a client, a sender and a recipient together, which is fast")
 	}
-	return errors.New("The database cannot be read now. The log has the cause.")
+	return errors.New("the database cannot be read now. The log has the cause")
 }
 
 // sentence is an error as a sentence.
