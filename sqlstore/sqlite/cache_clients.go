@@ -6,8 +6,8 @@ import (
 	"greyglass/greylist"
 )
 
-// maxCachedClients bounds the memory, to some 3 MB.
-const maxCachedClients = 1 << 14
+// maxCachedClients bounds the memory, to some 10 MB.
+const maxCachedClients = 1 << 16
 
 // cachedClients has copies of the clients' rows, also of those that have none. They are
 // part of the [cache], and exact under its stamp.
@@ -45,7 +45,10 @@ func (c *cache) putClient(client string, e *greylist.ClientEntry, read *stamp) {
 		return
 	}
 	if len(all.rows) >= maxCachedClients {
-		clear(all.rows)
+		for one := range all.rows {
+			delete(all.rows, one)
+			break
+		}
 	}
 	if all.rows == nil {
 		all.rows = make(map[string]*greylist.ClientEntry)

@@ -384,3 +384,17 @@ func TestCacheSlots(t *testing.T) {
 		}
 	}
 }
+
+// TestCacheClientsAreBounded: of more clients than there is room for, the last is kept.
+func TestCacheClientsAreBounded(t *testing.T) {
+	c := newModel().cache
+	for n := range maxCachedClients + 100 {
+		c.putClient(fmt.Sprint(n), nil, c.stamp())
+	}
+	if n := len(c.clients.rows); n != maxCachedClients {
+		t.Errorf("%d rows, want %d", n, maxCachedClients)
+	}
+	if _, known := c.findClient(fmt.Sprint(maxCachedClients + 99)); !known {
+		t.Error("the last client is not known")
+	}
+}
