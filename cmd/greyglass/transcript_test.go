@@ -65,6 +65,9 @@ func TestTranscripts(t *testing.T) {
 		{140, "log", "--utc --limit 1 " + file, 1, []string{"2026-11-22 10:00:00 "}},
 		{80, "log", "--json " + file, 3, []string{`"time_unix":1795341600`}},
 		{80, "list", "--json", 6, []string{`\u202e`}},
+		{80, "list", "", 5, []string{"STATE SEEN RETRY OK TRIES CLIENT SENDER RECIPIENT", "bob@example.org"}},
+		{60, "list", "--limit 2", 4, []string{"2 of 4;"}},
+		{140, "list", "--sender bob@example.net", 2, []string{"waiting"}},
 	} {
 		for _, plain := range []bool{false, true} {
 			here := *s
