@@ -10,7 +10,7 @@ import (
 
 // databaseCommands are all that open the database.
 var databaseCommands = []string{
-	"list", "stats", "explain 192.0.2.1 a b", "pass 192.0.2.1 a b", "forget 192.0.2.1 a b", "expire", "backup copy.db",
+	"list", "stats", "explain 192.0.2.1 a@example.net b@example.org", "pass 192.0.2.1 a@example.net b@example.org", "forget 192.0.2.1 a@example.net b@example.org", "expire", "backup copy.db",
 }
 
 // names are what is in the site's folder.

@@ -46,8 +46,8 @@ func TestPostgresUnavailableAtStart(t *testing.T) {
 	if got := daemon.wait("started").str("store"); !strings.Contains(got, "greyglass:***@") {
 		t.Errorf("started with %s", got)
 	}
-	for _, args := range []string{"list", "stats", "expire", "backup x", "migrate", "explain 192.0.2.1 a b",
-		"pass 192.0.2.1 a b", "forget 192.0.2.1 a b", "copy --from " + url + " --to sqlite:x.db"} {
+	for _, args := range []string{"list", "stats", "expire", "backup x", "migrate", "explain 192.0.2.1 a@example.net b@example.org",
+		"pass 192.0.2.1 a@example.net b@example.org", "forget 192.0.2.1 a@example.net b@example.org", "copy --from " + url + " --to sqlite:x.db"} {
 		r := s.run(strings.Fields(args)...)
 		r.fails(t, statusDatabase, "connection refused", shown, "see that the server runs")
 		if strings.Contains(r.stderr, "hush") {

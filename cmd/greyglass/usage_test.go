@@ -128,14 +128,14 @@ func TestOrderOfChecks(t *testing.T) {
 		{"pass local a b", statusUsage, statusUsage},
 		{"list", statusConfig, statusDatabase},
 		{"stats", statusConfig, statusDatabase},
-		{"explain 192.0.2.1 a b", statusConfig, statusDatabase},
-		{"pass 192.0.2.1 a b", statusConfig, statusDatabase},
-		{"forget 192.0.2.1 a b", statusConfig, statusDatabase},
+		{"explain 192.0.2.1 a@example.net b@example.org", statusConfig, statusDatabase},
+		{"pass 192.0.2.1 a@example.net b@example.org", statusConfig, statusDatabase},
+		{"forget 192.0.2.1 a@example.net b@example.org", statusConfig, statusDatabase},
 		{"expire", statusConfig, statusDatabase},
 		{"backup copy.db", statusConfig, statusDatabase},
 		{"copy --from sqlite:missing.db --to sqlite:copy.db", statusConfig, statusDatabase},
 		{"migrate", statusConfig, statusFailed}, // since it is no PostgreSQL database
-		{"probe 192.0.2.1 a b", statusConfig, statusFailed},
+		{"probe 192.0.2.1 a@example.net b@example.org", statusConfig, statusFailed},
 	} {
 		broken.run(strings.Fields(c.args)...).fails(t, c.broken)
 		sound.run(strings.Fields(c.args)...).fails(t, c.sound)
