@@ -88,7 +88,7 @@ func TestUnits(t *testing.T) {
 		}
 		wants(t, m.Run(short+" | grep -Evf "+rule), "level=ERROR")
 		// The line is as greyglass-log(5) says.
-		decision := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=decision verdict=defer reason=\S+ client=203\.0\.113\.7 helo=\S+ sender=\S+ recipient=bob@example\.org wait=\d+ via=milter took=[0-9.]+ms$`)
+		decision := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=decision verdict=defer reason=\S+ client=203\.0\.113\.7 helo=\S+ sender=\S+ recipient=bob@example\.org wait=\d+ via=probe took=[0-9.]+ms$`)
 		if log := m.Run("journalctl -u greyglass -o cat"); !decision.MatchString(log) {
 			t.Error("no line of a decision is as the manual says")
 		}
