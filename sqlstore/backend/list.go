@@ -213,22 +213,25 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 	if f.Passed && !f.Waiting {
 		all = append(all, "passed_at IS NOT NULL")
 	}
-	ends := func(text string, columns ...string) {
-		if text == "" {
+	// "_" and "%" in a text select more, which Matches leaves out. So does a backslash, which
+	// means something in PostgreSQL alone.
+	text := func(s string) string { return strings.ReplaceAll(s, `\`, "_") }
+	ends := func(end string, columns ...string) {
+		if end == "" {
 			return
 		}
-		args = append(args, "%"+text) // "_" and "%" in it select more, which Matches leaves out
+		args = append(args, "%"+text(end))
 		place := " LIKE $" + strconv.Itoa(len(args))
 		all = append(all, "("+strings.Join(columns, place+" OR ")+place+")")
 	}
 	ends(f.SenderEnds, "sender")
 	ends(f.RecipientEnds, "recipient")
 	if f.RecipientLocal != "" {
-		args = append(args, f.RecipientLocal, f.RecipientLocal+"@%")
+		args = append(args, f.RecipientLocal, text(f.RecipientLocal)+"@%")
 		all = append(all, fmt.Sprintf("(recipient = $%d OR recipient LIKE $%d)", len(args)-1, len(args)))
 	}
 	if f.EitherDomain != "" {
-		args = append(args, "%@"+f.EitherDomain, "%."+f.EitherDomain)
+		args = append(args, "%@"+text(f.EitherDomain), "%."+text(f.EitherDomain))
 		all = append(all, fmt.Sprintf("(sender LIKE $%[1]d OR sender LIKE $%[2]d OR recipient LIKE $%[1]d OR recipient LIKE $%[2]d)", len(args)-1, len(args)))
 	}
 	if f.Since > 0 {

@@ -63,31 +63,24 @@ const filterSQL = `SELECT b.first_id, b.last_id, f.bits FROM search_block b LEFT
 // without returns the ranges of ids in which there is nothing that the filter selects, in
 // their order, not one next to another.
 func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
-	may := map[idRange]int{} // in how many groups an item may be in the block
-	groups := wanted(f)
-	for _, group := range groups {
-		found := map[idRange]bool{}
+	for _, group := range wanted(f) {
+		lacks := map[idRange]int{} // how many items of the group are not in the block
 		for _, x := range group {
-			if err := blocksWith(ctx, db, x, found); err != nil {
+			if err := blocksWithout(ctx, db, x, lacks); err != nil {
 				return nil, err
 			}
 		}
-		for block, has := range found {
-			if may[block] += 0; has {
-				may[block]++
+		for block, n := range lacks {
+			if n == len(group) {
+				ranges = append(ranges, block)
 			}
-		}
-	}
-	for block, n := range may {
-		if n < len(groups) {
-			ranges = append(ranges, block)
 		}
 	}
 	slices.SortFunc(ranges, func(a, b idRange) int { return cmp.Compare(a.first, b.first) })
 	joined := ranges[:0]
 	for _, r := range ranges {
-		if n := len(joined); n > 0 && joined[n-1].last+1 == r.first {
-			joined[n-1].last = r.last
+		if n := len(joined); n > 0 && r.first <= joined[n-1].last+1 {
+			joined[n-1].last = max(joined[n-1].last, r.last)
 			continue
 		}
 		joined = append(joined, r)
@@ -95,8 +88,9 @@ func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRan
 	return joined, nil
 }
 
-// blocksWith notes of each block whether an item may be in it.
-func blocksWith(ctx context.Context, db *sql.DB, x item, found map[idRange]bool) error {
+// blocksWithout counts an item in each block in which it is not. Between two calls blocks may
+// be stored or merged, so only what a block is known to lack counts.
+func blocksWithout(ctx context.Context, db *sql.DB, x item, lacks map[idRange]int) error {
 	rows, err := db.QueryContext(ctx, filterSQL, x.part())
 	if err != nil {
 		return err
@@ -104,8 +98,9 @@ func blocksWith(ctx context.Context, db *sql.DB, x item, found map[idRange]bool)
 	for rows.Next() && err == nil {
 		var block idRange
 		var bits sql.RawBytes
-		err = rows.Scan(&block.first, &block.last, &bits)
-		found[block] = found[block] || bits == nil || x.in(bits)
+		if err = rows.Scan(&block.first, &block.last, &bits); err == nil && bits != nil && !x.in(bits) {
+			lacks[block]++
+		}
 	}
 	return errors.Join(err, rows.Err(), rows.Close())
 }

@@ -43,6 +43,9 @@ func (p *preparer) settle(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, snapshotSQL).Scan(&greatest, &oldest, &next); err != nil {
 		return err
 	}
+	if next <= p.running || greatest < p.greatest { // another server, or rows were removed: begin again
+		p.settled, p.greatest, p.running = 0, 0, 0
+	}
 	if oldest < p.running {
 		return nil // one of those transactions still runs
 	}
@@ -64,7 +67,7 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 		more = b != nil
 		if err == nil && b == nil && time.Now().After(p.next) {
 			b, p.behind, err = backend.SparseBlock(ctx, db, p.behind)
-			if more = p.behind != 0; !more {
+			if more = b != nil || p.behind != 0; !more {
 				p.next = time.Now().Add(backend.SparseEvery)
 			}
 		}

@@ -32,7 +32,7 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 	more = b != nil
 	if err == nil && b == nil && time.Now().After(p.next) {
 		b, p.behind, err = backend.SparseBlock(ctx, db.readers, p.behind)
-		if more = p.behind != 0; !more {
+		if more = b != nil || p.behind != 0; !more {
 			p.next = time.Now().Add(backend.SparseEvery)
 		}
 	}

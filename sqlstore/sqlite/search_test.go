@@ -107,6 +107,14 @@ func TestSearch(t *testing.T) {
 		t.Errorf("%d blocks of what is left, want 1", n)
 	}
 	check("merged")
+	add(4 * backend.BlockTriplets)
+	prepare()
+	exec(`DELETE FROM triplet WHERE id % 20 > 0 AND id < (SELECT max(id) FROM triplet)`)
+	prepare()
+	if n := blocks(); n != 1 {
+		t.Errorf("%d sparse blocks, want 1", n)
+	}
+	check("all merged")
 	add(2 * backend.BlockTriplets)
 	prepare()
 	check("more")

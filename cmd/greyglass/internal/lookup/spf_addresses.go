@@ -12,8 +12,10 @@ const (
 	// maxSPFLookups is the limit of RFC 7208, section 4.6.4.
 	maxSPFLookups = 10
 
-	// maxSPFAddresses bounds the memory of one domain.
+	// maxSPFAddresses bounds the memory of one domain, and maxSPFOctets, of all its records,
+	// the time. The largest senders need 5000 octets.
 	maxSPFAddresses = 500
+	maxSPFOctets    = 16 << 10
 )
 
 // passing are the addresses that pass the check of a domain, in the order of its records,
@@ -93,9 +95,11 @@ func (c *spfCheck) collect(ctx context.Context, into *passing, name string, look
 		return unanswered
 	case len(texts) != 1 || strings.Count(strings.ToLower(texts[0]), "redirect=") > 1:
 		return unclear
+	case c.octets() > maxSPFOctets:
+		return unclear
 	}
 	r := c.records[len(c.records)-1]
-	redirect := ""
+	redirect, provider, reached, asked := "", "", "", 0
 	for term := range strings.SplitSeq(r.text, " ") {
 		lower := strings.ToLower(term)
 		target, includes := strings.CutPrefix(lower, "include:")
@@ -114,11 +118,14 @@ func (c *spfCheck) collect(ctx context.Context, into *passing, name string, look
 			if !ok || len(into.addresses) == maxSPFAddresses {
 				return unclear
 			}
-			why := printable(term)
-			if r.name != c.domain {
-				why = c.reference(r)
+			if asked != len(c.records) { // both depend on the records that were asked for
+				provider, reached, asked = c.providerOf(r), c.reference(r), len(c.records)
 			}
-			into.addresses = append(into.addresses, passingAddress{prefix, c.providerOf(r), why})
+			why := reached
+			if r.name == c.domain {
+				why = printable(term)
+			}
+			into.addresses = append(into.addresses, passingAddress{prefix, provider, why})
 			if prefix.Contains(c.client) {
 				return matched
 			}
@@ -130,8 +137,16 @@ func (c *spfCheck) collect(ctx context.Context, into *passing, name string, look
 	return unmatched
 }
 
+// octets is the length of all records that were asked for.
+func (c *spfCheck) octets() (n int) {
+	for _, r := range c.records {
+		n += len(r.text)
+	}
+	return n
+}
+
 func (c *spfCheck) follow(ctx context.Context, into *passing, name string, lookups *int) ending {
-	if *lookups++; *lookups > maxSPFLookups || name == "" || strings.Contains(name, "%") {
+	if *lookups++; *lookups > maxSPFLookups || name == "" || strings.ContainsAny(name, "%/") {
 		return unclear
 	}
 	return c.collect(ctx, into, name, lookups)
@@ -144,5 +159,5 @@ func addressOf(term string) (p netip.Prefix, ok bool) {
 		return p, false
 	}
 	p, ok = parsePrefix(value)
-	return p, ok && p.Addr().Is4() == (mechanism == "ip4") && !p.Addr().Is4In6()
+	return p, ok && !strings.Contains(value, "%") && p.Addr().Is4() == (mechanism == "ip4") && !p.Addr().Is4In6()
 }

@@ -238,6 +238,8 @@ func TestPassingByAddress(t *testing.T) {
 		"ip4:192.0.2.7 redirect=part.example.org redirect=part.example.org": false,
 		"exp=x.example.org ip4:192.0.2.7 -all":                              true,
 		"unknown=x ip4:192.0.2.7 -all":                                      false,
+		"ip6:2001:db8::7%eth0 ip4:192.0.2.7 -all":                           false,
+		"include:part.example.org/24 ip4:192.0.2.7 -all":                    false,
 	}
 	zone := spfZone + `part.example.org. TXT "v=spf1 ip4:198.51.100.0/30 ~all"` + "\n"
 	names := make(map[string]string)
@@ -268,5 +270,40 @@ func TestPassingByAddress(t *testing.T) {
 		if byAddress != texts[text] {
 			t.Errorf("%s: a client passes by its address: %v", text, byAddress)
 		}
+	}
+}
+
+// TestHostileSPF: records that are made to be expensive cost milliseconds, though each
+// address has a provider of its own.
+func TestHostileSPF(t *testing.T) {
+	long := func(n int) string {
+		text := strings.Repeat("ip4:10.200.100.1 ", n)
+		var parts []string
+		for ; len(text) > 250; text = text[250:] {
+			parts = append(parts, text[:250])
+		}
+		return strings.Join(append(parts, text), `" "`)
+	}
+	zone := `evil.example.org. TXT "v=spf1 include:0.evil.example.org include:1.evil.example.org include:2.evil.example.org include:3.evil.example.org include:4.evil.example.org include:5.evil.example.org include:last.evil.example.org -all"` + "\n"
+	for i := range 6 {
+		zone += fmt.Sprintf("%d.evil.example.org. TXT \"v=spf1 ip4:10.0.0.1 -all \" \"%s\"\n", i, long(900))
+	}
+	zone += `last.evil.example.org. TXT "v=spf1 " "` + long(490) + `"` + "\n"
+	_, r := serve(t, zone)
+	check := func() time.Duration {
+		c := &spfCheck{resolver: r, client: addr("192.0.2.7"), domain: "evil.example.org", sender: "ann@evil.example.org", expires: r.now().Add(maxTTL)}
+		began := time.Now()
+		if found, passes := c.byAddress(t.Context()); passes {
+			t.Error(found)
+		}
+		return time.Since(began)
+	}
+	check() // the records are in the cache
+	if n := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			check()
+		}
+	}).AllocsPerOp(); n > 20_000 {
+		t.Errorf("a check takes %d allocations", n)
 	}
 }
