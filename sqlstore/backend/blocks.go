@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"greyglass/greylist"
 )
@@ -31,9 +30,6 @@ type Block struct {
 	LastKey  []byte
 }
 
-// SparseEvery is how often all blocks are looked at for sparse ones.
-const SparseEvery = time.Hour
-
 const (
 	blockEndSQL  = `SELECT coalesce(max(last_id), 0) FROM search_block`
 	blockRowsSQL = `SELECT id, key, client, sender, recipient FROM triplet WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3`
@@ -56,9 +52,9 @@ const (
 	AddFilterSQL = `INSERT INTO search_filter (part, last_id, bits) VALUES ($1, $2, $3)`
 )
 
-// NewBlock returns the first block that is not stored, of rows up to an id; nil if these are
+// newBlock returns the first block that is not stored, of rows up to an id; nil if these are
 // too few.
-func NewBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
+func newBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
 	var end int64
 	if err := db.QueryRowContext(ctx, blockEndSQL).Scan(&end); err != nil {
 		return nil, err
@@ -70,9 +66,9 @@ func NewBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
 	return b, nil
 }
 
-// SparseBlock looks at the two blocks behind an id. If their rows fit one, it returns that.
+// sparseBlock looks at the two blocks behind an id. If their rows fit one, it returns that.
 // The next two are behind the id next; zero: there are none.
-func SparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next int64, err error) {
+func sparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next int64, err error) {
 	rows, err := db.QueryContext(ctx, blocksSQL, behind)
 	if err != nil {
 		return nil, 0, err

@@ -17,6 +17,9 @@ const (
 	// OldCommandsSQL removes all but the newest, as many as $1 says.
 	OldCommandsSQL = `DELETE FROM admin_command WHERE id <= (SELECT id FROM admin_command ORDER BY id DESC LIMIT 1 OFFSET $1)`
 
+	// RemoveCommandSQL removes a command by its id.
+	RemoveCommandSQL = `DELETE FROM admin_command WHERE id = $1`
+
 	// CommandsSQL returns the commands for [ScanCommands].
 	CommandsSQL = `SELECT id, at, host, uid, user_name, sudo_user, command FROM admin_command ORDER BY id`
 )

@@ -35,7 +35,7 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 			return err
 		}
 		for _, c := range all {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM admin_command WHERE id = $1`, c.ID); err != nil {
+			if _, err := tx.ExecContext(ctx, backend.RemoveCommandSQL, c.ID); err != nil {
 				return err
 			}
 			log(c.Command)

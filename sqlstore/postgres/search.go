@@ -16,17 +16,14 @@ const searchLock = 0x676c617373726368
 // block: until then a row with a lesser id may be committed.
 var settleTime = 10 * time.Second // tests make it shorter
 
-// preparer remembers which rows have settled, and how far the blocks were looked through for
-// sparse ones.
+// preparer remembers which rows have settled, too.
 type preparer struct {
+	backend.Preparer
 	mu      sync.Mutex
 	settled int64 // all rows up to this id are committed, or never will be
 
 	greatest, running int64 // the greatest id at a time, and the transaction that none that ran then has reached
 	at                time.Time
-
-	behind int64     // id
-	next   time.Time // of the next round
 }
 
 // snapshotSQL takes a transaction number of its own, which is greater than those of all
@@ -63,14 +60,7 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 		if err := p.settle(ctx, db); err != nil {
 			return err
 		}
-		b, err = backend.NewBlock(ctx, db, p.settled)
-		more = b != nil
-		if err == nil && b == nil && time.Now().After(p.next) {
-			b, p.behind, err = backend.SparseBlock(ctx, db, p.behind)
-			if more = b != nil || p.behind != 0; !more {
-				p.next = time.Now().Add(backend.SparseEvery)
-			}
-		}
+		b, more, err = p.Next(ctx, db, p.settled)
 		return err
 	})
 	if err != nil || b == nil {

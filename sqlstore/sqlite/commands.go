@@ -7,8 +7,6 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-const removeCommandSQL = `DELETE FROM admin_command WHERE id = $1`
-
 // RecordCommand implements [greylist.Store].
 func (s *Store) RecordCommand(ctx context.Context, c greylist.Command) error {
 	_, err := s.changeRows(ctx, func(tx *tx) (int64, error) {

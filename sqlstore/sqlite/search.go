@@ -2,24 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"greyglass/sqlstore/backend"
 )
 
-// preparer remembers how far the blocks were looked through for sparse ones.
-type preparer struct {
-	mu     sync.Mutex
-	behind int64     // id
-	next   time.Time // of the next round
-}
-
 // PrepareSearch implements [greylist.Searchable].
 func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
-	p := &s.preparer
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	db, err := s.reading()
 	if err != nil {
 		return false, err
@@ -28,14 +16,7 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 	if err := db.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&greatest); err != nil {
 		return false, s.failed(ctx, err)
 	}
-	b, err := backend.NewBlock(ctx, db.readers, greatest)
-	more = b != nil
-	if err == nil && b == nil && time.Now().After(p.next) {
-		b, p.behind, err = backend.SparseBlock(ctx, db.readers, p.behind)
-		if more = b != nil || p.behind != 0; !more {
-			p.next = time.Now().Add(backend.SparseEvery)
-		}
-	}
+	b, more, err := s.preparer.Next(ctx, db.readers, greatest)
 	if err != nil {
 		return false, s.failed(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -34,7 +35,7 @@ func TestSearch(t *testing.T) {
 	}
 	prepare := func() {
 		t.Helper()
-		s.preparer.next = s.preparer.next.Add(-2 * backend.SparseEvery)
+		s.preparer.NextRound = time.Time{}
 		for n, more := 0, true; more; n++ {
 			var err error
 			if more, err = s.PrepareSearch(t.Context()); err != nil || n > 1000 {

@@ -27,10 +27,10 @@ type Store struct {
 	path         string // absolute, as configured
 	writer       *writer
 	checkpointer *checkpointer
-	counter      counter       // of triplets
-	preparer     preparer      // of searches
-	kept         kept          // updates that wrote nothing
-	filled       chan struct{} // closed: the cache has been filled
+	counter      counter          // of triplets
+	preparer     backend.Preparer // of searches
+	kept         kept             // updates that wrote nothing
+	filled       chan struct{}    // closed: the cache has been filled
 
 	closeOnce sync.Once
 	closeErr  error

@@ -87,7 +87,7 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.oldReturnedStmt, oldReturnedSQL},
 		{&tx.recordCommandStmt, backend.RecordCommandSQL},
 		{&tx.oldCommandsStmt, backend.OldCommandsSQL},
-		{&tx.removeCommandStmt, removeCommandSQL},
+		{&tx.removeCommandStmt, backend.RemoveCommandSQL},
 		{&tx.blocksBetweenStmt, backend.BlocksBetweenSQL},
 		{&tx.hasRowStmt, backend.HasRowSQL},
 		{&tx.removeBlocksStmt, backend.RemoveBlocksSQL},
