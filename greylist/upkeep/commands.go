@@ -19,21 +19,11 @@ const (
 // LogCommands logs who ran which command that changes the database, until the context
 // ends. While private returns true, of a command only its name is logged.
 func LogCommands(ctx context.Context, store greylist.Store, log *slog.Logger, private func() bool) {
-	for failing := false; ; {
+	repeat(ctx, log, eventCommandsFailed, func() (time.Duration, error) {
 		limited, cancel := context.WithTimeout(ctx, commandsTimeout)
-		err := store.LogCommands(limited, func(c greylist.Command) { logCommand(log, c, private()) })
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil && !failing:
-			log.Warn(eventCommandsFailed, "error", err)
-		}
-		failing = err != nil
-		if !sleep(ctx, commandsEvery) {
-			return
-		}
-	}
+		defer cancel()
+		return commandsEvery, store.LogCommands(limited, func(c greylist.Command) { logCommand(log, c, private()) })
+	})
 }
 
 func logCommand(log *slog.Logger, c greylist.Command, private bool) {

@@ -20,21 +20,13 @@ const (
 // FollowExpected tells the judge what is expected, by whatever program that was written,
 // until the context ends. While the store fails, the judge keeps what it knows.
 func FollowExpected(ctx context.Context, store greylist.Memory, judge *judge.Judge, log *slog.Logger) {
-	for failing := false; ; {
+	repeat(ctx, log, eventExpectedFailed, func() (time.Duration, error) {
 		all, err := readExpected(ctx, store)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
+		if err == nil && ctx.Err() == nil {
 			judge.Expect(all)
-		case !failing:
-			log.Warn(eventExpectedFailed, "error", err)
 		}
-		failing = err != nil
-		if !sleep(ctx, expectedEvery) {
-			return
-		}
-	}
+		return expectedEvery, err
+	})
 }
 
 func readExpected(ctx context.Context, store greylist.Memory) ([]greylist.Expectation, error) {

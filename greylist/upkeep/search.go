@@ -18,21 +18,15 @@ const (
 // PrepareSearches prepares searches in a store that needs that, until the context ends.
 func PrepareSearches(ctx context.Context, s greylist.Store, log *slog.Logger) {
 	store, ok := s.(greylist.Searchable)
-	for failing := false; ok; {
+	if !ok {
+		return
+	}
+	repeat(ctx, log, eventSearchFailed, func() (time.Duration, error) {
 		began := time.Now()
 		more, err := store.PrepareSearch(ctx)
-		wait := searchEvery
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil && more:
-			wait = (searchShare - 1) * time.Since(began)
-		case err != nil && !failing:
-			log.Warn(eventSearchFailed, "error", err)
+		if err == nil && more {
+			return (searchShare - 1) * time.Since(began), nil
 		}
-		failing = err != nil
-		if !sleep(ctx, wait) {
-			return
-		}
-	}
+		return searchEvery, err
+	})
 }
