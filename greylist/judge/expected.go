@@ -6,6 +6,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
+	"greyglass/greylist/timeout"
 )
 
 // Expect sets what is expected, from the next attempt on.
@@ -22,9 +23,9 @@ func (x *expecting) Expected(context.Context) (*rules.Expected, error) { return 
 
 // UseExpected marks an expectation as used, within the policy's timeout.
 func (x *expecting) UseExpected(ctx context.Context, e greylist.Expectation) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, (*Judge)(x).Policy().Timeout)
-	defer cancel()
-	return x.memory.UseExpected(ctx, e, x.now())
+	limited := timeout.With(ctx, (*Judge)(x).Policy().Timeout)
+	defer limited.End()
+	return x.memory.UseExpected(limited, e, x.now())
 }
 
 // orExpected returns the answer, or, if that is not to accept the mail, that it is expected

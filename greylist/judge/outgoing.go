@@ -5,14 +5,15 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
+	"greyglass/greylist/timeout"
 )
 
 // Correspondent looks a correspondent up in the judge's memory, within the policy's
 // timeout.
 func (c *clients) Correspondent(ctx context.Context, who greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, (*Judge)(c).Policy().Timeout)
-	defer cancel()
-	return c.memory.Correspondent(ctx, who)
+	limited := timeout.With(ctx, (*Judge)(c).Policy().Timeout)
+	defer limited.End()
+	return c.memory.Correspondent(limited, who)
 }
 
 // correspondents is how facts find out whether the recipient has written to the sender;
