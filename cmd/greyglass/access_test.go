@@ -5,14 +5,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"greyglass/e2e/lab"
 )
 
 // TestAccessIsDenied: who may not open the database or the socket is told who may.
 func TestAccessIsDenied(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can act for two users")
-	}
+	lab.Need(t, os.Geteuid() == 0, "only root can act for two users")
 	s := unprivileged(t, nil)
 	s.create()
 	if err := os.Chown(s.db, int(s.user.Uid), int(s.user.Gid)); err != nil {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // status runs 'greyglass status --json'.
@@ -135,9 +137,7 @@ func TestStatusElsewhere(t *testing.T) {
 // TestStatusMayNotAsk: who may not open the daemon's sockets is told so.
 func TestStatusMayNotAsk(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can run a daemon whose sockets another user may not open")
-	}
+	lab.Need(t, os.Geteuid() == 0, "only root can run a daemon whose sockets another user may not open")
 	s := newSite(t, nil)
 	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock"))})
 	s.serve()
