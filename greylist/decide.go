@@ -124,7 +124,7 @@ func (w Windows) deferred(e Entry, reason Reason, now int64) Decision {
 		Verdict:  Defer,
 		Reason:   reason,
 		Remember: e,
-		Wait:     max(w.TooSoon, w.MinDeferTime) - (now - e.FirstSeen),
+		Wait:     w.PassesAfter() - (now - e.FirstSeen),
 	}
 }
 

@@ -13,6 +13,9 @@ type Windows struct {
 // DefaultWindows are three minutes, an hour, seven hours and five weeks or so.
 var DefaultWindows = Windows{TooSoon: 180, MinDeferTime: 3600, MaxDeferTime: 25000, MaxGrey: 3000000}
 
+// PassesAfter is how long after the first attempt a retry passes, in seconds.
+func (w Windows) PassesAfter() int64 { return max(w.TooSoon, w.MinDeferTime) }
+
 // maxRefreshStep bounds [Windows.RefreshStep], in seconds.
 const maxRefreshStep = int64(time.Hour / time.Second)
 

@@ -50,8 +50,7 @@ func (l *lister) retryAt(r greylist.Record) int64 {
 	if l.state(r) != "waiting" {
 		return 0
 	}
-	w := l.policy.Windows
-	return min(r.FirstSeen, l.now) + max(w.TooSoon, w.MinDeferTime)
+	return min(r.FirstSeen, l.now) + l.policy.Windows.PassesAfter()
 }
 
 // printTabs prints the whole table for other programs.

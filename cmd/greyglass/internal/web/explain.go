@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,19 +42,10 @@ func (d *serving) answerTriplet(ctx context.Context, words [3]string, page *sear
 		}
 		senders, recipients := p.SenderForms(words[1]), address.Forms(words[2])
 		page.Recent = d.Recent.Find(func(k *Decided) bool {
-			return decided(k) && in(senders, k.Sender) && in(recipients, k.Recipient)
+			return decided(k) && slices.Contains(senders, k.Sender) && slices.Contains(recipients, k.Recipient)
 		}, shown)
 	}
 	return d.explain(ctx, words, page)
-}
-
-func in(all []string, s string) bool {
-	for _, one := range all {
-		if one == s {
-			return true
-		}
-	}
-	return false
 }
 
 // explain adds what would be answered now.

@@ -45,7 +45,7 @@ func (d *serving) found(p *judge.Policy, r greylist.Record) found {
 
 // opens is when a retry of a waiting entry can pass, by the greylist's windows.
 func opens(e greylist.Entry, w greylist.Windows) int64 {
-	return e.FirstSeen + max(w.TooSoon, w.MinDeferTime)
+	return e.FirstSeen + w.PassesAfter()
 }
 
 // whyWaits says in sentences what has happened to a triplet, and what happens next.
