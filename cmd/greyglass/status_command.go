@@ -86,14 +86,14 @@ func askStatus(ctx context.Context, c *config.Config) (watch.Status, error) {
 		if err != nil || to.Network != "unix" {
 			continue
 		}
-		status, err := decodeStatus(func(ctx context.Context) ([]byte, error) { return policyd.AskStatus(ctx, to) })(ctx)
+		status, err := decodeStatus(ctx, func(ctx context.Context) ([]byte, error) { return policyd.AskStatus(ctx, to) })
 		if err == nil {
 			return status, nil
 		}
 		problem = errors.Join(problem, err)
 	}
 	if c.Listen.HTTP != "" {
-		status, err := decodeStatus(func(ctx context.Context) ([]byte, error) { return getStatus(ctx, c.Listen.HTTP) })(ctx)
+		status, err := decodeStatus(ctx, func(ctx context.Context) ([]byte, error) { return getStatus(ctx, c.Listen.HTTP) })
 		if err == nil {
 			return status, nil
 		}
@@ -102,16 +102,15 @@ func askStatus(ctx context.Context, c *config.Config) (watch.Status, error) {
 	return statusFromOutside(ctx, c), problem
 }
 
-func decodeStatus(ask func(context.Context) ([]byte, error)) func(context.Context) (watch.Status, error) {
-	return func(ctx context.Context) (s watch.Status, err error) {
-		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-		defer cancel()
-		text, err := ask(ctx)
-		if err != nil {
-			return s, err
-		}
-		return s, json.Unmarshal(text, &s)
+func decodeStatus(ctx context.Context, ask func(context.Context) ([]byte, error)) (s watch.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	text, err := ask(ctx)
+	if err != nil {
+		return s, err
 	}
+	err = json.Unmarshal(text, &s)
+	return s, err
 }
 
 // getStatus asks at listen.http.
