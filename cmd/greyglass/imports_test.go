@@ -45,10 +45,11 @@ var mayImport = map[string][]string{
 	"internal/maillog":     {"greylist/address", "internal/interrupt"},
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
-	"internal/web":         {"greylist", "greylist/address", "greylist/judge", "internal/report", "internal/watch", "sqlstore"},
+	"internal/fingerprint": nil,
+	"internal/web":         {"internal/fingerprint", "greylist", "greylist/address", "greylist/judge", "internal/report", "internal/watch", "sqlstore"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch", "internal/web"},
+		"internal/config", "internal/decisionlog", "internal/fingerprint", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch", "internal/web"},
 
 	"contrib":          nil,
 	"contrib/pictures": {"greylist"},

@@ -5,9 +5,8 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/fingerprint"
 )
 
 const (
@@ -31,52 +30,25 @@ type listFile struct {
 	config.ListFile
 	name string // for package watch
 
-	seen      fingerprint
+	seen      fingerprint.Fingerprint
 	settled   bool   // any later write would change seen
 	complaint string // the error of the last read, which is logged once
 	failed    time.Time
 }
 
 // unfinished reports whether a program may still be writing the file.
-func (f *listFile) unfinished() bool { return !f.gone() && f.seen.changing(f.File) }
+func (f *listFile) unfinished() bool { return !f.gone() && changing(f.seen, f.File) }
 
 // gone reports whether there was no file at the last poll.
-func (f *listFile) gone() bool { return f.seen == fingerprint{} }
+func (f *listFile) gone() bool { return f.seen == fingerprint.Fingerprint{} }
 
 // retry reports whether to read an unchanged file again that could not be read: the
 // cause may be over, such as too many open files.
 func (f *listFile) retry() bool { return f.complaint != "" && time.Since(f.failed) > retryAfter }
 
-// fingerprint changes when a file does. The zero value means that there is no file.
-type fingerprint struct {
-	device, inode  uint64
-	size           int64
-	written, moved unix.Timespec // mtime, ctime
-}
-
-// modified returns when the file was written; the zero time if there is none.
-func (f fingerprint) modified() time.Time {
-	if f == (fingerprint{}) {
-		return time.Time{}
-	}
-	return time.Unix(f.written.Unix())
-}
-
-func fingerprintOf(path string) fingerprint {
-	var s unix.Stat_t
-	err := unix.Stat(path, &s)
-	for errors.Is(err, unix.EINTR) {
-		err = unix.Stat(path, &s)
-	}
-	if err != nil {
-		return fingerprint{}
-	}
-	return fingerprint{s.Dev, s.Ino, s.Size, s.Mtim, s.Ctim}
-}
-
-// changing reports whether a program may still be writing the file.
-func (p fingerprint) changing(path string) bool {
-	age := p.age()
+// changing reports whether a program may still be writing the file at a path.
+func changing(f fingerprint.Fingerprint, path string) bool {
+	age := f.Age()
 	return age >= 0 && (age < writing || age < unfinishedAfter && unterminated(path))
 }
 
@@ -99,13 +71,11 @@ func unterminated(path string) bool {
 	return err == nil && last[0] != '\n'
 }
 
-func (p fingerprint) age() time.Duration { return time.Since(time.Unix(p.moved.Unix())) }
-
 // begin begins to watch a file that was just read. It may have been written since, so
 // it will be read again.
 func (f *listFile) begin() {
 	if f.File != "" {
-		f.seen = fingerprintOf(f.File)
+		f.seen = fingerprint.Of(f.File)
 	}
 	f.settled = f.gone()
 }
@@ -116,11 +86,11 @@ func (f *listFile) poll() (edited, settled bool) {
 	if f.File == "" {
 		return false, false
 	}
-	now := fingerprintOf(f.File)
-	if now != f.seen && now.changing(f.File) {
+	now := fingerprint.Of(f.File)
+	if now != f.seen && changing(now, f.File) {
 		return false, false
 	}
-	old := now.age() > settleAfter && (f.settled || !now.changing(f.File))
+	old := now.Age() > settleAfter && (f.settled || !changing(now, f.File))
 	edited, settled = now != f.seen, old && !f.settled
 	f.seen, f.settled = now, old
 	return edited, settled
@@ -133,7 +103,7 @@ var errChanged = errors.New("changed meanwhile")
 // been written since, so that the list may be incomplete.
 func (f *listFile) read() (config.List, error) {
 	list, err := f.Read()
-	if fingerprintOf(f.File) != f.seen {
+	if fingerprint.Of(f.File) != f.seen {
 		return nil, errChanged
 	}
 	return list, err

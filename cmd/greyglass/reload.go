@@ -89,7 +89,7 @@ func (r *reloader) note(file *listFile) {
 	case file.File == "":
 		r.read.Dropped(file.name)
 	case file.complaint == "":
-		r.read.Taken(file.name, r.entries(file), file.seen.modified())
+		r.read.Taken(file.name, r.entries(file), file.seen.Written())
 	}
 }
 

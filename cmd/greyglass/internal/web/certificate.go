@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"greyglass/cmd/greyglass/internal/fingerprint"
 )
 
 // certificateEvery is how often the files are looked at, at most.
@@ -17,13 +19,13 @@ type certificate struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	seen    [2]version // of the files
+	seen    [2]fingerprint.Fingerprint // of the files
 	looked  time.Time
 }
 
 // load reads both files.
 func (c *certificate) load() error {
-	c.seen = [2]version{versionOf(c.file), versionOf(c.key)}
+	c.seen = [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)}
 	c.looked = time.Now()
 	pair, err := tls.LoadX509KeyPair(c.file, c.key)
 	if err != nil {
@@ -46,7 +48,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // renew reads the files again if they have changed.
 func (c *certificate) renew() {
 	c.looked = time.Now()
-	if c.seen == [2]version{versionOf(c.file), versionOf(c.key)} {
+	if c.seen == [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)} {
 		return
 	}
 	if err := c.load(); err != nil { // perhaps one of the two is not written yet

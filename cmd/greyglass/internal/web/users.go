@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"greyglass/cmd/greyglass/internal/fingerprint"
 )
 
 const (
@@ -27,7 +29,7 @@ type users struct {
 	log  *slog.Logger
 
 	mu     sync.Mutex
-	seen   version
+	seen   fingerprint.Fingerprint
 	read   bool // it was, at least once
 	hashes map[string][]byte
 	dummy  []byte // compared with the password of an unknown user, so that it takes as long
@@ -48,7 +50,7 @@ func (u *users) hash(name string) (hash []byte, ok bool) {
 
 // refresh reads the file if it has changed.
 func (u *users) refresh() {
-	now := versionOf(u.file)
+	now := fingerprint.Of(u.file)
 	if u.read && now == u.seen {
 		return
 	}
