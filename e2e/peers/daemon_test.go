@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -52,14 +53,29 @@ func start(t *testing.T, socket string, cmd *exec.Cmd) *daemon {
 	}
 }
 
-// stop ends the process and waits for that.
+// stop ends the process and waits for that. The signal is sent again while the process
+// runs: Perl runs a handler between two steps of the program, so a signal that comes just
+// before select(2) is not seen until the next one interrupts it.
 func (d *daemon) stop() {
 	d.t.Helper()
 	_ = d.conn.Close()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		d.t.Fatal(err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = d.cmd.Wait() // Perl programs end with any status
+	}()
+	for range 30 {
+		if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			d.t.Fatal(err)
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(2 * time.Second):
+		}
 	}
-	_ = d.cmd.Wait() // Perl programs end with any status
+	text, _ := os.ReadFile(d.log)
+	d.t.Fatalf("%s does not end\n%s", d.cmd, text)
 }
 
 // accepts asks about a triplet at RCPT, or for the null sender at DATA; extra are more
