@@ -68,10 +68,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, watcher.Close()) }()
-	page, err := d.answerWeb(c.Web)
-	if err != nil {
-		return err
-	}
+	page := d.answerWeb(ctx, c.Web)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.Close()) }()
 	}

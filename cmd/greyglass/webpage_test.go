@@ -3,6 +3,7 @@ package main
 import (
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -71,4 +72,23 @@ func TestWebPage(t *testing.T) {
 		t.Errorf("logged %v", line)
 	}
 	s.run("serve", "--set", "web.listen=0.0.0.0:0").fails(t, statusConfig, "web.listen", "set web.certificate and web.key; or set web.proxies")
+}
+
+// TestMailWithoutWebPage: what is wrong with the page does not keep mail from being judged.
+func TestMailWithoutWebPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s.configure(conf{"web.listen": `"` + taken.Addr().String() + `"`, "web.users_file": `"` + s.path("no-users") + `"`,
+		"web.certificate": `"` + s.path("no-certificate") + `"`, "web.key": `"` + s.path("no-key") + `"`})
+	daemon := s.serve()
+	daemon.wait(`"msg":"cannot read web.certificate; the web page is unavailable until it can be read"`)
+	daemon.wait(`"msg":"cannot listen for the web page; it is unavailable, and tried again"`)
+	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
+		t.Errorf("answered %+v", answer)
+	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,22 +19,13 @@ type certificate struct {
 	log       *slog.Logger
 
 	mu      sync.Mutex
-	current *tls.Certificate
+	current *tls.Certificate           // nil: it could not be read yet
 	seen    [2]fingerprint.Fingerprint // of the files
 	looked  time.Time
+	failed  string // the error that was logged last
 }
 
-// load reads both files.
-func (c *certificate) load() error {
-	c.seen = [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)}
-	c.looked = time.Now()
-	pair, err := tls.LoadX509KeyPair(c.file, c.key)
-	if err != nil {
-		return err
-	}
-	c.current = &pair
-	return nil
-}
+var errNoCertificate = errors.New("web.certificate cannot be read; the log has the cause")
 
 // get is [tls.Config] GetCertificate.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -42,18 +34,40 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if time.Since(c.looked) > certificateEvery {
 		c.renew()
 	}
+	if c.current == nil {
+		return nil, errNoCertificate
+	}
 	return c.current, nil
 }
 
-// renew reads the files again if they have changed.
+// renew reads the files if they have changed, or could not be used the last time.
 func (c *certificate) renew() {
 	c.looked = time.Now()
-	if c.seen == [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)} {
+	now := [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)}
+	if c.seen == now && c.current != nil && c.failed == "" {
 		return
 	}
-	if err := c.load(); err != nil { // perhaps one of the two is not written yet
-		c.log.Error(eventCertificateFailed, "error", err)
+	c.seen = now
+	pair, err := tls.LoadX509KeyPair(c.file, c.key)
+	if err != nil {
+		c.fail(err)
 		return
 	}
-	c.log.Info(eventCertificateRead, "file", c.file)
+	if c.current != nil || c.failed != "" {
+		c.log.Info(eventCertificateRead, "file", c.file)
+	}
+	c.current, c.failed = &pair, ""
+}
+
+// fail logs once why the files cannot be used: perhaps one of the two is not written yet.
+func (c *certificate) fail(err error) {
+	if err.Error() == c.failed {
+		return
+	}
+	c.failed = err.Error()
+	event := eventCertificateFailed
+	if c.current == nil {
+		event = eventNoCertificate
+	}
+	c.log.Error(event, "error", err)
 }

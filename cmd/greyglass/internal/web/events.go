@@ -10,6 +10,7 @@ const (
 	eventUsersFailed       = "cannot read web.users_file; nobody can log in until it can be read"
 	eventUsersRecovered    = "web.users_file can be read again"
 	eventCertificateFailed = "cannot read the renewed web.certificate; keeping the previous one"
+	eventNoCertificate     = "cannot read web.certificate; the web page is unavailable until it can be read"
 	eventCertificateRead   = "web.certificate was read again"
 	eventPanic             = "panic in the web page; this is a bug, please report it"
 )

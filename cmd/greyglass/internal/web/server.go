@@ -38,8 +38,8 @@ type Server struct {
 	daemon  atomic.Pointer[serving]
 }
 
-// New makes a server. With a certificate it fails if that cannot be read.
-func New(c Config, log *slog.Logger) (*Server, error) {
+// New makes a server. While its certificate cannot be read, it answers nobody.
+func New(c Config, log *slog.Logger) *Server {
 	s := &Server{
 		config: c, log: log, now: time.Now,
 		hosts:   watch.HostsOf(c.Listen, c.Names...),
@@ -65,12 +65,10 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	}
 	if c.Certificate != "" {
 		certificate := &certificate{file: c.Certificate, key: c.Key, log: log}
-		if err := certificate.load(); err != nil {
-			return nil, fmt.Errorf("web.certificate: %w", err)
-		}
+		certificate.renew() // at once, so that the log has what is wrong
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
 	}
-	return s, nil
+	return s
 }
 
 // Show sets the daemon, which serves from now on, until the context ends.

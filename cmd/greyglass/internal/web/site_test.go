@@ -120,9 +120,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 		t.Fatal(err)
 	}
 	s.at = l.Addr().String()
-	if s.server, err = New(config, log); err != nil {
-		t.Fatal(err)
-	}
+	s.server = New(config, log)
 	s.server.now = s.clock
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
