@@ -129,7 +129,8 @@ func (w Windows) deferred(e Entry, reason Reason, now int64) Decision {
 }
 
 func (w Windows) pass(e Entry, reason Reason, now int64) Decision {
-	keep := e.Passed() && e.PassedAt <= now && now-e.PassedAt < w.RefreshStep()
+	accepted := e.Accepted > 0 && e.LastSeen >= e.PassedAt // since it was last passed by hand
+	keep := accepted && e.Passed() && e.PassedAt <= now && now-e.PassedAt < w.RefreshStep()
 	e.LastSeen, e.PassedAt = now, now
 	e.Accepted++
 	return Decision{Verdict: Accept, Reason: reason, Remember: e, Keep: keep}

@@ -12,7 +12,7 @@ func BenchmarkDecide(b *testing.B) {
 	}{
 		{"unseen", nil},
 		{"waiting", &Entry{FirstSeen: now - 1000}},
-		{"passed", &Entry{FirstSeen: now - 9000, PassedAt: now - 1000}},
+		{"passed", &Entry{FirstSeen: now - 9000, LastSeen: now - 1000, PassedAt: now - 1000, Accepted: 1}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -167,6 +167,8 @@ func TestPassNow(t *testing.T) {
 		}
 		if d := DefaultWindows.Decide(&e, now+1); d.Verdict != Accept || d.Reason != ReasonAlreadyGrey {
 			t.Errorf("%s: then %s, %s", c.name, d.Verdict, d.Reason)
+		} else if d.Keep || !DefaultWindows.Decide(&d.Remember, now+2).Keep {
+			t.Errorf("%s: the first acceptance, and no other, must be written", c.name)
 		}
 	}
 }

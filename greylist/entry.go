@@ -13,7 +13,8 @@ type Entry struct {
 	FirstAttempt int64
 
 	// LastSeen is the time of the last attempt. For a passed triplet it may lag by up
-	// to [Windows.RefreshStep], as may the counters.
+	// to [Windows.RefreshStep], as may the counters, but not behind its first acceptance
+	// since an administrator passed it.
 	LastSeen int64
 
 	// PassedAt is when the triplet was last accepted. It may lag by up to

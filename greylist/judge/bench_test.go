@@ -23,7 +23,7 @@ func BenchmarkRecipient(b *testing.B) {
 			now := time.Now()
 			store := faulty.New()
 			store.Put(b, greylist.Triplet{Client: "192.0.2.7", Sender: "jane@example.com", Recipient: "john@example.org"},
-				greylist.Entry{FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix()})
+				greylist.Entry{FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix(), Accepted: 1})
 			j := New(store.Store, newPolicy(b), log, clock.New(func() time.Time { return now }, log))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -48,7 +48,7 @@ func (m *model) client() *greylist.ClientEntry {
 }
 
 func entryPassed(at int64) greylist.Entry {
-	return greylist.Entry{FirstSeen: 1, LastSeen: at, PassedAt: at}
+	return greylist.Entry{FirstSeen: 1, LastSeen: at, PassedAt: at, Accepted: 1}
 }
 
 // header writes one copy of the header, as SQLite does.

@@ -30,7 +30,7 @@ func Bench(b *testing.B, open func(b *testing.B) greylist.Store) {
 			for i := range int64(known) {
 				wg.Go(func() {
 					err := Update(b.Context(), s, Numbered(i), func(*greylist.Entry) (greylist.Entry, bool) {
-						return greylist.Entry{FirstSeen: 1, PassedAt: 1_000_000}, true
+						return greylist.Entry{FirstSeen: 1, LastSeen: 1_000_000, PassedAt: 1_000_000, Accepted: 1}, true
 					})
 					if err != nil {
 						b.Error(err)

@@ -35,7 +35,7 @@ func Flood(t *testing.T, s interface {
 	}
 	sweeper.MaxRows = func() int64 { return most }
 	waits := greylist.Entry{FirstSeen: now.Unix(), LastSeen: now.Unix(), Deferred: 1}
-	known := greylist.Entry{FirstSeen: 1, LastSeen: 1, PassedAt: now.Unix()}
+	known := greylist.Entry{FirstSeen: 1, LastSeen: now.Unix(), PassedAt: now.Unix(), Accepted: 1}
 	attempt := func(n int, client func(i int) string, sender string, e greylist.Entry) {
 		t.Helper()
 		var wg sync.WaitGroup
