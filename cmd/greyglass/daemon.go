@@ -47,6 +47,7 @@ type daemon struct {
 	handler    *logHandler
 	supervisor supervisor
 	load       func() (*config.Loaded, error)
+	configFile string
 }
 
 // serve runs the daemon until the context ends.
@@ -156,7 +157,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	work.Go(func() error { watched.Recent.Run(ctx, watched); return nil })
 	watcher.Watch(watched)
 	if page != nil {
-		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent}
+		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent, ConfigFile: d.configFile,
+			AllowedNets: func() []string { return reloader.config.Load().Rules.AllowedSenderNets }}
 		work.Go(func() error { page.Show(ctx, shown); return nil })
 	}
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })

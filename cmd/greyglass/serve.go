@@ -43,7 +43,7 @@ within two seconds. What cannot be read is logged; the daemon keeps the previous
 					p.stderr = io.Discard // writing to it would block, too
 				}
 			}()
-			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, load: func() (*config.Loaded, error) { return p.load(cmd) }}
+			d := &daemon{log: log, handler: handler, supervisor: supervisor{log}, configFile: p.configFile, load: func() (*config.Loaded, error) { return p.load(cmd) }}
 			return d.serve(cmd.Context(), loaded)
 		},
 	}

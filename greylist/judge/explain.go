@@ -17,7 +17,8 @@ type Explanation struct {
 	Triplet    greylist.Triplet
 	Why        string          // the triplet has this client; empty if it is always the address
 	Remembered *greylist.Entry // nil: unseen
-	AtData     bool            // the greylist answers at DATA, because the mail may be a callout
+	Windows    greylist.Windows
+	AtData     bool // the greylist answers at DATA, because the mail may be a callout
 }
 
 // Explain returns the answer that the attempt would get at the given time (Unix
@@ -61,6 +62,7 @@ func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.F
 		return x, err
 	}
 	windows, reply := p.terms(ruling)
+	x.Windows = windows
 	d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return windows.Decide(e, now) })
 	if used >= 0 {
 		x.Remembered = remembered[used]

@@ -21,10 +21,16 @@ type doing func(ctx context.Context, d *serving, form url.Values) (*change, erro
 // action runs an action, logs it, and returns to the page where it was asked for.
 func (s *Server) action(do doing) http.HandlerFunc {
 	return s.forOperators(func(w http.ResponseWriter, r *http.Request, d *serving, v viewer) {
-		ctx, cancel := context.WithTimeout(r.Context(), changeTimeout)
+		ctx, cancel := changing(r)
 		defer cancel()
 		done, err := do(ctx, d, r.PostForm)
-		if err != nil {
+		s.logFailure(err)
+		switch e := ofDatabase(err); {
+		case e != nil && e.late() && done != nil:
+			s.logChange(r, d, v, done, "result", "unknown")
+			s.fail(w, r, v, http.StatusGatewayTimeout, notKnown)
+			return
+		case err != nil:
 			s.fail(w, r, v, http.StatusUnprocessableEntity, "Nothing was changed: "+sentence(err))
 			return
 		}
@@ -34,9 +40,18 @@ func (s *Server) action(do doing) http.HandlerFunc {
 	})
 }
 
+// notKnown is said of a change to which the database has not answered.
+const notKnown = "The database did not answer in time. It is not known whether this was changed: look it up before you try again."
+
+// changing bounds a change by time. It does not end when the browser no longer waits, so that
+// what was changed is logged.
+func changing(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), changeTimeout)
+}
+
 // undo takes a change back.
 func (s *Server) undo(w http.ResponseWriter, r *http.Request, d *serving, v viewer) {
-	ctx, cancel := context.WithTimeout(r.Context(), changeTimeout)
+	ctx, cancel := changing(r)
 	defer cancel()
 	done := s.changes.take(r.PostForm.Get("id"), v)
 	if done == nil {
@@ -44,22 +59,31 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request, d *serving, v view
 		return
 	}
 	did, err := done.undo(ctx)
+	s.logFailure(err)
+	back := &change{user: v.Name, did: printable(did), back: done.back, command: "undo " + done.command}
+	if e := ofDatabase(err); e != nil {
+		s.changes.restore(r.PostForm.Get("id"), done)
+		if e.late() {
+			s.logChange(r, d, v, back, "result", "unknown")
+			s.fail(w, r, v, http.StatusGatewayTimeout, notKnown)
+			return
+		}
+	}
 	if err != nil {
 		s.fail(w, r, v, http.StatusConflict, "It was not undone: "+sentence(err))
 		return
 	}
-	back := &change{user: v.Name, did: printable(did), back: done.back, command: "undo " + done.command}
 	s.logChange(r, d, v, back)
 	s.returnTo(w, r, back.back, s.changes.add(back))
 }
 
 // logChange logs who did what, as a command is logged; see greyglass-log(5).
-func (s *Server) logChange(r *http.Request, d *serving, v viewer, done *change) {
+func (s *Server) logChange(r *http.Request, d *serving, v viewer, done *change, more ...any) {
 	command := done.command
 	if d.Policy().PrivateLog {
 		command, _, _ = strings.Cut(command, " ")
 	}
-	s.log.Info(eventAdmin, "user", v.Name, "via", "web", "from", s.browserOf(r).String(), "command", command)
+	s.log.Info(eventAdmin, append([]any{"user", v.Name, "via", "web", "from", s.browserOf(r).String(), "command", command}, more...)...)
 }
 
 func (s *Server) returnTo(w http.ResponseWriter, r *http.Request, query, id string) {
@@ -94,6 +118,7 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := &change{back: t.String(), command: "pass " + t.String()}
 	var before *greylist.Entry
 	var after greylist.Entry
 	now := d.Now()
@@ -107,9 +132,9 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		return greylist.Decision{Remember: after}
 	})
 	if err != nil {
-		return nil, readError(err)
+		return asked, readError(err)
 	}
-	undo := func(ctx context.Context) (string, error) {
+	asked.undo = func(ctx context.Context) (string, error) {
 		unchanged := func(stored *greylist.Entry) bool { return stored != nil && *stored == after }
 		if before != nil {
 			return fmt.Sprintf("Undone: mail from %s to %s waits as before.", t.Sender, t.Recipient), d.put(ctx, t, *before, unchanged)
@@ -121,11 +146,34 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		if !unchanged(stored) {
 			return "", errors.New("mail has come since then")
 		}
-		_, err = d.Store.Forget(ctx, t)
+		if _, err = d.Store.Forget(ctx, t); err != nil {
+			err = readError(err)
+		}
 		return fmt.Sprintf("Undone: mail from %s to %s is unknown again.", t.Sender, t.Recipient), err
 	}
-	did := fmt.Sprintf("Let in: mail from %s to %s. It is accepted when the server %s tries again; it does that by itself.", t.Sender, t.Recipient, t.Client)
-	return &change{did: printable(did), back: t.String(), undo: undo, command: "pass " + t.String()}, nil
+	asked.did = printable(fmt.Sprintf("Let in: mail from %s to %s. %s", t.Sender, t.Recipient, d.next(ctx, t, after)))
+	return asked, nil
+}
+
+// next says what happens to the next attempt of a triplet that was let in, by the rules.
+func (d *serving) next(ctx context.Context, t greylist.Triplet, e greylist.Entry) string {
+	x, err := d.explained(ctx, t.Client, t)
+	a := x.Answer
+	why := string(a.Reason)
+	if n := len(x.Steps); n > 0 && !x.Greylisted {
+		why += ": " + x.Steps[n-1].Says
+	}
+	switch {
+	case err != nil:
+		return "What the rules answer to the next attempt is not known: " + sentence(err)
+	case a.Verdict != greylist.Accept:
+		return fmt.Sprintf("But the next attempt is answered %s all the same (%s).", a.Verdict, why)
+	case !x.Greylisted:
+		return fmt.Sprintf("It is accepted in any case (%s).", why)
+	case e.Deferred+e.Accepted == 0:
+		return "No attempt is remembered: it is accepted when it comes."
+	}
+	return fmt.Sprintf("It is accepted when the server %s tries again; it does that by itself.", t.Client)
 }
 
 // forget removes a triplet.
@@ -138,17 +186,18 @@ func forget(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
+	asked := &change{back: t.String(), command: "forget " + t.String()}
 	known, err := d.Store.Forget(ctx, t)
 	switch {
 	case err != nil:
-		return nil, readError(err)
+		return asked, readError(err)
 	case !known || before == nil:
 		return nil, errors.New("nothing is remembered of this mail")
 	}
-	undo := func(ctx context.Context) (string, error) {
+	asked.undo = func(ctx context.Context) (string, error) {
 		return fmt.Sprintf("Undone: mail from %s to %s is remembered as before.", t.Sender, t.Recipient),
 			d.put(ctx, t, *before, func(stored *greylist.Entry) bool { return stored == nil })
 	}
-	did := fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next waits as that of an unknown sender.", t.Sender, t.Recipient, t.Client)
-	return &change{did: printable(did), back: t.String(), undo: undo, command: "forget " + t.String()}, nil
+	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next waits as that of an unknown sender.", t.Sender, t.Recipient, t.Client))
+	return asked, nil
 }

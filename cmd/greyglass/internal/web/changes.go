@@ -33,7 +33,7 @@ type changes struct {
 
 func newChanges() *changes { return &changes{byID: make(map[string]*change)} }
 
-// add keeps a change, and returns its ID, which nobody can guess.
+// add keeps a change, and returns its ID, which cannot be guessed.
 func (c *changes) add(done *change) (id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,6 +56,15 @@ func (c *changes) note(id string, v viewer) *doneNote {
 		return nil
 	}
 	return &doneNote{ID: id, Did: done.did, CanUndo: done.undo != nil && v.Acts}
+}
+
+// restore lets a change be undone after all, because the database has failed.
+func (c *changes) restore(id string, taken *change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if done := c.byID[id]; done != nil {
+		done.undo = taken.undo
+	}
 }
 
 // take returns a change so that it is undone, once; nil if it cannot be.

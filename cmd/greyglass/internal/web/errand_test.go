@@ -32,7 +32,7 @@ func TestErrand(t *testing.T) {
 		}
 		b.search(q).says(t, http.StatusOK, "ann@example.net wrote to bob@example.org")
 	}
-	b.search("nobody@example.com").says(t, http.StatusOK, "Nothing is remembered of this.", "None of the newest decisions is about this.")
+	b.search("nobody@example.com").says(t, http.StatusOK, "Nothing is remembered of this.", "None of the newest decisions of this machine is about this.")
 	p = b.search(triplet)
 	p.says(t, http.StatusOK, "defer, with the reason way-too-soon", "Rule by rule", "451 4.7.1 Try again")
 
@@ -99,7 +99,7 @@ func TestUndo(t *testing.T) {
 	p = b.press(b.search(triplet), "/pass")
 	s.advance(time.Minute)
 	s.attempt(theClient, ann, bob) // accepted
-	b.search(triplet).says(t, http.StatusOK, "was last accepted at 10:04", "Accepted 1 ×")
+	b.search(triplet).says(t, http.StatusOK, "was last accepted at 10:04", "Accepted1 ×")
 	b.press(p, "/undo").says(t, http.StatusConflict, "It was not undone: Mail has come since then.")
 	if e := entry(); e == nil || !e.Passed() {
 		t.Errorf("stored: %+v", e)
@@ -175,5 +175,5 @@ func TestOverview(t *testing.T) {
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35.0 %.",
-		"news@shop.example → bob@example.org", "198.51.100.0/24", `allowed_sender_nets = ["198.51.100.0/24"]`)
+		"news@shop.example → bob@example.org", "198.51.100.0/24", "below [rules] in /etc/greyglass/greyglass.toml", `allowed_sender_nets = ["192.0.2.0/24", "198.51.100.0/24"]`)
 }

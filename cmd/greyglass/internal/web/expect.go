@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,26 +68,34 @@ func expect(ctx context.Context, d *serving, form url.Values) (*change, error) {
 			replaced = &there
 		}
 	}
+	asked := &change{back: e.Recipient, command: fmt.Sprintf("expect %s --from %s --for %dm", e.Recipient, e.Sender, (e.Until-e.Since)/60)}
 	switch err := d.Store.Expect(ctx, e); {
 	case errors.Is(err, greylist.ErrManyExpected):
 		return nil, fmt.Errorf("%d expectations are there already", greylist.MaxExpected)
 	case err != nil:
-		return nil, readError(err)
+		return asked, readError(err)
 	}
 	who := fmt.Sprintf("mail to %s from %s", e.Recipient, anySender(e.Sender))
-	undo := func(ctx context.Context) (string, error) {
-		if replaced != nil {
-			return "Undone: " + who + " is expected as before.", d.Store.Expect(ctx, *replaced)
+	asked.undo = func(ctx context.Context) (string, error) {
+		all, err := d.Store.Expected(ctx)
+		switch {
+		case err != nil:
+			return "", readError(err)
+		case !slices.Contains(all, e):
+			return "", errors.New("it is not expected any more, or was changed since then")
+		case replaced != nil:
+			if err := d.Store.Expect(ctx, *replaced); err != nil {
+				return "", readError(err)
+			}
+			return "Undone: " + who + " is expected as before.", nil
 		}
-		known, err := d.Store.CancelExpected(ctx, e.Recipient, e.Sender)
-		if err == nil && !known {
-			err = errors.New("it is not expected any more")
+		if _, err := d.Store.CancelExpected(ctx, e.Recipient, e.Sender); err != nil {
+			return "", readError(err)
 		}
-		return "Undone: " + who + " is not expected any more.", err
+		return "Undone: " + who + " is not expected any more.", nil
 	}
-	did := fmt.Sprintf("Expected: %s is accepted at once until %s.", who, timeOfDay(e.Until, e.Since))
-	command := fmt.Sprintf("expect %s --from %s --for %dm", e.Recipient, e.Sender, (e.Until-e.Since)/60)
-	return &change{did: printable(did), back: e.Recipient, undo: undo, command: command}, nil
+	asked.did = printable(fmt.Sprintf("Expected: %s is accepted at once until %s.", who, timeOfDay(e.Until, e.Since)))
+	return asked, nil
 }
 
 func anySender(pattern string) string {

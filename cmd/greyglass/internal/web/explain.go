@@ -10,6 +10,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
+	"greyglass/greylist/judge"
 )
 
 // explainTimeout bounds an explanation, which may ask DNS.
@@ -18,7 +19,6 @@ const explainTimeout = 5 * time.Second
 // explanation is what would be answered now, and why, rule by rule.
 type explanation struct {
 	Triplet greylist.Triplet // as it is stored
-	Stored  *found           // nil: nothing is stored
 	Steps   []step
 	Verdict string
 	Reason  string
@@ -63,20 +63,22 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 	if err != nil {
 		return readError(err)
 	}
-	if entry != nil {
-		stored := d.found(p, greylist.Record{Triplet: t, Entry: *entry})
-		x.Stored = &stored
-		page.Found = []found{stored}
-	}
-	client, isIdentity, _ := greylist.ParseIdentity(t.Client)
-	if !isIdentity {
-		text, _, _ := strings.Cut(words[0], "/")
-		client = greylist.ParseClient(text)
-	}
 	now := d.Now()
-	answer, err := p.Explain(ctx, d.Store, greylist.Attempt{Client: client, Sender: t.Sender, Recipient: t.Recipient}, now)
+	answer, err := d.explained(ctx, words[0], t)
 	if err != nil {
 		page.Notes = append(page.Notes, "What would be answered now is not known in full: "+sentence(err))
+	}
+	if entry == nil && answer.Remembered != nil { // under the name by which the client is known
+		x.Triplet, entry = answer.Triplet, answer.Remembered
+	}
+	page.Found = nil
+	if entry != nil {
+		windows := p.Windows
+		if answer.Greylisted && answer.Remembered != nil {
+			windows = answer.Windows
+		}
+		stored := d.found(windows, greylist.Record{Triplet: x.Triplet, Entry: *entry})
+		page.Found = []found{stored}
 	}
 	for _, s := range answer.Steps {
 		x.Steps = append(x.Steps, step{s.Rule, printable(s.Says), s.Ruling != nil})
@@ -103,6 +105,17 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 		page.Notes = append(page.Notes, "Greylisting only observes (greylist.mode), and so accepts everything.")
 	}
 	return nil
+}
+
+// explained asks the rules what would be answered to a triplet now. host is its client as it
+// was written, or as it is stored.
+func (d *serving) explained(ctx context.Context, host string, t greylist.Triplet) (judge.Explanation, error) {
+	client, isIdentity, _ := greylist.ParseIdentity(t.Client)
+	if !isIdentity {
+		text, _, _ := strings.Cut(host, "/")
+		client = greylist.ParseClient(text)
+	}
+	return d.Policy().Explain(ctx, d.Store, greylist.Attempt{Client: client, Sender: t.Sender, Recipient: t.Recipient}, d.Now())
 }
 
 // triplet returns the triplet that words name: as it is stored, if it is, else as the

@@ -3,8 +3,12 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,11 +36,13 @@ const (
 // from the database: neither ten million triplets nor a database that fails delay it.
 type overview struct {
 	daemon *Daemon
+	failed func(error)   // logs it
 	wake   chan struct{} // somebody looks
 
 	mu     sync.Mutex
 	looked time.Time
 	last   *counts // nil: not counted yet
+	lapse  string  // why the last count failed; empty: it did not
 }
 
 // counts are what was counted.
@@ -49,10 +55,11 @@ type counts struct {
 	Waited     picture
 	Senders    report.Senders
 	Longest    []found
-	Failed     string // why there are no newer ones; empty: they are
 }
 
-func newOverview(d *Daemon) *overview { return &overview{daemon: d, wake: make(chan struct{}, 1)} }
+func newOverview(d *Daemon, failed func(error)) *overview {
+	return &overview{daemon: d, failed: failed, wake: make(chan struct{}, 1)}
+}
 
 // run counts once, and then while somebody looks, until the context ends.
 func (o *overview) run(ctx context.Context) {
@@ -83,50 +90,57 @@ func (o *overview) wanted() bool {
 	return time.Since(o.looked) < lookedAt
 }
 
-// latest returns the last counts, nil if there are none, and has them counted again.
-func (o *overview) latest() *counts {
+// latest returns the last counts, nil if there are none, and has them counted again. failed
+// says why there are no newer ones; empty: there are.
+func (o *overview) latest() (last *counts, failed string) {
 	o.mu.Lock()
 	o.looked = time.Now()
-	last := o.last
+	last, failed = o.last, o.lapse
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
-	return last
+	return last, failed
 }
 
 // count counts.
 func (o *overview) count(ctx context.Context) {
 	c, err := o.counted(ctx)
+	if err != nil {
+		err = readError(err)
+		o.failed(err)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case err == nil:
-		o.last = c
-	case o.last != nil:
-		failed := *o.last
-		failed.Failed = sentence(readError(err))
-		o.last = &failed
+	if o.lapse = ""; err != nil {
+		o.lapse = sentence(err)
+		return
 	}
+	o.last = c
 }
 
-func (o *overview) counted(ctx context.Context) (*counts, error) {
+func (o *overview) counted(ctx context.Context) (c *counts, err error) {
+	defer func() { // a bug in the counts does not end the daemon
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
 	d, p, now := o.daemon, o.daemon.Policy(), o.daemon.Now()
 	day, month := greylist.HourOf(now-report.Day), greylist.HourOf(now-30*report.Day)
 	h, err := d.Store.History(ctx, month)
 	if err != nil {
 		return nil, err
 	}
-	c := &counts{At: now}
+	c = &counts{At: now}
 	c.Day = report.Of(h, day, now, p.Longest().MaxDeferTime)
 	c.Month = report.Of(h, month, now, p.Longest().MaxDeferTime)
-	c.Hours, c.Days = answersByTime(report.Bars(h, day, now, time.UTC)), returnsByTime(report.Bars(h, month, now, time.UTC))
+	c.Hours, c.Days = answersByTime(report.Bars(h, day, now, time.UTC)), returnsByTime(report.Bars(h, month, now, time.Local))
 	c.Delays, c.Waited = delaysOf(h, month), waitedOf(h, month, now)
 	waiting := newestWaiting{policy: p, now: now}
 	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), month, worst)
 	for _, r := range waiting.longest {
-		c.Longest = append(c.Longest, (&serving{Daemon: d}).found(p, r))
+		c.Longest = append(c.Longest, (&serving{Daemon: d}).found(p.Windows, r))
 	}
 	return c, err
 }
@@ -166,6 +180,7 @@ func (n *newestWaiting) note(r greylist.Record) {
 type overviewPage struct {
 	Health  []finding
 	Counts  *counts // nil: not counted yet
+	Failed  string  // why there are no newer counts; empty: there are
 	Private bool    // without users: only numbers
 	Mode    string
 	Pools   []poolAdvice
@@ -183,9 +198,10 @@ func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
 	case v.Name != "":
 		s.prolong(w, r, v)
 	}
-	page := overviewPage{Health: d.health(), Counts: d.overview.latest(), Private: !s.needsUser()}
+	page := overviewPage{Health: d.health(), Private: !s.needsUser()}
+	page.Counts, page.Failed = d.overview.latest()
 	if page.Counts != nil && !page.Private {
-		page.Pools = adviceFor(page.Counts.Senders.Networks)
+		page.Pools = d.adviceFor(page.Counts.Senders.Networks)
 	}
 	s.show(w, r, v, http.StatusOK, "overview", "Overview", page)
 }
@@ -193,12 +209,17 @@ func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
 // poolAdvice is a network whose mail waits again and again, and what lets it in.
 type poolAdvice struct {
 	report.Sender
-	Lines string
+	File string
+	Line string // for the file
 }
 
-func adviceFor(networks []report.Sender) (all []poolAdvice) {
+func (d *serving) adviceFor(networks []report.Sender) (all []poolAdvice) {
 	for _, n := range networks {
-		all = append(all, poolAdvice{n, "[rules]\nallowed_sender_nets = [\"" + n.Name + "\"]"})
+		var entries []string
+		for _, entry := range append(slices.Clone(d.AllowedNets()), n.Name) {
+			entries = append(entries, strconv.Quote(entry))
+		}
+		all = append(all, poolAdvice{n, d.ConfigFile, "allowed_sender_nets = [" + strings.Join(entries, ", ") + "]"})
 	}
 	return all
 }

@@ -83,7 +83,7 @@ func returnsByTime(bars []report.Bar) picture {
 	var back, new_ int64
 	for _, b := range bars {
 		returned := min(b.CameBack, b.New)
-		p.Columns = append(p.Columns, column{Name: time.Unix(b.Since, 0).UTC().Format("01-02"), Lower: returned, Upper: b.New - returned})
+		p.Columns = append(p.Columns, column{Name: time.Unix(b.Since, 0).Format("01-02"), Lower: returned, Upper: b.New - returned})
 		back, new_ = back+returned, new_+b.New
 	}
 	p.Says = fmt.Sprintf("%s messages of unknown senders were deferred in the last 30 days; %s were tried again and accepted.", count(new_), count(back))
@@ -129,10 +129,10 @@ func delaysOf(h greylist.History, since int64) picture {
 func waitedOf(h greylist.History, since, now int64) picture {
 	p := picture{Title: "Accepted mail of the last 30 days, by day", Lower: "had to wait first", Upper: "did not"}
 	var accepted, waited int64
-	days := report.Bars(greylist.History{}, since, now, time.UTC)
+	days := report.Bars(greylist.History{}, since, now, time.Local)
 	p.Columns = make([]column, len(days))
 	for i, day := range days {
-		p.Columns[i].Name = time.Unix(day.Since, 0).UTC().Format("01-02")
+		p.Columns[i].Name = time.Unix(day.Since, 0).Format("01-02")
 	}
 	for _, a := range h.Answered {
 		if a.Verdict != greylist.Accept || a.Hour < since || len(days) == 0 {

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -22,6 +21,11 @@ const (
 
 	// shown is how many triplets, and how many decisions, a page shows at most.
 	shown = 50
+
+	// maxSearches is how many searches may read the database at a time. Another one waits
+	// for searchWait, and is refused then.
+	maxSearches = 2
+	searchWait  = 3 * time.Second
 
 	// searchTimeout bounds a search.
 	searchTimeout = 10 * time.Second
@@ -49,16 +53,38 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 	page := searchPage{Text: text, Kept: d.keeps(), Done: s.changes.note(r.URL.Query().Get("did"), v)}
 	query, err := ParseQuery(text)
 	if err == nil {
+		end, ok := s.beginSearch(ctx)
+		if !ok {
+			w.Header().Set("Retry-After", "5")
+			s.fail(w, r, v, http.StatusServiceUnavailable, "Others search now. Try again in some seconds.")
+			return
+		}
 		err = d.answer(ctx, query, &page)
+		end()
 	}
 	status := http.StatusOK
 	if err != nil {
+		s.logFailure(err)
 		status, page.Problem = http.StatusUnprocessableEntity, sentence(err)
 	}
 	if page.Problem == "" && v.Acts {
 		page.Expect = d.expectFormOf(query)
 	}
 	s.show(w, r, v, status, "search", titleOf(text), page)
+}
+
+// beginSearch waits until a search may read the database. Few do at a time, since in bad
+// moments decisions read by the same connections.
+func (s *Server) beginSearch(ctx context.Context) (end func(), ok bool) {
+	timer := time.NewTimer(searchWait)
+	defer timer.Stop()
+	select {
+	case s.searches <- struct{}{}:
+		return func() { <-s.searches }, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return nil, false
 }
 
 func titleOf(text string) string {
@@ -84,6 +110,9 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	if d.keeps() {
 		page.Recent = d.Recent.Find(decided, shown)
 	}
+	if q.Client != "" {
+		filters = append(filters, identities(page.Recent)...)
+	}
 	records := make(map[greylist.Triplet]greylist.Record)
 	for _, filter := range filters {
 		if filter.Limit = shown + 1; !passesOver(filter) {
@@ -102,7 +131,7 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	page.More = len(newest) > shown
 	newest = newest[:min(len(newest), shown)]
 	for _, r := range newest {
-		page.Found = append(page.Found, d.found(p, r))
+		page.Found = append(page.Found, d.found(p.Windows, r))
 	}
 	switch { // the usual case at the telephone: there is one
 	case len(page.Found) == 1:
@@ -118,14 +147,6 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 // passesOver reports whether the database passes over most records that are not selected.
 func passesOver(f greylist.Filter) bool {
 	return f.Client != "" || len(f.Senders)+len(f.Recipients) > 0 || f.EitherDomain != ""
-}
-
-// readError says that the database could not be read.
-func readError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("the database did not answer in time. Try again, or search for a client, a sender and a recipient together, which is fast")
-	}
-	return errors.New("the database cannot be read now. The log has the cause")
 }
 
 // sentence is an error as a sentence.
@@ -186,6 +207,19 @@ func selectionOf(p *judge.Policy, q Query) (all []greylist.Filter, decided func(
 	}
 	f := greylist.Filter{Only: func(r greylist.Record) bool { return is(r.Sender) || is(r.Recipient) }}
 	return one(f), func(d *Decided) bool { return d.QueueID == q.Word || is(d.Sender) || is(d.Recipient) }, nil
+}
+
+// identities selects what is remembered under the names by which the clients of decisions are
+// known.
+func identities(all []Decided) (filters []greylist.Filter) {
+	seen := make(map[string]bool)
+	for _, d := range all {
+		if d.Identity != "" && !seen[d.Identity] {
+			seen[d.Identity] = true
+			filters = append(filters, greylist.Filter{Client: d.Identity})
+		}
+	}
+	return filters
 }
 
 func clientSelection(p *judge.Policy, client string) (f greylist.Filter, decided func(*Decided) bool, err error) {

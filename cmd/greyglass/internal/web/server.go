@@ -34,19 +34,24 @@ type Server struct {
 	signer  *signer
 	logins  *throttle
 	changes *changes
-	http    *http.Server
-	daemon  atomic.Pointer[serving]
+
+	searches chan struct{} // holds one for each search that reads the database
+	failures failures
+
+	http   *http.Server
+	daemon atomic.Pointer[serving]
 }
 
-// New makes a server. While its certificate cannot be read, it answers nobody.
+// New makes a server. While its certificate cannot be read, it answers no request.
 func New(c Config, log *slog.Logger) *Server {
 	s := &Server{
 		config: c, log: log, now: time.Now,
-		hosts:   watch.HostsOf(c.Listen, c.Names...),
-		users:   &users{file: c.UsersFile, log: log},
-		signer:  newSigner(),
-		logins:  newThrottle(),
-		changes: newChanges(),
+		hosts:    watch.HostsOf(c.Listen, c.Names...),
+		users:    &users{file: c.UsersFile, log: log},
+		signer:   newSigner(),
+		logins:   newThrottle(),
+		changes:  newChanges(),
+		searches: make(chan struct{}, maxSearches),
 	}
 	limiter := newLimiter()
 	protocols := new(http.Protocols)
@@ -73,7 +78,7 @@ func New(c Config, log *slog.Logger) *Server {
 
 // Show sets the daemon, which serves from now on, until the context ends.
 func (s *Server) Show(ctx context.Context, d *Daemon) {
-	view := &serving{Daemon: d, overview: newOverview(d)}
+	view := &serving{Daemon: d, overview: newOverview(d, s.logFailure)}
 	s.daemon.Store(view)
 	view.overview.run(ctx)
 }

@@ -107,10 +107,11 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	s.judge = judge.New(s.store, s.policy, log, now)
 	recent := NewRecent(500)
 	s.judge.Watcher = recent.Note
-	s.daemon = &Daemon{Store: s.store, Policy: s.judge.Policy, Now: now.Now, Recent: recent, State: &watch.Daemon{
-		Judge: s.judge, Store: s.store, Files: new(watch.Files), Started: time.Now(),
-		Limiters: []*listen.Limiter{listen.NewLimiter("milter", listen.Limits{Connections: 1}, log)},
-	}}
+	s.daemon = &Daemon{Store: s.store, Policy: s.judge.Policy, Now: now.Now, Recent: recent, ConfigFile: "/etc/greyglass/greyglass.toml",
+		AllowedNets: func() []string { return []string{"192.0.2.0/24"} }, State: &watch.Daemon{
+			Judge: s.judge, Store: s.store, Files: new(watch.Files), Started: time.Now(),
+			Limiters: []*listen.Limiter{listen.NewLimiter("milter", listen.Limits{Connections: 1}, log)},
+		}}
 	config := Config{Listen: "127.0.0.1:0", UsersFile: usersFile(t), Operators: []string{operator}}
 	for _, c := range change {
 		c(&config)

@@ -35,6 +35,11 @@ type Daemon struct {
 	Now    func() int64  // Unix seconds, of the clock that decisions follow
 	State  *watch.Daemon // its health
 	Recent *Recent       // nil: decisions are not kept
+
+	// ConfigFile is the file of the configuration, and AllowedNets what it has as
+	// rules.allowed_sender_nets.
+	ConfigFile  string
+	AllowedNets func() []string
 }
 
 // Store is the part of a [greylist.Store] that the page needs.

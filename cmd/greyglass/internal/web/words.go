@@ -7,7 +7,6 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
-	"greyglass/greylist/judge"
 )
 
 // found is a triplet that a search has found.
@@ -22,23 +21,25 @@ type found struct {
 	Query           string // finds it again
 }
 
-// found describes a record, at present.
-func (d *serving) found(p *judge.Policy, r greylist.Record) found {
+// found describes a record, at present, by the windows that hold for it.
+func (d *serving) found(w greylist.Windows, r greylist.Record) found {
 	now := d.Now()
 	f := found{
-		Triplet: r.Triplet, State: r.State(), Why: whyWaits(r, p.Windows, now),
+		Triplet: r.Triplet, State: r.State(), Why: whyWaits(r, w, now),
 		Tries: r.Deferred, Accepted: r.Accepted, First: r.Attempted(), Last: r.LastSeen,
 		Query: r.Client + " " + r.Sender + " " + r.Recipient,
 	}
-	switch {
+	switch reason := w.Decide(&r.Entry, now).Reason; {
+	case reason == greylist.ReasonGreyTooLong:
+		f.State, f.Title = "late", "Accepted too long ago"
 	case r.Passed():
 		f.Title = "Accepted"
-	case p.Windows.Decide(&r.Entry, now).Reason == greylist.ReasonTooLate:
+	case reason == greylist.ReasonTooLate:
 		f.State, f.Title = "late", "Not tried again in time"
-	case now >= opens(r.Entry, p.Windows):
+	case now >= opens(r.Entry, w):
 		f.Title = "A retry is accepted now"
 	default:
-		f.Title = "Waits for a retry from " + timeOfDay(opens(r.Entry, p.Windows), now) + " on"
+		f.Title = "Waits for a retry from " + upToMinute(opens(r.Entry, w), now) + " on"
 	}
 	return f
 }
@@ -53,10 +54,16 @@ func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
 	from, to := sender(r.Sender), address.Printable(r.Recipient)
 	began := fmt.Sprintf("%s wrote to %s for the first time %s", from, to, at(r.Attempted(), now))
 	if r.Passed() {
-		if r.Accepted == 0 {
-			return began + ", and was let in by hand " + at(r.PassedAt, now) + ". The next attempt is accepted at once."
+		if r.Deferred+r.Accepted == 0 {
+			began = fmt.Sprintf("No attempt of %s to write to %s is remembered", from, to)
+		}
+		if r.Accepted == 0 || r.LastSeen < r.PassedAt {
+			return began + ", and it was let in by hand " + at(r.PassedAt, now) + ". The greylist accepts the next attempt at once."
 		}
 		text := began + ", and was last accepted " + at(r.PassedAt, now) + "."
+		if w.Decide(&r.Entry, now).Verdict != greylist.Accept {
+			return text + " That is too long ago: the next attempt waits again."
+		}
 		if waited := r.PassedAt - r.Attempted(); r.Accepted == 1 && r.Deferred > 0 && waited > 0 {
 			text += " The first message waited " + lasts(waited) + "."
 		}
@@ -76,7 +83,7 @@ func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
 	case now >= opens:
 		return text + " It is let in when it tries again, until " + timeOfDay(closes, now) + "."
 	}
-	return text + " It is let in when it tries again from " + timeOfDay(opens, now) + " on (in " + lasts(opens-now) + ")."
+	return text + " It is let in when it tries again from " + upToMinute(opens, now) + " on (in " + lasts(opens-now) + ")."
 }
 
 // sender is a sender in words.
@@ -95,6 +102,9 @@ func timeOfDay(unix, now int64) string {
 	}
 	return t.Format("2006-01-02 15:04")
 }
+
+// upToMinute is a time of day from which on something holds: it has begun by then.
+func upToMinute(unix, now int64) string { return timeOfDay((unix+59)/60*60, now) }
 
 // at is "at" a time of day, or "on" a day.
 func at(unix, now int64) string {
