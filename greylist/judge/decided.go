@@ -17,7 +17,6 @@ type Decided struct {
 	Wait      int64 // seconds until a retry can pass; zero: not known
 	Client    string
 	Identity  string // of the client, if it is known by another name than its address
-	Helo      string
 	Sender    string // folded
 	Recipient string // folded
 	QueueID   string // empty: none yet
@@ -33,7 +32,7 @@ func (j *Judge) tell(p *Policy, f *rules.Facts, a *Answer) {
 		return
 	}
 	d := Decided{At: j.now(), Verdict: a.Verdict, Reason: a.Reason, Wait: a.Wait, Client: f.Client.String(),
-		Helo: address.Printable(f.Helo), Sender: f.Sender, Recipient: f.Recipient, QueueID: address.Printable(f.QueueID),
+		Sender: f.Sender, Recipient: f.Recipient, QueueID: address.Printable(f.QueueID),
 		Code: a.Code, Rule: a.Rule, Via: f.Via, Observed: a.Observed}
 	if identity := cmp.Or(a.Triplet.Client, a.Proven); identity != d.Client {
 		d.Identity = identity

@@ -21,8 +21,9 @@ const (
 
 // Recent remembers what a daemon had counted at several times of the last minutes.
 type Recent struct {
-	mu   sync.Mutex
-	past []sample // the oldest first
+	mu    sync.Mutex
+	past  []sample  // the oldest first
+	asked time.Time // of the last sample that had new answers; zero: none had
 }
 
 // sample is what was counted since the start of the daemon.
@@ -56,7 +57,24 @@ func (r *Recent) add(s sample) {
 	for len(r.past) > 0 && s.at.Sub(r.past[0].at) > recentFor {
 		r.past = r.past[1:]
 	}
+	if n := len(r.past); n > 0 && total(s.took) > total(r.past[n-1].took) {
+		r.asked = s.at
+	}
 	r.past = append(r.past, s)
+}
+
+func total(d greylist.Distribution) (all int64) {
+	for _, n := range d.Counts {
+		all += n
+	}
+	return all
+}
+
+// Asked is when mail was last asked about, to within a sample; zero: it was not yet.
+func (r *Recent) Asked() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
 }
 
 // since returns what was counted since the oldest sample, and how long ago that is.

@@ -273,8 +273,14 @@ func TestThrottleOfManyAddresses(t *testing.T) {
 		th.begin("x", netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now.Add(time.Duration(i)*time.Microsecond))
 		th.begin(string(rune('a'+i%26))+string(rune(i)), netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
-	if n := len(th.failures); n > maxThrottled+2 {
+	if n := len(th.failures); n > 2*maxThrottled+2 {
 		t.Errorf("%d failures are remembered", n)
+	}
+	if th.begin("new", netip.MustParseAddr("198.51.100.1"), now) > 0 {
+		t.Error("while the table is full, an address of another network is refused")
+	}
+	if th.begin("late", netip.MustParseAddr("11.0.200.1"), now) == 0 {
+		t.Error("while the table is full, a network that fails goes on")
 	}
 	if th.begin("late", netip.MustParseAddr("192.0.2.200"), now.Add(2*loginWindow)) > 0 {
 		t.Error("it is not over")
@@ -370,4 +376,15 @@ func TestBounds(t *testing.T) {
 		b.do(b.request(method, "/", "")).says(t, http.StatusMethodNotAllowed)
 	}
 	b.do(b.request(http.MethodGet, "/", "a body")).says(t, http.StatusRequestEntityTooLarge)
+}
+
+// TestManyLogins: few logins wait for the comparison of their passwords.
+func TestManyLogins(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server.logins.waiting.Store(maxWaiting)
+	b := s.browser()
+	b.post("/login", url.Values{"user": {operator}, "password": {password}}).says(t, http.StatusServiceUnavailable, "Many log in now.")
+	s.server.logins.waiting.Store(0)
+	s.login(operator)
 }

@@ -62,6 +62,8 @@ func (d *serving) health() (all []finding) {
 		add("wrong", "Mail servers", "none has asked since the daemon began, %s ago; 'greyglass doctor' says more", lasts(int64(time.Since(state.Started).Seconds())))
 	case sessions == 0:
 		add("warn", "Mail servers", "none has asked since the daemon began, %s ago", lasts(int64(time.Since(state.Started).Seconds())))
+	case silence(state, time.Now()) > silentAfter:
+		add("warn", "Mail servers", "none has asked for %s; 'greyglass doctor' says more", lasts(int64(silence(state, time.Now()).Seconds())))
 	default:
 		add("ok", "Mail servers", "%s connected now, %s since the daemon began", count(connections), count(sessions))
 	}
@@ -69,4 +71,13 @@ func (d *serving) health() (all []finding) {
 		add("warn", "Mode", "observe: nothing is deferred by the greylist")
 	}
 	return all
+}
+
+// silence is for how long no mail server has asked.
+func silence(state *watch.Daemon, now time.Time) time.Duration {
+	asked := state.Recent.Asked()
+	if asked.IsZero() {
+		asked = state.Started
+	}
+	return now.Sub(asked)
 }

@@ -62,7 +62,16 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, viewer{}, http.StatusTooManyRequests, "login", "Log in", page)
 		return
 	}
+	if s.logins.waiting.Add(1) > maxWaiting {
+		s.logins.waiting.Add(-1)
+		s.logins.succeeded(user, from) // it was not tried
+		w.Header().Set("Retry-After", "10")
+		page.Problem = "Many log in now. Try again in some seconds."
+		s.show(w, r, viewer{}, http.StatusServiceUnavailable, "login", "Log in", page)
+		return
+	}
 	hash, ok := s.compare(r, user, r.PostForm.Get("password"))
+	s.logins.waiting.Add(-1)
 	if !ok {
 		s.log.Warn(eventLoginFailed, "user", printable(user), "from", from.String())
 		pause(r, loginStep-time.Since(began)%loginStep)

@@ -39,6 +39,8 @@ type overview struct {
 	failed func(error)   // logs it
 	wake   chan struct{} // somebody looks
 
+	counting sync.Mutex // held by a count, so that none overwrites a later one
+
 	mu     sync.Mutex
 	looked time.Time
 	last   *counts // nil: not counted yet
@@ -106,6 +108,8 @@ func (o *overview) latest() (last *counts, failed string) {
 
 // count counts.
 func (o *overview) count(ctx context.Context) {
+	o.counting.Lock()
+	defer o.counting.Unlock()
 	c, err := o.counted(ctx)
 	if err != nil {
 		err = readError(err)

@@ -3,6 +3,7 @@ package web
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,14 +14,18 @@ const (
 	loginWindow       = 5 * time.Minute
 
 	// maxThrottled bounds what is remembered. If so many fail at once, further addresses
-	// and users are refused.
+	// count by their large network, and users no more; at twice as many all are refused.
 	maxThrottled = 10_000
+
+	// maxWaiting is how many logins may wait for the comparison of their passwords.
+	maxWaiting = 8
 )
 
 // throttle slows the guessing of passwords. It also lets one password be compared at a
 // time, which takes a processor, so that logins do not slow mail down.
 type throttle struct {
 	comparing chan struct{}
+	waiting   atomic.Int64 // logins that wait for comparing, or compare
 
 	mu       sync.Mutex
 	failures map[string][]time.Time // by address or user: within loginWindow
@@ -29,6 +34,28 @@ type throttle struct {
 
 func newThrottle() *throttle {
 	return &throttle{comparing: make(chan struct{}, 1), failures: make(map[string][]time.Time)}
+}
+
+// largeKey is what failures of an address count for while the table is full.
+func largeKey(at netip.Addr) string {
+	bits := 16
+	if at.Is6() {
+		bits = 48
+	}
+	network, _ := at.Prefix(bits)
+	return "network " + network.String()
+}
+
+// keys are what a login counts for, with how many may fail.
+func (t *throttle) keys(user string, at netip.Addr, now time.Time) map[string]int {
+	keys := throttleKeys(user, at)
+	for key := range keys {
+		if len(t.recent(key, now)) == 0 && len(t.failures) >= maxThrottled {
+			delete(keys, key)
+			keys[largeKey(at)] = failuresOfAddress
+		}
+	}
+	return keys
 }
 
 // throttleKeys are what failures of a user at an address count for. Hosts of one IPv6 network
@@ -46,13 +73,13 @@ func throttleKeys(user string, at netip.Addr) map[string]int {
 func (t *throttle) begin(user string, at netip.Addr, now time.Time) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	keys := throttleKeys(user, at)
+	keys := t.keys(user, at, now)
 	for key, most := range keys {
 		recent := t.recent(key, now)
 		if len(recent) >= most {
 			wait = max(wait, recent[len(recent)-most].Add(loginWindow).Sub(now))
 		}
-		if len(recent) == 0 && len(t.failures) >= maxThrottled {
+		if len(recent) == 0 && len(t.failures) >= 2*maxThrottled {
 			wait = max(wait, loginWindow)
 		}
 	}
@@ -94,7 +121,9 @@ func (t *throttle) drop(key string, now time.Time) []time.Time {
 func (t *throttle) succeeded(user string, at netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for key := range throttleKeys(user, at) {
+	keys := throttleKeys(user, at)
+	keys[largeKey(at)] = 0
+	for key := range keys {
 		if n := len(t.failures[key]); n > 1 {
 			t.failures[key] = t.failures[key][:n-1]
 		} else {

@@ -51,7 +51,7 @@ func (u *users) hash(name string) (hash []byte, ok bool) {
 // refresh reads the file if it has changed.
 func (u *users) refresh() {
 	now := fingerprint.Of(u.file)
-	if u.read && now == u.seen {
+	if u.read && now == u.seen && u.failed == "" {
 		return
 	}
 	hashes, cost, err := readUsers(u.file)
