@@ -27,14 +27,14 @@ var webSection = Section{
 			Default: []string{},
 			Kind:    list{each(checkWebName), "names of hosts, such as `mail.example.org`"},
 			Comment: "The names by which browsers reach the page, such as [\"mail.example.org\"].",
-			Doc:     "The names by which browsers reach the page, besides `localhost`, the name of this machine, the host of `web.listen` and the address. A request for another name is refused: so no page of a stranger can be made to read this one by a name that points here.",
+			Doc:     "The names by which browsers reach the page, besides `localhost`, the name of this machine, the host of `web.listen` and the address. A request for another name is refused: so another web site cannot read this page by a name of its own that points here.",
 			Restart: true,
 		}, {
 			Key:     "web.users_file",
 			Default: "",
 			Kind:    text{checkFile, "a file, or empty"},
 			Comment: "Who may log in: a file made by \"htpasswd -B\". Without users the page shows\nonly numbers.",
-			Doc:     "A file of users and passwords, made by `htpasswd -B`, which the daemon's user must be able to read. All of them may look. A change takes effect at once: who was removed, or has a new password, is logged out. While the file cannot be read, nobody can log in. Empty, and without `web.trust_header`, the page shows only numbers, no addresses.",
+			Doc:     "A file of users and passwords, made by `htpasswd -B`, which the daemon's user must be able to read. All of them may look. A change takes effect at once: who was removed, or has a new password, is logged out. While the file cannot be read, logins are refused. Empty, and without `web.trust_header`, the page shows only numbers, no addresses.",
 			Restart: true,
 		}, {
 			Key:     "web.operators",
@@ -153,7 +153,7 @@ func (m merged) checkWeb(problems *Problems) {
 		report("web.trust_header", quote(w.TrustHeader), "set together with web.users_file, so that it is not clear who says who a user is", "remove one of them")
 	}
 	if w.TrustHeader != "" && len(w.Proxies) == 0 {
-		report("web.trust_header", quote(w.TrustHeader), "web.proxies is empty, so that the field would count from nobody", "name the addresses of the proxies in web.proxies")
+		report("web.trust_header", quote(w.TrustHeader), "web.proxies is empty, so that the field would never count", "name the addresses of the proxies in web.proxies")
 	}
 	host, _, err := net.SplitHostPort(w.Listen)
 	if w.Certificate == "" && len(w.Proxies) == 0 && err == nil && !strings.HasPrefix(w.Listen, systemdScheme) && !isLoopback(host) {

@@ -7,7 +7,7 @@ const (
 
 	eventLogin             = "web login"
 	eventLoginFailed       = "web login failed"
-	eventUsersFailed       = "cannot read web.users_file; nobody can log in until it can be read"
+	eventUsersFailed       = "cannot read web.users_file; logins are refused until it can be read"
 	eventUsersRecovered    = "web.users_file can be read again"
 	eventCertificateFailed = "cannot read the renewed web.certificate; keeping the previous one"
 	eventNoCertificate     = "cannot read web.certificate; the web page is unavailable until it can be read"

@@ -69,7 +69,7 @@ func sameHost(r *http.Request) bool {
 	return !ok || host == r.Host
 }
 
-// private reports whether nobody on the network can read along: there is TLS, or the peer is
+// private reports whether the connection can carry passwords: it has TLS, or the peer is
 // this machine or a reverse proxy.
 func (s *Server) private(r *http.Request) bool {
 	peer := peerOf(r)
