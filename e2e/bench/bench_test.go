@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // TestBench runs a bench that is as short as can be: that its figures mean
@@ -82,3 +85,5 @@ func TestMiddle(t *testing.T) {
 		}
 	}
 }
+
+func TestMain(m *testing.M) { os.Exit(lab.Main(m, lab.Strace)) }

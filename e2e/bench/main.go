@@ -80,6 +80,8 @@ type bench struct {
 	names      map[string]*nameserver.Server // the same, by program
 	rowsWanted uint64                        // of every database, now
 
+	under *exec.Cmd // that runs the daemon; nil: nothing does
+
 	dir   string // for everything; its name is short, for the sockets
 	rows  []row
 	facts []string // what is no row of the table

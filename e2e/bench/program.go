@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,9 @@ func startDaemon(b *bench, name, url string, maxRows int64, as shape, environmen
 	}
 	cmd := exec.Command(filepath.Join(b.dir, "greyglass"), "serve", "--config", config)
 	cmd.Env = append(os.Environ(), environment...)
+	if b.under != nil {
+		cmd.Path, cmd.Args, cmd.Env = b.under.Path, append(slices.Clone(b.under.Args), cmd.Args...), append(b.under.Env, environment...)
+	}
 	return start(socket, file(".log"), cmd)
 }
 

@@ -40,12 +40,13 @@ type MTA string
 
 // No mail servers, but what a memory is kept in: the sqlite3 program, for
 // [Command], PostgreSQL, for [StartDatabase], and PgBouncer, for [Database.Pooler];
-// and what watches a daemon: Prometheus, whose promtool is for [Command].
+// and what watches a daemon: Prometheus, whose promtool is for [Command], and strace.
 const (
 	SQLite     MTA = "sqlite3"
 	PostgreSQL MTA = "postgresql"
 	PgBouncer  MTA = "pgbouncer"
 	Prometheus MTA = "prometheus"
+	Strace     MTA = "strace"
 )
 
 const (

@@ -26,6 +26,7 @@ var softwareOf = map[MTA]software{
 
 	PgBouncer:  {[]string{"pgbouncer"}, "usr/sbin/pgbouncer"},
 	Prometheus: {[]string{"prometheus"}, "usr/bin/promtool"},
+	Strace:     {[]string{"strace"}, "usr/bin/strace"},
 
 	// Debian names them after the release that it has (apt-patterns(7)).
 	PostgreSQL: {[]string{"?name(^postgresql-[0-9]+$)", "?name(^postgresql-client-[0-9]+$)"},

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"greyglass/e2e/lab"
+)
+
+// TestCosts: what a message costs the daemon, on whatever machine, so that a change that
+// costs more is seen at once. What the scheduler of Go asks of the kernel depends on the
+// machine's load and is not counted.
+func TestCosts(t *testing.T) {
+	lab.Require(t)
+	o := observe(t)
+	o.cost("known", shape{connections: 1, reuse: true}, 160) // which grows what will be used again
+
+	known := o.cost("known", shape{connections: 16}, 640)
+	known.atMost(140, 14)
+	for _, call := range []string{"pread64", "pwrite64", "fcntl", "fsync"} {
+		if known.calls[call] > 40 { // the once a second of other work
+			t.Errorf("mail that has passed before takes %d %s of %d messages, want none", known.calls[call], call, known.messages)
+		}
+	}
+	o.cost("known", shape{connections: 1, reuse: true}, 1600).atMost(100, 5)
+
+	unseen := o.cost("new", shape{connections: 16}, 640)
+	unseen.atMost(210, 30)
+	if n := unseen.of("fsync"); n > 0.5 {
+		t.Errorf("a new triplet takes %.2f commits with 16 connections, want at most 0.5", n)
+	}
+	if unseen.written > 24_000 {
+		t.Errorf("a new triplet takes %d octets written to the database with 16 connections, want at most 24000", unseen.written)
+	}
+}
+
+// scheduling are the system calls of Go's scheduler and collector of garbage.
+var scheduling = []string{"nanosleep", "futex", "epoll_pwait", "sched_yield", "getpid", "gettid", "tgkill", "rt_sigreturn",
+	"rt_sigprocmask", "sigaltstack", "sched_getaffinity", "madvise", "mmap", "munmap", "clone", "clone3"}
+
+// costs are what each of some messages has cost the daemon.
+type costs struct {
+	t           *testing.T
+	name        string
+	messages    int
+	allocations float64
+	calls       map[string]int // system calls of all the messages, by their names
+	written     int            // octets of the database's files
+}
+
+func (c costs) of(call string) float64 { return float64(c.calls[call]) / float64(c.messages) }
+
+// atMost fails the test if a message takes more.
+func (c costs) atMost(allocations, calls float64) {
+	c.t.Helper()
+	names := slices.Collect(func(yield func(string) bool) {
+		for name := range c.calls {
+			if !slices.Contains(scheduling, name) && !yield(name) {
+				return
+			}
+		}
+	})
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(c.calls[b], c.calls[a]), cmp.Compare(a, b)) })
+	sum := 0.0
+	var each strings.Builder
+	for _, name := range names {
+		sum += c.of(name)
+		fmt.Fprintf(&each, " %s %.2f", name, c.of(name))
+	}
+	c.t.Logf("%s: %.1f allocations, %d octets written, %.1f system calls:%s", c.name, c.allocations, c.written, sum, each.String())
+	if c.allocations > allocations || sum > calls {
+		c.t.Errorf("%s: %.1f allocations and %.1f system calls, want at most %v and %v", c.name, c.allocations, sum, allocations, calls)
+	}
+}
+
+// observed is a daemon under strace(1).
+type observed struct {
+	*server
+	t       *testing.T
+	trace   string // its file
+	metrics string // their address
+	p       *population
+}
+
+// observe starts a daemon whose database knows triplets.
+func observe(t *testing.T) *observed {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ggc-") // short, for the sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	b := &bench{dir: dir}
+	if err := b.build(); err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(dir, "greyglass.db")
+	const rows = 2000 // so few that the check at the start and what else reads them is soon over
+	if err := fill(database, rows, time.Now(), func(uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	o := &observed{t: t, trace: filepath.Join(dir, "trace"), metrics: "http://" + address + "/metrics", p: &population{rows: rows}}
+	b.under = lab.Command(lab.Strace, "-D", "-f", "-qq", "-ttt", "-s", "0", "-o", o.trace) // -D: the process that is started is the daemon
+	if o.server, err = startDaemon(b, "greyglass", "sqlite:"+database, 0, shape{}, fmt.Sprintf("GREYGLASS_LISTEN__HTTP=%q", address)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := o.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	o.settle(300*time.Millisecond, time.Minute)
+	return o
+}
+
+// cost has so many messages sent.
+func (o *observed) cost(kind string, as shape, messages int) costs {
+	o.t.Helper()
+	l, err := loadNamed(kind)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	c := costs{t: o.t, messages: messages, calls: make(map[string]int),
+		name: fmt.Sprintf("%s, %d connections, used again: %v", kind, as.connections, as.reuse)}
+	first := o.allocated()
+	before, began := o.allocated(), time.Now()
+	asking := before - first // is allocated by a question about the metrics
+	var wg sync.WaitGroup
+	for i := range as.connections {
+		wg.Go(func() {
+			if err := o.send(as, l, uint64(i), messages/as.connections); err != nil {
+				o.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	o.settle(50*time.Millisecond, 2*time.Second)
+	ended := time.Now()
+	c.allocations = (o.allocated() - before - asking) / float64(messages)
+	o.count(&c, began, ended)
+	return c
+}
+
+// send sends messages on one connection at a time.
+func (o *observed) send(as shape, l load, seed uint64, messages int) error {
+	random := rand.New(rand.NewPCG(seed, 1))
+	mta := as.speaker(o.socket)
+	for n := range messages {
+		if n == 0 || !as.reuse {
+			if err := mta.connect(); err != nil {
+				return err
+			}
+		}
+		triplet, wanted := l.next(o.p, random)
+		accepted, _, err := mta.attempt(triplet)
+		if err != nil {
+			return err
+		}
+		if accepted != wanted {
+			return fmt.Errorf("%v: accepted: %v", triplet, accepted)
+		}
+		if err := mta.abort(as.reuse && n < messages-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allocated is how often the daemon has allocated memory.
+func (o *observed) allocated() float64 {
+	o.t.Helper()
+	response, err := http.Get(o.metrics)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	o.t.Fatal("the metrics have no go_memstats_mallocs_total")
+	return 0
+}
+
+// A line of strace is a call, the beginning of one, or its end.
+var (
+	tracedCall = regexp.MustCompile(`^\d+ +(\d+\.\d+) (\w+)\(`)
+	tracedSize = regexp.MustCompile(`^\d+ +(\d+\.\d+) (?:pwrite64\(|<\.\.\. pwrite64 resumed>).* = (\d+)$`)
+)
+
+// count adds the system calls of a time.
+func (o *observed) count(c *costs, began, ended time.Time) {
+	o.t.Helper()
+	f, err := os.Open(o.trace)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer f.Close()
+	then := func(text string) bool {
+		at, err := strconv.ParseFloat(text, 64)
+		return err == nil && at >= float64(began.UnixMicro())/1e6 && at <= float64(ended.UnixMicro())/1e6
+	}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if m := tracedCall.FindStringSubmatch(lines.Text()); m != nil && then(m[1]) {
+			c.calls[m[2]]++
+		}
+		if m := tracedSize.FindStringSubmatch(lines.Text()); m != nil && then(m[1]) {
+			n, _ := strconv.Atoi(m[2])
+			c.written += n
+		}
+	}
+	c.written /= c.messages
+}
