@@ -33,7 +33,11 @@ func accessAdvice(err error) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("; run it as the user %s (sudo -u %s greyglass ...), or as a member of the group %s if the mode allows that", owner, owner, group)
+	advice := fmt.Sprintf("; run it as the user %s (sudo -u %[1]s greyglass ...)", owner)
+	if file == nil || file.Op != "write" { // who may only read has the group already
+		advice += fmt.Sprintf(", or as a member of the group %s if the mode allows that", group)
+	}
+	return advice
 }
 
 // ownerOf names the owner and the group of a file or, if it is out of reach, of the folder

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,4 +44,59 @@ func TestAccessIsDenied(t *testing.T) {
 			finish(t, cmd).fails(t, c.status, "permission denied", owner)
 		}
 	}
+}
+
+// TestGroupMayOnlyRead: a member of the database's group looks into it while the daemon
+// runs, after it was killed, and after it has stopped; and changes nothing.
+func TestGroupMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act for two users")
+	}
+	const group = 23456
+	s := unprivileged(t, nil)
+	if err := errors.Join(os.Chown(s.dir, int(s.user.Uid), group), os.Chmod(s.dir, os.ModeSetgid|0o750)); err != nil {
+		t.Fatal(err)
+	}
+	triplet := []string{"203.0.113.7", "ann@example.net", "bob@example.org"}
+	look := func(when string) {
+		t.Helper()
+		member := *s
+		member.user = &syscall.Credential{Uid: 12345, Gid: 12345, Groups: []uint32{group}}
+		for command, want := range map[string]string{
+			"list":                                  "ann@example.net",
+			"stats":                                 "waiting         1",
+			"explain " + strings.Join(triplet, " "): "too-soon",
+			"expect --list":                         "",
+			"doctor":                                " is sound (",
+		} {
+			r := member.run(strings.Fields(command)...)
+			if r.status != 0 && command != "doctor" || !strings.Contains(r.stdout, want) {
+				t.Errorf("%s, %s: status %d, no %q in: %s%s", when, command, r.status, want, r.stdout, r.stderr)
+			}
+		}
+		for _, command := range []string{"pass", "forget"} {
+			member.run(append([]string{command}, triplet...)...).fails(t, statusFailed, "this user may read the database, and not change it", "permission denied",
+				"run it as the user nobody (sudo -u nobody greyglass ...)\n")
+		}
+		if files, _ := filepath.Glob(s.db + "*"); len(files) == 0 {
+			t.Error("no database")
+		} else {
+			for _, file := range files {
+				if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != group {
+					t.Errorf("%s, %s: %v, %v", when, file, info, err)
+				}
+			}
+		}
+	}
+	daemon := s.serve()
+	s.ask(triplet[0], triplet[1], triplet[2])
+	look("while the daemon runs")
+	daemon.kill()
+	look("after the daemon was killed")
+	s.serve().stop()
+	if _, err := os.Stat(s.db + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the stopped daemon left its log: %v", err)
+	}
+	look("while no daemon runs")
 }

@@ -22,6 +22,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
 	{`systemctl (reload exim4|restart sendmail)|make -C /etc/mail`, "the mail server's own", ""},
 	{`adduser (Debian-exim|smmta) greyglass|chown greyglass`, "root", "TestFixes"},
+	{`usermod -aG .*`, "root, a group of the package", "TestUnits"},
 	{`rm -f /var/lib/greyglass/.*|install -o greyglass .*`, "root, a stopped daemon", "TestHowTo"},
 	{`psql .*|pg_dump --format=custom greyglass|greyglass (migrate( --set store.url=postgres:.*)?|copy .* --to postgres:.*)`, "PostgreSQL", "TestRoles TestCopy"},
 	{`greyglass import (--dry-run )?postgrey .*|systemctl stop postgrey`, "postgrey's files", "TestPostgrey"},
@@ -85,7 +86,7 @@ var (
 	fence  = regexp.MustCompile("(?ms)^ *```(\\w*)\n(.*?)^ *```$")
 	inText = regexp.MustCompile("`([^`\n]+(?:\n[^`\n]+)?)`")
 	// programs begin a command in the text.
-	programs = regexp.MustCompile(`^(?:greyglass|bin/greyglass|systemctl|journalctl|postconf|postfix|apt-get|make|go|adduser|chown|sqlite3|psql|pg_dump|fuser|exim4|kill|cat) `)
+	programs = regexp.MustCompile(`^(?:greyglass|bin/greyglass|systemctl|journalctl|postconf|postfix|apt-get|make|go|adduser|usermod|chown|sqlite3|psql|pg_dump|fuser|exim4|kill|cat) `)
 )
 
 // commandsOfPages returns the commands of each page, in their order.

@@ -128,9 +128,10 @@ func (r *logReader) run(ctx context.Context, file string, stdin io.Reader, stder
 	return r.read(z)
 }
 
-// journal is the command that reads the daemon's journal (journalctl(1)).
+// journal is the command that reads the daemon's journal (journalctl(1)). Without --quiet it
+// says on standard error if this user may not read all of it.
 func (r *logReader) journal() []string {
-	command := []string{"journalctl", "--unit", "greyglass", "--output", "cat", "--quiet", "--no-pager"}
+	command := []string{"journalctl", "--unit", "greyglass", "--output", "cat", "--no-pager"}
 	if r.since != 0 {
 		command = append(command, "--since", "@"+strconv.FormatInt(r.since, 10))
 	}

@@ -96,7 +96,7 @@ func TestLogOfTheJournal(t *testing.T) {
 	if got := s.output("log", "--utc"); got != strings.Join(mailLogLines, "") {
 		t.Error(got)
 	}
-	const common = "--unit greyglass --output cat --quiet --no-pager"
+	const common = "--unit greyglass --output cat --no-pager"
 	if got := s.read("arguments"); got != common+"\n" {
 		t.Error(got)
 	}

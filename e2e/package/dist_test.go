@@ -103,12 +103,12 @@ func TestRPM(t *testing.T) {
 	t.Parallel()
 	out, err := inTools(t, `rpmlint --config contrib/package/rpm/rpmlint.toml dist/*.x86_64.rpm dist/*.aarch64.rpm &&
 		rpm --initdb && rpm --install --nodeps dist/*.$(uname -m).rpm && rpm --verify --nodeps greyglass &&
-		greyglass version && greyglass config >/dev/null && getent passwd greyglass && stat -c '%U %a' /var/lib/greyglass && rpm --query --configfiles greyglass &&
+		greyglass version && greyglass config >/dev/null && getent passwd greyglass && stat -c '%U:%G %a' /var/lib/greyglass && rpm --query --configfiles greyglass &&
 		echo '# mine' >>/etc/greyglass/greyglass.toml && rpm --erase --nodeps greyglass && ls /etc/greyglass && ! test -e /usr/sbin/greyglass`)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wants(t, out, "0 errors, 0 warnings", "greyglass "+version(t)+" ", "nologin", "greyglass 700\n", "/etc/greyglass/greyglass.toml\n", "greyglass.toml.rpmsave")
+	wants(t, out, "0 errors, 0 warnings", "greyglass "+version(t)+" ", "nologin", "greyglass:greyglass-admin 2750\n", "/etc/greyglass/greyglass.toml\n", "greyglass.toml.rpmsave")
 }
 
 // The image is one by Debian's tools for images, and its program, run as its

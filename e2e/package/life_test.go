@@ -42,6 +42,7 @@ func TestLife(t *testing.T) {
 	// Upgraded: the change stays, also where the package has another default now;
 	// what was not changed is the new package's; the data stays; it was restarted.
 	newer(t, m)
+	m.Run("chown -R greyglass:greyglass /var/lib/greyglass && chmod 0700 /var/lib/greyglass") // as versions before had it
 	m.Run("apt-get install -q -y -o Dpkg::Options::=--force-confold ./greyglass-newer.deb")
 	wants(t, m.Run("dpkg-query -W greyglass"), "+newer")
 	wants(t, m.Run("greyglass config"), `too_soon = "1s"`)
@@ -51,6 +52,7 @@ func TestLife(t *testing.T) {
 		t.Error("the daemon was not restarted by the upgrade")
 	}
 	wants(t, m.Run(why), "too-soon")
+	wants(t, m.Run("stat -c '%U:%G %a' /var/lib/greyglass /var/lib/greyglass/greyglass.db"), "greyglass:greyglass-admin 2750\ngreyglass:greyglass-admin 640\n")
 	wants(t, m.Run("greyglass explain 203.0.113.9 pest@example.com bob@example.org"), "blocked")
 
 	// What the administrator has stopped and disabled stays so.
@@ -68,13 +70,14 @@ func TestLife(t *testing.T) {
 		t.Error("it still runs after the removal")
 	}
 
-	// Purged: only the locked user remains.
+	// Purged: only the locked user and the groups remain.
 	m.Run("apt-get purge -q -y greyglass")
 	if left := difference(listing(m), before); len(left) > 0 {
 		t.Errorf("remaining after the purge: %q", left)
 	}
 	wants(t, m.Run("getent passwd greyglass"), "nologin")
 	wants(t, m.Run("getent shadow greyglass"), "greyglass:!*:")
+	wants(t, m.Run("getent group greyglass-admin"), ":greyglass\n")
 
 	// And again.
 	m.Run("apt-get install -q -y ./greyglass.deb")

@@ -39,6 +39,36 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
+	t.Run("a member of greyglass-admin reads, and changes nothing", func(t *testing.T) {
+		m.Run("useradd ann && usermod -aG greyglass-admin,greyglass,systemd-journal ann")
+		as := func(user, command string) string { return "runuser -u " + user + " -- greyglass " + command }
+		const triplet = " 203.0.113.7 ann@example.net bob@example.org"
+		reads := func() {
+			t.Helper()
+			wants(t, m.Run(as("ann", "list")), "ann@example.net\tbob@example.org")
+			wants(t, m.Run(as("ann", "stats")), "waiting  ")
+			wants(t, m.Run(as("ann", "explain"+triplet)), "too-soon")
+			wants(t, m.Try(as("ann", "doctor")).Output, "greyglass.db is sound (")
+		}
+		reads()
+		wants(t, m.Run(as("ann", "status")), ", pid ")
+		wants(t, m.Run(as("outsider", "status")), "More is shown to root, and to users in the group of the daemon's sockets.")
+		wants(t, m.Run(as("ann", "log")), " deferred ann@example.net -> bob@example.org ")
+		for _, c := range []struct{ user, command, says string }{
+			{"ann", "pass" + triplet, "may read the database, and not change it: write /var/lib/greyglass/greyglass.db: permission denied; run it as the user greyglass (sudo -u greyglass greyglass ...)\n"},
+			{"outsider", "list", "permission denied; run it as the user greyglass (sudo -u greyglass greyglass ...), or as a member of the group greyglass-admin"},
+			{"outsider", "log", "insufficient permissions"},
+		} {
+			if r := m.Try(as(c.user, c.command)); r.Status == 0 || !strings.Contains(r.Output, c.says) {
+				t.Errorf("%s as %s: status %d, %s", c.command, c.user, r.Status, r.Output)
+			}
+		}
+		m.Run("systemctl stop greyglass.socket greyglass.service")
+		reads()
+		m.Run("rm -r /var/lib/greyglass && systemctl start greyglass.socket greyglass.service && " + probe)
+		reads()
+	})
+
 	t.Run("permissions of the configuration hold for systemd's sockets too", func(t *testing.T) {
 		m.Run("printf '[listen]\\nsocket_mode = \"0600\"\\n' >/etc/greyglass/greyglass.toml && systemctl restart greyglass")
 		wants(t, m.Run("stat -c %a /run/greyglass/milter.sock"), "600")

@@ -56,7 +56,7 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 
 // copyTo copies the database as it is now, page by page, to an empty file.
 func (d *database) copyTo(ctx context.Context, temp string, progress func(done, total int64)) error {
-	conn, err := connect(ctx, readerDSN(d.path))
+	conn, err := connect(ctx, d.readerDSN)
 	if err != nil {
 		return err
 	}

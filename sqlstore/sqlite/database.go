@@ -16,8 +16,10 @@ type database struct {
 	synchronous string      // of that connection
 	checkpoints *connection // for checkpoints
 	readers     *sql.DB     // read-only
+	readerDSN   string      // of the readers
 	lookups     lookups     // read-only
 	pageSize    int64       // in bytes
+	refuses     error       // of each change, by a user who may only read; nil: there are all connections
 }
 
 // maxReaders bounds the pool of readers, which serves commands and background work.
@@ -38,7 +40,10 @@ func openPath(ctx context.Context, asked string, opts settings) (*database, orig
 
 // openDatabase opens the database at the path that [prepareFile] has returned for asked.
 func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *database, err error) {
-	d := &database{path: path}
+	if !opts.create && mayOnlyRead(path) {
+		return openOnlyRead(ctx, path, len(opts.steps))
+	}
+	d := &database{path: path, readerDSN: readerDSN(path)}
 	file, _, err := identify(asked)
 	if err != nil {
 		return nil, err
@@ -57,7 +62,7 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *da
 	if d.checkpoints, err = connectWhenFree(ctx, checkpointDSN(path)); err != nil {
 		return nil, err
 	}
-	if d.readers, err = openPool(readerDSN(path), maxReaders); err != nil {
+	if d.readers, err = openPool(d.readerDSN, maxReaders); err != nil {
 		return nil, err
 	}
 	if d.lookups, err = openLookups(ctx, path); err != nil {

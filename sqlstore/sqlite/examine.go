@@ -83,7 +83,11 @@ func examinerDSN(path string) string {
 
 // examine asks the quick questions first.
 func (x *Examination) examine(ctx context.Context) error {
-	conn, err := connect(ctx, examinerDSN(x.Path))
+	name := examinerDSN(x.Path)
+	if mayOnlyRead(x.Path) {
+		name = onlyReadDSN(x.Path)
+	}
+	conn, err := connect(ctx, name)
 	if err != nil {
 		return err
 	}

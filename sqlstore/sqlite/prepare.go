@@ -150,6 +150,9 @@ func peek(ctx context.Context, path string, newest int) error {
 // readSome reads a little of everything. If a program was killed while it switched the
 // database to WAL mode, SQLite first rolls that back, which it cannot do read-only.
 func readSome(ctx context.Context, path string) (version int, err error) {
+	if mayOnlyRead(path) {
+		return readBy(ctx, onlyReadDSN(path))
+	}
 	version, err = readBy(ctx, probeDSN(path))
 	var e *sqlite.Error
 	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {

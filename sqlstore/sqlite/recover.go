@@ -28,6 +28,8 @@ func (w *writer) look() {
 	current := w.current.Load()
 	var cause error
 	switch {
+	case current.db != nil && current.db.refuses != nil:
+		return // there is nothing to write
 	case current.db == nil:
 		cause = current.err
 	case w.suspect:

@@ -97,7 +97,7 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 	db, from, err := openPath(opening, path, opts)
 	switch {
 	case err == nil:
-		first.db = db
+		first.db, first.err = db, db.refuses
 	case opts.create && ctx.Err() == nil && mayPass(err):
 		first.err = unusable(path, err)
 	default:
