@@ -75,8 +75,8 @@ func TestGroupMayOnlyRead(t *testing.T) {
 				t.Errorf("%s, %s: status %d, no %q in: %s%s", when, command, r.status, want, r.stdout, r.stderr)
 			}
 		}
-		for _, command := range []string{"pass", "forget"} {
-			member.run(append([]string{command}, triplet...)...).fails(t, statusFailed, "this user may read the database, and not change it", "permission denied",
+		for _, command := range [][]string{append([]string{"pass"}, triplet...), append([]string{"forget"}, triplet...), {"pass", "--domain", "example.net"}, {"forget", "--domain", "example.net"}} {
+			member.run(command...).fails(t, statusFailed, "this user may read the database, and not change it", "permission denied",
 				"run it as the user nobody (sudo -u nobody greyglass ...)\n")
 		}
 		if files, _ := filepath.Glob(s.db + "*"); len(files) == 0 {

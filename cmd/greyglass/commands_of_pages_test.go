@@ -17,7 +17,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`apt-get install .*|apt-get (remove|purge) greyglass`, "root, Debian", "TestReadme TestLife"},
 	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes TestPostgreyPage"},
 	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|greyglass import postgrey /var/lib/postgrey|greyglass import-config /etc/postgrey/.* >>greyglass.toml|apt-get purge postgrey`, "root, postgrey", "TestPostgreyPage"},
-	{`sha256sum .*|dnf .*|docker .*|adduser -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
+	{`sha256sum .*|dnf .*|docker .*|add(user|group) -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
 	{`systemctl (reload exim4|restart sendmail)|make -C /etc/mail`, "the mail server's own", ""},

@@ -197,5 +197,9 @@ func (p *program) inStore(cmd *cobra.Command, loaded *config.Loaded, do func(con
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(cmd.Context(), loaded, store), store.Close())
+	err = do(cmd.Context(), loaded, store)
+	if closed := store.Close(); !errors.Is(err, closed) {
+		err = errors.Join(err, closed)
+	}
+	return err
 }

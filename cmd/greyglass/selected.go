@@ -49,6 +49,9 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		return err
 	}
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		if err := s.mayChange(ctx, store); err != nil {
+			return err
+		}
 		f := s.filter(loaded.Policy)
 		f.Waiting = s.waiting
 		var triplets []greylist.Triplet
@@ -86,6 +89,13 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		}
 		return nil
 	})
+}
+
+// mayChange reports, before anybody is asked, whether this user may change the database.
+func (s *selected) mayChange(ctx context.Context, store greylist.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
+	return store.Ping(ctx)
 }
 
 // confirm shows some of the triplets and asks on a terminal; elsewhere --yes must be given.

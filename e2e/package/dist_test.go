@@ -146,7 +146,7 @@ GREYGLASS_CONFIG=$1
 start_pre && RC_SVCNAME=greyglass && reload && eval "echo $command $command_args"
 END
 bash openrc /work/good.toml && ! bash openrc /work/bad.toml >/dev/null 2>&1`,
-			"checkpath --directory --owner greyglass:greyglass --mode 0750 /run/greyglass\ncheckpath --directory --owner greyglass:greyglass --mode 0700 /var/lib/greyglass\n" +
+			"checkpath --directory --owner greyglass:greyglass --mode 0750 /run/greyglass\ncheckpath --directory --owner greyglass:greyglass-admin --mode 2750 /var/lib/greyglass\n" +
 				"Reloading greyglass\nstart-stop-daemon --signal HUP --pidfile /run/greyglass.pid\n/usr/sbin/greyglass serve --config /work/good.toml\n"},
 		{"freebsd", `cp /usr/sbin/greyglass /usr/local/sbin/ && cat >/etc/rc.subr <<'END'
 load_rc_config() { greyglass_enable=YES; greyglass_config=$CONFIG; }
@@ -159,11 +159,11 @@ run_rc_command() {
 }
 END
 export CONFIG=/work/good.toml
-sh contrib/freebsd/greyglass start && sh contrib/freebsd/greyglass check && stat -c '%U %a' /var/run/greyglass /var/db/greyglass || exit
+sh contrib/freebsd/greyglass start && sh contrib/freebsd/greyglass check && stat -c '%U:%G %a' /var/run/greyglass /var/db/greyglass || exit
 sleep 100 & echo $! >/var/run/greyglass/daemon.pid
 sh contrib/freebsd/greyglass reload && ! wait $! && ! CONFIG=/work/bad.toml sh contrib/freebsd/greyglass start 2>/dev/null`,
 			"/usr/sbin/daemon -f -S -T greyglass -l mail -R 2 -P /var/run/greyglass/supervisor.pid -p /var/run/greyglass/daemon.pid -u greyglass /usr/local/sbin/greyglass serve --config /work/good.toml\n" +
-				"greyglass 750\ngreyglass 700\n"},
+				"greyglass:root 750\ngreyglass:greyglass-admin 2750\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,7 +12,7 @@ func TestHowTo(t *testing.T) {
 	t.Parallel()
 	m := machine(t)
 	withPostfix(m)
-	m.Run("apt-get install -q -y ./greyglass.deb")
+	m.Run("apt-get install -q -y ./greyglass.deb && useradd ann")
 	m.Run(`postconf -e "smtpd_milters = { inet:127.0.0.1:8895, default_action=accept }" && postfix reload`)
 	mail := strings.Replace(send, "ann@example.net", "ann@shop.example", 1)
 	if r := m.Try(mail); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 Greylisted") {

@@ -44,6 +44,9 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 	if err := db.copyTo(ctx, temp, progress); err != nil {
 		return err
 	}
+	if err := db.only.check(); err != nil {
+		return err
+	}
 	if err := leaveWAL(ctx, temp); err != nil {
 		return err
 	}

@@ -19,7 +19,8 @@ type database struct {
 	readerDSN   string      // of the readers
 	lookups     lookups     // read-only
 	pageSize    int64       // in bytes
-	refuses     error       // of each change, by a user who may only read; nil: there are all connections
+	only        onlyReading // by a user who may only read
+	refuses     error       // of each change, by such a user; nil: there are all connections
 }
 
 // maxReaders bounds the pool of readers, which serves commands and background work.

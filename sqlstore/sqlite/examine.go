@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -82,10 +83,15 @@ func examinerDSN(path string) string {
 }
 
 // examine asks the quick questions first.
-func (x *Examination) examine(ctx context.Context) error {
+func (x *Examination) examine(ctx context.Context) (err error) {
 	name := examinerDSN(x.Path)
 	if mayOnlyRead(x.Path) {
-		name = onlyReadDSN(x.Path)
+		var only onlyReading
+		if only, err = onlyRead(x.Path); err != nil {
+			return err
+		}
+		name = only.dsn
+		defer func() { err = cmp.Or(only.check(), err) }()
 	}
 	conn, err := connect(ctx, name)
 	if err != nil {

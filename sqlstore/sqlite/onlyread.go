@@ -16,22 +16,51 @@ func mayOnlyRead(path string) bool {
 	return errors.Is(unix.Access(path, unix.W_OK), fs.ErrPermission)
 }
 
-// onlyReadDSN is for a user who may only read the database. While the daemon runs, and after
-// a crash, SQLite reads the -wal and -shm files too. A closed database has none, and this
-// user may not create them: immutable=1 makes SQLite do without. If the daemon starts while
-// such a command reads, the command may fail.
-func onlyReadDSN(path string) string {
-	name := dsn(path, "ro", "busy_timeout(5000)", "query_only(1)")
-	if _, err := os.Lstat(walOf(path)); errors.Is(err, fs.ErrNotExist) {
-		name += "&immutable=1"
+// onlyReading is how a user who may only read the database opens it. While the daemon runs,
+// and after a crash, SQLite reads the -wal and -shm files too. A closed database has none,
+// and this user may not create them: immutable=1 has SQLite do without, and without locks.
+type onlyReading struct {
+	dsn    string
+	path   string
+	closed fs.FileInfo // of a closed database; nil: SQLite's locks hold
+}
+
+// errStarted: what was read of a closed database may be old and new in a mixture.
+var errStarted = errors.New("the daemon started while this command read the database; run it again")
+
+func onlyRead(path string) (onlyReading, error) {
+	o := onlyReading{path: path, dsn: dsn(path, "ro", "busy_timeout(5000)", "query_only(1)")}
+	closed, err := os.Stat(path)
+	if err != nil {
+		return o, err
 	}
-	return name
+	if _, err := os.Lstat(walOf(path)); errors.Is(err, fs.ErrNotExist) {
+		o.closed = closed
+		o.dsn += "&immutable=1"
+	}
+	return o, nil
+}
+
+// check returns [errStarted] if a closed database has been written to since.
+func (o onlyReading) check() error {
+	if o.closed == nil {
+		return nil
+	}
+	now, err := os.Stat(o.path)
+	if err != nil || !os.SameFile(now, o.closed) || now.Size() != o.closed.Size() || !now.ModTime().Equal(o.closed.ModTime()) {
+		return errStarted
+	}
+	return nil
 }
 
 // openOnlyRead opens the database for a user who may only read it. It has the readers
 // alone, and every change is refused.
 func openOnlyRead(ctx context.Context, path string, newest int) (_ *database, err error) {
-	d := &database{path: path, readerDSN: onlyReadDSN(path)}
+	d := &database{path: path}
+	if d.only, err = onlyRead(path); err != nil {
+		return nil, err
+	}
+	d.readerDSN = d.only.dsn
 	d.refuses = fmt.Errorf("this user may read the database, and not change it: %w", &fs.PathError{Op: "write", Path: path, Err: unix.EACCES})
 	if d.readers, err = openPool(d.readerDSN, maxReaders); err != nil {
 		return nil, err

@@ -151,7 +151,11 @@ func peek(ctx context.Context, path string, newest int) error {
 // database to WAL mode, SQLite first rolls that back, which it cannot do read-only.
 func readSome(ctx context.Context, path string) (version int, err error) {
 	if mayOnlyRead(path) {
-		return readBy(ctx, onlyReadDSN(path))
+		only, err := onlyRead(path)
+		if err != nil {
+			return 0, err
+		}
+		return readBy(ctx, only.dsn)
 	}
 	version, err = readBy(ctx, probeDSN(path))
 	var e *sqlite.Error

@@ -56,6 +56,11 @@ func (s *Store) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if db, _ := s.reading(); db != nil {
+		if started := db.only.check(); started != nil {
+			return started
+		}
+	}
 	return explain(s.path, err)
 }
 

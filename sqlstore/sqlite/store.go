@@ -9,6 +9,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,6 +146,8 @@ func (s *Store) close() error {
 		return nil
 	case errors.Is(current.err, greylist.ErrDamaged):
 		return current.db.close()
+	case current.db.refuses != nil:
+		return cmp.Or(current.db.close(), current.db.only.check())
 	}
 	return errors.Join(s.checkpointer.last(current.db), current.db.close())
 }
