@@ -144,8 +144,8 @@ type Store interface {
 	RecordCommand(ctx context.Context, c Command) error
 
 	// LogCommands hands the stored commands, the oldest first, to log, and removes them. Of
-	// several programs that do so at the same time one gets a command; it is handed out
-	// again if removing it failed.
+	// several programs that do so at the same time one gets a command. If removing it
+	// failed, it is handed out again, but not to the same program before it has restarted.
 	LogCommands(ctx context.Context, log func(Command)) error
 
 	// Backup writes a consistent copy of the database to a new file, while mail flows.

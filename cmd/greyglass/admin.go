@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"greyglass/greylist"
+	"greyglass/greylist/address"
 	"greyglass/sqlstore"
 )
 
@@ -39,19 +40,21 @@ func wordsOf(cmd *cobra.Command, args []string) string {
 		switch {
 		case f.Name == "config" || f.Name == "set":
 		case f.Value.Type() != "bool":
-			words = append(words, "--"+f.Name, shellWord(sqlstore.Name(f.Value.String())))
+			words = append(words, "--"+f.Name, shellWord(f.Value.String()))
 		case f.Name != "yes":
 			words = append(words, "--"+f.Name)
 		}
 	})
 	for _, arg := range args {
-		words = append(words, shellWord(sqlstore.Name(arg)))
+		words = append(words, shellWord(arg))
 	}
 	return strings.Join(words, " ")
 }
 
-// shellWord is an argument as a shell would need it.
+// shellWord is an argument as a shell would need it, without a password, and with what
+// cannot be printed, or be stored as text, as an escape.
 func shellWord(arg string) string {
+	arg = address.Printable(sqlstore.Name(arg))
 	if arg != "" && !strings.ContainsAny(arg, " \t\n\"'\\$`*?[]<>|&;(){}!#~") {
 		return arg
 	}

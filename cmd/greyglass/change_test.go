@@ -212,11 +212,13 @@ func TestCommandsAreLogged(t *testing.T) {
 	d := s.serve()
 	s.output("forget", "--recipient", "bob@example.org", "--yes")
 	s.output("expect", "bob@example.org", "--from", "@shop.example", "--for", "10m")
+	s.output("pass", "203.0.113.7", "\xe4@example.net", "bob@example.org") // PostgreSQL stores UTF-8 only
 	s.output("list")
 	want := []string{
 		"pass 203.0.113.7 ann@example.net bob@example.org",
 		"forget --recipient bob@example.org",
 		"expect --for 10m --from @shop.example bob@example.org",
+		`pass 203.0.113.7 '\xe4@example.net' bob@example.org`,
 	}
 	d.waitMore(len(want)-1, `"msg":"admin"`)
 	for i, line := range d.find(`"msg":"admin"`) {

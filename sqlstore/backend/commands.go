@@ -3,6 +3,7 @@ package backend
 import (
 	"database/sql"
 	"errors"
+	"sync"
 
 	"greyglass/greylist"
 )
@@ -28,6 +29,34 @@ const (
 type StoredCommand struct {
 	ID int64
 	greylist.Command
+}
+
+// LoggedCommands are the commands that this program has logged, and not yet removed as far
+// as it knows.
+type LoggedCommands struct {
+	mu  sync.Mutex
+	all map[StoredCommand]bool
+}
+
+// Add adds a command, and reports whether it is to be logged: it was not added before.
+func (l *LoggedCommands) Add(c StoredCommand) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all[c] {
+		return false
+	}
+	if l.all == nil {
+		l.all = make(map[StoredCommand]bool)
+	}
+	l.all[c] = true
+	return true
+}
+
+// Removed forgets the commands, whose removal is committed: an id may be used again.
+func (l *LoggedCommands) Removed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.all)
 }
 
 // ScanCommands reads the rows of [CommandsSQL], and closes them.

@@ -29,7 +29,7 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 	if err != nil || !any {
 		return err
 	}
-	return s.inTransaction(ctx, func(tx *sql.Tx) error {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		all, err := backend.ScanCommands(tx.QueryContext(ctx, backend.CommandsSQL+` FOR UPDATE SKIP LOCKED`))
 		if err != nil {
 			return err
@@ -38,8 +38,14 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 			if _, err := tx.ExecContext(ctx, backend.RemoveCommandSQL, c.ID); err != nil {
 				return err
 			}
-			log(c.Command)
+			if s.logged.Add(c) {
+				log(c.Command)
+			}
 		}
 		return nil
 	})
+	if err == nil {
+		s.logged.Removed()
+	}
+	return err
 }

@@ -30,6 +30,7 @@ type Store struct {
 	counters *backend.Counters
 	rows     rowCounter
 	preparer preparer
+	logged   backend.LoggedCommands
 
 	reads, writes *health
 	reader        *worker

@@ -31,7 +31,7 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 	for _, c := range all {
 		err := s.writer.do(ctx, func(tx *tx) error {
 			removed, err := tx.change(tx.removeCommandStmt, c.ID)
-			if removed > 0 { // another program has not logged it
+			if removed > 0 && s.logged.Add(c) { // another program has not logged it
 				log(c.Command)
 			}
 			return err
@@ -40,5 +40,6 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 			return err
 		}
 	}
+	s.logged.Removed()
 	return nil
 }

@@ -31,7 +31,8 @@ type Store struct {
 	counter      counter          // of triplets
 	preparer     backend.Preparer // of searches
 	kept         kept             // updates that wrote nothing
-	filled       chan struct{}    // closed: the cache has been filled
+	logged       backend.LoggedCommands
+	filled       chan struct{} // closed: the cache has been filled
 
 	closeOnce sync.Once
 	closeErr  error
