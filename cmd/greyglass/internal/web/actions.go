@@ -15,7 +15,8 @@ import (
 // changeTimeout is how long an action may wait for the database.
 const changeTimeout = 10 * time.Second
 
-// doing is an action: it makes a change that the form asks for.
+// doing is an action: it makes a change that the form asks for. With an error it returns
+// the change if the database was asked to make it.
 type doing func(ctx context.Context, d *serving, form url.Values) (*change, error)
 
 // action runs an action, logs it, and returns to the page where it was asked for.
@@ -25,10 +26,10 @@ func (s *Server) action(do doing) http.HandlerFunc {
 		defer cancel()
 		done, err := do(ctx, d, r.PostForm)
 		s.logFailure(err)
-		switch e := ofDatabase(err); {
-		case e != nil && e.late() && done != nil:
+		switch {
+		case done != nil && mayHaveChanged(err):
 			s.logChange(r, d, v, done, "result", "unknown")
-			s.fail(w, r, v, http.StatusGatewayTimeout, notKnown)
+			s.fail(w, r, v, http.StatusServiceUnavailable, notKnown)
 			return
 		case err != nil:
 			s.fail(w, r, v, http.StatusUnprocessableEntity, "Nothing was changed: "+sentence(err))
@@ -41,7 +42,7 @@ func (s *Server) action(do doing) http.HandlerFunc {
 }
 
 // notKnown is said of a change to which the database has not answered.
-const notKnown = "The database did not answer in time. It is not known whether this was changed: look it up before you try again."
+const notKnown = "The database failed, or did not answer in time. It is not known whether this was changed: look it up before you try again."
 
 // changing bounds a change by time. It does not end when the browser no longer waits, so that
 // what was changed is logged.
@@ -61,15 +62,15 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request, d *serving, v view
 	did, err := done.undo(ctx)
 	s.logFailure(err)
 	back := &change{user: v.Name, did: printable(did), back: done.back, command: "undo " + done.command}
-	if e := ofDatabase(err); e != nil {
+	if ofDatabase(err) != nil {
 		s.changes.restore(r.PostForm.Get("id"), done)
-		if e.late() {
-			s.logChange(r, d, v, back, "result", "unknown")
-			s.fail(w, r, v, http.StatusGatewayTimeout, notKnown)
-			return
-		}
 	}
-	if err != nil {
+	switch {
+	case mayHaveChanged(err):
+		s.logChange(r, d, v, back, "result", "unknown")
+		s.fail(w, r, v, http.StatusServiceUnavailable, notKnown)
+		return
+	case err != nil:
 		s.fail(w, r, v, http.StatusConflict, "It was not undone: "+sentence(err))
 		return
 	}
@@ -96,12 +97,14 @@ func (d *serving) formTriplet(ctx context.Context, form url.Values) (greylist.Tr
 	return d.triplet(ctx, [3]string{form.Get("client"), form.Get("sender"), form.Get("recipient")})
 }
 
-// put writes an entry in the place of what is stored, if that is as it was expected to be.
+// put writes an entry in the place of what is stored, if that is as it was expected to be. If
+// the entry is there already, an earlier try has written it.
 func (d *serving) put(ctx context.Context, t greylist.Triplet, e greylist.Entry, may func(stored *greylist.Entry) bool) error {
 	written := false
 	_, err := d.Store.Update(ctx, []greylist.Triplet{t}, func(stored []*greylist.Entry) greylist.Decision {
-		written = may(stored[0])
-		return greylist.Decision{Remember: e, Keep: !written}
+		there := stored[0] != nil && *stored[0] == e
+		written = there || may(stored[0])
+		return greylist.Decision{Remember: e, Keep: there || !written}
 	})
 	switch {
 	case err != nil:
@@ -143,7 +146,7 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		if err != nil {
 			return "", readError(err)
 		}
-		if !unchanged(stored) {
+		if stored != nil && !unchanged(stored) {
 			return "", errors.New("mail has come since then")
 		}
 		if _, err = d.Store.Forget(ctx, t); err != nil {

@@ -23,18 +23,36 @@ type expectForm struct {
 	Minutes           []int64
 }
 
-func (d *serving) expectFormOf(q Query) *expectForm {
+// expectFormOf fills the form: of an address that was found as a sender alone, the recipient
+// is that of the mail that was found.
+func expectFormOf(q Query, page *searchPage) *expectForm {
 	f := &expectForm{Minutes: expectFor}
+	one := page.Explain != nil // triplet
 	switch {
 	case q.Triplet != nil:
 		f.Sender, f.Recipient = q.Triplet[1], q.Triplet[2]
 	case q.Sender != "":
 		f.Sender, f.Recipient = q.Sender, q.Recipient
-	case q.Address != "" && q.Address != address.NullSender:
+	case q.Address != "" && page.onlySends(q.Address):
+		f.Sender = q.Address
+		if one {
+			f.Recipient = page.Explain.Triplet.Recipient
+		}
+	case q.Address != "":
 		f.Recipient = q.Address
+	case one:
+		f.Sender, f.Recipient = page.Explain.Triplet.Sender, page.Explain.Triplet.Recipient
 	}
 	f.Sender, f.Recipient = unbracketed(f.Sender), unbracketed(f.Recipient)
 	return f
+}
+
+// onlySends reports whether mail from the address was found, and none to it.
+func (p *searchPage) onlySends(a string) bool {
+	forms := address.Forms(a)
+	return a == address.NullSender || len(p.Found)+len(p.Recent) > 0 &&
+		!slices.ContainsFunc(p.Found, func(f found) bool { return slices.Contains(forms, f.Recipient) }) &&
+		!slices.ContainsFunc(p.Recent, func(d Decided) bool { return slices.Contains(forms, d.Recipient) })
 }
 
 func unbracketed(s string) string {
@@ -78,12 +96,18 @@ func expect(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	who := fmt.Sprintf("mail to %s from %s", e.Recipient, anySender(e.Sender))
 	asked.undo = func(ctx context.Context) (string, error) {
 		all, err := d.Store.Expected(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return "", readError(err)
-		case !slices.Contains(all, e):
+		}
+		// An earlier try may have undone it.
+		restored := replaced != nil && slices.Contains(all, *replaced)
+		cancelled := replaced == nil && !slices.ContainsFunc(all, func(there greylist.Expectation) bool {
+			return there.Recipient == e.Recipient && there.Sender == e.Sender
+		})
+		if !restored && !cancelled && !slices.Contains(all, e) {
 			return "", errors.New("it is not expected any more, or was changed since then")
-		case replaced != nil:
+		}
+		if replaced != nil {
 			if err := d.Store.Expect(ctx, *replaced); err != nil {
 				return "", readError(err)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"greyglass/greylist"
 )
 
 // databaseError is an error of the database, in words for people who do not administer it.
@@ -21,9 +23,14 @@ func (e *databaseError) Error() string {
 
 func (e *databaseError) Unwrap() error { return e.cause }
 
-// late reports whether the database did not answer in time, so that it is not known whether
-// it has done what it was asked for.
+// late reports whether the database did not answer in time.
 func (e *databaseError) late() bool { return errors.Is(e.cause, context.DeadlineExceeded) }
+
+// mayHaveChanged reports whether, in spite of the error, the database may have made the change
+// that it was asked for: perhaps only its answer was lost.
+func mayHaveChanged(err error) bool {
+	return ofDatabase(err) != nil && !errors.Is(err, greylist.ErrClosed)
+}
 
 // ofDatabase returns the error of the database that err is, or nil.
 func ofDatabase(err error) *databaseError {

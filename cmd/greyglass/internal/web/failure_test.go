@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,6 +32,15 @@ func (f faulty) fails() error {
 func (f faulty) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	d, err := f.Store.Update(ctx, triplets, change)
 	return d, errors.Join(err, f.fails())
+}
+
+func (f faulty) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
+	known, err := f.Store.Forget(ctx, t)
+	return known, errors.Join(err, f.fails())
+}
+
+func (f faulty) Expect(ctx context.Context, e greylist.Expectation) error {
+	return errors.Join(f.Store.Expect(ctx, e), f.fails())
 }
 
 func (f faulty) List(ctx context.Context, filter greylist.Filter) iter.Seq2[greylist.Record, error] {
@@ -70,7 +81,7 @@ func TestUnknownResult(t *testing.T) {
 	found := b.search(triplet)
 	fail(context.DeadlineExceeded)
 	p := b.press(found, "/pass")
-	p.says(t, http.StatusGatewayTimeout, "It is not known whether this was changed")
+	p.says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
 	p.lacks(t, "Nothing was changed")
 	if log := s.log.String(); !strings.Contains(log, `command="pass `+triplet+`" result=unknown`) {
 		t.Errorf("logged: %s", log)
@@ -80,14 +91,29 @@ func TestUnknownResult(t *testing.T) {
 	b.press(b.search(triplet), "/forget")
 	s.attempt(theClient, ann, bob)
 	done := b.press(b.search(triplet), "/pass")
-	fail(errors.New("disk is full"))
-	b.press(done, "/undo").says(t, http.StatusConflict, "The log has the cause")
-	if log := s.log.String(); !strings.Contains(log, `error="disk is full"`) {
+	fail(errConnection)
+	b.press(done, "/undo").says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
+	if log := s.log.String(); !strings.Contains(log, `error="unexpected EOF"`) || !strings.Contains(log, `command="undo pass `+triplet+`" result=unknown`) {
 		t.Errorf("logged: %s", log)
 	}
-	fail(nil)
-	b.get(done.path).says(t, http.StatusOK, "Undo")
+	fail(nil) // it was undone
+	b.press(b.get(done.path), "/undo").says(t, http.StatusOK, "Undone: mail from ann@example.net to bob@example.org waits as before.")
+
+	for _, path := range []string{"/pass", "/forget", "/expect"} {
+		found := b.search(triplet)
+		fail(errConnection)
+		b.press(found, path, "recipient", bob, "minutes", "30").says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
+		fail(greylist.ErrClosed)
+		b.press(found, path, "recipient", bob, "minutes", "30").says(t, http.StatusUnprocessableEntity, "Nothing was changed")
+		fail(nil)
+		if log := s.log.String(); strings.Count(log, `command="`+path[1:]) != strings.Count(log, `command="`+path[1:]+` `) || !regexp.MustCompile(`command="`+path[1:]+` [^"]*" result=unknown`).MatchString(log) {
+			t.Errorf("%s logged: %s", path, log)
+		}
+	}
 }
+
+// errConnection is what a change says whose answer was lost.
+var errConnection = io.ErrUnexpectedEOF
 
 // TestChangeOutlivesBrowser: a change is made, and logged, also if the browser does not wait.
 func TestChangeOutlivesBrowser(t *testing.T) {
@@ -156,5 +182,47 @@ func TestClientByName(t *testing.T) {
 	p.says(t, http.StatusOK, "ann@example.net wrote to bob@example.org for the first time", "Client"+known.Client)
 	if !strings.Contains(p.html, "/search?q=name%3apool.example%20ann%40example.net") {
 		t.Errorf("no link with the name: %s", p.html)
+	}
+}
+
+// TestLocalMail: a decision about mail without a client's address is shown, and linked by its
+// sender and recipient.
+func TestLocalMail(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.login(looker)
+	for _, client := range []string{"", "unknown", "unix:/run/mail"} {
+		s.daemon.Recent.Note(Decided{At: s.now.Unix(), Verdict: greylist.Accept, Reason: greylist.ReasonLocal, Client: client, Sender: ann, Recipient: bob, QueueID: "4XyZ0k1abc"})
+		for _, q := range []string{"4XyZ0k1abc", "bob"} {
+			p := b.search(q)
+			p.says(t, http.StatusOK, "Nothing is remembered of this.", "from this machine")
+			if !strings.Contains(p.html, `/search?q=ann%40example.net%20bob%40example.org"`) {
+				t.Errorf("client %q: no link: %s", client, p.html)
+			}
+		}
+	}
+}
+
+// TestExpectIsFilledIn: the form has the sender and the recipient of what was found.
+func TestExpectIsFilledIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.login(operator)
+	s.attempt(theClient, ann, bob)
+	code := greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob}.Code()
+	for _, c := range []struct{ q, to, from string }{
+		{triplet, bob, ann}, {ann + " " + bob, bob, ann}, {code, bob, ann}, {theClient, bob, ann}, {"4XyZ0k1abc", bob, ann},
+		{bob, bob, ""}, {ann, bob, ann}, {"carl@example.org", "carl@example.org", ""},
+	} {
+		p := b.search(c.q)
+		for name, want := range map[string]string{"recipient": c.to, "sender": c.from} {
+			if !strings.Contains(p.html, `name="`+name+`" value="`+want+`" maxlength`) {
+				t.Errorf("%s: the %s is not %q: %s", c.q, name, want, p.html)
+			}
+		}
+	}
+	s.attempt(theClient, ann, "carl@example.org")
+	if p := b.search(ann); !strings.Contains(p.html, `name="recipient" value="" maxlength`) || !strings.Contains(p.html, `name="sender" value="`+ann+`" maxlength`) {
+		t.Errorf("of two triplets: %s", p.html)
 	}
 }

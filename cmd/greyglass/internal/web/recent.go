@@ -1,6 +1,9 @@
 package web
 
 import (
+	"cmp"
+	"net/netip"
+	"strings"
 	"sync"
 
 	"greyglass/greylist"
@@ -82,6 +85,19 @@ func (d *serving) keeps() bool {
 		return false
 	}
 	return true
+}
+
+// clientOf is the client of a decision as a search takes it; empty if it has no address.
+func clientOf(d Decided) string {
+	if _, err := netip.ParseAddr(d.Client); err != nil && d.Identity == "" {
+		return ""
+	}
+	return cmp.Or(d.Identity, d.Client)
+}
+
+// queryOf is the search that finds a decision again.
+func queryOf(d Decided) string {
+	return strings.TrimSpace(clientOf(d) + " " + d.Sender + " " + d.Recipient)
 }
 
 // why says what a decision means, in a few words.

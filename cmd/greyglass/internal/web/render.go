@@ -15,7 +15,7 @@ var files embed.FS
 // what is shown by where it stands.
 var templates = func() map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
-		"printable": printable, "count": count, "why": why, "lasts": lasts, "time": moment,
+		"printable": printable, "count": count, "why": why, "query": queryOf, "lasts": lasts, "time": moment,
 		"count64": func(n int) string { return count(int64(n)) },
 		"minutes": func(n int64) string { return lasts(60 * n) },
 	}).ParseFS(files, "pages/layout.html", "pages/parts.html"))

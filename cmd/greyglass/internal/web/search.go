@@ -68,7 +68,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 		status, page.Problem = http.StatusUnprocessableEntity, sentence(err)
 	}
 	if page.Problem == "" && v.Acts {
-		page.Expect = d.expectFormOf(query)
+		page.Expect = expectFormOf(query, &page)
 	}
 	s.show(w, r, v, status, "search", titleOf(text), page)
 }
@@ -138,8 +138,9 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 		t := page.Found[0].Triplet
 		return d.explain(ctx, [3]string{t.Client, t.Sender, t.Recipient}, page)
 	case len(page.Found) == 0 && len(page.Recent) > 0 && q.Word != "":
-		r := page.Recent[0]
-		return d.explain(ctx, [3]string{cmp.Or(r.Identity, r.Client), r.Sender, r.Recipient}, page)
+		if r := page.Recent[0]; clientOf(r) != "" {
+			return d.explain(ctx, [3]string{clientOf(r), r.Sender, r.Recipient}, page)
+		}
 	}
 	return nil
 }
