@@ -40,13 +40,17 @@ type MTA string
 
 // No mail servers, but what a memory is kept in: the sqlite3 program, for
 // [Command], PostgreSQL, for [StartDatabase], and PgBouncer, for [Database.Pooler];
-// and what watches a daemon: Prometheus, whose promtool is for [Command], and strace.
+// what watches a daemon: Prometheus, whose promtool is for [Command], and strace; and the
+// reverse proxies of a web page, for [Command] too.
 const (
 	SQLite     MTA = "sqlite3"
 	PostgreSQL MTA = "postgresql"
 	PgBouncer  MTA = "pgbouncer"
 	Prometheus MTA = "prometheus"
 	Strace     MTA = "strace"
+	Nginx      MTA = "nginx"
+	Apache     MTA = "apache"
+	Caddy      MTA = "caddy"
 )
 
 const (

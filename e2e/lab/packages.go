@@ -27,6 +27,9 @@ var softwareOf = map[MTA]software{
 	PgBouncer:  {[]string{"pgbouncer"}, "usr/sbin/pgbouncer"},
 	Prometheus: {[]string{"prometheus"}, "usr/bin/promtool"},
 	Strace:     {[]string{"strace"}, "usr/bin/strace"},
+	Nginx:      {[]string{"nginx"}, "usr/sbin/nginx"},
+	Apache:     {[]string{"apache2-bin"}, "usr/sbin/apache2"},
+	Caddy:      {[]string{"caddy"}, "usr/bin/caddy"},
 
 	// Debian names them after the release that it has (apt-patterns(7)).
 	PostgreSQL: {[]string{"?name(^postgresql-[0-9]+$)", "?name(^postgresql-client-[0-9]+$)"},
