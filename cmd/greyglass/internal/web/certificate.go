@@ -5,15 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"greyglass/cmd/greyglass/internal/fingerprint"
 )
 
-// certificateEvery is how often the files are looked at, at most.
-const certificateEvery = 10 * time.Second
-
-// certificate is a TLS certificate whose files may be renewed.
+// certificate is a TLS certificate whose files may be renewed. They are looked at for each
+// connection, which costs less than anything else that a connection does.
 type certificate struct {
 	file, key string
 	log       *slog.Logger
@@ -21,8 +18,7 @@ type certificate struct {
 	mu      sync.Mutex
 	current *tls.Certificate           // nil: it could not be read yet
 	seen    [2]fingerprint.Fingerprint // of the files
-	looked  time.Time
-	failed  string // the error that was logged last
+	failed  string                     // the error that was logged last
 }
 
 var errNoCertificate = errors.New("web.certificate cannot be read; the log has the cause")
@@ -31,9 +27,7 @@ var errNoCertificate = errors.New("web.certificate cannot be read; the log has t
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) > certificateEvery {
-		c.renew()
-	}
+	c.renew()
 	if c.current == nil {
 		return nil, errNoCertificate
 	}
@@ -42,7 +36,6 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // renew reads the files if they have changed, or could not be used the last time.
 func (c *certificate) renew() {
-	c.looked = time.Now()
 	now := [2]fingerprint.Fingerprint{fingerprint.Of(c.file), fingerprint.Of(c.key)}
 	if c.seen == now && c.current != nil && c.failed == "" {
 		return
