@@ -149,7 +149,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		Judge: judge, Limiters: limiters, Store: store, StoreName: c.Store.Shown(), Rows: new(watch.Rows), MaxRows: reloader.maxRows,
 		LogLost: d.handler.w.lost, Files: &reloader.read, Started: time.Now(), Listening: listening(fronts),
 		Upkeep:  sweeper,
-		Profile: func() string { return reloader.config.Load().Greylist.Profile },
+		Profile: func() string { return reloader.current.Load().Config.Greylist.Profile },
 	}
 	if c.Listen.HTTP != "" {
 		work.Go(func() error { watched.Rows.Run(ctx, store); return nil })
@@ -158,7 +158,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	watcher.Watch(watched)
 	if page != nil {
 		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent, ConfigFile: d.configFile,
-			AllowedNets: func() []string { return reloader.config.Load().Rules.AllowedSenderNets }}
+			AllowedNets: func() []string { return reloader.current.Load().Config.Rules.AllowedSenderNets },
+			DNSFails:    func() time.Time { return reloader.current.Load().Lookup.Failing() }}
 		work.Go(func() error { page.Show(ctx, shown); return nil })
 	}
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })

@@ -32,11 +32,11 @@ type reloader struct {
 	limiters []*listen.Limiter
 	store    greylist.Store
 
-	loaded *config.Loaded
-	lists  config.Lists
-	files  []listFile
-	read   watch.Files                   // the state of each file, for package watch
-	config atomic.Pointer[config.Config] // the current configuration, for other goroutines
+	loaded  *config.Loaded
+	lists   config.Lists
+	files   []listFile
+	read    watch.Files                   // the state of each file, for package watch
+	current atomic.Pointer[config.Loaded] // the same as loaded, for other goroutines
 }
 
 func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters []*listen.Limiter, store greylist.Store) *reloader {
@@ -47,10 +47,10 @@ func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters 
 }
 
 // history returns how long history is kept.
-func (r *reloader) history() time.Duration { return r.config.Load().Store.History }
+func (r *reloader) history() time.Duration { return r.current.Load().Config.Store.History }
 
 // maxRows returns the row limit.
-func (r *reloader) maxRows() int64 { return r.config.Load().Store.MaxRows }
+func (r *reloader) maxRows() int64 { return r.current.Load().Config.Store.MaxRows }
 
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
@@ -64,7 +64,7 @@ func (r *reloader) watch(loaded *config.Loaded) {
 		watched.begin()
 		r.files = append(r.files, watched)
 	}
-	r.config.Store(loaded.Config)
+	r.current.Store(loaded)
 }
 
 // noteAll notes that all files were just read.

@@ -34,6 +34,16 @@ func (r *Resolver) LogTo(log *slog.Logger) {
 	r.outage.log = log
 }
 
+// Failing returns since when DNS has failed; the zero time if it has not.
+func (r *Resolver) Failing() time.Time {
+	r.outage.mu.Lock()
+	defer r.outage.mu.Unlock()
+	if r.outage.said.IsZero() {
+		return time.Time{}
+	}
+	return r.outage.since
+}
+
 // note takes the answer to a query.
 func (o *outage) note(q question, a answer, now time.Time) {
 	o.mu.Lock()

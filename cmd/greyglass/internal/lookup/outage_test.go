@@ -55,12 +55,18 @@ func TestOutageIsLogged(t *testing.T) {
 	logged("two names fail")
 	ask(21)
 	logged("all fail", fails)
+	if r.Failing().IsZero() {
+		t.Error("it is not said that DNS fails")
+	}
 	s.Behave("*", nil)
 	ask(3)
 	logged("it works for a moment", fails)
 	clock.pass(2 * time.Minute)
 	ask(3)
 	logged("it works", fails, works)
+	if since := r.Failing(); !since.IsZero() {
+		t.Errorf("DNS is said to fail since %v", since)
+	}
 	s.Behave("*", nameserver.Code(dns.RcodeServerFailure))
 	ask(5)
 	logged("it fails again", fails, works, fails)

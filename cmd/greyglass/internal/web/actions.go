@@ -24,9 +24,16 @@ func (s *Server) action(do doing) http.HandlerFunc {
 	return s.forOperators(func(w http.ResponseWriter, r *http.Request, d *serving, v viewer) {
 		ctx, cancel := changing(r)
 		defer cancel()
-		done, err := do(ctx, d, r.PostForm)
+		var done *change
+		err := s.reading(ctx, func() (err error) {
+			done, err = do(ctx, d, r.PostForm)
+			return err
+		})
 		s.logFailure(err)
 		switch {
+		case errors.Is(err, errBusy):
+			s.failBusy(w, r, v)
+			return
 		case done != nil && mayHaveChanged(err):
 			s.logChange(r, d, v, done, "result", "unknown")
 			s.fail(w, r, v, http.StatusServiceUnavailable, notKnown)
@@ -59,7 +66,16 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request, d *serving, v view
 		s.fail(w, r, v, http.StatusGone, "This cannot be undone any more, or was undone already.")
 		return
 	}
-	did, err := done.undo(ctx)
+	var did string
+	err := s.reading(ctx, func() (err error) {
+		did, err = done.undo(ctx)
+		return err
+	})
+	if errors.Is(err, errBusy) {
+		s.changes.restore(r.PostForm.Get("id"), done)
+		s.failBusy(w, r, v)
+		return
+	}
 	s.logFailure(err)
 	back := &change{user: v.Name, did: printable(did), back: done.back, command: "undo " + done.command}
 	if ofDatabase(err) != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,22 +149,52 @@ func TestFailureIsLogged(t *testing.T) {
 	}
 }
 
-// TestManySearches: few searches read the database at a time, and others are refused soon.
+// TestManySearches: few searches and actions read the database at a time, and others are
+// refused soon; what was refused can be done later.
 func TestManySearches(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.attempt(theClient, ann, bob)
 	b := s.login(operator)
-	for range maxSearches {
-		s.server.searches <- struct{}{}
+	for range maxReading {
+		s.server.readers <- struct{}{}
 	}
-	time.AfterFunc(50*time.Millisecond, func() { <-s.server.searches })
-	b.search(triplet).says(t, http.StatusOK)
-	s.server.searches <- struct{}{}
-	p := b.search(triplet)
-	p.says(t, http.StatusServiceUnavailable, "Others search now.")
-	if p.header.Get("Retry-After") == "" {
-		t.Error("it does not say when to try again")
+	time.AfterFunc(50*time.Millisecond, func() { <-s.server.readers })
+	found := b.search(triplet)
+	found.says(t, http.StatusOK)
+	done := b.press(found, "/pass")
+	done.says(t, http.StatusOK, "Let in")
+	s.server.readers <- struct{}{}
+	var refused sync.WaitGroup
+	for _, asks := range []func() page{
+		func() page { return b.search(triplet) },
+		func() page { return b.press(done, "/forget") },
+		func() page { return b.press(done, "/undo") },
+		func() page { return b.press(done, "/expect") },
+	} {
+		refused.Go(func() {
+			p := asks()
+			p.says(t, http.StatusServiceUnavailable, "Others search now.")
+			if p.header.Get("Retry-After") == "" {
+				t.Error("it does not say when to try again")
+			}
+		})
 	}
+	refused.Wait()
+	<-s.server.readers
+	b.press(done, "/undo").says(t, http.StatusOK, "Undone")
+}
+
+// TestHealthOfDNS: that DNS fails is said.
+func TestHealthOfDNS(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.login(operator)
+	b.get("/").lacks(t, "DNS")
+	d := *s.daemon
+	d.DNSFails = func() time.Time { return s.now.Add(-time.Hour) }
+	s.server.daemon.Store(&serving{Daemon: &d, overview: newOverview(&d, s.server.logFailure)})
+	b.get("/").says(t, http.StatusOK, "DNS fails since 09:02; rules that ask it do not match")
 }
 
 // TestClientByName: what a client is known by is found by its address, and linked.

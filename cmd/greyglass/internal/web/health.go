@@ -51,6 +51,9 @@ func (d *serving) health() (all []finding) {
 	} else {
 		add("ok", "Lists", "all could be read")
 	}
+	if since := d.DNSFails(); !since.IsZero() {
+		add("warn", "DNS", "fails since %s; rules that ask it do not match", timeOfDay(since.Unix(), d.Now()))
+	}
 	var connections, sessions int64
 	for _, l := range state.Limiters {
 		c := l.Counters()

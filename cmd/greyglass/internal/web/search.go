@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -22,10 +23,10 @@ const (
 	// shown is how many triplets, and how many decisions, a page shows at most.
 	shown = 50
 
-	// maxSearches is how many searches may read the database at a time. Another one waits
-	// for searchWait, and is refused then.
-	maxSearches = 2
-	searchWait  = 3 * time.Second
+	// maxReading is how many searches and actions may read the database at a time. Another
+	// one waits for readingWait, and is refused then.
+	maxReading  = 2
+	readingWait = 3 * time.Second
 
 	// searchTimeout bounds a search.
 	searchTimeout = 10 * time.Second
@@ -53,14 +54,11 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 	page := searchPage{Text: text, Kept: d.keeps(), Done: s.changes.note(r.URL.Query().Get("did"), v)}
 	query, err := ParseQuery(text)
 	if err == nil {
-		end, ok := s.beginSearch(ctx)
-		if !ok {
-			w.Header().Set("Retry-After", "5")
-			s.fail(w, r, v, http.StatusServiceUnavailable, "Others search now. Try again in some seconds.")
-			return
-		}
-		err = d.answer(ctx, query, &page)
-		end()
+		err = s.reading(ctx, func() error { return d.answer(ctx, query, &page) })
+	}
+	if errors.Is(err, errBusy) {
+		s.failBusy(w, r, v)
+		return
 	}
 	status := http.StatusOK
 	if err != nil {
@@ -73,18 +71,27 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 	s.show(w, r, v, status, "search", titleOf(text), page)
 }
 
-// beginSearch waits until a search may read the database. Few do at a time, since in bad
+// errBusy is returned by reading.
+var errBusy = errors.New("others search now. Try again in some seconds")
+
+// reading waits until f may read the database, and runs it. Few do at a time, since in bad
 // moments decisions read by the same connections.
-func (s *Server) beginSearch(ctx context.Context) (end func(), ok bool) {
-	timer := time.NewTimer(searchWait)
+func (s *Server) reading(ctx context.Context, f func() error) error {
+	timer := time.NewTimer(readingWait)
 	defer timer.Stop()
 	select {
-	case s.searches <- struct{}{}:
-		return func() { <-s.searches }, true
+	case s.readers <- struct{}{}:
+		defer func() { <-s.readers }()
+		return f()
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil, false
+	return errBusy
+}
+
+func (s *Server) failBusy(w http.ResponseWriter, r *http.Request, v viewer) {
+	w.Header().Set("Retry-After", "5")
+	s.fail(w, r, v, http.StatusServiceUnavailable, sentence(errBusy))
 }
 
 func titleOf(text string) string {

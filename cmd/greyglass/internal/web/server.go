@@ -35,7 +35,7 @@ type Server struct {
 	logins  *throttle
 	changes *changes
 
-	searches chan struct{} // holds one for each search that reads the database
+	readers  chan struct{} // holds one for each search or action that reads the database
 	failures failures
 
 	http   *http.Server
@@ -46,12 +46,12 @@ type Server struct {
 func New(c Config, log *slog.Logger) *Server {
 	s := &Server{
 		config: c, log: log, now: time.Now,
-		hosts:    watch.HostsOf(c.Listen, c.Names...),
-		users:    &users{file: c.UsersFile, log: log},
-		signer:   newSigner(),
-		logins:   newThrottle(),
-		changes:  newChanges(),
-		searches: make(chan struct{}, maxSearches),
+		hosts:   watch.HostsOf(c.Listen, c.Names...),
+		users:   &users{file: c.UsersFile, log: log},
+		signer:  newSigner(),
+		logins:  newThrottle(),
+		changes: newChanges(),
+		readers: make(chan struct{}, maxReading),
 	}
 	limiter := newLimiter()
 	protocols := new(http.Protocols)

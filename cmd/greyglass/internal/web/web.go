@@ -10,6 +10,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"time"
 
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist"
@@ -40,6 +41,8 @@ type Daemon struct {
 	// rules.allowed_sender_nets.
 	ConfigFile  string
 	AllowedNets func() []string
+
+	DNSFails func() time.Time // since when; the zero time if it does not
 }
 
 // Store is the part of a [greylist.Store] that the page needs.
