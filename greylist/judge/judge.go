@@ -142,7 +142,9 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
 		d.Keep = d.Keep && used == 0 // else it is found under another key, and stored under the present one
-		if d.Reason == greylist.ReasonNowGrey {
+		if f.Via == greylist.ViaProbe {
+			d.Remember.Deferred, d.Remember.Accepted = answersOf(remembered, used)
+		} else if d.Reason == greylist.ReasonNowGrey {
 			d.Client = counts
 		}
 		return d
@@ -163,6 +165,14 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		answer.Rule = ruling.Rule
 	}
 	return j.refreshing(ctx, p, f, answer)
+}
+
+// answersOf returns how many answers an entry has counted; used is its index, -1 if there is none.
+func answersOf(remembered []*greylist.Entry, used int) (deferred, accepted int64) {
+	if used < 0 {
+		return 0, 0
+	}
+	return remembered[used].Deferred, remembered[used].Accepted
 }
 
 // record counts the answer and writes its line of the decision log.

@@ -4,7 +4,17 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"greyglass/greylist"
 )
+
+// noteUse notes that mail has used an entry of a list. An attempt of 'greyglass probe', or one
+// that is explained, is no mail.
+func (f *Facts) noteUse(list *List, pattern string) {
+	if list.Uses != nil && f.Via != greylist.ViaProbe && f.told == nil {
+		list.Uses.Note(pattern)
+	}
+}
 
 // inPrefix is client_in("192.0.2.0/24").
 type inPrefix struct{ prefix netip.Prefix }
@@ -27,8 +37,8 @@ func (q *inClientList) ask(f *Facts) bool {
 		return false
 	}
 	pattern, yes := q.list.matchClient(addr, f.clientName())
-	if yes && q.list.Uses != nil {
-		q.list.Uses.Note(pattern)
+	if yes {
+		f.noteUse(q.list, pattern)
 	}
 	f.tellMatch("client_in_list", q.list, pattern)
 	return yes
@@ -42,8 +52,8 @@ type inList struct {
 
 func (q *inList) ask(f *Facts, text string) bool {
 	pattern, yes := q.list.match(text)
-	if yes && q.list.Uses != nil {
-		q.list.Uses.Note(pattern)
+	if yes {
+		f.noteUse(q.list, pattern)
 	}
 	f.tellMatch(q.fact+" in list", q.list, pattern)
 	return yes
