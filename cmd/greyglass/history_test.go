@@ -105,21 +105,33 @@ func TestStatsOfAPeriod(t *testing.T) {
 	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", greylist.Entry{FirstSeen: now, LastSeen: now, Deferred: 1200})
 	s.remember("203.0.113.8", "ann@example.com", "bob@example.org", greylist.Entry{FirstSeen: now, LastSeen: now, PassedAt: now, Deferred: 1, Accepted: 1})
 	at := func(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04") }
-	want := "In the last 24 hours 1,300 recipients were judged: 1,234 accepted, 66 deferred. Of 66 new triplets 6 came back (9 %), half of them within 1h 2m; 60 may still. The history begins at "
+	want := "In the last 24 hours 1,300 recipients were judged: 1,234 accepted, 66 deferred. Of 66 new triplets 6 came back (9.1 %), half of them within 1h 2m; 60 may still. The history begins at "
 	if got := strings.Join(strings.Fields(s.output("stats", "--brief")), " "); !strings.HasPrefix(got, want) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	want = "From " + at(hour) + " to " + at(hour+greylist.Hour) + " UTC 1,234 recipients were judged: 1,234 accepted, 0 deferred."
+	want = "From " + at(hour) + " to " + at(hour+greylist.Hour) + " UTC (rounded to whole hours of UTC) 1,234 recipients were judged: 1,234 accepted, 0 deferred."
 	if got := strings.Join(strings.Fields(s.output("stats", "--brief", "--from", at(hour+60), "--to", at(hour+greylist.Hour))), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	want = strings.Replace(want, " (rounded to whole hours of UTC)", "", 1)
+	if got := strings.Join(strings.Fields(s.output("stats", "--brief", "--from", at(hour), "--to", at(hour+greylist.Hour))), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, by := range []string{"domain", "client", "recipient"} {
+		if got := s.output("stats", "--json", "--by", by, "--from", "7d", "--to", "1d"); !strings.Contains(got, `"groups":[]`) {
+			t.Errorf("what came later is in %s", got)
+		}
+	}
+	if got := s.output("stats", "--json", "--from", "7d", "--to", "1d"); !strings.Contains(got, `"domains":[]`) {
+		t.Errorf("what came later is in %s", got)
+	}
 	page := s.output("stats", "--by", "recipient")
-	for _, want := range []string{"\n  RECIPIENT        TRIPLETS  PASSED  DEFERRED  ACCEPTED\n  bob@example.org  2         1       1,201     1\n", ": none\n", "\nwaiting         1 "} {
+	for _, want := range []string{"\n  RECIPIENT        TRIPLETS  PASSED  DEFERRED  ACCEPTED\n  bob@example.org         2       1     1,201         1\n", ": none\n", "\nwaiting         1 "} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in\n%s", want, page)
 		}
 	}
-	for key, want := range map[string]string{"by": `{"key":"domain","records":2,"groups":[{"name":"example.net",`, "senders": "null", "observed": "null"} {
+	for key, want := range map[string]string{"by": `{"key":"domain","records":2,"groups":[{"name":"example.net",`, "senders": "null", "observed": "null", "clients": "null", "proven": "null", "correspondents": "null"} {
 		if got := s.output("stats", "--json", "--by", "domain"); !strings.Contains(got, `"`+key+`":`+want) {
 			t.Errorf("%s is not %s in %s", key, want, got)
 		}
@@ -166,7 +178,10 @@ func TestStatsObserve(t *testing.T) {
 	if o.Observed == nil || o.Observed.Judged != judged || o.Observed.WouldDefer != judged-passed || o.Observed.CameBack != 1 {
 		t.Errorf("%+v of %d", o.Observed, judged)
 	}
-	if page := s.output("stats"); !regexp.MustCompile(`^Since 20.* greylist.mode is observe: would have deferred so far\s\d+\sof\s\d+\srecipients\s\(\d+.\d %\);\scame\sback\sanyway:\s1\striplets.`).MatchString(page) {
+	if page := s.output("stats"); !regexp.MustCompile(`^Since 20.* greylist.mode is observe: would have deferred so far\s\d+\sof\s\d+\srecipients\s\(\d+ %\);\scame\sback\sanyway:\s1\striplet\.`).MatchString(page) {
 		t.Errorf("%s", page)
+	}
+	if page := s.output("stats", "--from", "3d", "--to", "2d"); !regexp.MustCompile(`^From 20.* UTC\s\(rounded\sto\swhole\shours\sof\sUTC\)\snothing\swas\sjudged`).MatchString(page) || strings.Contains(page, "Would have deferred") {
+		t.Errorf("of another time: %s", page)
 	}
 }

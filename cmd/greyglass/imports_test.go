@@ -35,8 +35,9 @@ var mayImport = map[string][]string{
 
 	"internal/config":      {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter/listen", "sqlstore", "internal/lookup", "contrib", "contrib/profiles"},
 	"internal/peerconfig":  {"greylist/address"},
-	"internal/forecast":    {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "internal/maillog", "internal/report", "sqlstore/memstore"},
-	"internal/report":      {"greylist", "greylist/address"},
+	"internal/forecast":    {"greylist", "greylist/address", "greylist/clock", "greylist/judge", "greylist/rules", "internal/maillog", "internal/report", "internal/show", "sqlstore/memstore"},
+	"internal/report":      {"greylist", "greylist/address", "internal/show"},
+	"internal/show":        nil,
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
@@ -46,10 +47,10 @@ var mayImport = map[string][]string{
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/fingerprint": nil,
-	"internal/web":         {"internal/fingerprint", "greylist", "greylist/address", "greylist/judge", "internal/report", "internal/watch", "sqlstore"},
+	"internal/web":         {"internal/fingerprint", "greylist", "greylist/address", "greylist/judge", "internal/report", "internal/show", "internal/watch", "sqlstore"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/fingerprint", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/transfer", "internal/watch", "internal/web"},
+		"internal/config", "internal/decisionlog", "internal/fingerprint", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/show", "internal/transfer", "internal/watch", "internal/web"},
 
 	"contrib":          nil,
 	"contrib/pictures": {"greylist"},

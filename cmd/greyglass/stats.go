@@ -14,7 +14,6 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
-	"greyglass/greylist/judge"
 )
 
 // worstSenders is the number of domains and networks, clients or recipients that stats shows.
@@ -39,8 +38,9 @@ later mail that comes before greylist.max_defer_time, and no client becomes prov
 many triplets came back anyway.
 
 The history is what the daemon counts by the hour and writes down once a minute. It is
-kept for store.history. What doctor and probe ask is not counted. The senders are those of
-the newest 100000 triplets. In a large database the numbers of triplets are estimated from
+kept for store.history. So --from and --to are rounded to whole hours of UTC. What doctor and
+probe ask is not counted. The senders are those of the newest 100000 triplets of which mail
+came in the time. In a large database the numbers of triplets are estimated from
 a sample, and so begin with "about"; with --json, "estimated" is then true.
 
 Times are local on a terminal, and else UTC; with --json, which prints one object, they are
@@ -52,9 +52,12 @@ Unix seconds, and RFC 3339 beside them.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := wallClock().Unix()
-			zone := time.UTC
-			if terminalWidth(p.stdout) > 0 && !inUTC && !asJSON {
-				zone = time.Local
+			page := report.Page{Zone: time.UTC, Width: pageWidth}
+			if width := terminalWidth(p.stdout); width > 0 && !asJSON {
+				page.Width = width
+				if !inUTC {
+					page.Zone = time.Local
+				}
 			}
 			if from == "" {
 				from = since
@@ -64,7 +67,10 @@ Unix seconds, and RFC 3339 beside them.`,
 			if brief && asJSON {
 				return &usageError{errors.New("--brief is for people; --json has all numbers"), cmd.CommandPath()}
 			}
-			periods, err := periodsOf(from, to, now, zone)
+			if brief && by != "" {
+				return &usageError{errors.New("--brief shows no tables, and --by is one; give one of them"), cmd.CommandPath()}
+			}
+			periods, err := periodsOf(from, to, now, page.Zone)
 			if err == nil && by != "" && report.Keys[by] == nil {
 				err = fmt.Errorf("--by takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(report.Keys)), ", "), by)
 			}
@@ -72,8 +78,8 @@ Unix seconds, and RFC 3339 beside them.`,
 				return &usageError{err, cmd.CommandPath()}
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-				s := statistics{by: by, brief: brief, zone: zone}
-				if err := s.collect(ctx, store, loaded.Policy, periods, now); err != nil {
+				s := statistics{by: by, brief: brief, page: page}
+				if err := s.collect(ctx, store, loaded, periods, now); err != nil {
 					return err
 				}
 				if asJSON {
@@ -98,25 +104,29 @@ Unix seconds, and RFC 3339 beside them.`,
 type statistics struct {
 	by    string // a key of report.Keys; empty: the senders
 	brief bool   // only the headline
-	zone  *time.Location
+	page  report.Page
 
 	greylist.Stats
-	estimated bool  // the numbers of triplets and answers
-	proven    int64 // clients
-	begins    int64 // the oldest hour of the history that was asked for; zero: there is none
-	asked     []period
-	periods   []report.Period // the longest first
-	bars      []report.Bar    // of the shortest
-	senders   *report.Senders // nil with by
-	groups    *report.Groups  // nil without by
-	used      []greylist.Used
+	estimated bool // the numbers of triplets and answers
+
+	// What is not learned, and was not earlier, is not counted: nil.
+	clients, proven, correspondents *int64
+
+	begins  int64 // the oldest hour of the history that was asked for; zero: there is none
+	asked   []period
+	periods []report.Period // the longest first
+	bars    []report.Bar    // of the shortest
+	senders *report.Senders // nil with by
+	groups  *report.Groups  // nil without by
+	used    []greylist.Used
 
 	observed *report.Observation // nil unless the greylist only observes
 }
 
-func (s *statistics) collect(ctx context.Context, store greylist.Store, policy *judge.Policy, periods []period, now int64) error {
-	longest := periods[0].since
-	h, err := store.History(ctx, longest)
+func (s *statistics) collect(ctx context.Context, store greylist.Store, loaded *config.Loaded, periods []period, now int64) error {
+	policy := loaded.Policy
+	longest := periods[0]
+	h, err := store.History(ctx, longest.Since)
 	if err != nil {
 		return err
 	}
@@ -127,13 +137,13 @@ func (s *statistics) collect(ctx context.Context, store greylist.Store, policy *
 	s.asked = periods
 	for _, p := range periods {
 		part := p.of(h)
-		sum := report.Of(part, p.since, now, policy.Longest().MaxDeferTime)
+		sum := report.Of(part, p.Since, now, policy.Longest().MaxDeferTime)
 		sum.Until = p.until
 		s.periods = append(s.periods, sum)
-		s.bars = report.Bars(part, p.since, p.until, s.zone)
+		s.bars = report.Bars(part, p.Since, p.until, s.page.Zone)
 	}
 	if policy.Observe {
-		o := report.Observe(h, longest, now, s.zone)
+		o := report.Observe(longest.of(h), longest.Since, longest.until, s.page.Zone)
 		s.observed = &o
 	}
 	if s.brief {
@@ -142,16 +152,32 @@ func (s *statistics) collect(ctx context.Context, store greylist.Store, policy *
 	if s.Stats, s.estimated, err = greylist.EstimateStats(ctx, store); err != nil {
 		return err
 	}
-	if s.proven, err = countProven(ctx, store, policy.Proving); err != nil {
+	if err := s.collectLearned(ctx, store, loaded); err != nil {
 		return err
 	}
 	newest := store.List(ctx, greylist.Filter{Limit: report.MaxRecords})
 	if s.by != "" {
-		groups, err := report.GroupsBy(s.by, newest, longest, worstSenders)
+		groups, err := report.GroupsBy(s.by, newest, longest.Time, worstSenders)
 		s.groups = &groups
 		return err
 	}
-	senders, err := report.SendersOf(newest, longest, worstSenders)
+	senders, err := report.SendersOf(newest, longest.Time, worstSenders)
 	s.senders = &senders
+	return err
+}
+
+func (s *statistics) collectLearned(ctx context.Context, store greylist.Store, loaded *config.Loaded) error {
+	proving := loaded.Policy.Proving
+	if proving.After > 0 || s.Clients > 0 {
+		s.clients = &s.Clients
+	}
+	if loaded.Config.Learn.Outbound || s.Correspondents > 0 {
+		s.correspondents = &s.Correspondents
+	}
+	if proving.After == 0 {
+		return nil
+	}
+	proven, err := countProven(ctx, store, proving)
+	s.proven = &proven
 	return err
 }

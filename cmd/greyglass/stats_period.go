@@ -11,44 +11,52 @@ import (
 	"greyglass/greylist"
 )
 
-// period is a time that is summed up: all hours that begin from since on, and before until.
+// period is a time that is summed up: whole hours.
 type period struct {
-	title string // "The last 24 hours"
+	title string // "The last 24 hours (since 2026-11-21 12:00 UTC)"
 	in    string // the beginning of a sentence: "In the last 24 hours"
-	since int64  // Unix seconds
-	until int64  // Unix seconds, at most the present
+	report.Time
+	until int64 // at most the present
 }
 
-// periodsOf returns the periods of --from and --to, or of --since; without any, the last 30
-// days and the last day.
+// periodsOf returns the periods of --from and --to; without any, the last 30 days and the
+// last day. What is given is rounded to whole hours, so that the period has all of it.
 func periodsOf(from, to string, now int64, zone *time.Location) ([]period, error) {
+	layout := func(unix int64) string { return time.Unix(unix, 0).In(zone).Format("2006-01-02 15:04") }
+	named := func(unix int64) string { return layout(unix) + " " + nameOf(zone, unix) }
 	if from == "" && to == "" {
-		return []period{
-			{"The last 30 days", "In the last 30 days", greylist.HourOf(now - 30*report.Day), now},
-			{"The last 24 hours", "In the last 24 hours", greylist.HourOf(now - report.Day), now},
-		}, nil
+		last := func(what string, seconds int64) period {
+			since := greylist.HourOf(now - seconds)
+			return period{"The last " + what + " (since " + named(since) + ")", "In the last " + what, report.Since(since), now}
+		}
+		return []period{last("30 days", 30*report.Day), last("24 hours", report.Day)}, nil
 	}
-	p := period{until: now}
 	if from == "" {
 		return nil, errors.New("--to needs --from")
 	}
-	var err error
-	if p.since, err = parseTime("--from", from, now, zone); err != nil {
+	since, err := parseTime("--from", from, now, zone)
+	if err != nil {
 		return nil, err
 	}
-	p.since = greylist.HourOf(p.since)
-	layout := func(unix int64) string { return time.Unix(unix, 0).In(zone).Format("2006-01-02 15:04") }
-	p.in = "Since " + layout(p.since) + " " + nameOf(zone, p.since)
+	p := period{Time: report.Since(greylist.HourOf(since)), until: now}
+	p.in = "Since " + named(p.Since)
+	rounded := p.Since != since
 	if to != "" {
-		if p.until, err = parseTime("--to", to, now, zone); err != nil {
+		until, err := parseTime("--to", to, now, zone)
+		if err != nil {
 			return nil, err
 		}
-		if p.until <= p.since {
+		if until <= since {
 			return nil, fmt.Errorf("--to %s is not after --from", to)
 		}
-		p.in = "From " + layout(p.since) + " to " + layout(p.until) + " " + nameOf(zone, p.until)
+		p.Until = greylist.HourOf(until + greylist.Hour - 1)
+		p.until = min(p.Until, now)
+		p.in = "From " + layout(p.Since) + " to " + named(p.Until)
+		rounded = rounded || p.Until != until
 	}
-	p.title = "History"
+	if p.title = p.in; rounded {
+		p.in += " (rounded to whole hours of UTC)"
+	}
 	return []period{p}, nil
 }
 
@@ -58,15 +66,15 @@ func nameOf(zone *time.Location, unix int64) string {
 	return name
 }
 
-// in returns what of a history is of a period.
+// of returns what of a history is of a period.
 func (p period) of(h greylist.History) (part greylist.History) {
 	for _, a := range h.Answered {
-		if a.Hour >= p.since && a.Hour < p.until {
+		if a.Hour >= p.Since && a.Hour < p.until {
 			part.Answered = append(part.Answered, a)
 		}
 	}
 	for _, r := range h.Returned {
-		if r.Hour >= p.since && r.Hour < p.until {
+		if r.Hour >= p.Since && r.Hour < p.until {
 			part.Returned = append(part.Returned, r)
 		}
 	}

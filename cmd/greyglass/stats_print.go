@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
+	"math"
 	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
 	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
 
@@ -19,66 +20,64 @@ const pageWidth = 80
 
 func (s *statistics) print(w io.Writer) error {
 	var out bytes.Buffer
-	s.printHeadline(&out)
+	s.page.Writer = &out
+	s.printHeadline()
 	if !s.brief {
-		if err := s.printTables(&out); err != nil {
-			return err
-		}
+		s.printTables()
 	}
 	_, err := out.WriteTo(w)
 	return err
 }
 
 // printHeadline prints the shortest period in words, or what was observed.
-func (s *statistics) printHeadline(out io.Writer) {
+func (s *statistics) printHeadline() {
 	last := len(s.periods) - 1
 	headline := s.periods[last].Headline(s.asked[last].in)
+	first := s.asked[0]
 	if s.observed != nil {
-		headline = s.observed.Headline(s.zone)
+		of := ""
+		if first.Until < math.MaxInt64 {
+			of = first.in
+		}
+		headline = s.observed.Headline(of, s.page.Zone)
 	}
-	switch first := s.periods[0].Since; {
+	switch {
+	case s.begins == 0 && first.Until < math.MaxInt64:
+		headline = first.in + " nothing was judged, or the history does not go back so far."
 	case s.begins == 0:
-		headline = fmt.Sprintf("No history since %s: the daemon writes down once a minute what it answered.", s.time(first))
-	case s.begins > first:
+		headline = fmt.Sprintf("No history since %s: the daemon writes down once a minute what it answered.", s.time(first.Since))
+	case s.begins > first.Since+greylist.Hour:
 		headline += fmt.Sprintf(" The history begins at %s.", s.time(s.begins))
 	}
-	for _, line := range wrapped(headline, pageWidth) {
-		fmt.Fprintln(out, line)
-	}
+	s.page.Text(headline)
 }
 
-func (s *statistics) printTables(out *bytes.Buffer) error {
+func (s *statistics) printTables() {
 	if s.observed != nil {
-		s.observed.Print(out, s.zone)
+		s.observed.Print(s.page)
 	}
 	for i, p := range s.periods {
-		p.Print(out, s.asked[i].title, s.zone)
+		p.Print(s.page, s.asked[i].title)
 	}
-	report.PrintBars(out, s.bars, s.zone)
-	var err error
+	report.PrintBars(s.page, s.bars)
 	if s.by != "" {
-		err = s.groups.Print(out)
+		s.groups.Print(s.page)
 	} else {
-		err = s.senders.Print(out)
+		s.senders.Print(s.page)
 	}
-	if err == nil {
-		err = s.printUsed(out)
-	}
-	if err == nil {
-		err = s.printStored(out)
-	}
-	return err
+	s.printUsed()
+	s.printStored()
 }
 
 // printStored prints what the database holds.
-func (s *statistics) printStored(out io.Writer) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func (s *statistics) printStored() {
+	t := tabwriter.NewWriter(s.page, 0, 0, 2, ' ', 0)
 	line := func(name string, n int64, estimated bool, note string) {
 		about := ""
 		if estimated {
 			about = "about "
 		}
-		fmt.Fprintf(t, "%s\t%s%s\t%s\n", name, about, humanize.Comma(n), note)
+		fmt.Fprintf(t, "%-14s\t%s%s\t%s\n", name, about, humanize.Comma(n), note)
 	}
 	note := func(format string, unix int64) string {
 		if unix == 0 {
@@ -91,45 +90,37 @@ func (s *statistics) printStored(out io.Writer) error {
 	line("passed", s.Passed, s.estimated, note("(latest at: %s)", s.LatestPassed))
 	line("deferred", s.Deferred, s.estimated, "(answers to these triplets)")
 	line("accepted", s.Accepted, s.estimated, "(answers to these triplets)")
-	line("clients", s.Clients, false, "(of which triplets have passed; proven: "+humanize.Comma(s.proven)+")")
-	line("correspondents", s.Correspondents, false, "(to whom users have written)")
-	fmt.Fprintf(t, "database\t%s\n", humanize.IBytes(uint64(s.Bytes)))
-	return t.Flush()
+	if s.clients != nil {
+		proven := ""
+		if s.proven != nil {
+			proven = "; proven: " + humanize.Comma(*s.proven)
+		}
+		line("clients", *s.clients, false, "(of which triplets have passed"+proven+")")
+	}
+	if s.correspondents != nil {
+		line("correspondents", *s.correspondents, false, "(to whom users have written)")
+	}
+	fmt.Fprintf(t, "%-14s\t%s\n", "database", humanize.IBytes(uint64(s.Bytes)))
+	_ = t.Flush() // into memory
 }
 
 // printUsed prints which entries of the list of known senders were ever used.
-func (s *statistics) printUsed(out io.Writer) error {
+func (s *statistics) printUsed() {
 	if len(s.used) == 0 {
-		return nil
+		return
 	}
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\nEntries of the list of known senders that were ever used: %s\n", humanize.Comma(int64(len(s.used))))
-	fmt.Fprintln(t, "  ENTRY\tLAST USED")
+	s.page.Text("")
+	s.page.Text("Entries of the list of known senders that were ever used: " + humanize.Comma(int64(len(s.used))))
+	rows := [][]string{{"ENTRY", "LAST USED"}}
 	for _, u := range s.used {
-		fmt.Fprintf(t, "  %s\t%s\n", address.Printable(u.Entry), s.time(u.At))
+		rows = append(rows, []string{address.Printable(u.Entry), s.time(u.At)})
 	}
-	return t.Flush()
+	s.page.Table(rows)
 }
 
 // time is a time in the zone, which it names.
 func (s *statistics) time(unix int64) string {
-	return time.Unix(unix, 0).In(s.zone).Format("2006-01-02 15:04:05 MST")
-}
-
-// wrapped breaks a text at spaces into lines that are no longer than a width, where it can.
-func wrapped(text string, width int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) > width:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
+	return time.Unix(unix, 0).In(s.page.Zone).Format("2006-01-02 15:04:05 MST")
 }
 
 // statsJSON is what 'stats --json' prints.
@@ -141,9 +132,9 @@ type statsJSON struct {
 	Estimated      bool   `json:"estimated"`      // the four above, from a sample; the next two are then null
 	OldestWaiting  *int64 `json:"oldest_waiting"` // Unix seconds, null if there is none
 	LatestPassed   *int64 `json:"latest_passed"`
-	Clients        int64  `json:"clients"` // of which triplets have passed
-	Proven         int64  `json:"proven"`  // of them
-	Correspondents int64  `json:"correspondents"`
+	Clients        *int64 `json:"clients"` // of which triplets have passed; null where learning is off, as the next two
+	Proven         *int64 `json:"proven"`  // of them
+	Correspondents *int64 `json:"correspondents"`
 	Bytes          *int64 `json:"bytes"`
 
 	HistoryBegins *int64          `json:"history_begins"` // Unix seconds, null if there is none
@@ -167,8 +158,8 @@ func (s *statistics) printJSON(w io.Writer) error {
 	for _, u := range s.used {
 		known = append(known, usedJSON{u.Entry, u.At})
 	}
-	return printObject(w, statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted, s.estimated, orNull(s.OldestWaiting), orNull(s.LatestPassed), s.Clients, s.proven,
-		s.Correspondents, orNull(s.Bytes), orNull(s.begins), s.periods, s.bars, s.senders, s.groups, known, s.observed})
+	return printObject(w, statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted, s.estimated, orNull(s.OldestWaiting), orNull(s.LatestPassed), s.clients, s.proven,
+		s.correspondents, orNull(s.Bytes), orNull(s.begins), s.periods, s.bars, s.senders, s.groups, known, s.observed})
 }
 
 // orNull is a number whose zero stands for none.

@@ -2,14 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
 	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/greylist/address"
 )
@@ -23,18 +25,16 @@ const shownLists = 6
 // statusPage is the status for people, as it is being written.
 type statusPage struct {
 	bytes.Buffer
-	width  int // of a terminal; zero: any
+	width  int
 	colour colour
 	now    int64
 }
 
 // line writes a line, which begins with a name, or goes on from the one before.
 func (p *statusPage) line(name, format string, a ...any) {
-	text := fmt.Sprintf("%-9s %s", name, fmt.Sprintf(format, a...))
-	if p.width > 0 {
-		text = cut(text, p.width)
-	}
-	text = strings.TrimRight(text, " ")
+	var lines bytes.Buffer
+	report.Page{Writer: &lines, Width: p.width}.Wrap(fmt.Sprintf("%-9s ", name), strings.Repeat(" ", 10), fmt.Sprintf(format, a...))
+	text := strings.TrimSuffix(lines.String(), "\n")
 	if strings.Contains(text, failed) || strings.Contains(text, "FAILING") {
 		text = p.colour.paint(red, text)
 	}
@@ -43,7 +43,7 @@ func (p *statusPage) line(name, format string, a ...any) {
 
 // printStatus prints a status; asked is why the daemon did not tell it itself.
 func (p *program) printStatus(s watch.Status, asked error, well bool) error {
-	page := &statusPage{width: terminalWidth(p.stdout), colour: p.colour(), now: wallClock().Unix()}
+	page := &statusPage{width: cmp.Or(terminalWidth(p.stdout), math.MaxInt32), colour: p.colour(), now: wallClock().Unix()}
 	page.print(s, asked, well)
 	_, err := page.WriteTo(p.stdout)
 	return err
@@ -72,7 +72,7 @@ func (p *statusPage) print(s watch.Status, asked error, well bool) {
 func (p *statusPage) daemon(s watch.Status) {
 	state := s.State
 	if s.Started != nil {
-		state = fmt.Sprintf("%s %s, up %s, pid %d", state, s.Version, report.Wait(max(p.now-*s.Started, 0)), s.PID)
+		state = fmt.Sprintf("%s %s, up %s, pid %d", state, s.Version, show.Duration(p.now-*s.Started), s.PID)
 	}
 	p.line("greyglass", "%s", state)
 	p.line("mode", "%s, profile %s", s.Mode, s.Profile)
@@ -86,7 +86,7 @@ func (p *statusPage) daemon(s watch.Status) {
 }
 
 func (p *statusPage) recent(c watch.Counts) {
-	p.line("mail", "in the last %s: %s accepted, %s deferred, %s denied%s", report.Wait(c.Seconds),
+	p.line("mail", "in the last %s: %s accepted, %s deferred, %s denied%s", show.Duration(c.Seconds),
 		humanize.Comma(c.Accepted), humanize.Comma(c.Deferred), humanize.Comma(c.Denied), errorsInWords(c.Errors))
 	if c.Median != nil {
 		p.line("answers", "half within %s, 99 %% within %s", inSeconds(c.Median), inSeconds(c.P99))
@@ -105,7 +105,7 @@ func inSeconds(s *float64) string {
 	if s == nil {
 		return "longer"
 	}
-	return time.Duration(*s * float64(time.Second)).String()
+	return show.Seconds(*s)
 }
 
 func (p *statusPage) database(s watch.Status) {
@@ -120,25 +120,26 @@ func (p *statusPage) database(s watch.Status) {
 		state = "FAILING" + p.since(db.Since)
 	}
 	p.line("database", "%s: %s", state, db.Store)
-	var parts []string
 	if db.Triplets != nil {
-		parts = append(parts, humanize.Comma(*db.Triplets)+" triplets"+mostInWords(db.MaxRows))
-	}
-	if db.Waiting != nil && db.Passed != nil {
-		parts = append(parts, fmt.Sprintf("%s waiting, %s passed", humanize.Comma(*db.Waiting), humanize.Comma(*db.Passed)))
+		states := ""
+		if db.Waiting != nil && db.Passed != nil {
+			states = fmt.Sprintf(": %s waiting, %s passed", humanize.Comma(*db.Waiting), humanize.Comma(*db.Passed))
+		}
+		p.line("", "%s%s%s", show.Count(*db.Triplets, "triplet"), mostInWords(db.MaxRows), states)
 	}
 	if db.Bytes != nil {
-		parts = append(parts, humanize.IBytes(uint64(*db.Bytes)))
-	}
-	if len(parts) > 0 {
-		p.line("", "%s", strings.Join(parts, "; "))
+		size := uint64(*db.Bytes)
+		if db.LogBytes != nil {
+			size += uint64(*db.LogBytes) // of the -wal file
+		}
+		p.line("", "%s on disk", humanize.IBytes(size))
 	}
 	if s.State == watch.Ready {
 		commits := ""
 		if db.CommitMedian != nil {
 			commits = fmt.Sprintf("; commits: half within %s, 99 %% within %s", inSeconds(db.CommitMedian), inSeconds(db.CommitP99))
 		}
-		p.line("", "%s changes queued%s", humanize.Comma(int64(db.Queued)), commits)
+		p.line("", "%s queued%s", show.Count(int64(db.Queued), "change"), commits)
 	}
 }
 
@@ -153,14 +154,14 @@ func (p *statusPage) since(unix *int64) string {
 	if unix == nil {
 		return ""
 	}
-	return " for " + report.Wait(max(p.now-*unix, 0))
+	return " for " + show.Duration(p.now-*unix)
 }
 
 // others are the daemon's other parts.
 func (p *statusPage) others(s watch.Status) {
 	swept := "no sweep has ended yet"
 	if s.Swept != nil {
-		swept = "last sweep ended " + age(p.now-*s.Swept) + " ago"
+		swept = "last sweep ended " + show.Age(p.now-*s.Swept) + " ago"
 	}
 	p.line("expiry", "%s", swept)
 	var open []string
@@ -169,10 +170,10 @@ func (p *statusPage) others(s watch.Status) {
 	}
 	p.line("open", "connections: %s", strings.Join(open, ", "))
 	if s.LogLost > 0 {
-		p.line("log", "%s lines dropped", humanize.Comma(s.LogLost))
+		p.line("log", "%s dropped", show.Count(s.LogLost, "line"))
 	}
 	if s.Configuration != nil {
-		p.line("config", "read %s ago%s", age(p.now-s.Configuration.Read), staleInWords(s.Configuration.Stale))
+		p.line("config", "read %s ago%s", show.Age(p.now-s.Configuration.Read), staleInWords(s.Configuration.Stale))
 	}
 }
 
@@ -197,7 +198,7 @@ func (p *statusPage) lists(all []watch.FileStatus) {
 	})
 	name := "lists"
 	for _, l := range all[:min(shownLists, len(all))] {
-		p.line(name, "%s: %s entries, read %s ago%s", address.Printable(l.Name), humanize.Comma(int64(l.Entries)), age(p.now-l.Read), staleInWords(l.Stale))
+		p.line(name, "%s: %s, read %s ago%s", address.Printable(l.Name), show.Count(int64(l.Entries), "entry"), show.Age(p.now-l.Read), staleInWords(l.Stale))
 		name = ""
 	}
 	if more := len(all) - shownLists; more > 0 {

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"greyglass/cmd/greyglass/internal/show"
+)
 
 // timeInWords is a time in the format of the database's views, with its zone.
 func timeInWords(unix int64) string { return utc(unix) + " UTC" }
@@ -14,4 +18,4 @@ func utc(unix int64) string {
 }
 
 // ago is the time from then to now.
-func ago(then, now int64) string { return (time.Duration(max(now-then, 0)) * time.Second).String() }
+func ago(then, now int64) string { return show.Duration(now - then) }

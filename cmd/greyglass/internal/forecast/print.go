@@ -8,7 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 // Print writes the forecast for people, on a page of 80 columns.
@@ -53,7 +53,7 @@ func (r *Result) printOutcomes(w io.Writer) {
 		if o.Passed == 0 {
 			return "-"
 		}
-		return report.Wait(seconds)
+		return show.Duration(seconds)
 	}
 	row("  half of it after", func(o Outcome) string { return wait(o, o.Median) })
 	row("  90 % of it after", func(o Outcome) string { return wait(o, o.P90) })

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"greyglass/greylist"
@@ -23,25 +24,40 @@ const (
 	hourly = 2 * Day
 )
 
-// slots returns how long the parts of a time are, and when the first one begins: hours, or
-// days of a zone.
-func slots(since, until int64, zone *time.Location) (first, step int64) {
+// slots returns when the parts of a time begin: hours, or days of a zone if it is long. Where
+// clocks are changed, a day has 23 or 25 hours.
+func slots(since, until int64, zone *time.Location) (begins []int64) {
 	if until-since <= hourly+greylist.Hour {
-		return greylist.HourOf(since), greylist.Hour
+		for at := greylist.HourOf(since); at < until; at += greylist.Hour {
+			begins = append(begins, at)
+		}
+		return begins
 	}
-	_, offset := time.Unix(since, 0).In(zone).Zone()
-	return since - (since+int64(offset))%Day, Day
+	year, month, day := time.Unix(since, 0).In(zone).Date()
+	for ; ; day++ {
+		at := time.Date(year, month, day, 0, 0, 0, 0, zone).Unix()
+		if at >= until {
+			return begins
+		}
+		begins = append(begins, at)
+	}
+}
+
+// slotOf returns the index of the part that a time is in; -1 if it is before the first.
+func slotOf(begins []int64, at int64) int {
+	after, _ := slices.BinarySearch(begins, at+1)
+	return after - 1
 }
 
 // Bars divides the time from since to until into hours, or a long one into days of a zone.
 func Bars(h greylist.History, since, until int64, zone *time.Location) []Bar {
-	first, step := slots(since, until, zone)
-	bars := make([]Bar, max((until-first+step-1)/step, 0))
-	for i := range bars {
-		bars[i].Since = first + int64(i)*step
+	begins := slots(since, until, zone)
+	bars := make([]Bar, len(begins))
+	for i, begin := range begins {
+		bars[i].Since = begin
 	}
 	at := func(hour int64) *Bar {
-		if i := (hour - first) / step; hour >= since && i < int64(len(bars)) {
+		if i := slotOf(begins, hour); i >= 0 && hour >= since && hour < until {
 			return &bars[i]
 		}
 		return new(Bar)

@@ -2,45 +2,43 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"time"
+
+	"greyglass/greylist"
 )
 
-// minutes is the format of a time, with its zone.
-const minutes = "2006-01-02 15:04 MST"
-
-func inZone(unix int64, layout string, zone *time.Location) string {
-	return time.Unix(unix, 0).In(zone).Format(layout)
-}
-
-// chart prints lines by the hour or by the day of a zone. Several of them together that
-// have nothing to say are one.
+// chart prints lines by the hour or by the day. Several of them together that have nothing
+// to say are one.
 type chart struct {
-	zone  *time.Location
+	Page
 	daily bool
 }
 
+// chartOf is a chart of which the parts begin at these times.
+func (p Page) chartOf(n int, since func(i int) int64) chart {
+	return chart{p, n > 1 && since(1)-since(0) > greylist.Hour}
+}
+
 // each is "hour, UTC" or "day, UTC".
-func (c chart) each() string {
-	name := time.Now().In(c.zone).Format("MST")
+func (c chart) each(unix int64) string {
+	name := inZone(unix, "MST", c.Zone)
 	if c.daily {
 		return "day, " + name
 	}
 	return "hour, " + name
 }
 
-// label names the part that begins at a time. A day is named by its noon: where clocks were
-// changed, days begin an hour beside midnight.
+// label names the part that begins at a time. A day is named by its noon: one that has no
+// midnight, because clocks are set forward then, may begin an hour beside it.
 func (c chart) label(unix int64) string {
 	if c.daily {
-		return inZone(unix+Day/2, "2006-01-02", c.zone)
+		return inZone(unix+Day/2, "2006-01-02", c.Zone)
 	}
-	return inZone(unix, "01-02 15:04", c.zone)
+	return inZone(unix, "01-02 15:04", c.Zone)
 }
 
 // print prints n lines. line returns when the i-th part begins, and what it has to say.
-func (c chart) print(w io.Writer, n int, line func(i int) (int64, string)) {
+func (c chart) print(n int, line func(i int) (int64, string)) {
 	for i := 0; i < n; {
 		since, text := line(i)
 		empty := i
@@ -52,13 +50,13 @@ func (c chart) print(w io.Writer, n int, line func(i int) (int64, string)) {
 		switch {
 		case empty-i > 1:
 			last, _ := line(empty - 1)
-			text = "to " + strings.TrimSpace(c.label(last)) + ": none"
+			text = "to " + c.label(last) + ": none"
 		case empty-i == 1:
 			text = "none"
 		default:
 			empty = i + 1
 		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %s", c.label(since), text), " "))
+		fmt.Fprintln(c, strings.TrimRight(fmt.Sprintf("  %s %s", c.label(since), text), " "))
 		i = empty
 	}
 }

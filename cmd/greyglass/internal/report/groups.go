@@ -2,13 +2,10 @@ package report
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
 
@@ -44,9 +41,9 @@ type Groups struct {
 	Groups  []Group `json:"groups"`
 }
 
-// GroupsBy groups the triplets that were seen since a time, in Unix seconds, by a key, and
-// returns the given number of groups.
-func GroupsBy(key string, records iter.Seq2[greylist.Record, error], since int64, most int) (g Groups, err error) {
+// GroupsBy groups the triplets of which mail came in a time by a key, and returns the given
+// number of groups.
+func GroupsBy(key string, records iter.Seq2[greylist.Record, error], in Time, most int) (g Groups, err error) {
 	g = Groups{By: key, Groups: []Group{}}
 	byName := make(map[string]*Group)
 	for r, err := range records {
@@ -54,7 +51,7 @@ func GroupsBy(key string, records iter.Seq2[greylist.Record, error], since int64
 			return g, err
 		}
 		g.Records++
-		if r.LastSeen < since {
+		if !in.saw(r) {
 			continue
 		}
 		name := Keys[key](r.Triplet)
@@ -80,16 +77,17 @@ func GroupsBy(key string, records iter.Seq2[greylist.Record, error], since int64
 }
 
 // Print writes the groups for people.
-func (g Groups) Print(w io.Writer) error {
+func (g Groups) Print(p Page) {
 	if len(g.Groups) == 0 {
-		return nil
+		p.printNone(g.Records)
+		return
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\nTriplets by %s (of the newest %s)\n", g.By, humanize.Comma(int64(g.Records)))
-	fmt.Fprintf(t, "  %s\tTRIPLETS\tPASSED\tDEFERRED\tACCEPTED\n", strings.ToUpper(g.By))
+	p.Text("")
+	p.Text("Triplets by " + g.By + " (of the newest " + humanize.Comma(int64(g.Records)) + ")")
+	rows := [][]string{{strings.ToUpper(g.By), "TRIPLETS", "PASSED", "DEFERRED", "ACCEPTED"}}
 	for _, group := range g.Groups {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", shown(group.Name), humanize.Comma(group.Triplets),
-			humanize.Comma(group.Passed), humanize.Comma(group.Deferred), humanize.Comma(group.Accepted))
+		rows = append(rows, []string{address.Printable(group.Name), humanize.Comma(group.Triplets),
+			humanize.Comma(group.Passed), humanize.Comma(group.Deferred), humanize.Comma(group.Accepted)})
 	}
-	return t.Flush()
+	p.Table(rows)
 }

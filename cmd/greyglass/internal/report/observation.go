@@ -2,13 +2,13 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 )
 
@@ -30,8 +30,8 @@ type Observed struct {
 	WouldDefer int64 `json:"would_defer"`
 }
 
-// Observe sums up the hours of a history from since to until, the present, in which the
-// greylist only observed: those after the last in which it deferred mail.
+// Observe sums up the hours of a history from since until before a time in which the greylist
+// only observed: those after the last in which it deferred mail.
 func Observe(h greylist.History, since, until int64, zone *time.Location) Observation {
 	for _, a := range h.Answered {
 		if a.Verdict == greylist.Defer && slices.Contains(waits, a.Reason) {
@@ -39,17 +39,17 @@ func Observe(h greylist.History, since, until int64, zone *time.Location) Observ
 		}
 	}
 	o := Observation{Since: since, Parts: []Observed{}}
-	begin := slices.IndexFunc(h.Answered, func(a greylist.Answered) bool { return a.Hour >= since && a.Hour <= until })
+	begin := slices.IndexFunc(h.Answered, func(a greylist.Answered) bool { return a.Hour >= since && a.Hour < until })
 	if begin < 0 {
 		return o
 	}
 	o.Since = h.Answered[begin].Hour
-	first, step := slots(o.Since, until, zone)
-	for at := first; at <= until; at += step {
+	begins := slots(o.Since, until, zone)
+	for _, at := range begins {
 		o.Parts = append(o.Parts, Observed{Since: at})
 	}
 	for _, a := range h.Answered[begin:] {
-		p := &o.Parts[min((a.Hour-first)/step, int64(len(o.Parts)-1))]
+		p := &o.Parts[slotOf(begins, a.Hour)]
 		p.Judged += a.Count
 		o.Judged += a.Count
 		switch {
@@ -63,18 +63,26 @@ func Observe(h greylist.History, since, until int64, zone *time.Location) Observ
 	return o
 }
 
-// Headline sums the observation up.
-func (o Observation) Headline(zone *time.Location) string {
+// Headline sums the observation up: of a time that has a name, such as "From … to …", or, if
+// it is empty, until now.
+func (o Observation) Headline(of string, zone *time.Location) string {
+	if of != "" && o.Judged == 0 {
+		return of + " nothing was judged; greylist.mode is observe."
+	}
 	begun := inZone(o.Since, minutes, zone)
 	if o.Judged == 0 {
 		return fmt.Sprintf("greylist.mode is observe; nothing was judged since %s.", begun)
 	}
-	return fmt.Sprintf("Since %s greylist.mode is observe: would have deferred so far %s of %s recipients (%.1f %%); came back anyway: %s triplets.",
-		begun, humanize.Comma(o.WouldDefer), humanize.Comma(o.Judged), 100*float64(o.WouldDefer)/float64(o.Judged), humanize.Comma(o.CameBack))
+	far := ""
+	if of == "" {
+		of, far = "Since "+begun, " so far"
+	}
+	return fmt.Sprintf("%s greylist.mode is observe: would have deferred%s %s of %s (%s); came back anyway: %s.",
+		of, far, humanize.Comma(o.WouldDefer), show.Count(o.Judged, "recipient"), show.Percent(o.WouldDefer, o.Judged), show.Count(o.CameBack, "triplet"))
 }
 
 // Print writes the parts of an observation for people.
-func (o Observation) Print(w io.Writer, zone *time.Location) {
+func (o Observation) Print(page Page) {
 	if o.Judged == 0 {
 		return
 	}
@@ -82,13 +90,14 @@ func (o Observation) Print(w io.Writer, zone *time.Location) {
 	for _, p := range o.Parts {
 		most = max(most, p.WouldDefer)
 	}
-	c := chart{zone: zone, daily: len(o.Parts) > 1 && o.Parts[1].Since-o.Parts[0].Since == Day}
-	fmt.Fprintf(w, "\nWould have deferred, of all that was judged, by %s\n", c.each())
-	c.print(w, len(o.Parts), func(i int) (int64, string) {
+	c := page.chartOf(len(o.Parts), func(i int) int64 { return o.Parts[i].Since })
+	page.Text("")
+	page.Text("Would have deferred, of all that was judged, by " + c.each(o.Since))
+	c.print(len(o.Parts), func(i int) (int64, string) {
 		p := o.Parts[i]
 		if p.Judged == 0 {
 			return p.Since, ""
 		}
-		return p.Since, fmt.Sprintf("%9s of %9s  %s", humanize.Comma(p.WouldDefer), humanize.Comma(p.Judged), strings.Repeat("#", scaled(p.WouldDefer, most)))
+		return p.Since, fmt.Sprintf("%9s of %9s  %s", humanize.Comma(p.WouldDefer), humanize.Comma(p.Judged), strings.Repeat("#", scaled(p.WouldDefer, most, page.bar(38))))
 	})
 }

@@ -35,14 +35,6 @@ type Period struct {
 	Waited int64 `json:"waited"` // of the accepted ones, those that had to wait first
 }
 
-// WaitedShare is the share of accepted attempts that had to wait first.
-func (p Period) WaitedShare() float64 {
-	if p.Accepted == 0 {
-		return 0
-	}
-	return float64(p.Waited) / float64(p.Accepted)
-}
-
 // beginsWait reports whether an answer began a new wait, see [greylist.Windows.Decide].
 // An attempt that is way too soon continues one.
 func beginsWait(a greylist.Answered) bool {

@@ -2,13 +2,11 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist/address"
 )
 
@@ -18,9 +16,13 @@ func (p Period) Headline(title string) string {
 		return title + " nothing was judged."
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s recipients were judged: %s accepted", title, humanize.Comma(p.Judged), humanize.Comma(p.Accepted))
+	were := "were"
+	if p.Judged == 1 {
+		were = "was"
+	}
+	fmt.Fprintf(&b, "%s %s %s judged: %s accepted", title, show.Count(p.Judged, "recipient"), were, humanize.Comma(p.Accepted))
 	if p.Waited > 0 {
-		fmt.Fprintf(&b, " (%.1f %% of them had waited)", 100*p.WaitedShare())
+		fmt.Fprintf(&b, " (%s of them had waited)", show.Percent(p.Waited, p.Accepted))
 	}
 	fmt.Fprintf(&b, ", %s deferred", humanize.Comma(p.Deferred))
 	if p.Denied > 0 {
@@ -28,9 +30,9 @@ func (p Period) Headline(title string) string {
 	}
 	b.WriteString(".")
 	if p.New > 0 {
-		fmt.Fprintf(&b, " Of %s new triplets %s came back", humanize.Comma(p.New), humanize.Comma(p.CameBack))
+		fmt.Fprintf(&b, " Of %s %s came back", show.Count(p.New, "new triplet"), humanize.Comma(p.CameBack))
 		if p.CameBack > 0 {
-			fmt.Fprintf(&b, " (%s), half of them within %s", part(p.CameBack, p.New), Wait(*p.Median))
+			fmt.Fprintf(&b, " (%s), half of them within %s", show.Percent(p.CameBack, p.New), show.Duration(*p.Median))
 		}
 		if p.MayReturn > 0 {
 			fmt.Fprintf(&b, "; %s may still", humanize.Comma(p.MayReturn))
@@ -41,16 +43,20 @@ func (p Period) Headline(title string) string {
 }
 
 // Print writes a period for people.
-func (p Period) Print(w io.Writer, title string, zone *time.Location) {
+func (p Period) Print(page Page, title string) {
 	if p.Judged == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s (since %s)\n", title, inZone(p.Since, minutes, zone))
+	page.Text("")
+	page.Text(title)
 	line := func(name string, n int64, note string) {
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %-19s %11s  %s", name, humanize.Comma(n), note), " "))
+		fmt.Fprintln(page, strings.TrimRight(fmt.Sprintf("  %-19s %11s  %s", name, humanize.Comma(n), note), " "))
 	}
 	line("recipients judged", p.Judged, "")
 	line("accepted", p.Accepted, p.accepted())
+	if p.Observed > 0 {
+		line("  by observe", p.Observed, "only because greylist.mode is observe")
+	}
 	line("deferred", p.Deferred, "")
 	if p.Denied > 0 {
 		line("denied", p.Denied, "")
@@ -60,53 +66,26 @@ func (p Period) Print(w io.Writer, title string, zone *time.Location) {
 	}
 	line("new triplets", p.New, "whose wait began then")
 	line("came back", p.CameBack, p.cameBack())
-	line("never came back", p.Never, part(p.Never, p.New))
-	line("may still come back", p.MayReturn, part(p.MayReturn, p.New))
+	line("never came back", p.Never, show.Percent(p.Never, p.New))
+	line("may still come back", p.MayReturn, show.Percent(p.MayReturn, p.New))
 }
 
 func (p Period) accepted() string {
-	var notes []string
-	if p.Accepted > 0 {
-		notes = append(notes, fmt.Sprintf("%.1f %% of them had waited", 100*p.WaitedShare()))
+	if p.Accepted == 0 {
+		return ""
 	}
-	if p.Observed > 0 {
-		notes = append(notes, humanize.Comma(p.Observed)+" only because greylist.mode is observe")
-	}
-	return strings.Join(notes, "; ")
+	return show.Percent(p.Waited, p.Accepted) + " of them had waited"
 }
 
 func (p Period) cameBack() string {
 	if p.CameBack == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s; half within %s, 90 %% within %s", part(p.CameBack, p.New), Wait(*p.Median), Wait(*p.P90))
+	return fmt.Sprintf("%s; half in %s, 90 %% in %s", show.Percent(p.CameBack, p.New), show.Duration(*p.Median), show.Duration(*p.P90))
 }
-
-func part(n, of int64) string {
-	if of == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(of))
-}
-
-// Wait is a time in the two units that matter: "1h 5m", "12m 30s".
-func Wait(seconds int64) string {
-	switch d := seconds; {
-	case d >= Day:
-		return fmt.Sprintf("%dd %dh", d/Day, d%Day/3600)
-	case d >= 3600:
-		return fmt.Sprintf("%dh %dm", d/3600, d%3600/60)
-	case d >= 60:
-		return fmt.Sprintf("%dm %ds", d/60, d%60)
-	}
-	return fmt.Sprintf("%ds", seconds)
-}
-
-// width is the length of the longest bar.
-const width = 40
 
 // PrintBars writes a bar chart of new triplets for people.
-func PrintBars(w io.Writer, bars []Bar, zone *time.Location) {
+func PrintBars(page Page, bars []Bar) {
 	most := int64(0)
 	for _, b := range bars {
 		most = max(most, b.New)
@@ -114,61 +93,63 @@ func PrintBars(w io.Writer, bars []Bar, zone *time.Location) {
 	if most == 0 {
 		return
 	}
-	c := chart{zone: zone, daily: len(bars) > 1 && bars[1].Since-bars[0].Since == Day}
-	fmt.Fprintf(w, "\nNew triplets by %s ('#' came back, '.' has not)\n", c.each())
-	c.print(w, len(bars), func(i int) (int64, string) {
+	c := page.chartOf(len(bars), func(i int) int64 { return bars[i].Since })
+	page.Text("")
+	page.Text("New triplets by " + c.each(bars[0].Since) + " ('#' came back, '.' has not)")
+	c.print(len(bars), func(i int) (int64, string) {
 		b := bars[i]
 		if b.New == 0 {
 			return b.Since, ""
 		}
-		long := scaled(b.New, most)
-		back := min(scaled(b.CameBack, most), long)
+		width := page.bar(27)
+		long := scaled(b.New, most, width)
+		back := min(scaled(b.CameBack, most, width), long)
 		return b.Since, fmt.Sprintf("%11s  %s", humanize.Comma(b.New), strings.Repeat("#", back)+strings.Repeat(".", long-back))
 	})
 }
 
-// scaled returns the length of a bar: at least one, unless n is zero.
-func scaled(n, most int64) int {
+// scaled returns the length of a bar, of which the longest has a width: at least one, unless
+// n is zero.
+func scaled(n, most int64, width int) int {
 	if n == 0 {
 		return 0
 	}
-	return int(max(n*width/max(most, width), 1))
+	return int(max(n*int64(width)/max(most, int64(width)), 1))
 }
 
 // Print writes the senders for people.
-func (s Senders) Print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func (s Senders) Print(p Page) {
 	if len(s.Domains) > 0 {
-		fmt.Fprintf(t, "\nDomains that wait most often (of the newest %s triplets)\n", humanize.Comma(int64(s.Records)))
-		fmt.Fprintln(t, "  DOMAIN\tADDRESSES\tTRIPLETS\tPASSED\tDEFERRED")
+		p.Text("")
+		p.Text("Domains that wait most often (of the newest " + show.Count(int64(s.Records), "triplet") + ")")
+		rows := [][]string{{"DOMAIN", "ADDRESSES", "TRIPLETS", "PASSED", "DEFERRED"}}
 		for _, d := range s.Domains {
-			fmt.Fprintf(t, "  %s\t%s\n", shown(d.Name), d.columns())
+			rows = append(rows, d.row())
 		}
+		p.Table(rows)
+	} else {
+		p.printNone(s.Records)
 	}
 	if len(s.Networks) > 0 {
-		fmt.Fprintln(t, "\nNetworks in which one mail moves from address to address, and waits again at each")
-		fmt.Fprintln(t, "  NETWORK\tADDRESSES\tTRIPLETS\tPASSED\tDEFERRED\tMAILS THAT MOVED")
+		p.Text("")
+		p.Text("Networks in which one mail moves from address to address, and waits again")
+		rows := [][]string{{"NETWORK", "ADDRESSES", "TRIPLETS", "PASSED", "DEFERRED", "MOVED"}}
 		for _, n := range s.Networks {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", shown(n.Name), n.columns(), humanize.Comma(n.Moved))
+			rows = append(rows, append(n.row(), humanize.Comma(n.Moved)))
 		}
-		fmt.Fprintln(t, "  If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.")
+		p.Table(rows)
+		p.Wrap("  ", "  ", "If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.")
 	}
-	return t.Flush()
 }
 
-// longestName is how long a name may be so that its line fits a terminal.
-const longestName = 38
-
-// shown is a name that does nothing to a terminal, without its middle if it is long.
-func shown(name string) string {
-	name = address.Printable(name)
-	if all := []rune(name); len(all) > longestName {
-		half := (longestName - 2) / 2
-		return string(all[:half]) + ".." + string(all[len(all)-half:])
-	}
-	return name
+func (s Sender) row() []string {
+	return []string{address.Printable(s.Name), humanize.Comma(int64(s.Addresses)), humanize.Comma(s.Triplets), humanize.Comma(s.Passed), humanize.Comma(s.Deferred)}
 }
 
-func (s Sender) columns() string {
-	return strings.Join([]string{humanize.Comma(int64(s.Addresses)), humanize.Comma(s.Triplets), humanize.Comma(s.Passed), humanize.Comma(s.Deferred)}, "\t")
+// printNone says that no triplet was counted, if that may be because of their number.
+func (p Page) printNone(records int) {
+	if records >= MaxRecords {
+		p.Text("")
+		p.Text("Of the newest " + show.Count(MaxRecords, "triplet") + " none came then; older ones are not counted here.")
+	}
 }

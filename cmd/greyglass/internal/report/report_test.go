@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"greyglass/greylist"
 )
@@ -58,12 +59,6 @@ func TestPeriod(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
-	}
-	if share := got.WaitedShare(); share < 0.097 || share > 0.098 {
-		t.Errorf("share %v", share)
-	}
-	if share := (Period{}).WaitedShare(); share != 0 {
-		t.Errorf("share of nothing %v", share)
 	}
 }
 
@@ -170,10 +165,11 @@ func TestSenders(t *testing.T) {
 		record("198.51.100.2", "z@busy.example", 100, 100, 9),
 		record("203.0.113.1", "old@past.example", 1, 1, 99), // too long ago
 		record("203.0.113.2", "old@past.example", 1, 1, 99),
+		record("203.0.113.1", "new@future.example", 300, 0, 99), // too late
 		record("203.0.113.1", "<>", 100, 0, 1),
 		record("203.0.113.9", `"a@b"@odd.example`, 100, 100, 0), // let through by hand
 	}
-	got, err := SendersOf(yieldAll(nil, records...), 50, 10)
+	got, err := SendersOf(yieldAll(nil, records...), Time{50, 300}, 10)
 	want := Senders{
 		Records: len(records),
 		Domains: []Sender{
@@ -185,11 +181,11 @@ func TestSenders(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
-	if got, err := SendersOf(yieldAll(nil, records...), 50, 1); err != nil || len(got.Domains) != 1 {
+	if got, err := SendersOf(yieldAll(nil, records...), Since(50), 1); err != nil || len(got.Domains) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	broken := errors.New("disk")
-	if _, err := SendersOf(yieldAll(broken, records...), 50, 1); !errors.Is(err, broken) {
+	if _, err := SendersOf(yieldAll(broken, records...), Since(50), 1); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -210,23 +206,22 @@ func TestPrint(t *testing.T) {
 		},
 		Returned: []greylist.Returned{{Hour: hour, Within: 4200, Count: 1500}},
 	}
-	Of(h, hour, until, 7200).Print(&out, "The last 4 hours", time.UTC)
-	PrintBars(&out, Bars(h, hour, until, time.UTC), time.UTC)
+	page := Page{&out, time.UTC, 80}
+	Of(h, hour, until, 7200).Print(page, "The last 4 hours")
+	PrintBars(page, Bars(h, hour, until, time.UTC))
 	senders := Senders{Records: 200000,
 		Domains:  []Sender{{Name: "example.com", Addresses: 2, Triplets: 30, Passed: 12, Deferred: 90}},
 		Networks: []Sender{{Name: "192.0.2.0/24", Addresses: 12, Triplets: 30, Passed: 12, Deferred: 90, Moved: 7}}}
-	if err := senders.Print(&out); err != nil {
-		t.Fatal(err)
-	}
+	senders.Print(page)
 	const want = `
-The last 4 hours (since 2023-11-14 22:00 UTC)
+The last 4 hours
   recipients judged        68,006
   accepted                 50,003  3.0 % of them had waited
   deferred                 18,001
   denied                        2
   by on_error                   3  because the database failed
   new triplets             18,001  whose wait began then
-  came back                 1,500  8 %; half within 1h 7m, 90 % within 1h 9m
+  came back                 1,500  8.3 %; half in 1h 7m, 90 % in 1h 9m
   never came back          10,500  58 %
   may still come back       6,001  33 %
 
@@ -238,23 +233,16 @@ New triplets by hour, UTC ('#' came back, '.' has not)
 
 Domains that wait most often (of the newest 200,000 triplets)
   DOMAIN       ADDRESSES  TRIPLETS  PASSED  DEFERRED
-  example.com  2          30        12      90
+  example.com          2        30      12        90
 
-Networks in which one mail moves from address to address, and waits again at each
-  NETWORK       ADDRESSES  TRIPLETS  PASSED  DEFERRED  MAILS THAT MOVED
-  192.0.2.0/24  12         30        12      90        7
-  If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.
+Networks in which one mail moves from address to address, and waits again
+  NETWORK       ADDRESSES  TRIPLETS  PASSED  DEFERRED  MOVED
+  192.0.2.0/24         12        30      12        90      7
+  If such a network is a pool of real mail servers, add it to
+  rules.allowed_sender_nets.
 `
 	if got := out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-func TestWait(t *testing.T) {
-	for seconds, want := range map[int64]string{5: "5s", 90: "1m 30s", 3900: "1h 5m", 90000: "1d 1h"} {
-		if got := Wait(seconds); got != want {
-			t.Errorf("%d: %s, want %s", seconds, got, want)
-		}
 	}
 }
 
@@ -276,11 +264,14 @@ func TestObserve(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if want := "Since 2023-11-14 23:00 UTC greylist.mode is observe: would have deferred so far 22 of 70 recipients (31.4 %); came back anyway: 8 triplets."; got.Headline(time.UTC) != want {
-		t.Errorf("got\n%s\nwant\n%s", got.Headline(time.UTC), want)
+	if want := "Since 2023-11-14 23:00 UTC greylist.mode is observe: would have deferred so far 22 of 70 recipients (31 %); came back anyway: 8 triplets."; got.Headline("", time.UTC) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Headline("", time.UTC), want)
+	}
+	if want := "Then greylist.mode is observe: would have deferred 22 of 70 recipients (31 %); came back anyway: 8 triplets."; got.Headline("Then", time.UTC) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Headline("Then", time.UTC), want)
 	}
 	var page strings.Builder
-	got.Print(&page, time.UTC)
+	got.Print(Page{&page, time.UTC, 80})
 	if want := `
 Would have deferred, of all that was judged, by hour, UTC
   11-14 23:00        20 of        60  ####################
@@ -292,7 +283,7 @@ Would have deferred, of all that was judged, by hour, UTC
 	if days := Observe(h, hour, hour+20*Day, time.UTC).Parts; len(days) != 21 || days[0] != (Observed{hour - hour%Day, 60, 20}) || days[1].Judged != 10 {
 		t.Errorf("by day: %+v", days)
 	}
-	if got, want := Observe(greylist.History{Answered: h.Answered[:2]}, hour, hour+7200, time.UTC).Headline(time.UTC), "greylist.mode is observe; nothing was judged since 2023-11-14 23:00 UTC."; got != want {
+	if got, want := Observe(greylist.History{Answered: h.Answered[:2]}, hour, hour+7200, time.UTC).Headline("", time.UTC), "greylist.mode is observe; nothing was judged since 2023-11-14 23:00 UTC."; got != want {
 		t.Errorf("of nothing: %q", got)
 	}
 }
@@ -321,18 +312,26 @@ func TestZones(t *testing.T) {
 	begin := time.Date(2023, 10, 27, 12, 0, 0, 0, berlin).Unix()
 	h := greylist.History{Answered: []greylist.Answered{
 		answered(begin, greylist.Defer, greylist.ReasonNotSeenBefore, 1),
+		answered(time.Date(2023, 10, 30, 23, 30, 0, 0, berlin).Unix(), greylist.Defer, greylist.ReasonNotSeenBefore, 1), // clocks were set back on 29 October
 		answered(time.Date(2023, 10, 31, 0, 30, 0, 0, berlin).Unix(), greylist.Defer, greylist.ReasonNotSeenBefore, 2),
 	}}
 	var out strings.Builder
-	PrintBars(&out, Bars(h, begin, begin+7*Day, berlin), berlin)
+	bars := Bars(h, begin, begin+7*Day, berlin)
+	PrintBars(Page{&out, berlin, 80}, bars)
 	_, page, _ := strings.Cut(out.String(), ")\n")
 	const want = `  2023-10-27           1  .
-  2023-10-28 to 2023-10-30: none
+  2023-10-28 to 2023-10-29: none
+  2023-10-30           1  .
   2023-10-31           2  ..
   2023-11-01 to 2023-11-03: none
 `
 	if page != want {
 		t.Errorf("got\n%s\nwant\n%s", page, want)
+	}
+	for _, bar := range bars {
+		if begins := time.Unix(bar.Since, 0).In(berlin).Format("15:04"); begins != "00:00" {
+			t.Errorf("a day begins at %s", begins)
+		}
 	}
 }
 
@@ -342,13 +341,50 @@ func TestGroups(t *testing.T) {
 		record("192.0.2.1", "b@one.example", 100, 200, 2),
 		record("192.0.2.2", "<>", 100, 0, 5),
 		record("192.0.2.3", "old@past.example", 1, 1, 99),
+		record("192.0.2.4", "new@future.example", 300, 0, 99),
+		record("192.0.2.5", "probe@one.example", 100, 0, 0), // of which no mail came
 	}
-	got, err := GroupsBy("domain", yieldAll(nil, records...), 50, 10)
-	want := Groups{"domain", 4, []Group{{"<>", 1, 0, 5, 0}, {"one.example", 2, 1, 3, 0}}}
+	got, err := GroupsBy("domain", yieldAll(nil, records...), Time{50, 300}, 10)
+	want := Groups{"domain", 6, []Group{{"<>", 1, 0, 5, 0}, {"one.example", 2, 1, 3, 0}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
-	if got, err := GroupsBy("client", yieldAll(nil, records...), 50, 1); err != nil || len(got.Groups) != 1 || got.Groups[0].Name != "192.0.2.2" {
+	if got, err := GroupsBy("client", yieldAll(nil, records...), Time{50, 300}, 1); err != nil || len(got.Groups) != 1 || got.Groups[0].Name != "192.0.2.2" {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestFits: on a page of 80 columns no line is longer, whatever the numbers are, and names are
+// cut so that their end can be read.
+func TestFits(t *testing.T) {
+	const many = 987_654_321
+	h := greylist.History{
+		Answered: []greylist.Answered{
+			answered(hour, greylist.Defer, greylist.ReasonNotSeenBefore, many),
+			answered(hour, greylist.Accept, greylist.ReasonNotSeenBefore, many),
+			answered(hour, greylist.Accept, greylist.ReasonNowGrey, many),
+		},
+		Returned: []greylist.Returned{{Hour: hour, Within: 2592000, Count: many / 11}},
+	}
+	long := strings.Repeat("long.", 20) + "shop.example"
+	sender := Sender{Name: long, Addresses: 123456, Triplets: many, Passed: many, Deferred: many, Moved: many}
+	for _, width := range []int{80, 140} {
+		var out strings.Builder
+		page := Page{&out, time.UTC, width}
+		p := Of(h, hour, hour+10*Day, Day)
+		page.Text(p.Headline("From 2026-11-21 00:00 to 2026-11-22 00:00 UTC (rounded to whole hours)"))
+		p.Print(page, "The last 10 days")
+		PrintBars(page, Bars(h, hour, hour+10*Day, time.UTC))
+		Senders{Records: 1, Domains: []Sender{sender}, Networks: []Sender{sender}}.Print(page)
+		Groups{"domain", 1, []Group{{long, many, many, many, many}}}.Print(page)
+		Observe(h, hour, hour+Day, time.UTC).Print(page)
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("%d columns: a line of %d: %s", width, n, line)
+			}
+		}
+		if strings.Count(out.String(), "p.example  ") != 3 {
+			t.Errorf("%d columns: the end of a domain is missing in\n%s", width, out.String())
+		}
 	}
 }

@@ -54,9 +54,9 @@ type counted struct {
 // pair is a sender and a recipient, as tried from one network.
 type pair struct{ network, sender, recipient string }
 
-// SendersOf counts the triplets that were seen since a time, in Unix seconds, and
-// returns the given number of domains and of networks.
-func SendersOf(records iter.Seq2[greylist.Record, error], since int64, most int) (s Senders, err error) {
+// SendersOf counts the triplets of which mail came in a time, and returns the given number of
+// domains and of networks.
+func SendersOf(records iter.Seq2[greylist.Record, error], in Time, most int) (s Senders, err error) {
 	domains, networks := make(map[string]*counted), make(map[string]*counted)
 	from := make(map[pair]string) // the first client, or "" once it is counted as moved
 	for r, err := range records {
@@ -64,7 +64,7 @@ func SendersOf(records iter.Seq2[greylist.Record, error], since int64, most int)
 			return Senders{}, err
 		}
 		s.Records++
-		if r.LastSeen < since {
+		if !in.saw(r) {
 			continue
 		}
 		if at := strings.LastIndexByte(r.Sender, '@'); at >= 0 {

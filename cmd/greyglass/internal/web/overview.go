@@ -142,7 +142,7 @@ func (o *overview) counted(ctx context.Context) (c *counts, err error) {
 	c.Hours, c.Days = answersByTime(report.Bars(h, day, now, time.UTC)), returnsByTime(report.Bars(h, month, now, time.Local))
 	c.Delays, c.Waited = delaysOf(h, month), waitedOf(h, month, now)
 	waiting := newestWaiting{policy: p, now: now}
-	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), month, worst)
+	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), report.Since(month), worst)
 	for _, r := range waiting.longest {
 		c.Longest = append(c.Longest, (&serving{Daemon: d}).found(p.Windows, r))
 	}
