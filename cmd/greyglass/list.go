@@ -183,9 +183,12 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	if f.Limit == 0 && width > 0 && !l.all && !l.asJSON {
 		f.Limit = terminalLimit
 	}
-	limit := f.Limit
-	if l.sort != "" {
+	limit, narrow := f.Limit, width > 0 && !l.wide && !l.asJSON
+	switch {
+	case l.sort != "":
 		f.Limit = 0
+	case limit > 0 && narrow:
+		f.Limit++ // one more tells whether there are more
 	}
 	progress := listProgress{store: store, out: stderr, began: wallClock()}
 	f.Progress = func(records int64) {
@@ -195,9 +198,9 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 		}
 	}
 	defer progress.end()
-	records := store.List(ctx, f)
+	records, matching := store.List(ctx, f), new(int64)
 	if l.sort != "" {
-		records = last(records, orders[l.sort], limit)
+		records = last(counted(records, matching), orders[l.sort], limit)
 	}
 	switch {
 	case l.asJSON:
@@ -207,11 +210,23 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	case l.wide:
 		return l.printWide(records)
 	}
-	n, err := l.printNarrow(records, width)
-	if err == nil && n > 0 && n == limit {
-		return l.printFooter(ctx, store, f, n)
+	shown, err := l.printNarrow(records, width, limit)
+	if err != nil || limit == 0 {
+		return err
 	}
-	return err
+	return l.printFooter(ctx, store, f, shown, *matching)
+}
+
+// counted counts the records that pass by.
+func counted(records iter.Seq2[greylist.Record, error], n *int64) iter.Seq2[greylist.Record, error] {
+	return func(yield func(greylist.Record, error) bool) {
+		for r, err := range records {
+			*n++
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }
 
 // last yields the last of the records in an order, as many as limit says; zero: all.

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
@@ -100,24 +100,39 @@ func printRows[R any](w io.Writer, title string, rows iter.Seq2[R, error], print
 	return t.Flush()
 }
 
-// printNarrow prints the columns that matter in a width, and returns the number of records.
-func (l *lister) printNarrow(records iter.Seq2[greylist.Record, error], width int) (n int, err error) {
-	var rows [][]string
+// printNarrow prints the columns that matter in a width, of the last records, as many as limit
+// says; zero: of all. It reports how many, and whether there were more.
+func (l *lister) printNarrow(records iter.Seq2[greylist.Record, error], width, limit int) (n listed, err error) {
+	t := narrowTable{out: l.out, width: width}
 	if !l.noHeader {
-		rows = append(rows, []string{"STATE", "SEEN", "RETRY OK", "TRIES", "CLIENT", "SENDER", "RECIPIENT"})
+		t.rows = append(t.rows, []string{"STATE", "SEEN", "RETRY OK", "TRIES", "CLIENT", "SENDER", "RECIPIENT"})
 	}
+	var all []greylist.Record // up to one more than limit
 	for r, err := range records {
-		if err != nil {
+		switch {
+		case err != nil:
 			return n, err
-		}
-		n++
-		if rows = append(rows, l.fields(r)); len(rows) == aligned {
-			l.printFitted(width, rows)
-			rows = rows[:0]
+		case limit > 0:
+			all = append(all, r)
+		default:
+			t.add(l.fields(r))
 		}
 	}
-	l.printFitted(width, rows)
+	if n.more = limit > 0 && len(all) > limit; n.more {
+		all = all[1:]
+	}
+	for _, r := range all {
+		t.add(l.fields(r))
+	}
+	n.records = int64(len(all))
+	t.flush()
 	return n, nil
+}
+
+// listed is how many records were listed, and whether there are more.
+type listed struct {
+	records int64
+	more    bool
 }
 
 // fields are those of the narrow table.
@@ -125,90 +140,34 @@ func (l *lister) fields(r greylist.Record) []string {
 	retry := "-"
 	switch at := l.retryAt(r); {
 	case at > l.now:
-		retry = "in " + age(at-l.now)
+		retry = "in " + show.Age(at-l.now)
 	case at > 0:
 		retry = "now"
 	}
-	return []string{l.state(r), age(l.now - r.LastSeen), retry, strconv.FormatInt(r.Deferred+r.Accepted, 10),
+	return []string{l.state(r), show.Age(l.now - r.LastSeen), retry, strconv.FormatInt(r.Deferred+r.Accepted, 10),
 		address.Printable(r.Client), address.Printable(r.Sender), address.Printable(r.Recipient)}
 }
 
-// narrowest are the least widths of the columns of the narrow table.
-var narrowest = [...]int{7, 5, 8, 5, 6, 6, 9}
-
-// printFitted prints rows of the narrow table. If they are wider than the terminal, the
-// widest columns are cut.
-func (l *lister) printFitted(width int, rows [][]string) {
-	widths := narrowest
-	for _, row := range rows {
-		for i, text := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(text))
-		}
-	}
-	const between = 2
-	sum := between * (len(widths) - 1)
-	for _, w := range widths {
-		sum += w
-	}
-	for ; sum > width; sum-- {
-		widest := 0
-		for i, w := range widths {
-			if w > widths[widest] {
-				widest = i
-			}
-		}
-		widths[widest]--
-	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, text := range row {
-			text = cut(text, widths[i])
-			line.WriteString(text + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+between))
-		}
-		fmt.Fprintln(l.out, strings.TrimRight(line.String(), " "))
-	}
-}
-
-// cut cuts the middle out of a text that is too wide.
-func cut(s string, width int) string {
-	all := []rune(s)
-	if len(all) <= width {
-		return s
-	}
-	begin := (width - 2) / 2
-	return string(all[:begin]) + ".." + string(all[len(all)-(width-2-begin):])
-}
-
-// age is a time in its greatest unit: 45s, 3m, 12h, 34d.
-func age(seconds int64) string {
-	switch {
-	case seconds < 60:
-		return strconv.FormatInt(max(seconds, 0), 10) + "s"
-	case seconds < greylist.Hour:
-		return strconv.FormatInt(seconds/60, 10) + "m"
-	case seconds < 48*greylist.Hour:
-		return strconv.FormatInt(seconds/greylist.Hour, 10) + "h"
-	}
-	return strconv.FormatInt(seconds/(24*greylist.Hour), 10) + "d"
-}
-
-// printFooter says that there are more.
-func (l *lister) printFooter(ctx context.Context, store greylist.Store, f greylist.Filter, n int) error {
+// printFooter says that there are more; matching is how many the filter selects, zero if they
+// were not counted.
+func (l *lister) printFooter(ctx context.Context, store greylist.Store, f greylist.Filter, shown listed, matching int64) error {
 	if err := l.out.Flush(); err != nil { // counting may take a while
 		return err
 	}
-	of := ""
-	if counted, ok := store.(greylist.Bounded); ok && f.Unfiltered() {
-		total, err := counted.Count(ctx)
-		if err != nil {
+	if counted, ok := store.(greylist.Bounded); ok && shown.more && f.Unfiltered() {
+		var err error
+		if matching, err = counted.Count(ctx); err != nil {
 			return err
 		}
-		if total <= int64(n) {
-			return nil
-		}
-		of = " of " + humanize.Comma(total)
 	}
-	_, err := fmt.Fprintf(l.out, "%d%s; --all shows all, --wide all columns\n", n, of)
+	of := ", and there are more"
+	switch {
+	case matching > shown.records:
+		of = " of " + humanize.Comma(matching)
+	case !shown.more:
+		return nil
+	}
+	_, err := fmt.Fprintf(l.out, "%s%s; --all shows all, --wide all columns\n", humanize.Comma(shown.records), of)
 	return err
 }
 
@@ -233,13 +192,19 @@ type listProgress struct {
 	store greylist.Store
 	out   io.Writer
 	began time.Time
+	told  time.Time
 	total string // of all triplets; empty before it has told
 }
 
+// toldEvery is how often it tells.
+const toldEvery = 200 * time.Millisecond
+
 func (p *listProgress) tell(ctx context.Context, records int64) {
-	if wallClock().Sub(p.began) < time.Second {
+	now := wallClock()
+	if now.Sub(p.began) < time.Second || now.Sub(p.told) < toldEvery {
 		return
 	}
+	p.told = now
 	if p.total == "" {
 		p.total = "all"
 		if counted, ok := p.store.(greylist.Bounded); ok {

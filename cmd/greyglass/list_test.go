@@ -307,7 +307,7 @@ func TestListOnATerminal(t *testing.T) {
 		"STATE    SEEN   RETRY OK  TRIES  CLIENT       SENDER             RECIPIENT",
 		"waiting  3m     in 49m    2      203.0.113.7  ann58@example.net  bob@example.org",
 		"waiting  3m     in 49m    2      203.0.113.7  ann59@example.net  bob@example.org",
-		"2; --all shows all, --wide all columns",
+		"2, and there are more; --all shows all, --wide all columns",
 	}; !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -321,9 +321,11 @@ func TestListOnATerminal(t *testing.T) {
 		lines   int
 		holds   string
 	}{
-		{80, "--all", 63, "late     "},
-		{80, "--all --no-header", 62, "2001:d"},
-		{80, "--client 192.0.2.1", 2, "passed   1m     -         5      192.0.2.1"},
+		{80, "--all", 63, "\nlate    "},
+		{80, "--all --no-header", 62, " ..234:5678::/64 a-ver..@shop.example somebo..@example.org"},
+		{80, "--client 192.0.2.1", 2, "passed  1m    -        192.0.2.1 "},
+		{80, "--client 203.0.113.7 --limit 60", 61, "ann59@example.net"},
+		{80, "--sort sender --sender @example.net --limit 2", 4, "2 of 61; --all"},
 		{60, "--limit 3", 5, "3 of 62;"},
 		{140, "--sender @shop.example", 2, "a-very-long-local-part-of-a-sender@shop.example"},
 		{80, "--passed --wide", 2, "FIRST ATTEMPT"},
