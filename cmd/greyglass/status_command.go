@@ -88,6 +88,7 @@ func askStatus(ctx context.Context, c *config.Config) (watch.Status, error) {
 		}
 		status, err := decodeStatus(ctx, func(ctx context.Context) ([]byte, error) { return policyd.AskStatus(ctx, to) })
 		if err == nil {
+			status.Connections["policy"]-- // that of this question
 			return status, nil
 		}
 		problem = errors.Join(problem, err)
@@ -138,6 +139,10 @@ func statusFromOutside(ctx context.Context, c *config.Config) watch.Status {
 		if info, err := os.Stat(file); err == nil {
 			size := info.Size()
 			status.Database.Bytes = &size
+		}
+		if info, err := os.Stat(file + "-wal"); err == nil {
+			size := info.Size()
+			status.Database.LogBytes = &size
 		}
 	}
 	check := func(via string, addresses []string, answers func(context.Context, net.Addr) error) {

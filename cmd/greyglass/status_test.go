@@ -48,7 +48,7 @@ func TestStatus(t *testing.T) {
 	}
 	page := s.output("status")
 	for _, says := range []string{"greyglass ready " + version + ", up ", "mode      enforce, profile classic\n", ": 1 accepted, 1 deferred, 0 denied\n",
-		"database  works: sqlite:" + s.db + "\n", " 1 triplets of at most 20,000,000; ", "lists     blocked: 0 entries, read ", "All is well.\n"} {
+		"database  works: sqlite:" + s.db + "\n", " 1 triplet of at most 20,000,000\n", " KiB on disk\n", "connections: 0 milter, 0 policy\n", "lists     blocked: 0 entries, read ", "All is well.\n"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the page does not say %q:\n%s", says, page)
 		}
@@ -104,7 +104,10 @@ func TestProbesAreNotCounted(t *testing.T) {
 		t.Errorf("counted: %+v", status.Recent)
 	}
 	daemon.stop()
-	if stats := s.output("stats", "--json"); !strings.Contains(stats, `"judged":0,`) || !strings.Contains(stats, `"strangers":0,"came_back":0`) {
+	if stats := s.output("stats", "--json"); !strings.Contains(stats, `"judged":0,`) || !strings.Contains(stats, `"strangers":0,"came_back":0`) || !strings.Contains(stats, `"domains":[]`) {
+		t.Errorf("counted: %s", stats)
+	}
+	if stats := s.output("stats", "--json", "--by", "domain"); !strings.Contains(stats, `"groups":[]`) {
 		t.Errorf("counted: %s", stats)
 	}
 }

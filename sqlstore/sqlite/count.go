@@ -6,20 +6,27 @@ import (
 	"time"
 )
 
-// recount is how often the rows are counted, since other programs may change the
-// database.
-const recount = 10 * time.Minute
+const (
+	// recount is how often the rows are counted even if nobody seems to have changed them.
+	recount = 10 * time.Minute
+
+	// recountShare bounds the time for counting after the changes of other programs: a
+	// hundredth.
+	recountShare = 100
+)
 
 // counter counts the rows.
 type counter struct {
 	mu      sync.Mutex
 	of      *database // what was counted; nil: nothing yet
 	at      time.Time // of the last count
-	counted int64     // then, less what the writer had added by then
+	took    time.Duration
+	foreign int64 // the changes of other programs that were known then
+	counted int64 // then, less what the writer had added by then
 }
 
-// Count implements [greylist.Bounded]. It scans the index periodically, and in between
-// adds the writer's changes.
+// Count implements [greylist.Bounded]. It scans the index periodically, and after other
+// programs have changed the database; in between it adds the writer's changes.
 func (s *Store) Count(ctx context.Context) (int64, error) {
 	c := &s.counter
 	c.mu.Lock()
@@ -28,13 +35,24 @@ func (s *Store) Count(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.of != db || time.Since(c.at) > recount {
-		before, now := s.writer.rows.Load(), time.Now()
+	foreign, since := s.writer.foreign.Load(), time.Since(c.at)
+	if c.of != db || since > recount || foreign != c.foreign && since > recountShare*c.took {
+		before, began := s.writer.rows.Load(), time.Now()
 		var n int64
 		if err := db.readers.QueryRowContext(ctx, `SELECT count(*) FROM triplet`).Scan(&n); err != nil {
 			return 0, s.failed(ctx, err)
 		}
-		c.of, c.at, c.counted = db, now, n-before
+		c.of, c.at, c.took, c.foreign, c.counted = db, began, time.Since(began), foreign, n-before
 	}
 	return c.counted + s.writer.rows.Load(), nil
+}
+
+// noteForeign notes whether another program has changed the database since the last call.
+// SQLite's number changes with the commits of all connections but the writer's, of which only
+// other programs' are.
+func (w *writer) noteForeign(tx *tx) {
+	var version int64
+	if found, err := tx.versionStmt.first([]*int64{&version}); err == nil && found {
+		w.foreign.Store(version)
+	}
 }

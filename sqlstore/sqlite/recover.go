@@ -45,6 +45,7 @@ func (w *writer) look() {
 	}
 	if current := w.current.Load(); current.err == nil {
 		w.cache.begun(current.db.index)
+		w.noteForeign(current.db.tx)
 	}
 	if !w.checkAt.IsZero() && time.Now().After(w.checkAt) {
 		w.startCheck()

@@ -32,6 +32,7 @@ type tx struct {
 	blocksBetweenStmt, hasRowStmt         *statement
 	removeBlocksStmt, removeFiltersStmt   *statement
 	addBlockStmt, addFilterStmt           *statement
+	versionStmt                           *statement
 	rowStmts                              map[string]*statement // by rowSQL
 	all                                   []*statement
 
@@ -94,6 +95,7 @@ func prepareTx(conn *direct) (*tx, error) {
 		{&tx.removeFiltersStmt, backend.RemoveFiltersSQL},
 		{&tx.addBlockStmt, backend.AddBlockSQL},
 		{&tx.addFilterStmt, backend.AddFilterSQL},
+		{&tx.versionStmt, `PRAGMA data_version`},
 	} {
 		stmt, err := conn.prepare(s.text)
 		if err != nil {

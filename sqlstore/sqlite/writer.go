@@ -45,6 +45,7 @@ type writer struct {
 	synchronous atomic.Pointer[string] // of the next transaction
 	wrote       atomic.Bool            // something was committed; reset by a checkpoint
 	rows        atomic.Int64           // triplets added, less those removed, since the start
+	foreign     atomic.Int64           // SQLite's number of changes by other programs, as of the last second
 	counters    *backend.Counters
 	recorded    map[string]int64 // the last committed batch of the history, by daemon; only the writer's goroutine uses it
 

@@ -66,8 +66,8 @@ type Database struct {
 	Bytes    *int64 `json:"bytes"`
 	LogBytes *int64 `json:"log_bytes"` // of the -wal file, in addition
 	Triplets *int64 `json:"triplets"`
-	Waiting  *int64 `json:"waiting"` // at the last count of the metrics
-	Passed   *int64 `json:"passed"`
+	Waiting  *int64 `json:"waiting"`  // all others
+	Passed   *int64 `json:"passed"`   // at the last count of the metrics
 	MaxRows  int64  `json:"max_rows"` // zero: any number
 
 	// Changes that wait for the next transaction; half and 99 % of the last minutes'
@@ -170,13 +170,23 @@ func (d *Daemon) database(recent sample) Database {
 	if n.DatabaseBytes > 0 {
 		db.Bytes, db.LogBytes = &n.DatabaseBytes, &n.LogBytes
 	}
-	if is, at := d.Rows.Last(); !at.IsZero() {
-		db.Waiting, db.Passed = &is.Waiting, &is.Passed
-		if all := is.Waiting + is.Passed; db.Triplets == nil {
-			db.Triplets = &all
-		}
-	}
+	db.split(d.Rows.Last())
 	return db
+}
+
+// split says how many of the triplets wait, and how many have passed as of the last count of
+// the metrics, if there was one. Since then there may be other triplets: most of them wait.
+func (db *Database) split(last greylist.Stats, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	all := last.Waiting + last.Passed
+	if db.Triplets != nil {
+		all = *db.Triplets
+	}
+	passed := min(last.Passed, all)
+	waiting := all - passed
+	db.Triplets, db.Waiting, db.Passed = &all, &waiting, &passed
 }
 
 // known is a number, or nil for zero, which stands for none.
