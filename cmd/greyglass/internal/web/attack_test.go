@@ -233,7 +233,7 @@ func TestThrottle(t *testing.T) {
 	}
 	try("nobody", "wrong").says(t, http.StatusUnauthorized, "User or password is wrong.")
 	p := try(operator, password)
-	p.says(t, http.StatusTooManyRequests, "Try again in 5 min.")
+	p.says(t, http.StatusTooManyRequests, "Try again in 5m.")
 	if p.header.Get("Retry-After") != "300" {
 		t.Errorf("Retry-After: %q", p.header.Get("Retry-After"))
 	}

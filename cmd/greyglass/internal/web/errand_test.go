@@ -24,7 +24,7 @@ func TestErrand(t *testing.T) {
 	b := s.login(operator)
 	p := b.search("ann@example.net")
 	p.says(t, http.StatusOK, "Waits for a retry from 11:02 on",
-		"ann@example.net wrote to bob@example.org for the first time at 10:02, and the server has not tried again yet. It is let in when it tries again from 11:02 on (in 1 h).",
+		"ann@example.net wrote to bob@example.org for the first time at 10:02, and the server has not tried again yet. It is let in when it tries again from 11:02 on (in 1h).",
 		"seen for the first time", "4XyZ0k1abc")
 	for _, q := range []string{"example.net", "@example.org", bob, "<" + ann + ">", theClient, "203.0.113.0/24", "bob", "4XyZ0k1abc", ann + " " + bob, triplet, "IC2T-KU6W"} {
 		if q == "IC2T-KU6W" {
@@ -174,6 +174,6 @@ func TestOverview(t *testing.T) {
 	s.login(operator).get("/").says(t, http.StatusOK, "Database works", "Lists all could be read",
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
-		"Of 2,000 accepted recipients, 700 had to wait first: 35.0 %.",
+		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",
 		"news@shop.example → bob@example.org", "198.51.100.0/24", "below [rules] in /etc/greyglass/greyglass.toml", `allowed_sender_nets = ["192.0.2.0/24", "198.51.100.0/24"]`)
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/sqlstore"
 )
@@ -62,13 +65,13 @@ func (d *serving) health() (all []finding) {
 	}
 	switch {
 	case sessions == 0 && time.Since(state.Started) > silentAfter:
-		add("wrong", "Mail servers", "none has asked since the daemon began, %s ago; 'greyglass doctor' says more", lasts(int64(time.Since(state.Started).Seconds())))
+		add("wrong", "Mail servers", "none has asked since the daemon began, %s ago; 'greyglass doctor' says more", show.Duration(int64(time.Since(state.Started).Seconds())))
 	case sessions == 0:
-		add("warn", "Mail servers", "none has asked since the daemon began, %s ago", lasts(int64(time.Since(state.Started).Seconds())))
+		add("warn", "Mail servers", "none has asked since the daemon began, %s ago", show.Duration(int64(time.Since(state.Started).Seconds())))
 	case silence(state, time.Now()) > silentAfter:
-		add("warn", "Mail servers", "none has asked for %s; 'greyglass doctor' says more", lasts(int64(silence(state, time.Now()).Seconds())))
+		add("warn", "Mail servers", "none has asked for %s; 'greyglass doctor' says more", show.Duration(int64(silence(state, time.Now()).Seconds())))
 	default:
-		add("ok", "Mail servers", "%s connected now, %s since the daemon began", count(connections), count(sessions))
+		add("ok", "Mail servers", "%s connected now, %s since the daemon began", humanize.Comma(connections), humanize.Comma(sessions))
 	}
 	if d.Policy().Observe {
 		add("warn", "Mode", "observe: nothing is deferred by the greylist")

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 // loginStep: a failed login is answered after a multiple of this time, so that the time
@@ -58,7 +60,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if wait := s.logins.begin(user, from, s.now()); wait > 0 {
 		minutes := int((wait + time.Minute - 1) / time.Minute)
 		w.Header().Set("Retry-After", fmt.Sprint(minutes*60))
-		page.Problem = fmt.Sprintf("Too many logins have failed. Try again in %d min.", minutes)
+		page.Problem = fmt.Sprintf("Too many logins have failed. Try again in %s.", show.Duration(int64(60*minutes)))
 		s.show(w, r, viewer{}, http.StatusTooManyRequests, "login", "Log in", page)
 		return
 	}

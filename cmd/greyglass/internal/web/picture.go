@@ -2,10 +2,12 @@ package web
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 )
 
@@ -73,7 +75,7 @@ func answersByTime(bars []report.Bar) picture {
 		p.Columns = append(p.Columns, column{Name: time.Unix(b.Since, 0).Format("15:04"), Lower: b.Judged - b.Deferred, Upper: b.Deferred})
 		judged, deferred = judged+b.Judged, deferred+b.Deferred
 	}
-	p.Says = fmt.Sprintf("%s recipients were judged in the last day; %s of them were deferred.", count(judged), count(deferred))
+	p.Says = fmt.Sprintf("%s recipients were judged in the last day; %s of them were deferred.", humanize.Comma(judged), humanize.Comma(deferred))
 	return p.draw(6)
 }
 
@@ -86,7 +88,7 @@ func returnsByTime(bars []report.Bar) picture {
 		p.Columns = append(p.Columns, column{Name: time.Unix(b.Since, 0).Format("01-02"), Lower: returned, Upper: b.New - returned})
 		back, new_ = back+returned, new_+b.New
 	}
-	p.Says = fmt.Sprintf("%s messages of unknown senders were deferred in the last 30 days; %s were tried again and accepted.", count(new_), count(back))
+	p.Says = fmt.Sprintf("%s messages of unknown senders were deferred in the last 30 days; %s were tried again and accepted.", humanize.Comma(new_), humanize.Comma(back))
 	return p.draw(7)
 }
 
@@ -120,7 +122,7 @@ func delaysOf(h greylist.History, since int64) picture {
 	p.Says = "No first message came back in this time."
 	if all > 0 {
 		p.Says = fmt.Sprintf("Of %s messages, half waited less than %s, and nine in ten less than %s.",
-			count(all), lasts(report.Quantile(waits, 0.5)), lasts(report.Quantile(waits, 0.9)))
+			humanize.Comma(all), show.Duration(report.Quantile(waits, 0.5)), show.Duration(report.Quantile(waits, 0.9)))
 	}
 	return p.draw(1)
 }
@@ -149,20 +151,7 @@ func waitedOf(h greylist.History, since, now int64) picture {
 	}
 	p.Says = "No mail was accepted in this time."
 	if accepted > 0 {
-		p.Says = fmt.Sprintf("Of %s accepted recipients, %s had to wait first: %.1f %%.", count(accepted), count(waited), 100*float64(waited)/float64(accepted))
+		p.Says = fmt.Sprintf("Of %s accepted recipients, %s had to wait first: %s.", humanize.Comma(accepted), humanize.Comma(waited), show.Percent(waited, accepted))
 	}
 	return p.draw(7)
-}
-
-// count is a number, with its digits grouped.
-func count(n int64) string {
-	digits := fmt.Sprint(n)
-	var b strings.Builder
-	for i, digit := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return b.String()
 }

@@ -6,6 +6,10 @@ import (
 	"html/template"
 	"net/http"
 	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 //go:embed pages
@@ -15,9 +19,9 @@ var files embed.FS
 // what is shown by where it stands.
 var templates = func() map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
-		"printable": printable, "count": count, "why": why, "query": queryOf, "lasts": lasts, "time": moment,
-		"count64": func(n int) string { return count(int64(n)) },
-		"minutes": func(n int64) string { return lasts(60 * n) },
+		"printable": printable, "count": humanize.Comma, "why": why, "query": queryOf, "lasts": show.Duration, "time": moment,
+		"count64": func(n int) string { return humanize.Comma(int64(n)) },
+		"minutes": func(n int64) string { return show.Duration(60 * n) },
 	}).ParseFS(files, "pages/layout.html", "pages/parts.html"))
 	pages := make(map[string]*template.Template)
 	for _, name := range []string{"overview", "search", "login", "problem"} {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
@@ -65,7 +66,7 @@ func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
 			return text + " That is too long ago: the next attempt waits again."
 		}
 		if waited := r.PassedAt - r.Attempted(); r.Accepted == 1 && r.Deferred > 0 && waited > 0 {
-			text += " The first message waited " + lasts(waited) + "."
+			text += " The first message waited " + show.Duration(waited) + "."
 		}
 		return text + " Further mail between the two from this server is accepted at once."
 	}
@@ -83,7 +84,7 @@ func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
 	case now >= opens:
 		return text + " It is let in when it tries again, until " + timeOfDay(closes, now) + "."
 	}
-	return text + " It is let in when it tries again from " + upToMinute(opens, now) + " on (in " + lasts(opens-now) + ")."
+	return text + " It is let in when it tries again from " + upToMinute(opens, now) + " on (in " + show.Duration(opens-now) + ")."
 }
 
 // sender is a sender in words.
@@ -113,22 +114,4 @@ func at(unix, now int64) string {
 		return "on " + c[:len(time.DateOnly)] + " at " + c[len(time.DateOnly)+1:]
 	}
 	return "at " + c
-}
-
-// lasts is a length of time, in its two largest units.
-func lasts(seconds int64) string {
-	days, hours, minutes := seconds/86400, seconds/3600%24, seconds/60%60
-	switch {
-	case days > 0 && hours == 0:
-		return fmt.Sprintf("%d d", days)
-	case days > 0:
-		return fmt.Sprintf("%d d %d h", days, hours)
-	case hours > 0 && minutes == 0:
-		return fmt.Sprintf("%d h", hours)
-	case hours > 0:
-		return fmt.Sprintf("%d h %d min", hours, minutes)
-	case minutes > 0:
-		return fmt.Sprintf("%d min", minutes)
-	}
-	return fmt.Sprintf("%d s", max(seconds, 0))
 }
