@@ -26,27 +26,37 @@ func born(pid int) string {
 	return fields[19]
 }
 
+// mountsOf has the mounts of each process, by its pid, as /proc/PID/mountinfo lists them.
+type mountsOf map[int][]byte
+
+func readMounts() mountsOf {
+	entries, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
+	all := make(mountsOf)
+	for _, path := range entries {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if mounts, e := os.ReadFile(path); err == nil && e == nil { // it fails for zombies
+			all[pid] = mounts
+		}
+	}
+	return all
+}
+
 // processesOf returns the pids of all processes of the instance in dir, whatever
 // session they are in: those whose mount namespace has the instance's own hosts
 // file, whose path is like no other, over /etc/hosts; or, of a [Machine], its
 // layer of changes.
-func processesOf(dir string) []int {
+func (m mountsOf) processesOf(dir string) (pids []int) {
 	mark := []byte(filepath.Join("/", filepath.Base(dir), "etc", "hosts") + " /etc/hosts ")
 	layer := []byte(",upperdir=" + dir + "/")
-	entries, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
-	var pids []int
-	for _, path := range entries {
-		mounts, err := os.ReadFile(path) // fails for zombies
-		if err != nil || !bytes.Contains(mounts, mark) && !bytes.Contains(mounts, layer) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err == nil {
+	for pid, mounts := range m {
+		if bytes.Contains(mounts, mark) || bytes.Contains(mounts, layer) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
+
+func processesOf(dir string) []int { return readMounts().processesOf(dir) }
 
 // killAll ends every process of the instance in dir by SIGKILL and returns when
 // there is none left.

@@ -49,12 +49,15 @@ func sweep() error {
 	if err != nil {
 		return err
 	}
+	running := readMounts() // once: there may be hundreds of folders that were kept
 	for dir, owner := range owners {
 		if alive(owner) {
 			continue
 		}
-		if err := killAll(dir); err != nil {
-			return err
+		if len(running.processesOf(dir)) > 0 {
+			if err := killAll(dir); err != nil {
+				return err
+			}
 		}
 		removeCgroup(dir)
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
