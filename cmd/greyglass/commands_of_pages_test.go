@@ -20,7 +20,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`sha256sum .*|dnf .*|docker .*|add(user|group) -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
-	{`systemctl (reload exim4|restart sendmail)|make -C /etc/mail`, "the mail server's own", ""},
+	{`update-exim4.conf|systemctl restart (exim4|sendmail)|make -C /etc/mail`, "the mail server's own", ""},
 	{`adduser (Debian-exim|smmta) greyglass|chown greyglass`, "root", "TestFixes"},
 	{`usermod -aG .*`, "root, a group of the package", "TestUnits"},
 	{`rm -f /var/lib/greyglass/.*|install -o greyglass .*`, "root, a stopped daemon", "TestHowTo"},

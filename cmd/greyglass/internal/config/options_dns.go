@@ -10,7 +10,7 @@ import (
 
 var dnsSection = Section{
 	Name: "dns",
-	Doc:  "How DNS is asked. It is asked only for facts that a rule needs.",
+	Doc:  "How DNS is asked. It is asked only for what a rule, `client_identity = \"provider\"` or `learn.outbound_requires_spf` needs.",
 	Options: []Option{
 		{
 			Key:     "dns.servers",
@@ -33,20 +33,18 @@ var dnsSection = Section{
 		}, {
 			Key:     "dns.blocklists",
 			Default: []string{},
-			Kind:    list{each(lookup.CheckZone), zones},
+			Kind:    list{each(lookup.CheckZone), "names of zones, such as `zen.spamhaus.org`"},
 			Comment: "The DNS lists that dnsbl() asks, such as [\"zen.spamhaus.org\"].",
 			Doc:     "The zones of the DNS lists that `dnsbl()` asks. Read their terms of use first. An answer of `127.0.0.255` or in `127.255.255.0/24` means that a list refuses to answer, and counts as unknown.",
 		}, {
 			Key:     "dns.allowlists",
 			Default: []string{},
-			Kind:    list{each(lookup.CheckZone), zones},
+			Kind:    list{each(lookup.CheckZone), "names of zones, such as `list.dnswl.org`"},
 			Comment: "The DNS lists that dnswl() asks, such as [\"list.dnswl.org\"].",
 			Doc:     "The zones of the DNS lists that `dnswl()` asks; see `dns.blocklists`.",
 		},
 	},
 }
-
-const zones = "names of zones, such as `zen.spamhaus.org`"
 
 // maxServers bounds the DNS servers.
 const maxServers = 8

@@ -15,6 +15,9 @@ func checkAttachment(_ context.Context, v *exam) {
 	case len(v.unread) > 0:
 		v.warn("fix what is reported above, then run this again", "whether %s asks Greyglass is not known", strings.Join(v.unread, " and "))
 	case len(v.mailServers) > 0:
+		for _, r := range v.unasking { // to be told first
+			v.checkRelayClients(r)
+		}
 		var fixes []string
 		for _, server := range v.mailServers {
 			fixes = append(fixes, v.attaching(server))

@@ -89,12 +89,13 @@ type exam struct {
 	report func(Finding)
 	check  string // the present one
 
-	mailServers []string  // that are on this machine
-	smtpd       []service // of Postfix, those that receive mail
-	attached    []string  // those of them that ask Greyglass
-	unread      []string  // those whose configuration could not be read
-	readable    bool      // the database is sound, and of this program's version
-	newestTime  int64     // the latest time in the database; 0: none
+	mailServers []string       // that are on this machine
+	smtpd       []service      // of Postfix, those that receive mail
+	attached    []string       // those of them that ask Greyglass
+	unasking    []relayClients // of those that do not
+	unread      []string       // those whose configuration could not be read
+	readable    bool           // the database is sound, and of this program's version
+	newestTime  int64          // the latest time in the database; 0: none
 }
 
 func (v *exam) ok(format string, args ...any) {

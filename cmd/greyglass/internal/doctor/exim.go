@@ -35,6 +35,7 @@ func checkExim(ctx context.Context, v *exam) {
 	}
 	if !found && !atPredata && !atData {
 		v.ok("does not ask Greyglass")
+		v.unasking = append(v.unasking, c.relays)
 		return
 	}
 	v.checkFirst(c, first, found)
@@ -48,7 +49,7 @@ func checkExim(ctx context.Context, v *exam) {
 	if found {
 		v.checkEnd(c, atPredata && predata.behind == "", atData && data.behind == "")
 	}
-	v.checkRelayClients(c.relays, "relay_from_hosts", "")
+	v.checkRelayClients(c.relays)
 	v.checkReadsocket(first.readsocket)
 	if (atPredata || atData) && second.readsocket != first.readsocket {
 		v.checkReadsocket(second.readsocket)

@@ -61,6 +61,8 @@ func checkPostfix(ctx context.Context, v *exam) {
 	}
 	if asks {
 		v.attached = append(v.attached, "Postfix")
+	} else {
+		v.unasking = append(v.unasking, v.Machine.postfixNetworks(p.smtpd[0].value("mynetworks"), 0))
 	}
 	alike := !slices.ContainsFunc(all, func(found []Finding) bool { return !slices.Equal(found, all[0]) })
 	for i, found := range all {
@@ -80,7 +82,7 @@ func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bo
 	byMilter := v.checkMilters(ctx, p, s)
 	byPolicy, ofRelayClients := v.checkPolicy(ctx, p, s)
 	if byMilter || ofRelayClients {
-		v.checkRelayClients(v.Machine.postfixNetworks(s.value("mynetworks"), 0), "mynetworks", instead)
+		v.checkRelayClients(v.Machine.postfixNetworks(s.value("mynetworks"), 0))
 	}
 	if byMilter || byPolicy {
 		v.checkTwice(ctx, p, s)
@@ -93,9 +95,6 @@ func (v *exam) checkService(ctx context.Context, p *postfix, s service) (asks bo
 	}
 	return byMilter || byPolicy
 }
-
-// instead is the alternative in Postfix.
-const instead = "; or have Postfix not ask about them, by permit_mynetworks before each check_policy_service or smtpd_milter_maps (Postfix 3.2 and later)"
 
 func (v *exam) readPostfix(ctx context.Context) (*postfix, error) {
 	var where []string

@@ -15,11 +15,12 @@ import (
 type relayClients struct {
 	networks []netip.Prefix
 	names    []string // other entries: hosts, tables
+	from     string   // where they are configured
+	instead  string   // an alternative in the mail server
 }
 
-// checkRelayClients compares relay clients with the clients that Greyglass accepts. from
-// is where they are configured; instead is an alternative in the mail server.
-func (v *exam) checkRelayClients(r relayClients, from, instead string) {
+// checkRelayClients compares relay clients with the clients that Greyglass accepts.
+func (v *exam) checkRelayClients(r relayClients) {
 	var missing []string
 	for _, p := range r.networks {
 		if !p.Addr().IsLoopback() && !v.accepts(p) {
@@ -30,13 +31,13 @@ func (v *exam) checkRelayClients(r relayClients, from, instead string) {
 	missing = slices.Compact(missing)
 	switch {
 	case len(missing) > 0:
-		v.wrong(v.allowing(missing)+instead,
-			"relays mail of %s (%s), which Greyglass would greylist: mail of programs that do not retry is lost", strings.Join(missing, ", "), from)
+		v.wrong(v.allowing(missing)+r.instead,
+			"relays mail of %s (%s), which Greyglass would greylist: mail of programs that do not retry is lost", strings.Join(missing, ", "), r.from)
 	case len(r.names) > 0:
-		v.warn("see that rules.allowed_senders or rules.allowed_sender_nets has the addresses of these clients"+instead,
-			"relays mail of clients that are not given by address (%s: %s); Greyglass greylists them unless it is told their addresses", from, strings.Join(r.names, ", "))
+		v.warn("see that rules.allowed_senders or rules.allowed_sender_nets has the addresses of these clients"+r.instead,
+			"relays mail of clients that are not given by address (%s: %s); Greyglass greylists them unless it is told their addresses", r.from, strings.Join(r.names, ", "))
 	default:
-		v.ok("relays mail only of clients that Greyglass accepts (%s)", from)
+		v.ok("relays mail only of clients that Greyglass accepts (%s)", r.from)
 	}
 }
 
@@ -73,6 +74,7 @@ func (r *relayClients) add(pattern string) {
 // postfixNetworks reads mynetworks (postconf(5)): networks, files of networks, and
 // tables. It ignores exceptions, which begin with "!".
 func (m Machine) postfixNetworks(list string, depth int) (r relayClients) {
+	r.from, r.instead = "mynetworks", "; or have Postfix not ask about them, by permit_mynetworks before each check_policy_service or smtpd_milter_maps (Postfix 3.2 and later)"
 	for _, element := range elements(list) {
 		switch {
 		case strings.HasPrefix(element, "!"):
@@ -106,6 +108,7 @@ func withoutComments(text string) string {
 // DATABASE"): those by address, and those by name with the tag Connect: (names without
 // a tag may be recipients' domains). The entries of class R (relay-domains) have no tag.
 func sendmailNetworks(access, relays string) (r relayClients) {
+	r.from = "RELAY in the access map"
 	for line := range strings.Lines(withoutComments(relays)) {
 		access += "\n" + strings.TrimSpace(line) + " RELAY"
 	}
@@ -143,6 +146,7 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 // Its separator is a colon, which is doubled in elements, or the character after "<" at
 // the beginning.
 func eximNetworks(configuration string) (r relayClients) {
+	r.from = "relay_from_hosts"
 	for line := range strings.Lines(configuration) {
 		name, list, ok := strings.Cut(line, "=")
 		if fields := strings.Fields(name); !ok || len(fields) != 2 || fields[0] != "hostlist" || fields[1] != "relay_from_hosts" {

@@ -80,3 +80,28 @@ func TestRelayClients(t *testing.T) {
 		})
 	}
 }
+
+// Before a mail server is attached, doctor says which of its clients Greyglass must be told
+// of first, since the pages for mail servers begin with that.
+func TestRelayClientsBeforeAttachment(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		files, programs map[string]string
+		check           func(context.Context, *exam)
+		want            string
+	}{
+		{"Postfix", nil, map[string]string{"postconf -x": over(debianPostfix, "mynetworks = 127.0.0.0/8 192.0.2.0/24"), "postconf -M": debianMaster, "postconf -Px": ""},
+			checkPostfix, "mynetworks"},
+		{"Exim", nil, map[string]string{"exim4 -bP config": "hostlist relay_from_hosts = 127.0.0.1 : 192.0.2.0/24\n",
+			"exim4 -bP acl_smtp_rcpt acl_smtp_predata acl_smtp_data chunking_advertise_hosts exim_user": eximOptions}, checkExim, "relay_from_hosts"},
+		{"Sendmail", map[string]string{sendmailFile: "Kaccess hash -T<TMPF> -o /etc/mail/access\n", "/etc/mail/access": "Connect:192.0.2 RELAY\n"}, nil,
+			checkSendmail, "RELAY in the access map"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := subject(t, c.files, c.programs)
+			s.ConfigFile = config.DefaultFile
+			got := examine(t, s, func(ctx context.Context, v *exam) { c.check(ctx, v); checkAttachment(ctx, v) })
+			wantProblems(t, got, "wrong: relays mail of 192.0.2.0/24 ("+c.want+")", "wrong: no mail server asks Greyglass")
+		})
+	}
+}

@@ -96,6 +96,9 @@ func checkSendmail(ctx context.Context, v *exam) {
 	}
 	v.mailServers = append(v.mailServers, "Sendmail")
 	c := parseSendmail(text)
+	access, _ := v.Machine.readFile(c.access)
+	others, _ := v.Machine.readFile(c.relays)
+	relays := sendmailNetworks(access, others)
 	for _, name := range c.inOrder() {
 		theirs, err := listen.ParseAddress(c.filters[name].socket)
 		if err != nil {
@@ -104,13 +107,12 @@ func checkSendmail(ctx context.Context, v *exam) {
 		if a, found := v.ours(ctx, byMilter, theirs); found {
 			v.attached = append(v.attached, "Sendmail")
 			v.checkFilter(c, name, a)
-			access, _ := v.Machine.readFile(c.access)
-			relays, _ := v.Machine.readFile(c.relays)
-			v.checkRelayClients(sendmailNetworks(access, relays), "RELAY in the access map", "")
+			v.checkRelayClients(relays)
 			return
 		}
 	}
 	v.ok("does not ask Greyglass (%s)", file)
+	v.unasking = append(v.unasking, relays)
 }
 
 // inOrder returns the names of all filters, those of InputMailFilters first.
