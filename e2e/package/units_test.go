@@ -117,9 +117,9 @@ func TestUnits(t *testing.T) {
 			t.Errorf("logcheck would report: %s", left)
 		}
 		wants(t, m.Run(short+" | grep -Evf "+rule), "level=ERROR")
-		// The line is as greyglass-log(5) says.
+		// The line is as greyglass-log(5) says, and has the facility mail.
 		decision := regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=decision verdict=defer reason=\S+ client=203\.0\.113\.7 helo=\S+ sender=\S+ recipient=bob@example\.org wait=\d+ via=probe took=[0-9.]+ms$`)
-		if log := m.Run("journalctl -u greyglass -o cat"); !decision.MatchString(log) {
+		if log := m.Run("journalctl -u greyglass -o cat SYSLOG_FACILITY=2"); !decision.MatchString(log) {
 			t.Error("no line of a decision is as the manual says")
 		}
 	})
