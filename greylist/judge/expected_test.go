@@ -100,10 +100,17 @@ func TestExpectedInWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var answers []rules.Step
 		for _, s := range x.Steps {
+			if s.Ruling != nil {
+				answers = append(answers, s)
+			}
 			if s.Rule == "expected mail" && !strings.HasPrefix(s.Says, step.want) {
 				t.Errorf("%s to %s: %q, want %q", step.sender, step.recipient, s.Says, step.want)
 			}
+		}
+		if len(answers) != 1 && !x.Greylisted || len(answers) > 0 && (answers[0] != x.Steps[len(x.Steps)-1] || answers[0].Ruling.Reason != x.Answer.Reason) {
+			t.Errorf("%s to %s: these steps answer %s: %+v", step.sender, step.recipient, x.Answer.Reason, answers)
 		}
 	}
 }

@@ -29,6 +29,10 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 	if err == nil && x.Answer.Verdict != greylist.Accept {
 		if ruling, _ := f.UseExpected(ctx); ruling != nil { // uses nothing up, see explained
 			x.Answer, x.Greylisted = ruled(ruling), false
+			for i := range x.Steps {
+				x.Steps[i].Ruling = nil
+			}
+			x.Steps = append(x.Steps, rules.Step{Rule: rules.ExpectedMail, Says: ruling.Because + "; nothing else accepts it", Ruling: ruling})
 		}
 	}
 	x.Answer = p.completed(x.Answer, f)

@@ -46,6 +46,9 @@ func NewExpected(all []greylist.Expectation) *Expected {
 // Same reports whether it is made of these expectations.
 func (x *Expected) Same(all []greylist.Expectation) bool { return slices.Equal(x.all, all) }
 
+// ExpectedMail is the name of the rule of expectations.
+const ExpectedMail = "expected mail"
+
 // expectedMail is the rule that comes before the ordered rules. An expectation for one
 // recipient is only noted: mail that is accepted anyway does not use it, see
 // [Facts.UseExpected].

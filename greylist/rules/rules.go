@@ -104,7 +104,7 @@ func (s Config) Compile() (*Set, error) {
 		{"allowed domain", fromLists(r.foreignDomain)},
 		{"whitelisted triple", fromLists(r.whitelistedTriple)},
 		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
-		{"expected mail", expectedMail},
+		{ExpectedMail, expectedMail},
 	}
 	var errs []error
 	scope := s.Scope
