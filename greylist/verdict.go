@@ -9,6 +9,11 @@ const (
 	Deny   Verdict = "deny"   // a 5xx reply: do not try again
 )
 
+// InWords says what was done with mail, by a verdict that is known.
+func (v Verdict) InWords() string {
+	return map[Verdict]string{Accept: "accepted", Defer: "deferred", Deny: "denied"}[v]
+}
+
 // Reason says which rule a verdict comes from. Scripts rely on the words: they are
 // part of the log format and of the commands' output.
 type Reason string
@@ -47,6 +52,14 @@ const (
 
 // ReasonError: a rule or the greylist failed.
 const ReasonError Reason = "error"
+
+// Reasons are all reasons but those of ordered rules, "rule:NAME".
+var Reasons = []Reason{
+	ReasonLocal, ReasonException, ReasonBlocked, ReasonAuthenticated, ReasonAllowedClient, ReasonForeignDomain,
+	ReasonWhitelistedTriple, ReasonWhitelistedNonstandard, ReasonExpected, ReasonCorrespondent, ReasonProvenClient,
+	ReasonGreyTooLong, ReasonAlreadyGrey, ReasonNotSeenBefore, ReasonWayTooSoon, ReasonTooSoon, ReasonTooLate, ReasonNowGrey,
+	ReasonError,
+}
 
 // Greylist reports whether the reason is one of the greylist's.
 func (r Reason) Greylist() bool {

@@ -15,12 +15,13 @@ import (
 	"greyglass/sqlstore"
 )
 
-// record stores, before a command changes the database, who runs it. The daemon logs that.
-func (p *program) record(ctx context.Context, cmd *cobra.Command, args []string, store greylist.Store) error {
+// record stores, before a command changes the database, who runs it, and the words of the
+// command. The daemon logs that.
+func (p *program) record(ctx context.Context, store greylist.Store, words string) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	uid := os.Getuid()
-	c := greylist.Command{At: timeOf(store).Unix(), Host: hostname(), UID: int64(uid), Words: wordsOf(cmd, args)}
+	c := greylist.Command{At: timeOf(store).Unix(), Host: hostname(), UID: int64(uid), Words: words}
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		c.User = u.Username
 	}

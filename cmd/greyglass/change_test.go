@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
+	"greyglass/sqlstore/storetest/faulty"
 )
 
 func TestPassAndForget(t *testing.T) {
@@ -180,8 +183,8 @@ func TestPassAsksTheRules(t *testing.T) {
 	for _, c := range []struct{ client, sender, recipient, stdout, stderr string }{
 		{"203.0.113.7", "ann@example.net", "bob@example.org", "accepted at the sender's next attempt", ""},
 		{"198.51.100.7", "ann@example.net", "bob@example.org", "accepted at the sender's next attempt in any case (allowed-client: ", ""},
-		{"203.0.113.7", "ann@spam.example", "bob@example.org", "", `greyglass: the sender's next attempt is answered defer all the same (blocked: sender is blocked by "@spam.example"`},
-		{"203.0.113.7", "ann@example.net", "bob@elsewhere.example", "", "greyglass: the sender's next attempt is answered defer all the same (foreign-domain: "},
+		{"203.0.113.7", "ann@spam.example", "bob@example.org", "", `greyglass: the sender's next attempt will be deferred all the same (blocked: sender is blocked by "@spam.example"`},
+		{"203.0.113.7", "ann@example.net", "bob@elsewhere.example", "", "greyglass: the sender's next attempt will be deferred all the same (foreign-domain: "},
 	} {
 		s.remember(c.client, c.sender, c.recipient, greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
 		r := s.run("pass", c.client, c.sender, c.recipient)
@@ -192,14 +195,66 @@ func TestPassAsksTheRules(t *testing.T) {
 	for n := range 3 {
 		s.remember("203.0.113.7", fmt.Sprintf("s%d@spam.example", n), "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
 	}
-	r := s.run("pass", "--domain", "spam.example", "--yes")
-	if want := "greyglass: 203.0.113.7 s0@spam.example bob@example.org: the sender's next attempt is answered defer all the same (blocked: "; r.status != 0 ||
-		!strings.HasPrefix(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
+	const first = "203.0.113.7 s0@spam.example bob@example.org"
+	r := s.run("pass", "--domain", "spam.example", "--yes", "--json")
+	if want := `"obstacles":[{"client":"203.0.113.7","sender":"s0@spam.example","recipient":"bob@example.org","says":"the sender's next attempt will be deferred all the same (blocked: `; r.status != 0 ||
+		!strings.Contains(r.stdout, want) || !strings.Contains(r.stdout, `"says":["passed: 3 triplets; but none of them will be accepted at the sender's next attempt"]`) {
+		t.Errorf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	for n := range 3 {
+		s.remember("203.0.113.7", fmt.Sprintf("s%d@spam.example", n), "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	}
+	s.remember("203.0.113.7", "ann@shop.example", "bob@example.org", greylist.Entry{FirstSeen: 1, LastSeen: 1, Deferred: 1})
+	r = s.run("pass", "--recipient", "bob@example.org", "--yes")
+	if want := "greyglass: " + first + ": the sender's next attempt will be deferred all the same (blocked: "; r.status != 0 ||
+		!strings.HasPrefix(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 || r.stdout != "passed: 4 triplets; 1 of them will be accepted at the sender's next attempt\n" {
 		t.Errorf("status %d\n%s%s", r.status, r.stdout, r.stderr)
 	}
 	if r := s.run("forget", "203.0.113.7", "ann@spam.example", "bob@example.org"); !strings.Contains(r.stderr, "blocked: ") {
 		t.Errorf("forget: %s%s", r.stdout, r.stderr)
 	}
+}
+
+// TestPassWhereTheDatabaseFails: what is not known is not promised.
+func TestPassWhereTheDatabaseFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		onError, says string
+		verdict       greylist.Verdict
+	}{
+		{"accept", "accepted", greylist.Accept}, {"defer", "deferred", greylist.Defer},
+	} {
+		loaded, err := config.Load(config.Source{Set: []string{"store.on_error=" + c.onError, "blocked.senders_file=", "blocked.exceptions_file="}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := faulty.New()
+		store.Fail(errors.New("out of order"))
+		words, expected := nextAttempt(t.Context(), loaded.Policy, store, greylist.Triplet{Client: "203.0.113.7", Sender: "ann@example.net", Recipient: "bob@example.org"})
+		if want := "the rules cannot be asked, and as long as that fails the sender's next attempt will be " + c.says + " (store.on_error): expected mail: out of order"; words != want || expected {
+			t.Errorf("on_error = %s: %q, want %q", c.onError, words, want)
+		}
+	}
+}
+
+// TestAskedForTheDomain: on a terminal, an address without a domain is asked for.
+func TestAskedForTheDomain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.create()
+	for _, c := range []struct{ command, args, says string }{
+		{"pass", "203.0.113.7 ann bob@example.org", "SENDER \"ann\" has no domain. Which address is meant? "},
+		{"expect", "ann", "RECIPIENT \"ann\" has no domain. Which address is meant? "},
+	} {
+		got := s.onTerminal(80, "ann@example.net\n", c.command, c.args)
+		if !strings.Contains(got, c.says) || !strings.Contains(got, "ed: ") || !strings.Contains(got, "ann@example.net") {
+			t.Errorf("%s %s: %s", c.command, c.args, got)
+		}
+	}
+	if got := s.records(); len(got) != 1 || got[0].Sender != "ann@example.net" {
+		t.Errorf("remembered: %v", got)
+	}
+	s.run("expect", "ann").fails(t, statusUsage, `RECIPIENT "ann" is not one address; write it as bob@example.org`)
 }
 
 // TestCommandsAreLogged: the daemon logs who ran which command, also what was run before it
@@ -216,7 +271,7 @@ func TestCommandsAreLogged(t *testing.T) {
 	s.output("list")
 	want := []string{
 		"pass 203.0.113.7 ann@example.net bob@example.org",
-		"forget --recipient bob@example.org",
+		"forget --recipient bob@example.org (1 triplet)",
 		"expect --for 10m --from @shop.example bob@example.org",
 		`pass 203.0.113.7 '\xe4@example.net' bob@example.org`,
 	}

@@ -14,6 +14,14 @@ type changedJSON struct {
 	Done     string    `json:"done"` // the command
 	Triplets []keyJSON `json:"triplets"`
 	Says     []string  `json:"says"` // what the command says to people
+
+	Obstacles []obstacleJSON `json:"obstacles"` // one for each reason
+}
+
+// obstacleJSON is why the next attempt of a triplet is answered otherwise than the change says.
+type obstacleJSON struct {
+	keyJSON
+	Says string `json:"says"`
 }
 
 // keyJSON is the key of a triplet.
@@ -42,9 +50,12 @@ func (p *program) inJSON(cmd *cobra.Command) {
 		if err != nil && len(p.changed) == 0 {
 			return err
 		}
-		object := changedJSON{cmd.Name(), []keyJSON{}, strings.Split(strings.TrimSpace(says.String()), "\n")}
+		object := changedJSON{cmd.Name(), []keyJSON{}, strings.Split(strings.TrimSpace(says.String()), "\n"), []obstacleJSON{}}
 		for _, t := range p.changed {
-			object.Triplets = append(object.Triplets, keyJSON{t.Client, t.Sender, t.Recipient})
+			object.Triplets = append(object.Triplets, keyJSON(t))
+		}
+		for _, o := range p.obstacles {
+			object.Obstacles = append(object.Obstacles, obstacleJSON{keyJSON(o.Triplet), o.says})
 		}
 		if failed := printObject(p.stdout, object); err == nil {
 			err = failed

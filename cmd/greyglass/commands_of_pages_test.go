@@ -139,7 +139,7 @@ func markdown(t *testing.T) []string {
 }
 
 // continued is the end of a line that goes on.
-var continued = regexp.MustCompile(`(?:\\|(\|))\n\s*`)
+var continued = regexp.MustCompile(`(?: *\\|(\|))\n\s*`)
 
 // commandLines returns the commands of a block.
 func commandLines(block string) (commands []string) {

@@ -10,8 +10,8 @@ func (p *program) configCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:        "config",
-		SuggestFor: []string{"configtest", "postconf"},
-		Short:      "print the effective configuration and where each value comes from",
+		SuggestFor: []string{"configtest", "postconf", "check", "validate", "verify", "settings", "test"},
+		Short:      "print the configuration, and where each value comes from",
 		Long: `Print the effective configuration, in the form of a configuration file, with where
 each value comes from: the default, a line of the file, an environment variable
 (GREYGLASS_SECTION__KEY), or --set.

@@ -34,8 +34,9 @@ the daemons use the new database, and copy once more.
 The clients of which triplets have passed, the correspondents to whom users have written,
 and the history that "greyglass stats" shows are copied too. Where both databases
 have counted the same hour, the greater count is kept.`,
-		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db --to postgres://greyglass@db.example.org/greyglass`,
-		Args:    arguments(),
+		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db \
+    --to postgres://greyglass@db.example.org/greyglass`,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, flag := range []struct{ name, url string }{{"from", from}, {"to", to}} {
 				if flag.url == "" {
@@ -60,7 +61,7 @@ have counted the same hour, the greater count is kept.`,
 			options.Create = true
 			target, err := sqlstore.Open(cmd.Context(), to, options)
 			if err == nil {
-				if err = p.record(cmd.Context(), cmd, nil, target); err == nil {
+				if err = p.record(cmd.Context(), target, wordsOf(cmd, nil)); err == nil {
 					err = p.copy(cmd.Context(), source, target, loaded.Policy.Windows, asJSON)
 				} else {
 					err = &databaseError{err}

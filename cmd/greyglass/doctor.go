@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +18,7 @@ func (p *program) doctorCommand() *cobra.Command {
 	subject.Machine.Now = machineClock
 	cmd := &cobra.Command{
 		Use:        "doctor",
-		SuggestFor: []string{"diagnose", "health"},
+		SuggestFor: []string{"diagnose", "health", "check", "test", "selftest", "info", "debug"},
 		Short:      "say what is right on this machine and what is not",
 		Long: `Look at this machine and say in plain words what is right and what is not: the
 configuration; whether the daemon answers at each of its sockets; whether a mail
@@ -49,17 +49,14 @@ elsewhere, name that; run this once for each instance.`,
 			err := doctor.Examine(cmd.Context(), subject, func(f doctor.Finding) {
 				findings = append(findings, f)
 				if !asJSON {
-					printFinding(p.stdout, f)
+					printFinding(p.stdout, f, terminalWidth(p.stdout))
 				}
 			})
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(p.stdout)
-				encoder.SetIndent("", "  ")
-				encoder.SetEscapeHTML(false)
-				if err := encoder.Encode(findings); err != nil {
+				if err := printArray(p.stdout, elements(findings), func(f doctor.Finding) any { return f }); err != nil {
 					return err
 				}
 			}
@@ -90,11 +87,29 @@ var marks = map[doctor.Status]string{doctor.OK: "ok", doctor.Warn: "warn", docto
 // checkWidth is the length of the longest name of a check.
 const checkWidth = len("configuration")
 
-func printFinding(w io.Writer, f doctor.Finding) {
-	fmt.Fprintf(w, "%-5s  %-*s  %s\n", marks[f.Status], checkWidth, f.Check, f.Detail)
+// printFinding prints a finding in the columns of a terminal; zero: any.
+func printFinding(w io.Writer, f doctor.Finding, columns int) {
+	indent := strings.Repeat(" ", len("WRONG  ")+checkWidth+2)
+	line := fmt.Sprintf("%-5s  %-*s  %s", marks[f.Status], checkWidth, f.Check, f.Detail)
+	fmt.Fprintln(w, folded(line, columns, indent))
 	if f.Fix != "" {
-		fmt.Fprintf(w, "%s  fix: %s\n", strings.Repeat(" ", len("WRONG  ")+checkWidth), f.Fix)
+		fmt.Fprintln(w, foldedFix(indent+"fix: "+f.Fix, columns, indent+"     "))
 	}
+}
+
+// quotedCommand is a command in a fix.
+var quotedCommand = regexp.MustCompile(`[ (]'[^']+'`)
+
+// foldedFix folds a fix, but no command in it, which is to be copied.
+func foldedFix(line string, columns int, indent string) string {
+	if strings.Contains(line, "postconf ") {
+		return line
+	}
+	const joined = "\x00"
+	line = quotedCommand.ReplaceAllStringFunc(line, func(command string) string {
+		return command[:1] + strings.ReplaceAll(command[1:], " ", joined)
+	})
+	return strings.ReplaceAll(folded(line, columns, indent), joined, " ")
 }
 
 // sumUp returns the last line, and whether anything is wrong.

@@ -56,6 +56,28 @@ func TestDoctorSumsUp(t *testing.T) {
 	}
 }
 
+// On a terminal, findings are folded, but no command in them.
+func TestDoctorFits(t *testing.T) {
+	t.Parallel()
+	var page strings.Builder
+	for _, fix := range []string{
+		"", "run a resolver on this machine; or 'systemctl edit greyglass', write IPAddressAllow=192.0.2.1 below [Service], and 'systemctl restart greyglass'",
+		"postconf -e 'smtpd_milters = inet:127.0.0.1:8895, inet:127.0.0.1:11332' && postfix reload",
+	} {
+		printFinding(&page, doctor.Finding{Check: "mail server", Status: doctor.Warn, Detail: strings.Repeat("it is not as it should be, ", 5) + "so far", Fix: fix}, 80)
+	}
+	for line := range strings.Lines(page.String()) {
+		if n := len(line) - 1; n > 80 && !strings.Contains(line, "postconf -e 'smtpd_milters = inet:127.0.0.1:8895, inet:127.0.0.1:11332' && postfix reload") {
+			t.Errorf("a line of %d: %s", n, line)
+		}
+	}
+	for _, command := range []string{"'systemctl edit greyglass'", "'systemctl restart greyglass'"} {
+		if !strings.Contains(page.String(), command) {
+			t.Errorf("%s is broken in\n%s", command, page.String())
+		}
+	}
+}
+
 // Without root, doctor says what it cannot see, and not that it is wrong.
 func TestDoctorWithoutRights(t *testing.T) {
 	t.Parallel()

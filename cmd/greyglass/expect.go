@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,6 +68,8 @@ tried again: --from and --for are the safer bounds.
 					return p.listExpected(ctx, store, flags.asJSON)
 				})
 			}
+			args[0] = bare(args[0])
+			askDomain(cmd, "RECIPIENT", &args[0])
 			e, lasts, err := flags.expectation(args[0])
 			if err != nil {
 				return &usageError{err, cmd.CommandPath()}
@@ -111,7 +114,7 @@ func (f *expectFlags) check(cmd *cobra.Command) error {
 // says how long it lasts.
 func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, lasts time.Duration, err error) {
 	var recipients, senders address.Patterns
-	if err := recipients.Add(bare(recipient), address.Recipients); err != nil {
+	if err := recipients.Add(recipient, address.Recipients); err != nil {
 		return e, 0, fmt.Errorf("RECIPIENT: %w", err)
 	}
 	e = greylist.Expectation{Recipient: recipients.All()[0], Once: f.once}
@@ -122,10 +125,13 @@ func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, las
 		return e, 0, fmt.Errorf("--from: %w", err)
 	}
 	e.Sender = senders.All()[0]
-	if lasts, err = config.ParseDuration(f.lasts); err != nil {
-		return e, 0, fmt.Errorf("--for: %w", err)
-	}
+	lasts, err = config.ParseDuration(f.lasts)
+	_, bareNumber := strconv.Atoi(f.lasts)
 	switch {
+	case bareNumber == nil:
+		return e, 0, fmt.Errorf("--for %s has no unit; write %[1]sm for minutes, or %[1]ss for seconds", f.lasts)
+	case err != nil:
+		return e, 0, fmt.Errorf("--for: %w", err)
 	case lasts < time.Second:
 		return e, 0, fmt.Errorf("--for %s is no time; write it as in 30m", f.lasts)
 	case lasts > greylist.MaxExpectedFor*time.Second:
@@ -141,7 +147,7 @@ func (p *program) expect(ctx context.Context, policy *judge.Policy, store greyli
 	case err != nil:
 		return err
 	case before != nil && before.Verdict != greylist.Accept:
-		return fmt.Errorf("nothing is expected: such mail is answered %s before, with the reason %s (%s)", before.Verdict, before.Reason, before.Because)
+		return fmt.Errorf("nothing is expected: such mail is %s before, with the reason %s (%s)", before.Verdict.InWords(), before.Reason, before.Because)
 	}
 	if err := store.Expect(ctx, e); errors.Is(err, greylist.ErrManyExpected) {
 		return fmt.Errorf("%w: %d expectations are there already; end some with --cancel", err, greylist.MaxExpected)
@@ -155,7 +161,7 @@ func (p *program) expect(ctx context.Context, policy *judge.Policy, store greyli
 			return err
 		}
 	} else {
-		fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until))
+		fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until, p.zone(asJSON)))
 	}
 	if before != nil {
 		fmt.Fprintf(notes, "such mail is accepted without that, with the reason %s (%s)\n", before.Reason, before.Because)
@@ -236,14 +242,7 @@ func expectedState(e greylist.Expectation, now int64) string {
 }
 
 func printExpectedJSON(w io.Writer, all []greylist.Expectation, now int64) error {
-	each := func(yield func(greylist.Expectation, error) bool) {
-		for _, e := range all {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-	return printArray(w, each, func(e greylist.Expectation) any { return expectedAsJSON(e, now) })
+	return printArray(w, elements(all), func(e greylist.Expectation) any { return expectedAsJSON(e, now) })
 }
 
 // listExpected prints the expectations.
@@ -255,18 +254,24 @@ func (p *program) listExpected(ctx context.Context, store greylist.Store, asJSON
 	if asJSON {
 		return printExpectedJSON(p.stdout, all, timeOf(store).Unix())
 	}
-	return printExpected(p.stdout, all, timeOf(store).Unix())
+	return printExpected(p.stdout, all, timeOf(store).Unix(), p.zone(false))
 }
 
-func printExpected(w io.Writer, all []greylist.Expectation, now int64) error {
+func printExpected(w io.Writer, all []greylist.Expectation, now int64, zone *time.Location) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT")
+	at := func(unix int64) string {
+		if unix == 0 {
+			return "-"
+		}
+		return timeInWords(unix, zone)
+	}
 	for _, e := range all {
 		once := "no"
 		if e.Once {
 			once = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", expectedState(e, now), e.Recipient, e.Sender, utc(e.Since), utc(e.Until), once, utc(e.UsedAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", expectedState(e, now), e.Recipient, e.Sender, at(e.Since), at(e.Until), once, at(e.UsedAt))
 	}
 	return t.Flush()
 }

@@ -93,18 +93,18 @@ func TestExpectRefused(t *testing.T) {
 	}{
 		{"", statusUsage, "RECIPIENT is missing"},
 		{"bob@example.org carl@example.org", statusUsage, "unexpected argument"},
-		{"bob", statusUsage, "is not one address"},
+		{"bob", statusUsage, "is not one address; write it as bob@example.org"},
 		{"@example.org", statusUsage, "is not one address"},
 		{"*", statusUsage, "is not one address"},
 		{"<>", statusUsage, "RECIPIENT"},
 		{"bob@example.org --from bob", statusUsage, "--from: "},
-		{"bob@example.org --for 0", statusUsage, "--for 0 is no time"},
+		{"bob@example.org --for 0s", statusUsage, "--for 0s is no time"},
 		{"bob@example.org --for soon", statusUsage, "--for: "},
 		{"bob@example.org --for 8d", statusUsage, "--for 8d is more than 7d"},
 		{"--list bob@example.org", statusUsage, "unexpected argument"},
 		{"--list --once", statusUsage, "--list can only be combined with --json"},
 		{"--cancel bob@example.org --for 1h", statusUsage, "--cancel can only be combined with --from"},
-		{"bob@example.org --from ann@blocked.example", 1, `answered defer before, with the reason blocked (sender is blocked by "@blocked.example", recipient is not excepted)`},
+		{"bob@example.org --from ann@blocked.example", 1, `such mail is deferred before, with the reason blocked (sender is blocked by "@blocked.example", recipient is not excepted)`},
 		{"bob@example.com", 1, "with the reason foreign-domain"},
 	} {
 		s.run(append([]string{"expect"}, strings.Fields(c.args)...)...).fails(t, c.status, c.says)

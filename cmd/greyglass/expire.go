@@ -19,7 +19,7 @@ func (p *program) expireCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:        "expire",
-		SuggestFor: []string{"purge", "clean", "vacuum"},
+		SuggestFor: []string{"clean", "cleanup", "vacuum", "sweep", "prune"},
 		Short:      "remove what has expired, now",
 		Long: `Remove the triplets whose time is over: those that have waited for more than twice
 greylist.max_defer_time, and those that passed and have not been
@@ -41,7 +41,7 @@ in small steps beside the daemon's work.`,
 					Clock:   clock,
 					Pause:   2 * time.Millisecond,
 				}
-				if err := p.record(ctx, cmd, nil, store); err != nil {
+				if err := p.record(ctx, store, wordsOf(cmd, nil)); err != nil {
 					return err
 				}
 				removed, err := sweeper.Sweep(ctx)

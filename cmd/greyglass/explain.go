@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +22,11 @@ func (p *program) explainCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:        "explain CLIENT SENDER RECIPIENT | CODE",
-		SuggestFor: []string{"why", "check", "test"},
+		SuggestFor: []string{"why", "check", "test", "ask", "reason", "query"},
 		Short:      "say what would be answered now, and why, rule by rule",
 		Long: `Say what a recipient would be answered now, and why, rule by rule, by the same code
-that answers the mail server. Nothing is remembered or changed.
+that answers the mail server. ">" marks the rule that answers. Nothing is remembered or
+changed. Times are local on a terminal, and else UTC.
 
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.
@@ -83,9 +83,9 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 				}
 				x, err := policy.Explain(ctx, store, attempt, now)
 				if asJSON {
-					return errors.Join(err, printObject(p.stdout, explained(x, attempt, now)))
+					return errors.Join(err, printObject(p.stdout, explained(x, policy, attempt, now)))
 				}
-				printExplanation(p.stdout, x, policy, now)
+				p.printExplanation(x, policy, now)
 				return err
 			})
 		},
@@ -99,40 +99,43 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 	return cmd
 }
 
-func printExplanation(w io.Writer, x judge.Explanation, policy *judge.Policy, now int64) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer t.Flush()
+func (p *program) printExplanation(x judge.Explanation, policy *judge.Policy, now int64) {
+	zone, columns := p.zone(false), terminalWidth(p.stdout)
+	var rules, answer pairs
 	for _, step := range x.Steps {
 		mark := "-"
 		if step.Ruling != nil {
 			mark = ">"
 		}
-		fmt.Fprintf(t, "%s %s\t%s\n", mark, step.Rule, step.Says)
+		rules.add(mark+" "+step.Rule, "%s", step.Says)
 	}
 	if x.Greylisted {
-		fmt.Fprintf(t, "> greylist\t%s\n", memoryInWords(x, now))
+		rules.add("> greylist", "%s", memoryInWords(x, now, zone))
 		if x.Why != "" && x.Triplet.Client != "" {
-			fmt.Fprintf(t, "\tthe client is known as %s: %s\n", x.Triplet.Client, x.Why)
+			rules.add("", "the client is known as %s: %s", x.Triplet.Client, x.Why)
 		}
 		if x.AtData {
-			fmt.Fprint(t, "\tasked at DATA, since mail from this sender is often a callout, which ends before\n")
+			rules.add("", "asked at DATA, since mail from this sender is often a callout, which ends before")
 		}
 		if policy.Observe {
-			fmt.Fprint(t, "\tonly observes (greylist.mode), and so accepts\n")
+			rules.add("", "only observes (greylist.mode), and so accepts")
 		}
 	}
-	fmt.Fprintf(t, "\nverdict\t%s\n", x.Answer.Verdict)
-	fmt.Fprintf(t, "reason\t%s\n", x.Answer.Reason)
+	rules.print(p.stdout, columns)
+	answer.add("verdict", "%s", x.Answer.Verdict)
+	answer.add("reason", "%s", x.Answer.Reason)
 	if x.Answer.Verdict != greylist.Accept {
-		fmt.Fprintf(t, "reply\t%s\n", x.Answer.Reply)
+		answer.add("reply", "%s", x.Answer.Reply)
 	}
 	if x.Answer.Wait > 0 {
-		fmt.Fprintf(t, "wait\t%d s, until %s\n", x.Answer.Wait, timeInWords(now+x.Answer.Wait))
+		answer.add("wait", "%d s, until %s", x.Answer.Wait, timeInWords(now+x.Answer.Wait, zone))
 	}
+	fmt.Fprintln(p.stdout)
+	answer.print(p.stdout, columns)
 }
 
 // memoryInWords describes the stored triplet.
-func memoryInWords(x judge.Explanation, now int64) string {
+func memoryInWords(x judge.Explanation, now int64, zone *time.Location) string {
 	e := x.Remembered
 	switch {
 	case x.Answer.Err != nil:
@@ -140,7 +143,7 @@ func memoryInWords(x judge.Explanation, now int64) string {
 	case e == nil:
 		return fmt.Sprintf("%s has not been seen before", x.Triplet)
 	case e.Passed():
-		return fmt.Sprintf("%s passed %s ago, at %s", x.Triplet, ago(e.PassedAt, now), timeInWords(e.PassedAt))
+		return fmt.Sprintf("%s passed %s ago, at %s", x.Triplet, ago(e.PassedAt, now), timeInWords(e.PassedAt, zone))
 	}
-	return fmt.Sprintf("%s is waiting for %s, since %s", x.Triplet, ago(e.FirstSeen, now), timeInWords(e.FirstSeen))
+	return fmt.Sprintf("%s is waiting for %s, since %s", x.Triplet, ago(e.FirstSeen, now), timeInWords(e.FirstSeen, zone))
 }

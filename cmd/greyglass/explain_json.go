@@ -12,7 +12,7 @@ type explainedJSON struct {
 	Verdict   greylist.Verdict `json:"verdict"`
 	Reason    greylist.Reason  `json:"reason"`
 	Reply     *string          `json:"reply"`
-	Wait      int64            `json:"wait"`     // seconds until a retry can pass; zero: none
+	Wait      *int64           `json:"wait"`     // seconds until a retry can pass
 	RetryAt   *int64           `json:"retry_at"` // when that is
 	Rule      string           `json:"rule,omitempty"`
 	Client    string           `json:"client"`
@@ -40,9 +40,9 @@ type stepJSON struct {
 	Answers bool   `json:"answers"`
 }
 
-func explained(x judge.Explanation, attempt greylist.Attempt, now int64) explainedJSON {
+func explained(x judge.Explanation, policy *judge.Policy, attempt greylist.Attempt, now int64) explainedJSON {
 	a := x.Answer
-	e := explainedJSON{Time: now, Verdict: a.Verdict, Reason: a.Reason, Wait: a.Wait, Rule: a.Rule,
+	e := explainedJSON{Time: now, Verdict: a.Verdict, Reason: a.Reason, Wait: orNull(a.Wait), Rule: a.Rule,
 		Client: attempt.Client.String(), Helo: attempt.Helo, Sender: address.Fold(attempt.Sender), Recipient: address.Fold(attempt.Recipient),
 		Code: a.Code, Observed: a.Observed, Steps: []stepJSON{}, Greylisted: x.Greylisted, AtData: x.AtData}
 	if a.Verdict != greylist.Accept {
@@ -58,7 +58,7 @@ func explained(x judge.Explanation, attempt greylist.Attempt, now int64) explain
 		e.Identity = textOrNull(x.Triplet.Client)
 	}
 	if x.Greylisted && x.Remembered != nil {
-		record := recordAsJSON(greylist.Record{Triplet: x.Triplet, Entry: *x.Remembered})
+		record := (&lister{policy: policy, now: now}).recordAsJSON(greylist.Record{Triplet: x.Triplet, Entry: *x.Remembered})
 		e.Triplet = &record
 	}
 	if a.Err != nil {

@@ -38,9 +38,11 @@ looks it up. The rules of greylist.profile = "gentle" ask SPF.
 
 Logs are read as by 'greyglass learn'. Mail of authenticated users, of rules.allowed_senders
 and allowed_sender_nets, and of this machine is not judged. greylist.mode = "observe" counts
-as "enforce". Times are UTC; with --json, which prints one object, they are Unix seconds.`,
+as "enforce". Days and times are those of UTC, on a terminal too; with --json, which prints
+one object, they are Unix seconds.`,
 		Example: `  greyglass forecast /var/log/mail.log*
-  greyglass forecast --since 7d --set greylist.min_defer_time=5m /var/log/mail.log`,
+  greyglass forecast --since 7d --set greylist.min_defer_time=5m \
+    /var/log/mail.log`,
 		Args:              oneOrMore("LOGFILE"),
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -51,7 +53,7 @@ as "enforce". Times are UTC; with --json, which prints one object, they are Unix
 			logs := mailLogs(cmd, present.Config, files)
 			o := forecast.Options{Lookup: present.Lookup, DNS: dns}
 			if since != "" {
-				if o.Since, err = parseSince(since, logs.Now); err != nil {
+				if o.Since, err = parseSince(since, logs.Now, time.UTC); err != nil {
 					return &usageError{err, cmd.CommandPath()}
 				}
 			}
@@ -63,7 +65,7 @@ as "enforce". Times are UTC; with --json, which prints one object, they are Unix
 				return err
 			}
 			if asJSON {
-				return printObject(p.stdout, result)
+				return printObject(p.stdout, forecastJSON{result, orNull(result.Since), orNull(result.Until)})
 			}
 			result.Print(p.stdout)
 			return nil
@@ -71,10 +73,17 @@ as "enforce". Times are UTC; with --json, which prints one object, they are Unix
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&since, "since", "", "only mail since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.StringVar(&since, "since", "", "only mail since "+sinceHelp+" (of UTC)")
 	flags.BoolVar(&dns, "dns", false, "look up SPF and DNS lists, as they are now; this takes long")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// forecastJSON is what 'forecast --json' prints.
+type forecastJSON struct {
+	*forecast.Result
+	Since *int64 `json:"since"`
+	Until *int64 `json:"until"`
 }
 
 // triedConfigurations returns the present configuration, and it with each profile's own

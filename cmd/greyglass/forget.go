@@ -22,12 +22,13 @@ func (p *program) forgetCommand() *cobra.Command {
 	}}
 	cmd := &cobra.Command{
 		Use:        "forget CLIENT SENDER RECIPIENT | --sender PATTERN ... | --client CLIENT | --correspondent LOCAL REMOTE",
-		SuggestFor: []string{"delete", "remove", "rm", "del", "reset"},
+		SuggestFor: []string{"delete", "remove", "rm", "del", "reset", "clear", "flush", "purge", "unlist", "erase"},
 		Short:      "forget a triplet, a client, or a correspondent",
 		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
 already, say so and exit with status 1.
 
 ` + envelopeHelp + `
+
 Of a client at an address, what is remembered by its provider or its name is not
 forgotten, because that is of other addresses too; it is shown, so that it can be
 forgotten by that name.
@@ -104,7 +105,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 	}
 	many.flags(cmd)
 	p.inJSON(cmd)
-	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed")
+	cmd.Flags().StringVar(&client, "client", "", "forget how often this `CLIENT` has passed: an address, or as 'greyglass list --clients' shows it")
 	cmd.Flags().BoolVar(&correspondent, "correspondent", false, "forget that a user has written to an address")
 	return cmd
 }

@@ -147,14 +147,29 @@ func TestParseSince(t *testing.T) {
 		"7d": now - 7*24*3600, "36h": now - 36*3600, "90m": now - 90*60,
 		"2026-11-22": now - 12*3600, "2026-11-22 11:30": now - 1800, "2026-11-22T11:30:00Z": now - 1800, "2026-11-22 11:30:00": now - 1800,
 	} {
-		if got, err := parseSince(s, now); err != nil || got != want {
+		if got, err := parseSince(s, now, time.UTC); err != nil || got != want {
 			t.Errorf("%s: %d, %v; want %d", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "yesterday", "7", "-1h", "-1d", "0s", "2026-11-22 12:00", "2027-01-01", "99999999d"} {
-		if got, err := parseSince(s, now); err == nil {
+	for _, s := range []string{"", "yesterday", "7", "2026-11-22 11:00:00 CET", "-1h", "-1d", "0s", "2026-11-22 12:00", "2027-01-01", "99999999d"} {
+		if got, err := parseSince(s, now, time.UTC); err == nil {
 			t.Errorf("%q is %d", s, got)
 		}
+	}
+	kolkata, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[string]int64{
+		"2026-11-22 17:00": now - 1800, "2026-11-22 17:00:00 IST": now - 1800, "2026-11-22 11:30:00 UTC": now - 1800, "2026-11-22T11:30:00Z": now - 1800,
+		"30m": now - 1800,
+	} {
+		if got, err := parseSince(s, now, kolkata); err != nil || got != want {
+			t.Errorf("%s in India: %d, %v; want %d", s, got, err, want)
+		}
+	}
+	if got := timeInWords(now, kolkata); got != "2026-11-22 17:30:00 IST" {
+		t.Error(got)
 	}
 }
 

@@ -28,10 +28,11 @@ func (p *program) importCommand() *cobra.Command {
 		Long: `Take over the triplets, and the clients that always pass, of another greylisting
 program, while the daemon runs or not. KIND and SOURCE are
 
-  postgrey         its folder, such as /var/lib/postgrey, one of its databases, or the
-                   output of db_dump; databases are read by db_dump, of Debian's package
-                   db-util
-  sqlgrey          its SQLite file, or a dump of its tables by mysqldump or pg_dump
+  postgrey         its folder, such as /var/lib/postgrey, one of its databases,
+                   or the output of db_dump; databases are read by db_dump, of
+                   Debian's package db-util
+  sqlgrey          its SQLite file, or a dump of its tables by mysqldump or
+                   pg_dump
   milter-greylist  its dump file, greylist.db
   spamd            the output of spamdb
 
@@ -107,7 +108,7 @@ func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, 
 func (p *program) importAll(cmd *cobra.Command, args []string, im *importer.Import, dry, asJSON bool) error {
 	err := p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		if !dry {
-			if err := p.record(ctx, cmd, args, store); err != nil {
+			if err := p.record(ctx, store, wordsOf(cmd, args)); err != nil {
 				return err
 			}
 		}

@@ -24,7 +24,8 @@ FILE is milter-greylist's greylist.conf, postgrey's whitelist_clients or
 whitelist_recipients, or sqlgrey's clients_fqdn_whitelist or clients_ip_whitelist, or
 '-', standard input. Its name tells what it is, or --kind.`,
 		Example: `  greyglass import-config /etc/milter-greylist/greylist.conf
-  greyglass import-config /etc/postgrey/whitelist_clients >> /etc/greyglass/greyglass.toml`,
+  greyglass import-config /etc/postgrey/whitelist_clients \
+    >> /etc/greyglass/greyglass.toml`,
 		Args: arguments("FILE"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault

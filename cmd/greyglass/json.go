@@ -82,6 +82,17 @@ func printArray[R any](w io.Writer, all iter.Seq2[R, error], object func(R) any)
 	return err
 }
 
+// elements yields all elements of a slice, for [printArray].
+func elements[R any](all []R) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
 // withTimes adds the times of RFC 3339 beside the Unix seconds in JSON that package json has
 // encoded. In a string, a quotation mark is escaped, so that no text is taken for a key.
 func withTimes(text []byte) []byte {

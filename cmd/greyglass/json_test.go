@@ -19,14 +19,14 @@ import (
 // capitals stand for files of the site.
 var printed = []struct{ command, holds string }{
 	{"status", `.state == "ready" and .recent.judged >= 0 and (.started_utc | fromdateiso8601) == .started and .problems == [] and .exit_status == 0`},
-	{"list", `length == 1 and (.[0] | .state == "waiting" and (.first_seen_utc | fromdateiso8601) == .first_seen and .passed_at == null and .passed_at_utc == null)`},
+	{"list", `length == 1 and (.[0] | .state == "waiting" and (.first_seen_utc | fromdateiso8601) == .first_seen and .passed_at == null and .passed_at_utc == null and .late == false and .retry_at == .first_seen + 3600 and .retry_at_utc != null)`},
 	{"list --clients", `.[0] | .client == "203.0.113.7" and (.last_seen_utc | fromdateiso8601) == .last_seen`},
 	{"list --correspondents", `.[0] | .local == "bob@example.org" and .first_seen_utc != null`},
 	{"explain 203.0.113.7 ann@example.net bob@example.org", `.verdict == "defer" and .reason == "way-too-soon" and .wait > 0 and .retry_at == .time + .wait and
 		.triplet.client == .client and .identity == .client and (.steps | length) > 3 and .triplet.first_seen_utc != null`},
-	{"explain 127.0.0.1 ann@example.net bob@example.org", `.verdict == "accept" and .reason == "local" and .greylisted == false and .triplet == null and .reply == null and .retry_at_utc == null`},
-	{"probe 203.0.113.9 <> bob@example.org", `.verdict == "defer" and .stage == "DATA" and (.reply | startswith("451 ")) and .sender == "<>"`},
-	{"pass 203.0.113.7 ann@example.net bob@example.org", `.done == "pass" and .triplets == [{client: "203.0.113.7", sender: "ann@example.net", recipient: "bob@example.org"}] and (.says | length) > 0`},
+	{"explain 127.0.0.1 ann@example.net bob@example.org", `.verdict == "accept" and .reason == "local" and .greylisted == false and .triplet == null and .reply == null and .wait == null and .retry_at_utc == null`},
+	{"probe 203.0.113.9 <> bob@example.org", `.verdict == "defer" and .reason == null and .wait == null and .stage == "DATA" and (.reply | startswith("451 ")) and .sender == "<>"`},
+	{"pass 203.0.113.7 ann@example.net bob@example.org", `.done == "pass" and .triplets == [{client: "203.0.113.7", sender: "ann@example.net", recipient: "bob@example.org"}] and (.says | length) > 0 and .obstacles == []`},
 	{"forget --recipient bob@example.org --yes", `.done == "forget" and (.triplets | length) == 2`},
 	{"stats", `(.periods | length) == 2 and (.periods[1] | .deferred == 2 and .median == null and (.since_utc | fromdateiso8601) == .since) and (.bars | length) > 20 and .observed == null and .by == null`},
 	{"stats --by recipient", `.by.key == "recipient" and .senders == null`},
@@ -35,13 +35,15 @@ var printed = []struct{ command, holds string }{
 	{"expect bob@example.org --for 10m", `.state == "open" and .until - .since == 600 and .used_at == null`},
 	{"expect --list", `.[0].sender == "*" and .[0].until_utc != null`},
 	{"expect --cancel bob@example.org", `length == 1`},
+	{"doctor", `length > 5 and all(has("check") and has("status") and has("says") and has("mend"))`},
 	{"expire", `.removed == 0`},
 	{"backup BACKUP", `.bytes > 0 and (.file | length) > 0`},
 	{"copy --from sqlite:DB --to sqlite:COPY", `.triplets.written == 0 and .history.written == 1 and .clients.written == 1 and .came_meanwhile == 0`},
 	{"version", `.version | length > 0`},
-	{"log LOG", `.verdict == "defer" and (.time | startswith("2026-11-22T10:00:00")) and .time_unix == 1795341600 and .wait == 3600`},
+	{"log LOG", `.verdict == "defer" and (.time | startswith("2026-11-22T10:00:00")) and .time_unix == 1795341600 and .wait == 3600 and .delayed == null`},
 	{"replay ATTEMPTS", `.time == 1000 and .verdict == "defer"`},
 	{"replay --summary ATTEMPTS", `.attempts == 1 and .totals[0].reason == "not-seen-before"`},
+	{"forecast LOG", `.since == null and .since_utc == null and .until == null and .days == []`},
 	{"forecast MAIL", `(.configurations | length) > 1 and .since_utc != null and .dns == false`},
 	{"learn --dry-run MAIL", `.dry_run and .triplets.written == 1 and .incoming == 1 and .damaged == []`},
 	{"import --dry-run spamd SPAMDB", `.dry_run and .read.triplets == 1 and .triplets.written + .triplets.known + (.skipped | length) > 0`},
@@ -76,7 +78,7 @@ func TestJSON(t *testing.T) {
 			args[i] = files.Replace(args[i])
 		}
 		r := here(append(args, "--json", "--config", s.file)...)
-		if r.status != statusOK {
+		if r.status != statusOK && args[0] != "doctor" { // there is no mail server
 			t.Errorf("%s: status %d, %s", c.command, r.status, r.stderr)
 			continue
 		}
@@ -92,7 +94,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	for _, c := range new(program).root().Commands() {
-		if elsewhere := []string{"doctor", "migrate"}; !ran[c.Name()] && !slices.Contains(append(elsewhere, noJSON...), c.Name()) {
+		if elsewhere := []string{"migrate"}; !ran[c.Name()] && !slices.Contains(append(elsewhere, noJSON...), c.Name()) {
 			t.Errorf("the JSON of %s is not checked", c.Name())
 		}
 	}

@@ -56,7 +56,7 @@ time.`,
 			begin := int64(0)
 			if since != "" {
 				var err error
-				if begin, err = parseSince(since, wallClock().Unix()); err != nil {
+				if begin, err = parseSince(since, wallClock().Unix(), p.zone(asJSON)); err != nil {
 					return &usageError{err, cmd.CommandPath()}
 				}
 			}
@@ -65,7 +65,7 @@ time.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&since, "since", "", "only mail since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.StringVar(&since, "since", "", "only mail since "+sinceHelp+" (local on a terminal, else UTC)")
 	flags.BoolVar(&dry, "dry-run", false, "print what would be learned, and change nothing")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -76,7 +76,7 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry, as
 		now := timeOf(store).Unix()
 		if dry {
 			store = transfer.Dry{Store: store}
-		} else if err := p.record(ctx, cmd, files, store); err != nil {
+		} else if err := p.record(ctx, store, wordsOf(cmd, files)); err != nil {
 			return err
 		}
 		l, err := newLearner(loaded, mailLogs(cmd, loaded.Config, files), store, now)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ type lister struct {
 	clients              bool
 	correspondents       bool
 	reason, since, sort  string
+	zone                 *time.Location
 	limit                int
 	now                  int64
 	policy               *judge.Policy
@@ -41,7 +43,7 @@ func (p *program) listCommand() *cobra.Command {
 	var l lister
 	cmd := &cobra.Command{
 		Use:        "list",
-		SuggestFor: []string{"show", "ls", "dump", "triplets"},
+		SuggestFor: []string{"show", "ls", "dump", "triplets", "find", "search", "grep", "query", "queue", "greylist", "whitelisted"},
 		Short:      "list the triplets",
 		Long: `Show the triplets that are remembered, the oldest first. Their states are waiting;
 late, if the next attempt begins a new wait; and passed. Times are UTC.
@@ -52,7 +54,8 @@ Else, or with --wide, show all columns; to a file or another program, all triple
 columns separated by tabs.
 
 With --json, print one array of objects that have the columns of the database's table
-(times in Unix seconds, null where it has not happened) and the state, waiting or passed.
+(times in Unix seconds, null where it has not happened), the state, waiting or passed, when
+a retry passes, and whether it is late.
 
 With --clients, show in their place the clients of which triplets have passed the
 greylist: how many count, since when, when the last one was counted, when mail of the
@@ -70,6 +73,7 @@ and --sender an address.`,
   greyglass list --correspondents --recipient bob@example.org`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			l.zone = p.zone(l.asJSON)
 			if err := l.check(cmd); err != nil {
 				return err
 			}
@@ -89,7 +93,7 @@ and --sender an address.`,
 	flags.BoolVar(&l.waiting, "waiting", false, "only those that wait")
 	flags.BoolVar(&l.passed, "passed", false, "only those that have passed")
 	flags.StringVar(&l.reason, "reason", "", "only those whose next attempt would have this `REASON` now, such as too-late")
-	flags.StringVar(&l.since, "since", "", "only those that came since a `TIME`: 7d, 36h, or 2026-11-22; up to an hour more, as times lag")
+	flags.StringVar(&l.since, "since", "", "only those that came since "+sinceHelp+"; up to an hour more, as times lag")
 	flags.StringVar(&l.sort, "sort", "", "sort by `COLUMN`: "+strings.Join(slices.Sorted(maps.Keys(orders)), ", ")+" (default: as they were stored)")
 	flags.IntVar(&l.limit, "limit", 0, "at most `N`, the last in this order (default: 50 on a terminal, else all)")
 	flags.BoolVar(&l.all, "all", false, "all, also on a terminal")
@@ -118,16 +122,17 @@ func (l *lister) check(cmd *cobra.Command) error {
 	usage := func(format string, a ...any) error { return &usageError{fmt.Errorf(format, a...), cmd.CommandPath()} }
 	reasons := []greylist.Reason{greylist.ReasonAlreadyGrey, greylist.ReasonGreyTooLong, greylist.ReasonNowGrey,
 		greylist.ReasonTooLate, greylist.ReasonTooSoon, greylist.ReasonWayTooSoon}
+	if err := checkReason(l.reason, reasons, false); err != nil {
+		return usage("%w", err)
+	}
 	switch {
 	case l.limit < 0:
 		return usage("--limit is negative")
-	case l.reason != "" && !slices.Contains(reasons, greylist.Reason(l.reason)):
-		return usage("--reason takes one of %s, and %q is none", strings.Trim(fmt.Sprint(reasons), "[]"), l.reason)
 	case l.sort != "" && orders[l.sort] == nil:
 		return usage("--sort takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(orders)), ", "), l.sort)
 	}
 	if l.since != "" {
-		if _, err := parseSince(l.since, wallClock().Unix()); err != nil {
+		if _, err := parseSince(l.since, wallClock().Unix(), l.zone); err != nil {
 			return usage("%w", err)
 		}
 	}
@@ -171,7 +176,7 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	f := l.filter(l.policy)
 	f.Waiting, f.Passed, f.Limit = l.waiting, l.passed, l.limit
 	if l.since != "" {
-		f.Since, _ = parseSince(l.since, l.now)
+		f.Since, _ = parseSince(l.since, l.now, l.zone)
 		f.Since -= l.policy.Longest().RefreshStep() // by which the time of those that have passed may lag
 	}
 	if l.reason != "" {
@@ -204,7 +209,7 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	}
 	switch {
 	case l.asJSON:
-		return printJSON(l.out, records)
+		return l.printJSON(records)
 	case width == 0:
 		return l.printTabs(records)
 	case l.wide:

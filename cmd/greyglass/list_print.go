@@ -235,12 +235,15 @@ type recordJSON struct {
 	Accepted  int64  `json:"accepted"`
 
 	FirstAttempt *int64 `json:"first_attempt"`
+	RetryAt      *int64 `json:"retry_at"` // when a retry passes, by the greylist's windows
+	Late         bool   `json:"late"`     // the next attempt waits again
 }
 
-func recordAsJSON(r greylist.Record) recordJSON {
-	return recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, orNull(r.PassedAt), r.Deferred, r.Accepted, orNull(r.FirstAttempt)}
+func (l *lister) recordAsJSON(r greylist.Record) recordJSON {
+	return recordJSON{r.State(), r.Client, r.Sender, r.Recipient, r.FirstSeen, r.LastSeen, orNull(r.PassedAt), r.Deferred, r.Accepted, orNull(r.FirstAttempt),
+		orNull(l.retryAt(r)), l.state(r) == "late"}
 }
 
-func printJSON(w io.Writer, records iter.Seq2[greylist.Record, error]) error {
-	return printArray(w, records, func(r greylist.Record) any { return recordAsJSON(r) })
+func (l *lister) printJSON(records iter.Seq2[greylist.Record, error]) error {
+	return printArray(l.out, records, func(r greylist.Record) any { return l.recordAsJSON(r) })
 }

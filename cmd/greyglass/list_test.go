@@ -129,10 +129,10 @@ func TestListFilters(t *testing.T) {
 		for _, c := range [][]string{
 			{"--client", "203.0.113.300", "--client"},
 			{"--sender", "ann@", "--sender", "nothing after the @"},
-			{"--sender", "", "--sender", "it is empty"},
+			{"--sender", "", "--sender is empty"},
 			{"--recipient", "<>", "--recipient", "never a recipient"},
 			{"--domain", "a b", "--domain", "not a domain"},
-			{"--reason", "late", "--reason takes one of already-grey", "too-late"},
+			{"--reason", "late", `--reason "late" is none`, "too-late"},
 			{"--sort", "age", "--sort takes one of accepted", "first_attempt"},
 			{"--since", "yesterday", "--since takes"},
 			{"--limit", "-1", "--limit is negative"},
@@ -192,18 +192,18 @@ func TestListJSON(t *testing.T) {
 	got := s.output("list", "--json", "--client", "2001:db8:1::")
 	const want = `[
  {"state":"waiting","client":"2001:db8:1::/64","sender":"<>","recipient":"bob@example.org",` +
-		`"first_seen":1699999990,"last_seen":1699999990,"passed_at":null,"deferred":1,"accepted":0,"first_attempt":null}
+		`"first_seen":1699999990,"last_seen":1699999990,"passed_at":null,"deferred":1,"accepted":0,"first_attempt":null,"retry_at":null,"late":true}
 ]
 `
 	if got != string(withTimes([]byte(want))) {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	// Its keys are the columns of the database that are plain, and the state.
+	// Its keys are the columns of the database that are plain, the state, and when a retry passes.
 	var objects []map[string]any
 	if err := json.Unmarshal([]byte(s.output("list", "--json")), &objects); err != nil || len(objects) != 4 {
 		t.Fatalf("%d objects, %v", len(objects), err)
 	}
-	columns := []string{"state"}
+	columns := []string{"state", "retry_at", "late"}
 	s.sql(func(db *sql.DB) error {
 		rows, err := db.Query(`SELECT name FROM pragma_table_info('triplet') WHERE name NOT IN ('id', 'key')`)
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +26,8 @@ type logReader struct {
 	follow bool
 	limit  int // zero: all
 	print  func(decisionlog.Decision) error
+
+	lines, decisions, shown int // so far
 }
 
 // colourOf has the colour of each verdict.
@@ -35,7 +36,9 @@ var colourOf = map[string]string{string(greylist.Accept): green, string(greylist
 // loggedJSON is a decision as 'log --json' prints it.
 type loggedJSON struct {
 	decisionlog.Decision
-	Unix int64 `json:"time_unix"`
+	Unix    int64  `json:"time_unix"`
+	Wait    *int64 `json:"wait"`
+	Delayed *int64 `json:"delayed"`
 }
 
 func (p *program) logCommand() *cobra.Command {
@@ -44,42 +47,47 @@ func (p *program) logCommand() *cobra.Command {
 	var inUTC, asJSON bool
 	cmd := &cobra.Command{
 		Use:        "log [FILE|-]",
-		SuggestFor: []string{"tail", "follow", "journal", "watch"},
+		SuggestFor: []string{"tail", "follow", "journal", "watch", "grep", "logs", "events", "history", "decisions"},
 		Short:      "show the decisions in the log",
 		Long: `Show the newest decisions of the daemon, one line each, from systemd's journal, or
 from FILE, which may be compressed by gzip ("-": standard input). With --follow,
-show those that come, until interrupted.
+show those that come, until interrupted. Those that 'greyglass probe' and doctor have
+asked for are marked (probe).
 
-Times are local; a line ends with what greyglass-log(5) calls its keys.`,
+` + timesHelp,
 		Example: `  greyglass log --follow
   greyglass log --domain shop.example --since 2d
-  greyglass log --recipient bob@example.org --reason not-seen-before /var/log/mail.log.2.gz`,
+  greyglass log --recipient bob@example.org --reason not-seen-before \
+    /var/log/mail.log.2.gz`,
 		Args: optionalFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.limit < 0 {
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
 			}
+			zone := p.zone(inUTC || asJSON)
 			if since != "" {
 				var err error
-				if r.since, err = parseSince(since, wallClock().Unix()); err != nil {
+				if r.since, err = parseSince(since, wallClock().Unix(), zone); err != nil {
 					return &usageError{err, cmd.CommandPath()}
 				}
+			}
+			if err := checkReason(r.reason, greylist.Reasons, true); err != nil {
+				return &usageError{err, cmd.CommandPath()}
 			}
 			if err := r.parse(cmd); err != nil {
 				return err
 			}
-			zone := time.Local
-			if inUTC {
-				zone = time.UTC
-			}
-			colour := p.colour()
+			colour, columns := p.colour(), terminalWidth(p.stdout)
 			r.print = func(d decisionlog.Decision) error {
-				time, verdict, rest := d.Line(zone)
-				_, err := fmt.Fprintln(p.stdout, time+colour.paint(colourOf[d.Verdict], verdict)+rest)
+				at, verdict, rest := d.Line(zone)
+				line := folded(at+verdict+rest, columns, "    ")
+				_, err := fmt.Fprintln(p.stdout, at+colour.paint(colourOf[d.Verdict], verdict)+line[len(at+verdict):])
 				return err
 			}
 			if asJSON {
-				r.print = func(d decisionlog.Decision) error { return printObject(p.stdout, loggedJSON{d, d.Time.Unix()}) }
+				r.print = func(d decisionlog.Decision) error {
+					return printObject(p.stdout, loggedJSON{d, d.Time.Unix(), orNull(d.Wait), orNull(d.Delayed)})
+				}
 			}
 			file := ""
 			if len(args) > 0 {
@@ -91,16 +99,30 @@ Times are local; a line ends with what greyglass-log(5) calls its keys.`,
 	r.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&r.reason, "reason", "", "only decisions for this `REASON`, see greyglass(8)")
-	flags.StringVar(&since, "since", "", "only decisions since a `TIME`: 7d, 36h, or 2026-11-22")
+	flags.StringVar(&since, "since", "", "only decisions since "+sinceHelp)
 	flags.BoolVar(&r.follow, "follow", false, "wait for further decisions, and show them")
 	flags.IntVar(&r.limit, "limit", 50, "at most `N`, the newest (0: all); with --follow: all")
-	flags.BoolVar(&inUTC, "utc", false, "show times in UTC")
+	flags.BoolVar(&inUTC, "utc", false, "show and take times of UTC, also on a terminal")
 	flags.BoolVar(&asJSON, "json", false, "print one object a line, with the keys of the log")
 	return cmd
 }
 
-// run shows the decisions of a file; of the journal, if the name is empty.
+// run shows the decisions of a file; of the journal, if the name is empty. Where there are
+// none, it says why.
 func (r *logReader) run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
+	if file == "" && r.follow {
+		if err := journalProblem(journals...); err != nil {
+			fmt.Fprintf(stderr, "greyglass: %v\n", err)
+		}
+	}
+	err := r.show(ctx, file, stdin, stderr)
+	if err != nil || r.follow || r.shown > 0 {
+		return err
+	}
+	return r.sayNone(file, stderr)
+}
+
+func (r *logReader) show(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
 	switch {
 	case file == "-":
 		return r.read(stdin)
@@ -180,7 +202,15 @@ func (r *logReader) read(in io.Reader) error {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
 		line, err := readLine(lines)
-		if d, ok := decisionlog.Parse(line); ok && r.selects(d) {
+		if line != "" {
+			r.lines++
+		}
+		d, ok := decisionlog.Parse(line)
+		if ok {
+			r.decisions++
+		}
+		if ok && r.selects(d) {
+			r.shown++
 			switch {
 			case r.follow || r.limit == 0:
 				if err := r.print(d); err != nil {

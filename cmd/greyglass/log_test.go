@@ -18,9 +18,9 @@ Nov 29 20:22:01 mx greyglass[9]: time=2025-11-29T20:22:01Z level=INFO msg=decisi
 `
 
 var mailLogLines = []string{
-	"2025-11-29 19:20:01 deferred ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): not-seen-before; retry passes in 1 hour\n",
-	"2025-11-29 20:21:01 accepted ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): now-grey; waited 1 hour 1 minute\n",
-	"2025-11-29 20:22:01 accepted <> -> carol@example.org from 2001:db8::1 (x): local\n",
+	"2025-11-29 19:20:01 UTC deferred ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): not-seen-before; retry passes in 1 hour\n",
+	"2025-11-29 20:21:01 UTC accepted ann@bounce.shop.example -> bob@example.org from 203.0.113.7 (mx.example.net): now-grey; waited 1 hour 1 minute\n",
+	"2025-11-29 20:22:01 UTC accepted <> -> carol@example.org from 2001:db8::1 (x): local\n",
 }
 
 func TestLogSelects(t *testing.T) {
@@ -52,8 +52,13 @@ func TestLogSelects(t *testing.T) {
 		for _, i := range c.want {
 			want += mailLogLines[i]
 		}
-		if got := s.output(append([]string{"log", "--utc", s.path("mail.log")}, strings.Fields(c.args)...)...); got != want {
-			t.Errorf("%s: got\n%swant\n%s", c.args, got, want)
+		says := ""
+		if want == "" {
+			says = "greyglass: none of the 3 decisions in " + s.path("mail.log") + " is selected\n"
+		}
+		r := s.run(append([]string{"log", "--utc", s.path("mail.log")}, strings.Fields(c.args)...)...)
+		if r.status != statusOK || r.stdout != want || r.stderr != says {
+			t.Errorf("%s: status %d, got\n%s%swant\n%s", c.args, r.status, r.stdout, r.stderr, want)
 		}
 	}
 }
@@ -74,7 +79,7 @@ func TestLogReadsFiles(t *testing.T) {
 	if got := s.output("log", "--utc", "--limit", "1", s.path("mail.log.gz")); got != mailLogLines[2] {
 		t.Error(got)
 	}
-	const want = `{"time":"2025-11-29T20:22:01Z","msg":"decision","verdict":"accept","reason":"local","client":"2001:db8::1","helo":"x","sender":"<>","recipient":"carol@example.org","via":"policy","took":"0.5ms","time_unix":1764447721}` + "\n"
+	const want = `{"time":"2025-11-29T20:22:01Z","msg":"decision","verdict":"accept","reason":"local","client":"2001:db8::1","helo":"x","sender":"<>","recipient":"carol@example.org","via":"policy","took":"0.5ms","time_unix":1764447721,"wait":null,"delayed":null}` + "\n"
 	if got := s.output("log", "--json", "--limit", "1", s.path("mail.log.gz")); got != want {
 		t.Error(got)
 	}
@@ -100,16 +105,57 @@ func TestLogOfTheJournal(t *testing.T) {
 	if got := s.read("arguments"); got != common+"\n" {
 		t.Error(got)
 	}
-	s.output("log", "--follow")
+	s.run("log", "--follow")
 	if got := s.read("arguments"); got != common+" --follow --lines 0\n" {
 		t.Error(got)
 	}
-	s.output("log", "--follow", "--since", "1970-01-02")
+	s.run("log", "--follow", "--since", "1970-01-02")
 	if got := s.read("arguments"); got != common+" --since @86400 --follow --no-tail\n" {
 		t.Error(got)
 	}
 	s.environ = append(s.environ, "PATH="+filepath.Join(s.dir, "empty"))
 	s.run("log").fails(t, statusFailed, "journalctl is not installed; name the FILE")
+}
+
+// Where nothing is shown, the log says why.
+func TestLogWithoutDecisions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	lines := strings.SplitAfter(mailLog, "\n")
+	for _, c := range []struct{ text, says string }{
+		{"", " is empty\n"},
+		{lines[0] + lines[2], " is a decision (2 read); the daemon logs them if log.level is info\n"},
+		{lines[1], "the only decision in "},
+		{mailLog, "none of the 3 decisions in "},
+	} {
+		r := here("log", "--sender", "nobody@example.net", write("log", c.text))
+		if r.status != statusOK || r.stdout != "" || !strings.HasPrefix(r.stderr, "greyglass: ") || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("status %d, says %s%s, want %s", r.status, r.stdout, r.stderr, c.says)
+		}
+	}
+	if err := journalProblem(dir); err == nil || !strings.Contains(err.Error(), "this machine has no journal; name the FILE") {
+		t.Error(err)
+	}
+	machine := filepath.Join(dir, "0123")
+	if err := os.Mkdir(machine, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("missing", filepath.Join(machine, "system.journal")); err != nil {
+		t.Fatal(err)
+	}
+	if err := journalProblem(dir); err == nil || !strings.Contains(err.Error(), "the journal cannot be read (open ") {
+		t.Error(err)
+	}
+	write("0123/system@1.journal", "")
+	if err := journalProblem(dir); err != nil {
+		t.Error(err)
+	}
 }
 
 // A file is followed, also when it is rotated.

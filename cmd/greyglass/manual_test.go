@@ -17,6 +17,7 @@ import (
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/forecast"
 	"greyglass/cmd/greyglass/internal/manual"
+	"greyglass/greylist"
 )
 
 //go:generate go test -run ^TestManual$|^TestCompletions$|^TestPictures$ . -update
@@ -137,6 +138,11 @@ func reasons(t *testing.T) (all []string) {
 	}
 	if len(all) < 10 {
 		t.Fatalf("found only the reasons %v", all)
+	}
+	for _, r := range all {
+		if !slices.Contains(greylist.Reasons, greylist.Reason(r)) {
+			t.Errorf("%s is not among greylist.Reasons", r)
+		}
 	}
 	return all
 }

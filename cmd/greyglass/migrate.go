@@ -12,13 +12,14 @@ func (p *program) migrateCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "create the schema in PostgreSQL, or bring it to the present version",
+		Short: "create the PostgreSQL schema, or bring it to the present version",
 		Long: `Create the schema in the PostgreSQL database that store.url names, or bring it to the
 version of this program. The daemon does it by itself where its role may. Where it
 may not, run this command as the role that owns the schema, before a new version of
 the daemon is started. It is safe to run it twice, or while daemons run.`,
 		Example: `  greyglass migrate
-  greyglass migrate --set store.url=postgres://greyglass_owner@db.example.org/greyglass`,
+  greyglass migrate \
+    --set store.url=postgres://greyglass_owner@db.example.org/greyglass`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := p.loadWithoutLists(cmd)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -16,35 +15,58 @@ import (
 // askTimeout is how long a command asks the rules after it has changed something.
 const askTimeout = 5 * time.Second
 
+// obstacle is why the next attempt of a triplet is answered otherwise than the greylist alone
+// would answer it.
+type obstacle struct {
+	greylist.Triplet
+	says string
+}
+
 // sayNext says what happens to the next attempt of a triplet.
 func (p *program) sayNext(ctx context.Context, policy *judge.Policy, store greylist.Store, t greylist.Triplet) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if next, expected := nextAttempt(ctx, policy, store, t); expected {
+	next, expected := nextAttempt(ctx, policy, store, t)
+	if expected {
 		fmt.Fprintln(p.stdout, next)
-	} else {
-		fmt.Fprintf(p.stderr, "greyglass: %s\n", next)
+		return
 	}
+	p.obstacles = append(p.obstacles, obstacle{t, next})
+	fmt.Fprintf(p.stderr, "greyglass: %s\n", next)
 }
 
 // sayObstacles says which of the triplets that were passed will not be accepted all the
-// same, once for each reason.
-func (p *program) sayObstacles(ctx context.Context, policy *judge.Policy, store greylist.Store, triplets []greylist.Triplet) {
+// same, once for each reason, and returns in words how many will be.
+func (p *program) sayObstacles(ctx context.Context, policy *judge.Policy, store greylist.Store, triplets []greylist.Triplet) (next string) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	said := make(map[string]bool)
+	said, kept := make(map[string]bool), 0
 	for i, t := range triplets {
 		next, expected := nextAttempt(ctx, policy, store, t)
 		if ctx.Err() != nil {
 			fmt.Fprintf(p.stderr, "greyglass: the rules were asked for %s of them; greyglass explain tells what is answered\n", humanize.Comma(int64(i)))
-			return
+			return "the greylist accepts them at the sender's next attempt"
 		}
-		if !expected && !said[next] {
+		if expected {
+			continue
+		}
+		kept++
+		if !said[next] {
 			said[next] = true
+			p.obstacles = append(p.obstacles, obstacle{t, next})
 			fmt.Fprintf(p.stderr, "greyglass: %s: %s\n", address.Printable(t.String()), next)
 		}
 	}
+	switch kept {
+	case 0:
+		return accepted
+	case len(triplets):
+		return "but none of them will be " + accepted
+	}
+	return fmt.Sprintf("%s of them will be %s", humanize.Comma(int64(len(triplets)-kept)), accepted)
 }
+
+const accepted = "accepted at the sender's next attempt"
 
 // nextAttempt says, as explain does, what is answered to the next attempt of a triplet, and
 // whether that is what the greylist alone would answer.
@@ -58,9 +80,10 @@ func nextAttempt(ctx context.Context, policy *judge.Policy, store greylist.Store
 	answer := x.Answer
 	switch {
 	case err != nil:
-		return fmt.Sprintf("the rules cannot be asked, and mail is answered by on_error (%s) meanwhile: %s", answer.Verdict, inWords(err)), false
+		return fmt.Sprintf("the rules cannot be asked, and as long as that fails the sender's next attempt will be %s (store.on_error): %s",
+			answer.Verdict.InWords(), inWords(err)), false
 	case x.Greylisted && answer.Verdict == greylist.Accept && answer.Reason == greylist.ReasonAlreadyGrey:
-		return "accepted at the sender's next attempt", true
+		return accepted, true
 	case x.Greylisted && answer.Wait > 0:
 		return fmt.Sprintf("deferred at the sender's next attempt; a retry passes %s later", greylist.WaitInWords(answer.Wait)), true
 	}
@@ -69,7 +92,7 @@ func nextAttempt(ctx context.Context, policy *judge.Policy, store greylist.Store
 		why += ": " + x.Steps[n-1].Says
 	}
 	if answer.Verdict == greylist.Accept {
-		return fmt.Sprintf("accepted at the sender's next attempt in any case (%s)", why), true
+		return fmt.Sprintf("%s in any case (%s)", accepted, why), true
 	}
-	return fmt.Sprintf("the sender's next attempt is answered %s all the same (%s)", strings.ToLower(string(answer.Verdict)), why), false
+	return fmt.Sprintf("the sender's next attempt will be %s all the same (%s)", answer.Verdict.InWords(), why), false
 }

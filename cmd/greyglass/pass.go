@@ -11,10 +11,10 @@ import (
 )
 
 func (p *program) passCommand() *cobra.Command {
-	many := selected{waiting: true, verb: "pass", done: "passed: %s", next: "accepted at the sender's next attempt", change: passNow}
+	many := selected{waiting: true, verb: "pass", done: "passed: %s", change: passNow}
 	cmd := &cobra.Command{
 		Use:        "pass CLIENT SENDER RECIPIENT | --sender PATTERN ...",
-		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit"},
+		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit", "approve", "allowlist", "add", "let"},
 		Short:      "let a triplet through from now on",
 		Long: `Remember a triplet as let through now, whether it was seen before or not: its next
 mail is accepted, as if it had waited. For mail that should never wait, write a
@@ -22,6 +22,7 @@ rule into the configuration instead; this is forgotten when the triplet has been
 silent for greylist.max_grey.
 
 ` + envelopeHelp + `
+
 It says what happens to the next attempt: something that comes before the greylist, such as
 the blocked list, may still keep the mail out.
 

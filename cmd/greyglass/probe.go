@@ -17,8 +17,9 @@ func (p *program) probeCommand() *cobra.Command {
 	var helo, to string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "probe CLIENT SENDER RECIPIENT",
-		Short: "ask the running daemon as a mail server would",
+		Use:        "probe CLIENT SENDER RECIPIENT",
+		SuggestFor: []string{"try", "attempt", "simulate", "send"},
+		Short:      "ask the running daemon as a mail server would",
 		Long: `Ask the running daemon through its milter socket, as a mail server would, and print
 the verdict and the answer that the SMTP client would get. This is a real attempt, which
 is remembered like any other: probe twice, and the second is a retry. It is in no statistics,
@@ -27,7 +28,7 @@ and in the log with via=probe.
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.`,
 		Example: `  greyglass probe 203.0.113.7 ann@example.net bob@example.org
-  greyglass probe 203.0.113.7 ann@example.net bob@example.org --to inet:127.0.0.1:8895`,
+  greyglass probe 203.0.113.7 '<>' bob@example.org --to inet:127.0.0.1:8895`,
 		Args: envelopeArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			attempt, err := attemptOf(cmd, args, helo)
@@ -50,7 +51,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 				return err
 			}
 			if asJSON {
-				return printObject(p.stdout, probeJSON{string(answer.Verdict), textOrNull(answer.Reply), textOrNull(answer.Stage),
+				return printObject(p.stdout, probeJSON{string(answer.Verdict), nil, nil, textOrNull(answer.Reply), textOrNull(answer.Stage),
 					attempt.Client.String(), attempt.Helo, address.Fold(attempt.Sender), address.Fold(attempt.Recipient)})
 			}
 			t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
@@ -71,6 +72,8 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 // probeJSON is what 'probe --json' prints.
 type probeJSON struct {
 	Verdict   string  `json:"verdict"`
+	Reason    *string `json:"reason"` // null, as are the seconds to wait: a mail server is not told
+	Wait      *int64  `json:"wait"`
 	Reply     *string `json:"reply"`
 	Stage     *string `json:"stage"` // the SMTP command that was answered so
 	Client    string  `json:"client"`

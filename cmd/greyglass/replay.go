@@ -49,8 +49,8 @@ JSON object with these keys:
   client_tls      true: with a verified TLS certificate
   spf, spf_provider, dnsbl, dnswl
                   what would be looked up: the result of SPF and, with pass, its
-                  provider (without one, the record has nearly all addresses), and
-                  arrays of the DNS lists that have the client
+                  provider (without one, the record has nearly all addresses),
+                  and arrays of the DNS lists that have the client
   expect          a verdict or a reason
 
 What is not given is not looked up: SPF is then none, and no list has the client; with
@@ -59,7 +59,8 @@ wait (seconds until a retry can pass), and the client and sender as they are
 remembered, unless a rule answered. Where an answer is not the expected one, standard
 error says so, and the exit status is 1.`,
 		Example: `  greyglass replay attempts.jsonl
-  greyglass replay --summary --store sqlite:/var/lib/greyglass/greyglass.db attempts.jsonl`,
+  greyglass replay --summary --store sqlite:/var/lib/greyglass/greyglass.db \
+    attempts.jsonl`,
 		Args: optionalFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			loaded, err := p.load(cmd)

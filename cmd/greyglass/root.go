@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
@@ -23,7 +21,8 @@ type program struct {
 	configFile string
 	set        []string
 
-	changed []greylist.Triplet // by the command, for --json
+	changed   []greylist.Triplet // by the command, for --json
+	obstacles []obstacle         // to these, for --json
 }
 
 func (p *program) root() *cobra.Command {
@@ -37,10 +36,10 @@ spam engines do not.
 
 'greyglass serve' is the daemon. The other commands show what it would answer
 and why, list the triplets and change them, while the daemon runs or not.`,
-		Example: `  greyglass config                     the configuration, and where each value comes from
+		Example: `  greyglass doctor                     what is right here, and what is not
+  greyglass list --waiting --limit 20  triplets that wait
   greyglass explain 203.0.113.7 ann@example.net bob@example.org
-                                       why would this mail be delayed?
-  greyglass list --waiting --limit 20  triplets that wait`,
+                                       why would this mail be delayed?`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -60,9 +59,10 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	// In completions: a command names files where it takes any.
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{flagProblem(err), cmd.CommandPath()}
+		return &usageError{flagProblem(cmd, err), cmd.CommandPath()}
 	})
 	root.SetHelpCommand(helpCommand())
+	root.SetHelpFunc(printHelp)
 	root.SetVersionTemplate(versionText())
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.configFile, "config", config.DefaultFile, "configuration `FILE`")
@@ -84,33 +84,6 @@ func completesFiles(cmd *cobra.Command, flag string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)); err != nil {
 		panic(err) // there is no such flag
 	}
-}
-
-func noSuchCommand(root *cobra.Command, name string) error {
-	err := fmt.Errorf("there is no command %q", name)
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, either(near))
-	}
-	return &usageError{err, "greyglass"}
-}
-
-// either joins choices: "explain, expect or expire".
-func either(choices []string) string {
-	last := len(choices) - 1
-	if last == 0 {
-		return choices[0]
-	}
-	return strings.Join(choices[:last], ", ") + " or " + choices[last]
-}
-
-// flagProblem rewords the errors of pflag.
-func flagProblem(err error) error {
-	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	wanted := map[string]string{"int": "a whole number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
-	return fmt.Errorf("--%s takes %s, and %q is none", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 
 // arguments checks the number of arguments that a command is given, by the names

@@ -25,7 +25,7 @@ type selected struct {
 	waiting bool   // only those that wait
 	verb    string // "pass"
 	done    string // "passed: %s", with a number of triplets
-	next    string // what happens to their next mail
+	next    string // what happens to their next mail; of those that waited, the rules say it
 	change  func(context.Context, greylist.Store, greylist.Triplet) error
 }
 
@@ -71,7 +71,7 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		if err := s.confirm(cmd, p.stdout, triplets); err != nil {
 			return err
 		}
-		if err := p.record(ctx, cmd, nil, store); err != nil {
+		if err := p.record(ctx, store, wordsOf(cmd, nil)+" ("+countOf(len(triplets))+")"); err != nil {
 			return err
 		}
 		for i, t := range triplets {
@@ -83,11 +83,12 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 			}
 			p.noted(t)
 		}
-		fmt.Fprintf(p.stdout, s.done+"; %s\n", countOf(len(triplets)), s.next)
+		next := s.next
 		if s.waiting {
-			p.sayObstacles(ctx, loaded.Policy, store, triplets)
+			next = p.sayObstacles(ctx, loaded.Policy, store, triplets)
 		}
-		return nil
+		_, err := fmt.Fprintf(p.stdout, s.done+"; %s\n", countOf(len(triplets)), next)
+		return err
 	})
 }
 

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -43,10 +43,17 @@ func (s *selection) parse(cmd *cobra.Command) error {
 	}
 	for flag, value := range map[string]string{"client": s.client, "sender": s.sender, "recipient": s.recipient, "domain": s.domain} {
 		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && strings.TrimSpace(value) == "" {
-			return problem(flag, errors.New("it is empty; the null sender is written '<>'"))
+			return &usageError{fmt.Errorf("--%s is empty; %s", flag, map[string]string{
+				"client": "write an address, or a network such as 192.0.2.0/24", "domain": "write it as example.org",
+				"sender": "the null sender is written '<>'", "recipient": "write it as bob@example.org"}[flag]), cmd.CommandPath()}
 		}
 	}
 	s.sender, s.recipient = bare(s.sender), bare(s.recipient)
+	for flag, value := range map[string]string{"sender": s.sender, "recipient": s.recipient} {
+		if strings.Contains(value, ".") && !strings.ContainsAny(value, "@*<>\"") {
+			return problem(flag, fmt.Errorf("%q is a domain; write --domain %[1]s, or --%s @%[1]s (or, if it is an address without a domain, --%[2]s '<%[1]s>')", value, flag))
+		}
+	}
 	if s.client != "" {
 		client, ok, err := greylist.ParseIdentity(s.client)
 		if !ok {
@@ -57,7 +64,8 @@ func (s *selection) parse(cmd *cobra.Command) error {
 		}
 		s.identity = client.Identity()
 	}
-	if s.sender != "" && strings.ContainsAny(s.sender, "@*<>") { // a few senders have no domain
+	// A few senders have no domain.
+	if inside := strings.TrimSuffix(strings.TrimPrefix(s.sender, "<"), ">"); s.sender != "" && (inside == "" || strings.ContainsAny(inside, "@*<>")) {
 		if err := s.senders.Add(s.sender, address.Senders); err != nil {
 			return problem("sender", err)
 		}
@@ -68,6 +76,9 @@ func (s *selection) parse(cmd *cobra.Command) error {
 		}
 	}
 	if s.domain != "" {
+		if domain := strings.TrimLeft(s.domain, "@*."); domain != s.domain {
+			return problem("domain", fmt.Errorf("%q is not a domain; write --domain %s, which has its subdomains too", s.domain, cmp.Or(domain, "example.org")))
+		}
 		for _, pattern := range []string{s.domain, "*." + s.domain} {
 			if err := s.domains.AddDomain(pattern); err != nil {
 				return problem("domain", err)

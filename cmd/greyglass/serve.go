@@ -20,7 +20,7 @@ const logFlush = time.Second
 func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:        "serve",
-		SuggestFor: []string{"start", "run", "daemon"},
+		SuggestFor: []string{"run", "daemon", "server"},
 		Short:      "run the daemon in the foreground",
 		Long: `Run the daemon in the foreground, logging to standard error, until it is told to end
 (SIGTERM or SIGINT): it then answers what it has been asked, and exits with status 0.

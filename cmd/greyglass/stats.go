@@ -24,7 +24,7 @@ func (p *program) statsCommand() *cobra.Command {
 	var since, from, to, by string
 	cmd := &cobra.Command{
 		Use:        "stats",
-		SuggestFor: []string{"statistics", "report", "summary"},
+		SuggestFor: []string{"statistics", "report", "summary", "history", "count", "counts"},
 		Short:      "show what greylisting did in the last day and month",
 		Long: `Show what happened in the last day and in the last 30 days: in one or two sentences, then
 in tables: how many recipients were accepted and deferred, how many unknown triplets were
@@ -52,12 +52,9 @@ Unix seconds, and RFC 3339 beside them.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := wallClock().Unix()
-			page := report.Page{Zone: time.UTC, Width: pageWidth}
+			page := report.Page{Zone: p.zone(inUTC || asJSON), Width: pageWidth}
 			if width := terminalWidth(p.stdout); width > 0 && !asJSON {
 				page.Width = width
-				if !inUTC {
-					page.Zone = time.Local
-				}
 			}
 			if from == "" {
 				from = since

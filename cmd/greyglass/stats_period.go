@@ -81,8 +81,10 @@ func (p period) of(h greylist.History) (part greylist.History) {
 	return part
 }
 
-// parseSince reads the time of --since, of UTC; see parseTime.
-func parseSince(s string, now int64) (int64, error) { return parseTime("--since", s, now, time.UTC) }
+// parseSince reads the time of --since; see parseTime.
+func parseSince(s string, now int64, zone *time.Location) (int64, error) {
+	return parseTime("--since", s, now, zone)
+}
 
 // parseTime reads the time of a flag: a time of a zone, or how long ago it is. It returns
 // Unix seconds.
@@ -97,6 +99,9 @@ func parseTime(flag, s string, now int64, zone *time.Location) (int64, error) {
 		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return notLater(t.Unix())
 		}
+	}
+	if t, ok := parseWithZone(s, zone); ok {
+		return notLater(t.Unix())
 	}
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {

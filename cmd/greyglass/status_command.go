@@ -35,7 +35,7 @@ func (p *program) statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:        "status",
-		SuggestFor: []string{"health", "uptime", "top"},
+		SuggestFor: []string{"health", "uptime", "top", "info", "ping", "state", "running"},
 		Short:      "show on one screen how the daemon is doing",
 		Long: `Ask the running daemon how it is doing, and show that on one screen: since when it runs,
 and in which mode; what it answered in the last minutes, and how fast; whether the

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +55,7 @@ func checkEnvelope(cmd *cobra.Command, args []string) error {
 	for i, name := range []string{"SENDER", "RECIPIENT"} {
 		arg := &args[i+1]
 		*arg = bare(*arg)
+		askDomain(cmd, name, arg)
 		if address.Fold(*arg) == address.NullSender {
 			if name == "RECIPIENT" {
 				return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
@@ -68,12 +69,31 @@ func checkEnvelope(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// checkAddress checks that an argument is one address. In angle brackets it may lack a
-// domain, as a few senders do.
+// askDomain asks, on a terminal, which address is meant by an argument without a domain.
+func askDomain(cmd *cobra.Command, name string, arg *string) {
+	asJSON, _ := cmd.Flags().GetBool("json")
+	if !lacksDomain(*arg) || asJSON || terminalWidth(cmd.OutOrStdout()) == 0 {
+		return
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s %q has no domain. Which address is meant? ", name, *arg)
+	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if answer = bare(answer); answer != "" {
+		*arg = answer
+	}
+}
+
+// lacksDomain reports whether an argument is an address whose domain was forgotten. In angle
+// brackets it may lack one, as a few senders do.
+func lacksDomain(arg string) bool {
+	_, _, ok := address.Cut(arg)
+	return !ok && arg != "" && arg != "*" && !strings.HasPrefix(arg, "<") && !strings.EqualFold(arg, "postmaster") // RFC 5321, section 4.5.1
+}
+
+// checkAddress checks that an argument is one address.
 func checkAddress(arg string) error {
 	local, domain, ok := address.Cut(strings.Trim(arg, "<>"))
 	switch {
-	case !ok && !strings.HasPrefix(arg, "<") && !strings.EqualFold(arg, "postmaster"): // RFC 5321, section 4.5.1
+	case lacksDomain(arg):
 		return fmt.Errorf("%q has no domain; write it as %s@example.net, or, if it really has none, as '<%s>'", arg, arg, arg)
 	case ok && domain == "":
 		return fmt.Errorf("%q has nothing after the @", arg)
@@ -111,10 +131,16 @@ func clientOf(s string) (greylist.Client, error) {
 		text = prefix.Addr().String()
 	}
 	client := greylist.ParseClient(text)
-	if _, ok := client.Addr(); !ok {
-		return client, fmt.Errorf("%q is not an IP address", s)
+	_, ok := client.Addr()
+	switch {
+	case ok:
+		return client, nil
+	case strings.Contains(s, "@"):
+		return client, fmt.Errorf("%q is not an IP address; the order is CLIENT SENDER RECIPIENT", s)
+	case strings.Contains(s, ".") && strings.ContainsAny(strings.ToLower(s), "ghijklmnopqrstuvwxyz"):
+		return client, fmt.Errorf("%q is a host name, and not an IP address; 'getent ahosts %[1]s' shows its addresses", s)
 	}
-	return client, nil
+	return client, fmt.Errorf("%q is not an IP address", s)
 }
 
 // changeTimeout is how long a command waits for another program that holds the
@@ -124,7 +150,6 @@ const changeTimeout = 10 * time.Second
 // changeTriplet makes a triplet of a command's arguments, opens the database and
 // hands both to do.
 func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(context.Context, *judge.Policy, greylist.Store, greylist.Triplet) error) error {
-	typed := slices.Clone(args)
 	if err := checkTriplet(cmd, args); err != nil {
 		return err
 	}
@@ -136,7 +161,7 @@ func (p *program) changeTriplet(cmd *cobra.Command, args []string, do func(conte
 	if err != nil {
 		return clientError(cmd, err)
 	}
-	return p.changing(cmd, typed, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
+	return p.changing(cmd, args, loaded, func(ctx context.Context, policy *judge.Policy, store greylist.Store) error {
 		return do(ctx, policy, store, t)
 	})
 }
@@ -147,7 +172,7 @@ func (p *program) changing(cmd *cobra.Command, args []string, loaded *config.Loa
 	return p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 		ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
-		err := p.record(ctx, cmd, args, store)
+		err := p.record(ctx, store, wordsOf(cmd, args))
 		if err == nil {
 			err = do(ctx, loaded.Policy, store)
 		}

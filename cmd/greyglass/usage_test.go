@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // here runs a command line in this process.
@@ -21,14 +22,14 @@ var misuses = []struct{ args, says, help string }{
 	{"frobnicate", `there is no command "frobnicate"`, "greyglass"},
 	{"lst", "did you mean list or log?", "greyglass"},
 	{"explian", "did you mean explain?", "greyglass"},
-	{"exp", "did you mean explain, expect or expire?", "greyglass"},
+	{"exp", "did you mean expect, expire or explain?", "greyglass"},
 	{"help frobnicate", `there is no command "frobnicate"`, "greyglass"},
 	{"help list all", `unexpected argument "all"`, "greyglass help"},
 	{"tail", "did you mean log?", "greyglass"},
 	{"whitelist", "did you mean pass?", "greyglass"},
 	{"delete", "did you mean forget?", "greyglass"},
 	{"show", "did you mean list?", "greyglass"},
-	{"top", "did you mean ", "greyglass"},
+	{"top", "did you mean status?", "greyglass"},
 	{"uptime", "did you mean status?", "greyglass"},
 	{"unblock", "did you mean pass?", "greyglass"},
 	{"why", "did you mean explain?", "greyglass"},
@@ -54,6 +55,41 @@ var misuses = []struct{ args, says, help string }{
 	{"pass 192.0.2.1 a@example.net", "RECIPIENT is missing", "greyglass pass"},
 	{"forget 192.0.2.1 a@example.net b@example.org c", `unexpected argument "c"`, "greyglass forget"},
 
+	{"remove", "did you mean forget?", "greyglass"},
+	{"ls", "did you mean list?", "greyglass"},
+	{"check", "did you mean config, doctor or explain?", "greyglass"},
+	{"test", "did you mean config, doctor or explain?", "greyglass"},
+	{"search", "did you mean list?", "greyglass"},
+	{"help whitelist", "did you mean pass?", "greyglass"},
+	{"reload", "'systemctl reload greyglass' reloads the configuration", "greyglass"},
+	{"stop", "'systemctl stop greyglass'", "greyglass"},
+	{"blacklist", "blocked.senders_file", "greyglass"},
+	{"list --from a@example.net", "unknown flag: --from; did you mean --sender?", "greyglass list"},
+	{"log --to b@example.org", "unknown flag: --to; did you mean --recipient?", "greyglass log"},
+	{"list --ip 192.0.2.1", "unknown flag: --ip; did you mean --client?", "greyglass list"},
+	{"log --from 2d", "did you mean --sender?", "greyglass log"},
+	{"list --sendr x", "did you mean --sender?", "greyglass list"},
+	{"pass --force", "did you mean --yes?", "greyglass pass"},
+	{"list -n 5", "unknown shorthand flag: 'n' in -n; did you mean --limit?", "greyglass list"},
+	{"list --frobnicate", "unknown flag: --frobnicate", "greyglass list"},
+
+	{"list --sender shop.example", `--sender: "shop.example" is a domain; write --domain shop.example, or --sender @shop.example`, "greyglass list"},
+	{"log --recipient shop.example", `--recipient: "shop.example" is a domain; write --domain shop.example, or --recipient @shop.example`, "greyglass log"},
+	{"pass --sender shop.example --yes", `--domain shop.example`, "greyglass pass"},
+	{"forget --recipient shop.example", `--domain shop.example`, "greyglass forget"},
+	{"list --domain @x", `--domain: "@x" is not a domain; write --domain x, which has its subdomains too`, "greyglass list"},
+	{"log --domain *.x.example", `--domain: "*.x.example" is not a domain; write --domain x.example`, "greyglass log"},
+	{"list --domain EMPTY", `--domain is empty; write it as example.org`, "greyglass list"},
+	{"list --sender EMPTY", `--sender is empty; the null sender is written '<>'`, "greyglass list"},
+	{"list --reason too-lat", `--reason "too-lat" is none; did you mean too-late?`, "greyglass list"},
+	{"list --reason spam", `--reason "spam" is none; they are already-grey, grey-too-long, now-grey, too-late, too-soon, way-too-soon`, "greyglass list"},
+	{"log --reason now-gray", `--reason "now-gray" is none; did you mean now-grey?`, "greyglass log"},
+	{"log --reason spam", `not-seen-before, way-too-soon, too-soon, too-late, now-grey, error, rule:NAME`, "greyglass log"},
+	{"expect bob@example.org --for 10", `--for 10 has no unit; write 10m for minutes, or 10s for seconds`, "greyglass expect"},
+	{"explain mx.example.net a@example.net b@example.org", `CLIENT "mx.example.net" is a host name, and not an IP address; 'getent ahosts mx.example.net' shows its addresses`, "greyglass explain"},
+	{"explain a@example.net b@example.org 192.0.2.1", `CLIENT "a@example.net" is not an IP address; the order is CLIENT SENDER RECIPIENT`, "greyglass explain"},
+	{"log --since 2026-11-22T99", "--since takes a time such as 7d or 36h", "greyglass log"},
+
 	{"explain nobody a b", `CLIENT "nobody" is not an IP address`, "greyglass explain"},
 	{"probe 192.0.2 a b", `CLIENT "192.0.2" is not an IP address`, "greyglass probe"},
 	{"pass 192.0.2.0/33 a b", `CLIENT "192.0.2.0/33" is not an address prefix`, "greyglass pass"},
@@ -69,7 +105,6 @@ var misuses = []struct{ args, says, help string }{
 	{"log --client mx", `--client: "mx" is not an address prefix; write an address`, "greyglass log"},
 	{"log --sender ann@", `--sender: "ann@" has nothing after the @`, "greyglass log"},
 	{"log --recipient <>", `--recipient: "<>" is the null sender, and never a recipient`, "greyglass log"},
-	{"log --domain @x", `--domain`, "greyglass log"},
 	{"log --since yesterday", `"yesterday" is none`, "greyglass log"},
 	{"log a b", `unexpected argument "b"`, "greyglass log"},
 
@@ -151,8 +186,18 @@ func TestHelpTeaches(t *testing.T) {
 			t.Errorf("%s --help: status %d, %s", cmd.Name(), r.status, r.stderr)
 		}
 		explained, _, _ := strings.Cut(r.stdout, "Usage:")
-		if len(explained) < 80 || !strings.Contains(r.stdout, "greyglass "+cmd.Use) {
+		if len(explained) < 80 {
 			t.Errorf("%s --help does not teach:\n%s", cmd.Name(), r.stdout)
+		}
+		for _, use := range strings.Split(strings.TrimPrefix(cmd.Use, cmd.Name()), " | ") {
+			if use = strings.TrimSpace("greyglass " + cmd.Name() + " " + strings.TrimSpace(use)); !strings.Contains(r.stdout, "\n  "+use+" [flags]\n") {
+				t.Errorf("%s --help does not say %s:\n%s", cmd.Name(), use, r.stdout)
+			}
+		}
+		for _, line := range strings.Split(r.stdout, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("%s --help has a line of %d: %s", cmd.Name(), n, line)
+			}
 		}
 		if cmd.Name() != "help" && here("help", cmd.Name()).stdout != r.stdout {
 			t.Errorf("'help %s' says something else than --help", cmd.Name())

@@ -14,8 +14,9 @@ const version = "0.1.0"
 func (p *program) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "print the version",
+		Use:        "version",
+		SuggestFor: []string{"about", "ver"},
+		Short:      "print the version",
 		Long: `Print the version of Greyglass, of the Go that it was built with, and the system that
 it was built for.`,
 		Args: arguments(),

@@ -78,7 +78,7 @@ func (r *Rule) checkWhen(problems *Problems) {
 	}
 	wrong := problem.Find(err)
 	detail, fix := problem.Split("", err)
-	if near, ok := nearest(wrong.Unknown, rules.Names()); ok && wrong.Unknown != "" {
+	if near, ok := Nearest(wrong.Unknown, rules.Names()); ok && wrong.Unknown != "" {
 		fix = "did you mean " + near + "?"
 	}
 	problems.add(r.problem("when", literal(r.When), wrong.Where+": "+detail, fix))
@@ -143,7 +143,7 @@ func suggestRuleKey(key string) string {
 	for i := range ruleSection.Options {
 		known = append(known, ruleSection.Options[i].name())
 	}
-	if near, ok := nearest(key, known); ok {
+	if near, ok := Nearest(key, known); ok {
 		return "did you mean " + near + "?"
 	}
 	return "remove it; a rule knows " + strings.Join(known, ", ")

@@ -19,7 +19,7 @@ func suggestKey(section, name string) string {
 			}
 		}
 	}
-	if near, ok := nearest(name, inSection); ok {
+	if near, ok := Nearest(name, inSection); ok {
 		return fmt.Sprintf("did you mean %s.%s?", section, near)
 	}
 	if len(elsewhere) > 0 {
@@ -37,7 +37,7 @@ func suggestSection(name string) string {
 	for _, s := range Sections {
 		names = append(names, s.Name)
 	}
-	if near, ok := nearest(name, names); ok {
+	if near, ok := Nearest(name, names); ok {
 		return fmt.Sprintf("did you mean [%s]?", near)
 	}
 	if fix := suggestKey("", name); fix != "remove it" { // a key outside of its section
@@ -46,8 +46,8 @@ func suggestSection(name string) string {
 	return "remove it; the sections are " + strings.Join(names, ", ")
 }
 
-// nearest returns the candidate of which s may be a misspelling.
-func nearest(s string, candidates []string) (string, bool) {
+// Nearest returns the candidate of which s may be a misspelling.
+func Nearest(s string, candidates []string) (string, bool) {
 	best, least := "", max(1, len(s)/3)+1
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(s), c); d < least {

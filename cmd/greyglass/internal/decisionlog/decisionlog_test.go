@@ -10,7 +10,7 @@ import (
 const (
 	inText = `time=2026-11-29T19:20:01.123Z level=INFO msg=decision verdict=defer reason=not-seen-before client=203.0.113.7 helo="a b" sender=<> recipient=bob@example.org wait=3600 queue_id=4F1A via=milter took=0.512ms`
 	inJSON = `{"time":"2026-11-29T19:20:01.123Z","level":"INFO","msg":"decision","verdict":"defer","reason":"not-seen-before","client":"203.0.113.7","helo":"a b","sender":"<>","recipient":"bob@example.org","wait":3600,"queue_id":"4F1A","via":"milter","took":"0.512ms"}`
-	inWord = `2026-11-29 19:20:01 deferred <> -> bob@example.org from 203.0.113.7 (a b): not-seen-before; retry passes in 1 hour; queue ID 4F1A`
+	inWord = `2026-11-29 19:20:01 UTC deferred <> -> bob@example.org from 203.0.113.7 (a b): not-seen-before; retry passes in 1 hour; queue ID 4F1A`
 )
 
 func inWords(d Decision) string {
@@ -28,6 +28,8 @@ func TestParse(t *testing.T) {
 		{"RFC 3164", "Nov 29 19:20:01 mx greyglass[123]: " + inText, inWord},
 		{"RFC 3164, first of the month", "Nov  1 19:20:01 mx greyglass: " + inJSON, inWord},
 		{"RFC 3339", "2026-11-29T19:20:01.1+01:00 mx greyglass[1]: " + inText, inWord},
+		{"probe", `time=2026-11-29T19:20:01Z level=INFO msg=decision verdict=accept reason=local client="" helo="" sender=a@example.net recipient=b@example.org via=probe`,
+			"2026-11-29 19:20:01 UTC accepted (probe) a@example.net -> b@example.org from a client without an address: local"},
 		{"a key of a later version", inText + " later=x", inWord},
 		{"empty", "", ""},
 		{"no decision", "time=2026-11-29T19:20:01.123Z level=INFO msg=started", ""},

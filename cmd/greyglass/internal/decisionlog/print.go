@@ -1,6 +1,7 @@
 package decisionlog
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,20 +10,17 @@ import (
 	"greyglass/greylist/address"
 )
 
-// verdicts in words.
-var verdicts = map[string]string{string(greylist.Accept): "accepted", string(greylist.Defer): "deferred", string(greylist.Deny): "denied"}
-
 // Line is the decision in one line, for people, in three parts, of which the second is the
-// verdict. Its time is that of a zone.
+// verdict. Its time is that of a zone, which it names.
 func (d Decision) Line(zone *time.Location) (at, verdict, rest string) {
 	var b strings.Builder
-	var known bool
-	if verdict, known = verdicts[d.Verdict]; !known {
-		verdict = address.Printable(d.Verdict)
+	verdict = cmp.Or(greylist.Verdict(d.Verdict).InWords(), address.Printable(d.Verdict))
+	at, verdict = d.Time.In(zone).Format(time.DateTime+" MST")+" ", fmt.Sprintf("%-8s", verdict)
+	if d.Via == greylist.ViaProbe {
+		b.WriteString(" (probe)")
 	}
-	at, verdict = d.Time.In(zone).Format(time.DateTime)+" ", fmt.Sprintf("%-8s", verdict)
 	fmt.Fprintf(&b, " %s -> %s from %s",
-		address.Printable(d.Sender), address.Printable(d.Recipient), address.Printable(d.Client))
+		address.Printable(d.Sender), address.Printable(d.Recipient), address.Printable(cmp.Or(d.Client, "a client without an address")))
 	if d.Helo != "" {
 		fmt.Fprintf(&b, " (%s)", address.Printable(d.Helo))
 	}
