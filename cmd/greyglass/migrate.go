@@ -12,7 +12,7 @@ func (p *program) migrateCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "create the PostgreSQL schema, or bring it to the present version",
+		Short: "create the PostgreSQL schema, or bring it to this version",
 		Long: `Create the schema in the PostgreSQL database that store.url names, or bring it to the
 version of this program. The daemon does it by itself where its role may. Where it
 may not, run this command as the role that owns the schema, before a new version of
