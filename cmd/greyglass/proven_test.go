@@ -64,7 +64,7 @@ func TestClients(t *testing.T) {
 
 	attempt := []string{"203.0.113.7", "ann@example.net", "bob@example.org"}
 	explained := s.output(append([]string{"explain"}, attempt...)...)
-	if want := "203.0.113.7 has passed with 2 different triplets since " + utc(now-7200) + ", proven"; fields(explained)["reason"] != "proven-client" || !strings.Contains(explained, want) {
+	if want := "203.0.113.7 has passed with 2 different triplets since " + utc(now-7200) + " UTC, proven"; fields(explained)["reason"] != "proven-client" || !strings.Contains(explained, want) {
 		t.Errorf("explained as\n%s", explained)
 	}
 	if got := s.output("stats"); !strings.Contains(got, "clients         3  ") || !strings.Contains(got, "proven: 1)") {

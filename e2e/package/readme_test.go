@@ -43,7 +43,7 @@ func TestReadme(t *testing.T) {
 		t.Error("once attached, doctor finds something wrong")
 	}
 	wants(t, said["See it work"], "451 4.7.1 Greylisted, please try again in 1 hour", "passed: 203.0.113.7 ann@example.net bob@example.org",
-		"verdict  accept", " deferred ann@example.net -> bob@example.org from 203.0.113.7 ", ": not-seen-before; retry passes in 1 hour", ": already-grey")
+		"verdict  accept", " deferred (probe) ann@example.net -> bob@example.org from 203.0.113.7 ", ": not-seen-before; retry passes in 1 hour", ": already-grey")
 
 	// And it is so for real mail.
 	if r := m.Try(send); r.Status == 0 || !strings.Contains(r.Output, "451 4.7.1 Greylisted") {

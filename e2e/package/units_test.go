@@ -53,7 +53,7 @@ func TestUnits(t *testing.T) {
 		reads()
 		wants(t, m.Run(as("ann", "status")), ", pid ")
 		wants(t, m.Run(as("outsider", "status")), "More is shown to root, and to users in the group of the daemon's sockets.")
-		wants(t, m.Run(as("ann", "log")), " deferred ann@example.net -> bob@example.org ")
+		wants(t, m.Run(as("ann", "log")), " deferred (probe) ann@example.net -> bob@example.org ")
 		for _, c := range []struct{ user, command, says string }{
 			{"ann", "pass" + triplet, "may read the database, and not change it: write /var/lib/greyglass/greyglass.db: permission denied; run it as the user greyglass (sudo -u greyglass greyglass ...)\n"},
 			{"outsider", "list", "permission denied; run it as the user greyglass (sudo -u greyglass greyglass ...), or as a member of the group greyglass-admin"},

@@ -84,8 +84,8 @@ func TestExpectedInWords(t *testing.T) {
 	p := newPolicy(t)
 	c := newCourt(p)
 	for _, step := range []struct{ sender, recipient, want string }{
-		{"ann@example.net", "bob@example.org", "mail to the recipient from @example.net is expected until 1970-04-26 18:16:40"},
-		{"ann@example.com", "carl@example.org", "mail to the recipient is expected until 1970-04-26 18:16:40, once"},
+		{"ann@example.net", "bob@example.org", "mail to the recipient from @example.net is expected until 1970-04-26 18:16:40 UTC"},
+		{"ann@example.com", "carl@example.org", "mail to the recipient is expected until 1970-04-26 18:16:40 UTC, once"},
 		{"ann@example.com", "bob@example.org", "mail to the recipient is expected from <>, @*.example.net, @blocked.example, @example.net only"},
 		{"ann@example.com", "dora@example.org", "no mail to the recipient is expected"},
 	} {

@@ -249,10 +249,10 @@ func TestExplainCorrespondent(t *testing.T) {
 		now  int64
 		want string
 	}{
-		{p, received("ann@example.net", "bob@example.org"), c.clock, "bob@example.org has written to ann@example.net, last at 1970-04-26 17:46:40"},
+		{p, received("ann@example.net", "bob@example.org"), c.clock, "bob@example.org has written to ann@example.net, last at 1970-04-26 17:46:40 UTC"},
 		{&spf, received("ann@example.net", "bob@example.org"), c.clock,
-			"bob@example.org has written to ann@example.net, last at 1970-04-26 17:46:40; SPF is none: not looked up, and learn.outbound_requires_spf is on"},
-		{p, received("ann@example.net", "bob@example.org"), c.clock + 91*24*greylist.Hour, "bob@example.org has not written to ann@example.net since 1970-04-26 17:46:40"},
+			"bob@example.org has written to ann@example.net, last at 1970-04-26 17:46:40 UTC; SPF is none: not looked up, and learn.outbound_requires_spf is on"},
+		{p, received("ann@example.net", "bob@example.org"), c.clock + 91*24*greylist.Hour, "bob@example.org has not written to ann@example.net since 1970-04-26 17:46:40 UTC"},
 		{p, received("eve@example.net", "bob@example.org"), c.clock, "bob@example.org has not written to eve@example.net"},
 		{p, received("", "bob@example.org"), c.clock, "mail of the null sender is no reply"},
 		{p, received("ann@example.net", "dan@example.com"), c.clock, "the mail does not come from outside to a user"},

@@ -244,14 +244,14 @@ func TestProvenClientExplained(t *testing.T) {
 	}
 	explain(`"192.0.2.7" has not passed the greylist`, greylist.ReasonNotSeenBefore)
 	c.pass(t, attemptTo("ann"))
-	explain("192.0.2.7 has passed with 1 triplet since 1970-04-26 18:46:40; 2 are needed", greylist.ReasonNotSeenBefore)
+	explain("192.0.2.7 has passed with 1 triplet since 1970-04-26 18:46:40 UTC; 2 are needed", greylist.ReasonNotSeenBefore)
 	c.pass(t, attemptTo("bob"))
 	c.clock += 7200
 	_, writes := c.store.Updates()
-	explain("192.0.2.7 has passed with 2 different triplets since 1970-04-26 18:46:40, proven", greylist.ReasonProvenClient)
+	explain("192.0.2.7 has passed with 2 different triplets since 1970-04-26 18:46:40 UTC, proven", greylist.ReasonProvenClient)
 	if _, now := c.store.Updates(); now != writes {
 		t.Error("explain wrote something")
 	}
 	c.clock += greylist.DefaultWindows.MaxGrey
-	explain("192.0.2.7 has sent nothing since 1970-04-26 19:46:40", greylist.ReasonNotSeenBefore)
+	explain("192.0.2.7 has sent nothing since 1970-04-26 19:46:40 UTC", greylist.ReasonNotSeenBefore)
 }

@@ -127,4 +127,4 @@ func (k *Known) inWords(client string, e *greylist.ClientEntry) string {
 	return says + ", proven"
 }
 
-func inUTC(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04:05") }
+func inUTC(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04:05 MST") }
