@@ -63,7 +63,7 @@ func TestChangeSelected(t *testing.T) {
 		s.run("pass", "--domain", "shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to pass them")
 		s.run("pass", "--domain", "shop.example", "203.0.113.1").fails(t, statusUsage)
 		s.run("pass", "--sender", "ann@", "--yes").fails(t, statusUsage, "--sender")
-		s.run("forget", "--sender", "", "--recipient", "bob@example.org", "--yes").fails(t, statusUsage, "--sender: it is empty")
+		s.run("forget", "--sender", "", "--recipient", "bob@example.org", "--yes").fails(t, statusUsage, "--sender is empty")
 		s.run("pass", "--domain", "elsewhere.example", "--yes").fails(t, statusFailed, "no triplet waits that is selected")
 		if got := s.output("list", "--passed", "--json"); got != "[]\n" {
 			t.Errorf("passed: %s", got)
