@@ -164,6 +164,19 @@ func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 // the longest of the greylist's and all rules'.
 func (p *Policy) Longest() greylist.Windows { return p.Rules.Longest(p.Windows) }
 
+// WindowsOf returns the windows by which the greylist answers what a rule sends there; the rule
+// is empty if none does.
+func (p *Policy) WindowsOf(rule string) greylist.Windows {
+	return p.Rules.WindowsOf(rule, p.Windows)
+}
+
+// Widest returns windows in which every retry passes that passes in the greylist's or those of
+// a rule. same reports whether all of these are the same.
+func (p *Policy) Widest() (widest greylist.Windows, same bool) { return p.Rules.Widest(p.Windows) }
+
+// AsksClient reports whether an answer may depend on the names of a client.
+func (p *Policy) AsksClient() bool { return p.Provides() || p.Rules.AsksClient() }
+
 func ruled(r *rules.Ruling) Answer {
 	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply, Proven: r.Client}
 }

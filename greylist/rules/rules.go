@@ -34,8 +34,9 @@ type Set struct {
 	lookupTimeout time.Duration
 	asksDNS       bool // a condition does
 
-	inOrder []rule
-	windows []greylist.Windows // of the ordered rules
+	inOrder    []rule
+	windows    map[string]greylist.Windows // of the ordered rules that have some
+	asksClient bool
 
 	normalizes bool // an ordered rule does
 	provides   bool // an ordered rule knows clients by their provider
@@ -87,6 +88,8 @@ func (e *ListError) Unwrap() error { return e.Err }
 // Compile makes a set. Its error joins a [*ListError] for each entry that is wrong.
 func (s Config) Compile() (*Set, error) {
 	r := &Set{
+		windows:           make(map[string]greylist.Windows),
+		asksClient:        len(s.Ordered)+len(s.WhitelistedNonstandardTriples) > 0,
 		acceptLoopback:    s.AcceptLoopback,
 		acceptVerifiedTLS: s.AcceptVerifiedTLS,
 		blocked:           s.Blocked,
@@ -117,7 +120,7 @@ func (s Config) Compile() (*Set, error) {
 		}
 		r.inOrder = append(r.inOrder, compiled)
 		if w := rule.Windows; w != nil {
-			r.windows = append(r.windows, *w)
+			r.windows[rule.Name] = *w
 		}
 		if id := rule.Identity; id != nil {
 			r.normalizes, r.provides = r.normalizes || id.Normalized, r.provides || id.Provider
@@ -225,6 +228,10 @@ func (s *Set) AsksDNS() bool { return s.asksDNS || s.provides }
 
 // Provides reports whether an ordered rule knows clients by their provider.
 func (s *Set) Provides() bool { return s.provides }
+
+// AsksClient reports whether a rule may ask for the names of a client: its own, or that which
+// it gives with HELO.
+func (s *Set) AsksClient() bool { return s.asksClient }
 
 // Normalizes reports whether an ordered rule normalizes senders.
 func (s *Set) Normalizes() bool { return s.normalizes }

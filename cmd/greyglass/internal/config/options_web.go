@@ -76,7 +76,7 @@ var webSection = Section{
 			Default: 20_000,
 			Kind:    number{0, 1_000_000},
 			Comment: "How many of the newest decisions are kept in memory for the page; 0: none.",
-			Doc:     "How many of the newest decisions are kept in memory, so that the page can show what was answered, and find a queue ID: about 250 octets each. They are not kept with `log.private`, nor while `web.listen` is empty.",
+			Doc:     "How many of the newest decisions are kept in memory, so that the page can show what was answered, and find a queue ID: about 350 octets each. They are not kept with `log.private`, nor while `web.listen` is empty.",
 			Restart: true,
 		},
 	},

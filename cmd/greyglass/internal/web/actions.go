@@ -176,7 +176,7 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 
 // next says what happens to the next attempt of a triplet that was let in, by the rules.
 func (d *serving) next(ctx context.Context, t greylist.Triplet, e greylist.Entry) string {
-	x, err := d.explained(ctx, t.Client, t)
+	x, known, err := d.explained(ctx, t.Client, t)
 	a := x.Answer
 	why := string(a.Reason)
 	if n := len(x.Steps); n > 0 && !x.Greylisted {
@@ -185,8 +185,12 @@ func (d *serving) next(ctx context.Context, t greylist.Triplet, e greylist.Entry
 	switch {
 	case err != nil:
 		return "What the rules answer to the next attempt is not known: " + sentence(err)
+	case a.Verdict != greylist.Accept && !known:
+		return fmt.Sprintf("But the next attempt may be answered %s all the same (%s): that depends on the names of the client, which are not known here.", a.Verdict, why)
 	case a.Verdict != greylist.Accept:
 		return fmt.Sprintf("But the next attempt is answered %s all the same (%s).", a.Verdict, why)
+	case a.Observed:
+		return "Greylisting only observes, so it is accepted in any case."
 	case !x.Greylisted:
 		return fmt.Sprintf("It is accepted in any case (%s).", why)
 	case e.Deferred+e.Accepted == 0:
@@ -217,6 +221,6 @@ func forget(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		return fmt.Sprintf("Undone: mail from %s to %s is remembered as before.", t.Sender, t.Recipient),
 			d.put(ctx, t, *before, func(stored *greylist.Entry) bool { return stored == nil })
 	}
-	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next waits as that of an unknown sender.", t.Sender, t.Recipient, t.Client))
+	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next counts as that of an unknown sender.", t.Sender, t.Recipient, t.Client))
 	return asked, nil
 }

@@ -35,18 +35,29 @@ type step struct {
 
 // answerTriplet finds a client, a sender and a recipient.
 func (d *serving) answerTriplet(ctx context.Context, words [3]string, page *searchPage) error {
-	p := d.Policy()
 	if d.keeps() {
-		_, decided, err := clientSelection(p, words[0])
+		about, err := d.about(words[0], words[1], words[2])
 		if err != nil {
 			return err
 		}
-		senders, recipients := p.SenderForms(words[1]), address.Forms(words[2])
-		page.Recent = d.Recent.Find(func(k *Decided) bool {
-			return decided(k) && slices.Contains(senders, k.Sender) && slices.Contains(recipients, k.Recipient)
-		}, shown)
+		page.Recent = d.Recent.Find(about, shown)
 	}
 	return d.explain(ctx, words, page)
+}
+
+// about selects the decisions about a client, a sender and a recipient, as written or as
+// stored.
+func (d *serving) about(client, sender, recipient string) (func(*Decided) bool, error) {
+	p := d.Policy()
+	_, decided, err := clientSelection(p, client)
+	if err != nil {
+		return nil, err
+	}
+	senders, recipients := p.SenderForms(sender), address.Forms(recipient)
+	return func(k *Decided) bool {
+		return slices.Contains(recipients, k.Recipient) && decided(k) &&
+			slices.ContainsFunc(p.SenderForms(k.Sender), func(form string) bool { return slices.Contains(senders, form) })
+	}, nil
 }
 
 // explain adds what would be answered now.
@@ -57,7 +68,6 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	p := d.Policy()
 	x := &explanation{Triplet: t}
 	page.Explain = x
 	entry, err := d.Store.Get(ctx, t)
@@ -65,7 +75,10 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 		return readError(err)
 	}
 	now := d.Now()
-	answer, err := d.explained(ctx, words[0], t)
+	answer, known, err := d.explained(ctx, words[0], t)
+	if !known {
+		page.Notes = append(page.Notes, fmt.Sprintf("Of the client only %s is known here, since its last attempt is not among the newest decisions of this machine. Rules that ask for more, such as its name, may answer otherwise.", printable(words[0])))
+	}
 	if err != nil {
 		page.Notes = append(page.Notes, "What would be answered now is not known in full: "+sentence(err))
 	}
@@ -74,11 +87,11 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 	}
 	page.Found = nil
 	if entry != nil {
-		windows := p.Windows
-		if answer.Greylisted && answer.Remembered != nil {
-			windows = answer.Windows
+		holding := d.windowsOf(x.Triplet, page.Recent)
+		if known && answer.Greylisted && answer.Remembered != nil {
+			holding.Windows, holding.unsure = answer.Windows, false
 		}
-		stored := d.found(windows, greylist.Record{Triplet: x.Triplet, Entry: *entry})
+		stored := d.found(holding, greylist.Record{Triplet: x.Triplet, Entry: *entry})
 		page.Found = []found{stored}
 	}
 	for _, s := range answer.Steps {
@@ -109,14 +122,31 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 }
 
 // explained asks the rules what would be answered to a triplet now. host is its client as it
-// was written, or as it is stored.
-func (d *serving) explained(ctx context.Context, host string, t greylist.Triplet) (judge.Explanation, error) {
-	client, isIdentity, _ := greylist.ParseIdentity(t.Client)
-	if !isIdentity {
-		text, _, _ := strings.Cut(host, "/")
-		client = greylist.ParseClient(text)
+// was written, or as it is stored; its names, and its address, are those of its last attempt.
+// known reports whether the answer depends on nothing else of the client.
+func (d *serving) explained(ctx context.Context, host string, t greylist.Triplet) (x judge.Explanation, known bool, err error) {
+	p := d.Policy()
+	a := greylist.Attempt{Sender: t.Sender, Recipient: t.Recipient}
+	about, err := d.about(host, t.Sender, t.Recipient)
+	if err != nil {
+		return x, false, err
 	}
-	return d.Policy().Explain(ctx, d.Store, greylist.Attempt{Client: client, Sender: t.Sender, Recipient: t.Recipient}, d.Now())
+	var last []Decided
+	if d.keeps() {
+		last = d.Recent.Find(func(k *Decided) bool { return k.Via != greylist.ViaProbe && about(k) }, 1)
+	}
+	client, isIdentity, _ := greylist.ParseIdentity(t.Client)
+	switch {
+	case len(last) > 0:
+		a.Client, a.ClientName, a.Helo, a.Sender = greylist.ParseClient(last[0].Client), last[0].Name, last[0].Helo, last[0].Sender
+	case isIdentity:
+		a.Client = client
+	default:
+		text, _, _ := strings.Cut(host, "/")
+		a.Client = greylist.ParseClient(text)
+	}
+	x, err = p.Explain(ctx, d.Store, a, d.Now())
+	return x, len(last) > 0 || !p.AsksClient(), err
 }
 
 // triplet returns the triplet that words name: as it is stored, if it is, else as the

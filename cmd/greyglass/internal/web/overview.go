@@ -14,7 +14,6 @@ import (
 
 	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
-	"greyglass/greylist/judge"
 )
 
 const (
@@ -56,7 +55,7 @@ type counts struct {
 	Delays     picture
 	Waited     picture
 	Senders    report.Senders
-	Longest    []found
+	longest    []greylist.Record
 }
 
 func newOverview(d *Daemon, failed func(error)) *overview {
@@ -141,26 +140,39 @@ func (o *overview) counted(ctx context.Context) (c *counts, err error) {
 	c.Month = report.Of(h, month, now, p.Longest().MaxDeferTime)
 	c.Hours, c.Days = answersByTime(report.Bars(h, day, now, time.UTC)), returnsByTime(report.Bars(h, month, now, time.Local))
 	c.Delays, c.Waited = delaysOf(h, month), waitedOf(h, month, now)
-	waiting := newestWaiting{policy: p, now: now}
+	waiting := newestWaiting{since: now - p.Longest().MaxDeferTime}
 	c.Senders, err = report.SendersOf(waiting.noting(d.Store.List(ctx, greylist.Filter{Limit: report.MaxRecords})), report.Since(month), worst)
-	for _, r := range waiting.longest {
-		c.Longest = append(c.Longest, (&serving{Daemon: d}).found(p.Windows, r))
-	}
+	c.longest = waiting.longest
 	return c, err
+}
+
+// longest describes what waited longest when it was counted, as it is now.
+func (d *serving) longest(c *counts) (all []found) {
+	recipients := make(map[string]bool)
+	for _, r := range c.longest {
+		recipients[r.Recipient] = true
+	}
+	var recent []Decided
+	if d.keeps() {
+		recent = d.Recent.Find(func(k *Decided) bool { return recipients[k.Recipient] }, shown)
+	}
+	for _, r := range c.longest {
+		all = append(all, d.found(d.windowsOf(r.Triplet, recent), r))
+	}
+	return all
 }
 
 // newestWaiting notes, of the records that pass by, those that wait longest and can still
 // pass.
 type newestWaiting struct {
-	policy  *judge.Policy
-	now     int64
+	since   int64 // what waits for longer is too late
 	longest []greylist.Record
 }
 
 func (n *newestWaiting) noting(records func(func(greylist.Record, error) bool)) func(func(greylist.Record, error) bool) {
 	return func(yield func(greylist.Record, error) bool) {
 		for r, err := range records {
-			if err == nil && !r.Passed() && n.policy.Windows.Decide(&r.Entry, n.now).Reason != greylist.ReasonTooLate {
+			if err == nil && !r.Passed() && r.FirstSeen >= n.since {
 				n.note(r)
 			}
 			if !yield(r, err) {
@@ -186,8 +198,9 @@ type overviewPage struct {
 	Counts  *counts // nil: not counted yet
 	Failed  string  // why there are no newer counts; empty: there are
 	Private bool    // without users: only numbers
-	Mode    string
 	Pools   []poolAdvice
+	Longest []found
+	Observe bool // nothing waits: the greylist only observes
 }
 
 func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
@@ -202,10 +215,10 @@ func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
 	case v.Name != "":
 		s.prolong(w, r, v)
 	}
-	page := overviewPage{Health: d.health(), Private: !s.needsUser()}
+	page := overviewPage{Health: d.health(), Private: !s.needsUser(), Observe: d.Policy().Observe}
 	page.Counts, page.Failed = d.overview.latest()
 	if page.Counts != nil && !page.Private {
-		page.Pools = d.adviceFor(page.Counts.Senders.Networks)
+		page.Pools, page.Longest = d.adviceFor(page.Counts.Senders.Networks), d.longest(page.Counts)
 	}
 	s.show(w, r, v, http.StatusOK, "overview", "Overview", page)
 }

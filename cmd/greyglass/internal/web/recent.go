@@ -102,10 +102,14 @@ func queryOf(d Decided) string {
 
 // why says what a decision means, in a few words.
 func why(d Decided) string {
-	if words, ok := reasonWords[d.Reason]; ok {
-		return words
+	words, ok := reasonWords[d.Reason]
+	switch {
+	case !ok:
+		return "rule"
+	case d.Observed:
+		return words + "; only observed"
 	}
-	return "rule"
+	return words
 }
 
 var reasonWords = map[greylist.Reason]string{
@@ -127,5 +131,5 @@ var reasonWords = map[greylist.Reason]string{
 	greylist.ReasonTooSoon:                "tried again too soon; the wait goes on",
 	greylist.ReasonTooLate:                "tried again too late; the wait begins again",
 	greylist.ReasonNowGrey:                "tried again at the right time",
-	greylist.ReasonError:                  "the database failed",
+	greylist.ReasonError:                  "it could not be judged; on_error answered",
 }

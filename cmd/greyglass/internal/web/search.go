@@ -138,7 +138,7 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	page.More = len(newest) > shown
 	newest = newest[:min(len(newest), shown)]
 	for _, r := range newest {
-		page.Found = append(page.Found, d.found(p.Windows, r))
+		page.Found = append(page.Found, d.found(d.windowsOf(r.Triplet, page.Recent), r))
 	}
 	switch { // the usual case at the telephone: there is one
 	case len(page.Found) == 1:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,8 +23,35 @@ type found struct {
 	Query           string // finds it again
 }
 
+// windows are those that hold for a triplet, as far as that is known.
+type windows struct {
+	greylist.Windows
+	unsure   bool // rules have others, which may hold: these are the widest
+	observed bool // the greylist only observes
+}
+
+// windowsOf returns the windows that hold for a triplet, by the newest of the decisions that
+// is the greylist's about it.
+func (d *serving) windowsOf(t greylist.Triplet, recent []Decided) windows {
+	p := d.Policy()
+	w := windows{observed: p.Observe}
+	var same bool
+	if w.Windows, same = p.Widest(); same {
+		return w
+	}
+	w.unsure = true
+	about, err := d.about(t.Client, t.Sender, t.Recipient)
+	if err != nil {
+		return w
+	}
+	if i := slices.IndexFunc(recent, func(k Decided) bool { return k.Reason.Greylist() && about(&k) }); i >= 0 {
+		w.Windows, w.unsure = p.WindowsOf(recent[i].Rule), false
+	}
+	return w
+}
+
 // found describes a record, at present, by the windows that hold for it.
-func (d *serving) found(w greylist.Windows, r greylist.Record) found {
+func (d *serving) found(w windows, r greylist.Record) found {
 	now := d.Now()
 	f := found{
 		Triplet: r.Triplet, State: r.State(), Why: whyWaits(r, w, now),
@@ -37,21 +65,39 @@ func (d *serving) found(w greylist.Windows, r greylist.Record) found {
 		f.Title = "Accepted"
 	case reason == greylist.ReasonTooLate:
 		f.State, f.Title = "late", "Not tried again in time"
+	case now >= opens(r.Entry, w) && w.unsure:
+		f.Title = "A retry may be accepted now"
 	case now >= opens(r.Entry, w):
 		f.Title = "A retry is accepted now"
+	case w.observed:
+		f.Title = "Would wait for a retry from " + upToMinute(opens(r.Entry, w), now) + " on" + w.earliest()
 	default:
-		f.Title = "Waits for a retry from " + upToMinute(opens(r.Entry, w), now) + " on"
+		f.Title = "Waits for a retry from " + upToMinute(opens(r.Entry, w), now) + " on" + w.earliest()
 	}
 	return f
 }
 
 // opens is when a retry of a waiting entry can pass, by the greylist's windows.
-func opens(e greylist.Entry, w greylist.Windows) int64 {
+func opens(e greylist.Entry, w windows) int64 {
 	return e.FirstSeen + w.PassesAfter()
 }
 
+func (w windows) earliest() string {
+	if w.unsure {
+		return " at the earliest"
+	}
+	return ""
+}
+
+func (w windows) latest() string {
+	if w.unsure {
+		return " at the latest"
+	}
+	return ""
+}
+
 // whyWaits says in sentences what has happened to a triplet, and what happens next.
-func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
+func whyWaits(r greylist.Record, w windows, now int64) string {
 	from, to := sender(r.Sender), address.Printable(r.Recipient)
 	began := fmt.Sprintf("%s wrote to %s for the first time %s", from, to, at(r.Attempted(), now))
 	if r.Passed() {
@@ -72,19 +118,33 @@ func whyWaits(r greylist.Record, w greylist.Windows, now int64) string {
 	}
 	opens, closes := opens(r.Entry, w), r.FirstSeen+w.MaxDeferTime
 	text := began + ", and the server has not tried again yet."
+	if w.observed {
+		text = began + "."
+	}
 	if r.Deferred > 1 {
 		text = fmt.Sprintf("%s; the server has tried %s times, last %s.", began, strconv.FormatInt(r.Deferred, 10), at(r.LastSeen, now))
 	}
 	if r.FirstAttempt != 0 {
 		text += " The wait began again " + at(r.FirstSeen, now) + ", because an attempt came much too soon or too late."
 	}
-	switch {
-	case now > closes:
-		return text + " It was too late " + at(closes, now) + ": its next attempt begins a new wait."
-	case now >= opens:
-		return text + " It is let in when it tries again, until " + timeOfDay(closes, now) + "."
+	text += " "
+	is := "It is let in"
+	if now >= opens && w.unsure {
+		is = "It may be let in"
 	}
-	return text + " It is let in when it tries again from " + upToMinute(opens, now) + " on (in " + show.Duration(opens-now) + ")."
+	if w.observed {
+		text += "Greylisting only observes, so it is accepted at once. Otherwise "
+		is = "it would be let in"
+	}
+	switch {
+	case now > closes && w.observed:
+		return text + "its next attempt would begin a new wait, since it was too late " + at(closes, now) + "."
+	case now > closes:
+		return text + "It was too late " + at(closes, now) + ": its next attempt begins a new wait."
+	case now >= opens:
+		return text + is + " when it tries again, until " + timeOfDay(closes, now) + w.latest() + "."
+	}
+	return text + is + " when it tries again from " + upToMinute(opens, now) + " on" + w.earliest() + " (in " + show.Duration(opens-now) + ")."
 }
 
 // sender is a sender in words.

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"greyglass/greylist"
+	"greyglass/greylist/rules"
+)
+
+// nameless waits for two hours, longer than what the greylist's windows say.
+var nameless = rules.Rule{Name: "nameless", When: `client_name == ""`, Then: rules.Greylist,
+	Windows: &greylist.Windows{TooSoon: 180, MinDeferTime: 7200, MaxDeferTime: 50000, MaxGrey: 3000000}}
+
+// order adopts ordered rules.
+func (s *site) order(ordered ...rules.Rule) {
+	s.t.Helper()
+	set, err := rules.Config{AcceptLoopback: true, Ordered: ordered}.Compile()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := *s.policy
+	p.Rules = set
+	s.judge.Adopt(&p)
+}
+
+// attemptBy is mail of a client with a name, which may be empty.
+func (s *site) attemptBy(name string) {
+	s.judge.Recipient(s.t.Context(), nil, greylist.Attempt{Client: greylist.ParseClient(theClient), ClientName: name, Helo: "mx",
+		Sender: ann, Recipient: bob, QueueID: "4XyZ0k1abc", Via: "milter"})
+}
+
+// TestWindowsOfRules: each page has the time of the rule that answered, and asks the rules for
+// the client that has tried. Of what was answered elsewhere it says that it is not sure.
+func TestWindowsOfRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, from string }{{"mail.example.net", "11:02"}, {"", "12:02"}} {
+		s := newSite(t)
+		s.order(nameless)
+		s.attemptBy(c.name)
+		s.advance(10 * time.Minute)
+		s.server.daemon.Load().overview.count(t.Context())
+		b := s.login(looker)
+		for _, p := range []page{b.get("/"), b.search(triplet), b.search(ann)} {
+			p.says(t, http.StatusOK, "It is let in when it tries again from "+c.from+" on (in ")
+			p.lacks(t, "at the earliest", "is known here")
+		}
+		other := greylist.Triplet{Client: theClient, Sender: ann, Recipient: "carl@example.org"}
+		if _, err := s.store.Update(t.Context(), []greylist.Triplet{other}, func([]*greylist.Entry) greylist.Decision {
+			return greylist.DefaultWindows.Decide(nil, s.now.Unix())
+		}); err != nil {
+			t.Fatal(err)
+		}
+		b.search(ann).says(t, http.StatusOK, "from "+c.from+" on (in ", "from 11:12 on at the earliest (in ")
+		s.daemon.Recent.Clear()
+		p := b.search(triplet)
+		p.says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Of the client only 203.0.113.7 is known here")
+		s.advance(time.Hour)
+		b.search(triplet).says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when it tries again, until 23:55 at the latest.")
+	}
+}
+
+// TestRulesOfClient: what happens after an action is asked for the client that has tried.
+func TestRulesOfClient(t *testing.T) {
+	t.Parallel()
+	deny := rules.Rule{Name: "nameless", When: `client_name == ""`, Then: greylist.Deny, Reply: greylist.Reply{Code: 550, Enhanced: "5.7.1", Text: "No"}}
+	s := newSite(t)
+	s.order(deny)
+	s.attemptBy("mail.example.net")
+	b := s.login(operator)
+	p := b.press(b.search(triplet), "/pass")
+	p.says(t, http.StatusOK, "It is accepted when the server 203.0.113.7 tries again")
+	p.lacks(t, "deny")
+	s.daemon.Recent.Clear()
+	b.press(b.search(triplet), "/forget")
+	b.press(b.search(triplet), "/pass").says(t, http.StatusOK, "But the next attempt may be answered deny all the same (rule:nameless")
+}
+
+// TestObserve: while greylisting only observes, nothing is said to wait.
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := *s.policy
+	p.Observe = true
+	s.judge.Adopt(&p)
+	s.attempt(theClient, ann, bob)
+	s.advance(10 * time.Minute)
+	s.server.daemon.Load().overview.count(t.Context())
+	b := s.login(operator)
+	found := b.search(triplet)
+	for _, p := range []page{b.get("/"), found, b.search(ann)} {
+		p.says(t, http.StatusOK, "Greylisting only observes, so it is accepted at once. Otherwise it would be let in when it tries again from 11:02 on (in 50 min).")
+		p.lacks(t, "Waits", "What waits longest", "has not tried again")
+	}
+	found.says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")
+	b.press(found, "/pass").says(t, http.StatusOK, "Greylisting only observes, so it is accepted in any case.")
+	if log := s.log.String(); strings.Contains(log, "panic") {
+		t.Error(log)
+	}
+}
