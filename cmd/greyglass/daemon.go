@@ -107,6 +107,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		return err
 	}
 	reloader := newReloader(d, loaded, judge, limiters, store)
+	reloader.recent = recent
 	recorder := upkeep.NewRecorder(store, judge.Counters(), clock, d.log)
 	recorder.Lists = map[string]*greylist.Uses{config.KnownSenders: &config.KnownSendersUses}
 	sweeper := &upkeep.Expirer{

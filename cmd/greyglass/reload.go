@@ -14,6 +14,7 @@ import (
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/cmd/greyglass/internal/web"
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
 	"greyglass/milter/listen"
@@ -31,6 +32,7 @@ type reloader struct {
 	judge    *judge.Judge
 	limiters []*listen.Limiter
 	store    greylist.Store
+	recent   *web.Recent // nil: none
 
 	loaded  *config.Loaded
 	lists   config.Lists
@@ -205,6 +207,9 @@ func (r *reloader) adoptLists() {
 		return
 	}
 	r.judge.Adopt(policy)
+	if policy.PrivateLog && r.recent != nil {
+		r.recent.Clear()
+	}
 }
 
 // pollLists reloads the lists whose files have changed.

@@ -1,13 +1,17 @@
 package web
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"greyglass/greylist"
 )
@@ -306,6 +310,98 @@ func TestEqualTime(t *testing.T) {
 		b.post("/login", url.Values{"user": {user}, "password": {"wrong"}})
 		if took := time.Since(began); took < loginStep {
 			t.Errorf("%s: answered after %v", user, took)
+		}
+	}
+}
+
+// TestUnequalCosts: a hash of a low cost is answered as late as one of the highest cost.
+func TestUnequalCosts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	high, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost+3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, _ := s.server.users.hash(operator)
+	write(t, s.server.config.UsersFile, operator+":"+string(low)+"\n"+looker+":"+string(high)+"\n")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/login", nil)
+	for user, longer := range map[string]bool{operator: true, looker: false, "nobody": false} {
+		if c := s.server.compare(r, user, "wrong"); !c.compared || c.ok || (c.short > 0) != longer {
+			t.Errorf("%s: %+v", user, c)
+		}
+	}
+	if c := s.server.compare(r, operator, password); !c.ok || c.short != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestBrowserGone: a login whose password was not compared does not count as failed.
+func TestBrowserGone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server.logins.comparing <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range failuresOfAddress + 1 {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", strings.NewReader(url.Values{"user": {operator}, "password": {password}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		s.server.login(w, r)
+		if w.Code != http.StatusServiceUnavailable {
+			t.Errorf("status %d", w.Code)
+		}
+	}
+	if log := s.log.String(); strings.Contains(log, eventLoginFailed) || len(s.server.logins.failures) != 0 {
+		t.Errorf("%v failed; logged: %s", s.server.logins.failures, log)
+	}
+}
+
+// TestBehindProxies: clear text between a browser and the proxy is refused, and the address of
+// the browser is that before all proxies.
+func TestBehindProxies(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *Config) {
+		c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}
+	})
+	for _, c := range []struct {
+		browser, proto string
+		status         int
+	}{
+		{"", "", http.StatusOK}, {"203.0.113.9", "https", http.StatusOK}, {"127.0.0.1", "", http.StatusOK},
+		{"203.0.113.9", "", http.StatusForbidden}, {"203.0.113.9", "http", http.StatusForbidden}, {"127.0.0.1, 203.0.113.9", "", http.StatusForbidden},
+	} {
+		b := s.browser()
+		if c.browser != "" {
+			b.header.Set("X-Forwarded-For", c.browser)
+		}
+		if c.proto != "" {
+			b.header.Set("X-Forwarded-Proto", c.proto)
+		}
+		p := b.get("/login")
+		p.says(t, c.status)
+		if p.header.Get("Strict-Transport-Security") != "" {
+			t.Error("the page speaks for all services of the host")
+		}
+		if c.status == http.StatusForbidden {
+			p.says(t, c.status, "the reverse proxy must then set X-Forwarded-Proto to https")
+		}
+	}
+	for _, c := range []struct {
+		peer, want string
+		forwarded  []string
+	}{
+		{"127.0.0.1:1", "127.0.0.1", nil},
+		{"127.0.0.1:1", "203.0.113.9", []string{"203.0.113.9"}},
+		{"127.0.0.1:1", "203.0.113.9", []string{"192.0.2.1, 203.0.113.9, 10.0.0.1"}},
+		{"127.0.0.1:1", "203.0.113.9", []string{"192.0.2.1", "203.0.113.9:4711", "10.0.0.1"}},
+		{"127.0.0.1:1", "10.0.0.2", []string{"10.0.0.2,10.0.0.1"}},
+		{"127.0.0.1:1", "10.0.0.1", []string{"192.0.2.1, nonsense, 10.0.0.1"}},
+		{"203.0.113.9:1", "203.0.113.9", []string{"192.0.2.1"}},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = c.peer, c.forwarded
+		if got := s.server.browserOf(r).String(); got != c.want {
+			t.Errorf("%s for %q: %s, want %s", c.peer, c.forwarded, got, c.want)
 		}
 	}
 }

@@ -26,6 +26,9 @@ func TestErrand(t *testing.T) {
 	p.says(t, http.StatusOK, "Waits for a retry from 11:02 on",
 		"ann@example.net wrote to bob@example.org for the first time at 10:02, and the server has not tried again yet. It is let in when it tries again from 11:02 on (in 1h).",
 		"seen for the first time", "4XyZ0k1abc")
+	if !strings.Contains(p.html, `aria-label="Let it in: ann@example.net → bob@example.org"`) {
+		t.Errorf("the button does not say what it lets in: %s", p.html)
+	}
 	for _, q := range []string{"example.net", "@example.org", bob, "<" + ann + ">", theClient, "203.0.113.0/24", "bob", "4XyZ0k1abc", ann + " " + bob, triplet, "IC2T-KU6W"} {
 		if q == "IC2T-KU6W" {
 			q = greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob}.Code()
@@ -171,7 +174,13 @@ func TestOverview(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.server.daemon.Load().overview.count(t.Context())
-	s.login(operator).get("/").says(t, http.StatusOK, "Database works", "Lists all could be read",
+	b := s.login(operator)
+	s.advance(time.Hour)
+	b.get("/").says(t, http.StatusOK, "The numbers below were counted 1h ago", "It is let in when it tries again, until ")
+	s.advance(-time.Hour)
+	p := b.get("/")
+	p.lacks(t, "counted 1h ago")
+	p.says(t, http.StatusOK, "Database works", "Lists all could be read",
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",

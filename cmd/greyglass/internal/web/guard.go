@@ -20,12 +20,14 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				http.Error(w, "an error of the program; it is in the log", http.StatusInternalServerError)
 			}
 		}()
-		setHeaders(w.Header(), s.overTLS(r))
+		setHeaders(w.Header())
 		switch {
 		case !s.hosts.Allow(r):
 			http.Error(w, "this is not the name of this page; web.names in the configuration has its names", http.StatusMisdirectedRequest)
 		case !s.private(r):
 			http.Error(w, "this page is not answered in clear text over the network: use TLS, or a reverse proxy that web.proxies names", http.StatusForbidden)
+		case !s.privateBefore(r):
+			http.Error(w, "this page is not answered in clear text over the network: use HTTPS; the reverse proxy must then set X-Forwarded-Proto to https", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 			w.Header().Set("Allow", "GET, HEAD, POST")
 			http.Error(w, "only GET and POST", http.StatusMethodNotAllowed)
@@ -43,7 +45,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 // policy allows the page nothing but its own style sheet and pictures, and forms to itself.
 const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-func setHeaders(h http.Header, tls bool) {
+func setHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -53,9 +55,6 @@ func setHeaders(h http.Header, tls bool) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
-	if tls {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
 }
 
 // sameHost reports whether a form comes from a page of this host. Browsers that send
@@ -74,6 +73,14 @@ func sameHost(r *http.Request) bool {
 func (s *Server) private(r *http.Request) bool {
 	peer := peerOf(r)
 	return r.TLS != nil || peer.IsLoopback() || s.isProxy(peer)
+}
+
+// privateBefore reports whether the browser's connection to a reverse proxy can carry
+// passwords, too: it has TLS, or comes from this machine. Requests that a proxy makes by
+// itself name no browser.
+func (s *Server) privateBefore(r *http.Request) bool {
+	return !s.isProxy(peerOf(r)) || len(r.Header.Values("X-Forwarded-For")) == 0 ||
+		s.fromProxy(r, "X-Forwarded-Proto") == "https" || s.browserOf(r).IsLoopback()
 }
 
 // peerOf is the address of the other end of the connection.
@@ -104,22 +111,22 @@ func (s *Server) overTLS(r *http.Request) bool {
 	return r.TLS != nil || s.fromProxy(r, "X-Forwarded-Proto") == "https"
 }
 
-// browserOf is the address of the browser: of the peer, or, behind a reverse proxy, the
-// last that it names, which is the only one that it has not been told.
+// browserOf is the address of the browser: of the peer, or, behind reverse proxies, the last
+// that they name and that is none of them. What is named before that, the browser may have
+// written.
 func (s *Server) browserOf(r *http.Request) netip.Addr {
-	peer := peerOf(r)
-	all := r.Header.Values("X-Forwarded-For")
-	if len(all) == 0 || !s.isProxy(peer) {
-		return peer
+	addr := peerOf(r)
+	named := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, text := range slices.Backward(named) {
+		text = strings.TrimSpace(text)
+		if host, _, err := net.SplitHostPort(text); err == nil {
+			text = host
+		}
+		before, err := netip.ParseAddr(text)
+		if err != nil || !s.isProxy(addr) {
+			break
+		}
+		addr = before.Unmap().WithZone("")
 	}
-	last := all[len(all)-1]
-	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-	if host, _, err := net.SplitHostPort(last); err == nil {
-		last = host
-	}
-	addr, err := netip.ParseAddr(last)
-	if err != nil {
-		return peer
-	}
-	return addr.Unmap().WithZone("")
+	return addr
 }

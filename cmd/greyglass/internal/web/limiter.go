@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -11,40 +12,32 @@ import (
 const maxConnections = 64
 
 // limiter bounds the connections: at the limit, the one that has been silent longest gives
-// way, so that idle ones do not keep others out.
+// way to a new one; if none is silent, the one whose request takes longest. So neither idle
+// nor slow ones keep others out.
 type limiter struct {
-	mu     sync.Mutex
-	silent []net.Conn // without a request, the longest first
-	busy   map[net.Conn]bool
+	mu   sync.Mutex
+	open []connection // in the order in which their state has changed
 }
 
-func newLimiter() *limiter { return &limiter{busy: make(map[net.Conn]bool)} }
+type connection struct {
+	net.Conn
+	busy bool // it has a request
+}
 
 // note is [http.Server] ConnState.
 func (l *limiter) note(c net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget(c)
+	l.open = slices.DeleteFunc(l.open, func(other connection) bool { return other.Conn == c })
 	switch state {
-	case http.StateActive:
-		l.busy[c] = true
-	case http.StateNew, http.StateIdle:
-		l.silent = append(l.silent, c)
-		if len(l.silent)+len(l.busy) > maxConnections {
-			longest := l.silent[0] // which may be the new one
-			l.silent = l.silent[1:]
-			_ = underTLS(longest).Close()
-		}
+	case http.StateNew, http.StateActive, http.StateIdle:
+		l.open = append(l.open, connection{c, state == http.StateActive})
 	}
-}
-
-func (l *limiter) forget(c net.Conn) {
-	delete(l.busy, c)
-	for i, other := range l.silent {
-		if other == c {
-			l.silent = append(l.silent[:i], l.silent[i+1:]...)
-			return
-		}
+	if len(l.open) > maxConnections {
+		others := l.open[:len(l.open)-1]
+		i := max(0, slices.IndexFunc(others, func(other connection) bool { return !other.busy }))
+		_ = underTLS(others[i].Conn).Close()
+		l.open = slices.Delete(l.open, i, i+1)
 	}
 }
 

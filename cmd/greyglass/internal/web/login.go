@@ -16,6 +16,9 @@ import (
 // does not tell whether there is such a user.
 const loginStep = 300 * time.Millisecond
 
+// loginWait is how long a login waits for the comparison of others at most.
+const loginWait = 8 * time.Second
+
 // loginPage is what the template of the login shows.
 type loginPage struct {
 	User, Next, Problem string
@@ -64,46 +67,62 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, viewer{}, http.StatusTooManyRequests, "login", "Log in", page)
 		return
 	}
-	if s.logins.waiting.Add(1) > maxWaiting {
-		s.logins.waiting.Add(-1)
-		s.logins.succeeded(user, from) // it was not tried
+	tried := comparison{}
+	if s.logins.waiting.Add(1) <= maxWaiting {
+		tried = s.compare(r, user, r.PostForm.Get("password"))
+	}
+	s.logins.waiting.Add(-1)
+	if !tried.compared {
+		s.logins.succeeded(user, from) // so that it does not count
 		w.Header().Set("Retry-After", "10")
 		page.Problem = "Many log in now. Try again in some seconds."
 		s.show(w, r, viewer{}, http.StatusServiceUnavailable, "login", "Log in", page)
 		return
 	}
-	hash, ok := s.compare(r, user, r.PostForm.Get("password"))
-	s.logins.waiting.Add(-1)
-	if !ok {
+	if !tried.ok {
 		s.log.Warn(eventLoginFailed, "user", printable(user), "from", from.String())
-		pause(r, loginStep-time.Since(began)%loginStep)
+		pause(r, tried.short+loginStep-(time.Since(began)+tried.short)%loginStep)
 		page.Problem = "User or password is wrong."
 		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", page)
 		return
 	}
 	s.logins.succeeded(user, from)
 	s.log.Info(eventLogin, "user", user, "from", from.String())
-	s.setCookie(w, r, s.signer.begin(user, s.now()), hash)
+	s.setCookie(w, r, s.signer.begin(user, s.now()), tried.hash)
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// compare compares a password, one at a time, and returns the hash if it is right. After a
-// wrong one the next must wait, so that guessing takes a quarter of a processor at most.
-func (s *Server) compare(r *http.Request, user, password string) (hash []byte, ok bool) {
+// comparison is a login whose password was to be compared.
+type comparison struct {
+	compared bool // false: others were compared for too long, or the browser went away
+	ok       bool
+	hash     []byte        // if it is ok
+	short    time.Duration // by which a hash of the highest cost takes longer
+}
+
+// compare compares a password, one at a time. After a wrong one the next must wait, so that
+// guessing takes a quarter of a processor at most.
+func (s *Server) compare(r *http.Request, user, password string) (a comparison) {
+	timeout := time.NewTimer(loginWait)
+	defer timeout.Stop()
 	select {
 	case s.logins.comparing <- struct{}{}:
+	case <-timeout.C:
+		return a
 	case <-r.Context().Done():
-		return nil, false
+		return a
 	}
 	began := time.Now()
 	hash, known := s.users.hash(user)
-	ok = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
-	rest := 3 * time.Since(began)
-	if ok {
-		rest = 0
+	a = comparison{compared: true, ok: bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known, hash: hash}
+	took, rest := time.Since(began), time.Duration(0)
+	if !a.ok {
+		cost, _ := bcrypt.Cost(hash)
+		most := took << max(0, s.users.cost()-cost) // each step of the cost takes twice the time
+		a.short, rest = most-took, 4*most-took
 	}
 	time.AfterFunc(rest, func() { <-s.logins.comparing })
-	return hash, ok
+	return a
 }
 
 func pause(r *http.Request, d time.Duration) {

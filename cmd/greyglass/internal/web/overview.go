@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"greyglass/cmd/greyglass/internal/report"
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 )
 
@@ -22,6 +23,12 @@ const (
 
 	// countShare bounds the time for counting: a fiftieth.
 	countShare = 50
+
+	// countTimeout bounds a count.
+	countTimeout = time.Minute
+
+	// oldCounts are so old that the overview says so.
+	oldCounts = 2 * time.Minute
 
 	// lookedAt is how long after a view the counting goes on.
 	lookedAt = 10 * time.Minute
@@ -65,9 +72,11 @@ func newOverview(d *Daemon, failed func(error)) *overview {
 // run counts once, and then while somebody looks, until the context ends.
 func (o *overview) run(ctx context.Context) {
 	for {
-		began := time.Now()
-		o.count(ctx)
-		pause := time.NewTimer(max(countEvery, countShare*time.Since(began)))
+		began, every := time.Now(), countEvery
+		if o.count(ctx) {
+			every = max(every, countShare*time.Since(began))
+		}
+		pause := time.NewTimer(every)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -105,10 +114,12 @@ func (o *overview) latest() (last *counts, failed string) {
 	return last, failed
 }
 
-// count counts.
-func (o *overview) count(ctx context.Context) {
+// count counts, and reports whether it did.
+func (o *overview) count(ctx context.Context) bool {
 	o.counting.Lock()
 	defer o.counting.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
 	c, err := o.counted(ctx)
 	if err != nil {
 		err = readError(err)
@@ -118,9 +129,10 @@ func (o *overview) count(ctx context.Context) {
 	defer o.mu.Unlock()
 	if o.lapse = ""; err != nil {
 		o.lapse = sentence(err)
-		return
+		return false
 	}
 	o.last = c
+	return true
 }
 
 func (o *overview) counted(ctx context.Context) (c *counts, err error) {
@@ -199,6 +211,7 @@ type overviewPage struct {
 	Failed  string  // why there are no newer counts; empty: there are
 	Private bool    // without users: only numbers
 	Pools   []poolAdvice
+	Age     string // of the counts; empty: they are new
 	Longest []found
 	Observe bool // nothing waits: the greylist only observes
 }
@@ -217,6 +230,9 @@ func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
 	}
 	page := overviewPage{Health: d.health(), Private: !s.needsUser(), Observe: d.Policy().Observe}
 	page.Counts, page.Failed = d.overview.latest()
+	if c := page.Counts; c != nil && d.Now()-c.At > int64(oldCounts.Seconds()) {
+		page.Age = show.Duration(d.Now() - c.At)
+	}
 	if page.Counts != nil && !page.Private {
 		page.Pools, page.Longest = d.adviceFor(page.Counts.Senders.Networks), d.longest(page.Counts)
 	}

@@ -50,18 +50,18 @@ func ParseQuery(s string) (q Query, err error) {
 	return q, errors.New("write one address, domain, client, code or queue ID; or a sender and a recipient; or a client, a sender and a recipient")
 }
 
-// splitWords splits at spaces, commas, and arrows, except within quotation marks, which a
-// local part may have (RFC 5321, section 4.1.2).
+// splitWords splits at spaces and commas, except within quotation marks, which a local part
+// may have (RFC 5321, section 4.1.2), and passes over arrows.
 func splitWords(s string) (words []string, err error) {
 	var word strings.Builder
 	quoted, escaped := false, false
 	end := func() {
-		if word.Len() > 0 {
-			words = append(words, word.String())
-			word.Reset()
+		if w := word.String(); w != "" && w != "->" && w != "→" {
+			words = append(words, w)
 		}
+		word.Reset()
 	}
-	for _, r := range strings.NewReplacer("->", " ", "→", " ").Replace(s) {
+	for _, r := range s {
 		switch {
 		case !quoted && strings.ContainsRune(" \t\r\n,;\u00a0", r):
 			end()

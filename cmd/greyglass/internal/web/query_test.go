@@ -39,6 +39,9 @@ func TestParseQuery(t *testing.T) {
 		"<> bob@x.org":                {Sender: "<>", Recipient: "bob@x.org"},
 		"ann@example.net -> bob@x.o":  {Sender: "ann@example.net", Recipient: "bob@x.o"},
 		"ann@example.net → bob@x.org": {Sender: "ann@example.net", Recipient: "bob@x.org"},
+		`"a->b"@x.net → bob@x.org`:    {Sender: `"a->b"@x.net`, Recipient: "bob@x.org"},
+		`"a → b"@x.net`:               {Address: `"a → b"@x.net`},
+		"a→b@x.net":                   {Address: "a→b@x.net"},
 		"ann@example.net, bob@x.org;": {Sender: "ann@example.net", Recipient: "bob@x.org"},
 	} {
 		if got, err := ParseQuery(in); err != nil || got != want {

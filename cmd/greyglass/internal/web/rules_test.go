@@ -91,7 +91,7 @@ func TestObserve(t *testing.T) {
 	b := s.login(operator)
 	found := b.search(triplet)
 	for _, p := range []page{b.get("/"), found, b.search(ann)} {
-		p.says(t, http.StatusOK, "Greylisting only observes, so it is accepted at once. Otherwise it would be let in when it tries again from 11:02 on (in 50 min).")
+		p.says(t, http.StatusOK, "Greylisting only observes, so it is accepted at once. Otherwise it would be let in when it tries again from 11:02 on (in 50m).")
 		p.lacks(t, "Waits", "What waits longest", "has not tried again")
 	}
 	found.says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")

@@ -53,7 +53,7 @@ func New(c Config, log *slog.Logger) *Server {
 		changes: newChanges(),
 		readers: make(chan struct{}, maxReading),
 	}
-	limiter := newLimiter()
+	limiter := new(limiter)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true) // a connection has one request at a time
 	s.http = &http.Server{

@@ -35,11 +35,11 @@ func TestSlowRequests(t *testing.T) {
 	}
 }
 
-// TestLimiter: the connection that has been silent longest gives way, whether new or idle; one
-// with a request does not.
+// TestLimiter: the connection that has been silent longest gives way to a new one, whether new
+// or idle; if all have a request, the one whose request takes longest.
 func TestLimiter(t *testing.T) {
 	t.Parallel()
-	l := newLimiter()
+	l := new(limiter)
 	var conns []net.Conn
 	open := func(i int) bool {
 		_ = conns[i].SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -68,7 +68,21 @@ func TestLimiter(t *testing.T) {
 		}
 	}
 	l.note(conns[2], http.StateClosed)
-	if n := len(l.silent) + len(l.busy); n != maxConnections {
+	for i, c := range conns {
+		if i != 0 && i != 2 {
+			l.note(c, http.StateActive)
+		}
+	}
+	c, other = net.Pipe()
+	defer other.Close()
+	conns = append(conns, c)
+	l.note(c, http.StateNew)
+	for i := range conns {
+		if want := i != 0 && i != 2; open(i) != want {
+			t.Errorf("connection %d: open %v, want %v", i, open(i), want)
+		}
+	}
+	if n := len(l.open); n != maxConnections {
 		t.Errorf("%d connections are counted", n)
 	}
 }

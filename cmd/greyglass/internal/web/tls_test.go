@@ -89,8 +89,7 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 }
 
-// TestTLS: over TLS the cookie never goes without, browsers are told to stay with it, and
-// clear text and old versions are refused.
+// TestTLS: over TLS the cookie never goes without, and clear text and old versions are refused.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newTLSSite(t)
@@ -107,8 +106,8 @@ func TestTLS(t *testing.T) {
 	if p.status != http.StatusSeeOther || !strings.HasPrefix(cookie, secureCookieName+"=") || !strings.Contains(cookie, "; Secure") {
 		t.Errorf("status %d, cookie %q", p.status, cookie)
 	}
-	if p.header.Get("Strict-Transport-Security") == "" {
-		t.Error("no Strict-Transport-Security")
+	if p.header.Get("Strict-Transport-Security") != "" {
+		t.Error("the page speaks for all services of the host")
 	}
 	clear := s.browser().get("/")
 	if clear.status != http.StatusBadRequest || strings.Contains(clear.html, "Greyglass") {

@@ -19,8 +19,8 @@ const (
 	// maxUsersFile bounds the file, in octets.
 	maxUsersFile = 1 << 20
 
-	// maxCost bounds the work of one login to about two seconds.
-	maxCost = 15
+	// maxCost bounds the work of one login to about half a second.
+	maxCost = 13
 )
 
 // users are those of a file of htpasswd(1), which may change at any time.
@@ -46,6 +46,14 @@ func (u *users) hash(name string) (hash []byte, ok bool) {
 		return hash, true
 	}
 	return u.dummy, false
+}
+
+// cost is the highest cost of the users' hashes.
+func (u *users) cost() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	cost, _ := bcrypt.Cost(u.dummy)
+	return cost
 }
 
 // refresh reads the file if it has changed.
