@@ -18,7 +18,7 @@ import (
 
 const (
 	// searched is how many triplets, the newest, are searched for what has no index.
-	searched = 200_000
+	searched = 50_000
 
 	// shown is how many triplets, and how many decisions, a page shows at most.
 	shown = 50
