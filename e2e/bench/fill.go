@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"greyglass/greylist"
 	"greyglass/sqlstore"
 
 	_ "modernc.org/sqlite"
@@ -116,4 +118,18 @@ func left(file string) (rows int64, err error) {
 	defer db.Close()
 	err = db.QueryRow(`SELECT count(*) FROM triplet WHERE first_seen = 1`).Scan(&rows)
 	return rows, err
+}
+
+// prepareSearches has the searches of a database prepared, which a daemon does in the
+// background.
+func prepareSearches(file string) error {
+	ctx := context.Background()
+	store, err := sqlstore.Open(ctx, "sqlite:"+file, sqlstore.Options{})
+	if err != nil {
+		return err
+	}
+	for more := true; more && err == nil; {
+		more, err = store.(greylist.Searchable).PrepareSearch(ctx)
+	}
+	return errors.Join(err, store.Close())
 }

@@ -49,6 +49,7 @@ func press(s *server, l load, p *population, as shape, length time.Duration) (sa
 		return sample{}, err
 	}
 	done := s.watchDatabase()
+	endSearches := s.beginSearches()
 	workers := make([]worker, as.connections)
 	began := time.Now()
 	var wg sync.WaitGroup
@@ -59,6 +60,9 @@ func press(s *server, l load, p *population, as shape, length time.Duration) (sa
 	}
 	wg.Wait()
 	took := time.Since(began)
+	if err := endSearches(); err != nil {
+		return sample{}, err
+	}
 	s.settle(30*time.Millisecond, 2*time.Second) // what it leaves for later is its work too
 	after, err := s.cpuOfAll()
 	if err != nil {

@@ -27,6 +27,7 @@ type program struct {
 var programs = []program{
 	{name: "no-op", start: startNoop},
 	{name: "greyglass", start: startGreyglass},
+	{name: "searched", start: startSearched},
 	{name: "expiring", start: startExpiring, busy: true},
 	{name: "gentle", start: startGentle("gentle", mostClients...), other: true},
 	{name: "gentle-suspicious", start: startGentle("gentle-suspicious", "ip4:198.51.100.0/24"), other: true},

@@ -27,6 +27,7 @@ var blocks = []block{
 	{name: "whole", about: "accepted mail, a connection for each, through its end", as: shape{whole: true}, programs: []string{"no-op", "greyglass"}, loads: "known"},
 	{name: "lone", about: "one connection at a time", as: shape{connections: 1}, programs: []string{"no-op", "greyglass"}},
 	{name: "expiry", about: "as message, while all that the database holds is expired", programs: []string{"greyglass", "expiring"}, loads: "new"},
+	{name: "searches", about: "as message, while the web page is searched five times a second, by what every block of the database has, and by what none has", programs: []string{"greyglass", "searched"}},
 	{name: "postgres", about: "as message, with PostgreSQL on the same machine: one daemon, and three that share it, each with its part of the cores (GOMAXPROCS)", programs: []string{"greyglass", "postgres", "postgres-three"}},
 	{name: "gentle", about: "as message, with greylist.profile = \"gentle\" and the SPF records of 5000 domains in the cache: gentle, which pass nine in ten of the clients; gentle-suspicious, which pass none and have names of customers' lines, so that the rules of suspicious mail are asked, and the greylist", programs: []string{"greyglass", "gentle", "gentle-suspicious"}},
 	{name: "milters", about: "as message, beside the peer that is a milter", programs: []string{"no-op", "milter-greylist", "greyglass"}},
@@ -91,7 +92,7 @@ func (r *run) measure() (err error) {
 		for _, e := range r.entries {
 			err = errors.Join(err, e.server.stop())
 		}
-		for _, name := range []string{"greyglass.db", "expired.db", "gentle.db", "gentle-suspicious.db"} {
+		for _, name := range []string{"greyglass.db", "expired.db", "searched.db", "gentle.db", "gentle-suspicious.db"} {
 			for _, suffix := range []string{"", "-wal", "-shm"} {
 				_ = os.Remove(filepath.Join(r.dir, name+suffix))
 			}

@@ -23,6 +23,7 @@ type server struct {
 	ended  chan error    // holds one
 	upIn   time.Duration // from its start to its first answer
 
+	pageAt       string        // where its web page is searched; empty: it is not
 	beside       []*server     // that share its load
 	database     *lab.Database // that it uses; nil: none of its own process
 	inDatabase   time.Duration // processor time that the database has used for it
