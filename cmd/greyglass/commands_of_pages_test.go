@@ -16,7 +16,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`make (deb|rpm|image|release|run|test|race|fuzz|chaos|bench|bench-peers|senders)( .*)?|go (test|generate) .*`, "the sources; run by those who work on them", "TestReadme TestManual"},
 	{`apt-get install .*|apt-get (remove|purge) greyglass`, "root, Debian", "TestReadme TestLife"},
 	{`postconf -e .*|postconf mynetworks|postfix reload`, "Postfix", "TestReadme TestPostfixPage TestFixes TestPostgreyPage"},
-	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|greyglass import postgrey /var/lib/postgrey|greyglass import-config /etc/postgrey/.* >>greyglass.toml|apt-get purge postgrey`, "root, postgrey", "TestPostgreyPage"},
+	{`cd /etc/greyglass|sed -i .*|systemctl disable --now postgrey|(cat /etc/postgrey/.* \| )?greyglass import-config .*>>greyglass.toml|apt-get purge postgrey`, "root, postgrey", "TestPostgreyPage"},
 	{`sha256sum .*|dnf .*|docker .*|add(user|group) -S .*|rc-(update|service) .*|pw .*|sysrc .*|service .*|systemctl enable .*|chown 65532.*`, "the files of a release, or another system", "TestDist TestRPM TestImage TestRCScripts"},
 	{`exim4 -bh .*`, "Exim", "TestEximPage"},
 	{`systemctl (reload|start|stop|edit) greyglass.*`, "systemd", "TestHowTo TestUnits TestLife"},
@@ -25,7 +25,7 @@ var elsewhere = []struct{ command, needs, tests string }{ // command is a regula
 	{`usermod -aG .*`, "root, a group of the package", "TestUnits"},
 	{`rm -f /var/lib/greyglass/.*|install -o greyglass .*`, "root, a stopped daemon", "TestHowTo"},
 	{`psql .*|pg_dump --format=custom greyglass|greyglass (migrate( --set store.url=postgres:.*)?|copy .* --to postgres:.*)`, "PostgreSQL", "TestRoles TestCopy"},
-	{`greyglass import (--dry-run )?postgrey .*|systemctl stop postgrey`, "postgrey's files", "TestPostgrey"},
+	{`greyglass import (--dry-run )?(postgrey|milter-greylist) /var/lib/.*`, "the other program's files", "TestPostgreyPage TestImportCommand"},
 	{`fuser FILE|kill -9`, "a fault", "TestFaultLocked TestFaultKilled"},
 }
 

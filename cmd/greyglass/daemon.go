@@ -159,8 +159,7 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	watcher.Watch(watched)
 	if page != nil {
 		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent, ConfigFile: d.configFile,
-			AllowedNets: func() []string { return reloader.current.Load().Config.Rules.AllowedSenderNets },
-			DNSFails:    func() time.Time { return reloader.current.Load().Lookup.Failing() }}
+			DNSFails: func() time.Time { return reloader.current.Load().Lookup.Failing() }}
 		work.Go(func() error { page.Show(ctx, shown); return nil })
 	}
 	work.Go(func() error { judge.CheckMemory(ctx); return nil })

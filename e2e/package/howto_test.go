@@ -36,8 +36,8 @@ func TestHowTo(t *testing.T) {
 	}
 	for _, block := range blocks(read(t, "contrib/howto.md"), "sh") {
 		for _, command := range commands(block) {
-			if strings.Contains(command, "postgrey") || strings.Contains(command, "--correspondent ") {
-				continue // there is no postgrey here, and nobody has written to ann
+			if strings.Contains(command, "milter-greylist") || strings.Contains(command, "--correspondent ") {
+				continue // there is no milter-greylist here, and nobody has written to ann
 			}
 			command = strings.ReplaceAll(command, "bob@example.org", "root@localhost")
 			if strings.HasPrefix(command, "greyglass forget --recipient ") {

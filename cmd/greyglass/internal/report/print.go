@@ -138,7 +138,7 @@ func (s Senders) Print(p Page) {
 			rows = append(rows, append(n.row(), humanize.Comma(n.Moved)))
 		}
 		p.Table(rows)
-		p.Wrap("  ", "  ", "If such a network is a pool of real mail servers, add it to rules.allowed_sender_nets.")
+		p.Wrap("  ", "  ", "For pools of real mail servers set greylist.client_identity = \"provider\".")
 	}
 }
 

@@ -238,8 +238,7 @@ Domains that wait most often (of the newest 200,000 triplets)
 Networks in which one mail moves from address to address, and waits again
   NETWORK       ADDRESSES  TRIPLETS  PASSED  DEFERRED  MOVED
   192.0.2.0/24         12        30      12        90      7
-  If such a network is a pool of real mail servers, add it to
-  rules.allowed_sender_nets.
+  For pools of real mail servers set greylist.client_identity = "provider".
 `
 	if got := out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

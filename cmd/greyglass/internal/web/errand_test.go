@@ -184,5 +184,5 @@ func TestOverview(t *testing.T) {
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",
-		"news@shop.example → bob@example.org", "198.51.100.0/24", "below [rules] in /etc/greyglass/greyglass.toml", `allowed_sender_nets = ["192.0.2.0/24", "198.51.100.0/24"]`)
+		"news@shop.example → bob@example.org", "198.51.100.0/24", "at the end of /etc/greyglass/greyglass.toml", `when = 'client_in("198.51.100.0/24")'`)
 }

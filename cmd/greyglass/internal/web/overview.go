@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -243,16 +241,13 @@ func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) {
 type poolAdvice struct {
 	report.Sender
 	File string
-	Line string // for the file
+	Rule string // for the file
 }
 
 func (d *serving) adviceFor(networks []report.Sender) (all []poolAdvice) {
 	for _, n := range networks {
-		var entries []string
-		for _, entry := range append(slices.Clone(d.AllowedNets()), n.Name) {
-			entries = append(entries, strconv.Quote(entry))
-		}
-		all = append(all, poolAdvice{n, d.ConfigFile, "allowed_sender_nets = [" + strings.Join(entries, ", ") + "]"})
+		rule := fmt.Sprintf("[[rule]]\nname = %q\nwhen = 'client_in(%q)'\nthen = \"accept\"", "pool-"+n.Name, n.Name)
+		all = append(all, poolAdvice{n, d.ConfigFile, rule})
 	}
 	return all
 }

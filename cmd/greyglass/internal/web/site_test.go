@@ -108,7 +108,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	recent := NewRecent(500)
 	s.judge.Watcher = recent.Note
 	s.daemon = &Daemon{Store: s.store, Policy: s.judge.Policy, Now: now.Now, Recent: recent, ConfigFile: "/etc/greyglass/greyglass.toml",
-		AllowedNets: func() []string { return []string{"192.0.2.0/24"} }, DNSFails: func() time.Time { return time.Time{} }, State: &watch.Daemon{
+		DNSFails: func() time.Time { return time.Time{} }, State: &watch.Daemon{
 			Judge: s.judge, Store: s.store, Files: new(watch.Files), Started: time.Now(),
 			Limiters: []*listen.Limiter{listen.NewLimiter("milter", listen.Limits{Connections: 1}, log)},
 		}}

@@ -37,12 +37,8 @@ type Daemon struct {
 	State  *watch.Daemon // its health
 	Recent *Recent       // nil: decisions are not kept
 
-	// ConfigFile is the file of the configuration, and AllowedNets what it has as
-	// rules.allowed_sender_nets.
-	ConfigFile  string
-	AllowedNets func() []string
-
-	DNSFails func() time.Time // since when; the zero time if it does not
+	ConfigFile string           // the file of the configuration
+	DNSFails   func() time.Time // since when; the zero time if it does not
 }
 
 // Store is the part of a [greylist.Store] that the page needs.
