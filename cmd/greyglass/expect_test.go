@@ -27,9 +27,10 @@ func TestExpect(t *testing.T) {
 	}
 	want := func(sender, recipient string, reason string) {
 		t.Helper()
-		n := len(d.find(`"msg":"decision"`))
+		line := []string{`"msg":"decision"`, fmt.Sprintf(`"sender":%q`, sender), fmt.Sprintf(`"recipient":%q`, recipient)}
+		n := len(d.find(line...))
 		s.ask("203.0.113.7", sender, recipient)
-		if got := d.waitMore(n, `"msg":"decision"`).str("reason"); got != reason {
+		if got := d.waitMore(n, line...).str("reason"); got != reason {
 			t.Errorf("%s to %s: %s, want %s", sender, recipient, got, reason)
 		}
 	}
