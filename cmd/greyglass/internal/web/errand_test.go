@@ -53,6 +53,16 @@ func TestErrand(t *testing.T) {
 	}
 }
 
+// TestOpeningTime: all parts of a page name the same minute from which on a retry is accepted.
+func TestOpeningTime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.advance(30 * time.Second)
+	s.attempt(theClient, ann, bob)
+	s.login(operator).search(triplet).says(t, http.StatusOK, "Waits for a retry from 11:03 on",
+		"It is let in when it tries again from 11:03 on", "the wait lasts 1h, until 11:03")
+}
+
 // TestUndo: a wrong click can be undone, once, and by the one who made it.
 func TestUndo(t *testing.T) {
 	t.Parallel()

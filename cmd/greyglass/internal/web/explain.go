@@ -113,7 +113,7 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 		x.Reply = printable(a.Reply.String())
 	}
 	if a.Wait > 0 {
-		x.Wait = fmt.Sprintf("%s, until %s", show.Duration(a.Wait), timeOfDay(now+a.Wait, now))
+		x.Wait = fmt.Sprintf("%s, until %s", show.Duration(a.Wait), upToMinute(now+a.Wait, now))
 	}
 	if a.Observed {
 		page.Notes = append(page.Notes, "Greylisting only observes (greylist.mode), and so accepts everything.")
