@@ -12,7 +12,7 @@ import (
 // TestBench runs a bench that is as short as can be: that its figures mean
 // anything is seen from the verdicts.
 func TestBench(t *testing.T) {
-	b := &bench{rounds: 1, length: 50 * time.Millisecond, sizes: []uint64{0}, connections: []int{4}, loads: loads, parent: t.TempDir()}
+	b := &bench{binary: lab.Program(), rounds: 1, length: 50 * time.Millisecond, sizes: []uint64{0}, connections: []int{4}, loads: loads, parent: t.TempDir()}
 	for _, name := range []string{"message", "reused", "whole", "lone"} {
 		block, err := blockNamed(name)
 		if err != nil {
@@ -86,4 +86,4 @@ func TestMiddle(t *testing.T) {
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(lab.Main(m, lab.Strace)) }
+func TestMain(m *testing.M) { os.Exit(lab.MainWithProgram(m, lab.Strace)) }

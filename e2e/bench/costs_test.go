@@ -103,7 +103,7 @@ func observe(t *testing.T) *observed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	b := &bench{dir: dir}
+	b := &bench{dir: dir, binary: lab.Program()}
 	if err := b.build(); err != nil {
 		t.Fatal(err)
 	}
