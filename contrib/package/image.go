@@ -17,8 +17,9 @@ import (
 const userOfImage = 65532
 
 // packImage writes an OCI image as a tar file, of the OCI image layout (image-spec
-// v1.1.0): what "docker load", "podman load" and skopeo read. It holds the program, its
-// configuration, and the folder of its database.
+// v1.1.0), with the manifest.json of "docker save" beside it, which "docker load" wants
+// unless Docker stores images by containerd. It holds the program, its configuration, and
+// the folder of its database.
 func packImage(src source, st stage, dist string) (string, error) {
 	program, err := os.ReadFile(st.path("greyglass"))
 	if err != nil {
@@ -80,15 +81,18 @@ func packImage(src source, st stage, dist string) (string, error) {
 		"rootfs":  object{"type": "layers", "diff_ids": []string{hash(layer)}},
 		"history": []object{{"created": src.at.Format(time.RFC3339), "created_by": "make image"}},
 	})
+	content := b.addBytes("application/vnd.oci.image.layer.v1.tar+gzip", zipped)
 	manifest := b.add("application/vnd.oci.image.manifest.v1+json", object{
-		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config,
-		"layers": []descriptor{b.addBytes("application/vnd.oci.image.layer.v1.tar+gzip", zipped)},
+		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": []descriptor{content},
 	})
-	manifest.Annotations = map[string]string{"org.opencontainers.image.ref.name": src.version}
+	manifest.Annotations = map[string]string{
+		"org.opencontainers.image.ref.name": src.version, "io.containerd.image.name": "docker.io/library/greyglass:" + src.version,
+	}
 	manifest.Platform = object{"architecture": st.arch, "os": "linux"}
 	image, err := tarOf(append([]file{
 		{"oci-layout", 0o644, 0, []byte(`{"imageLayoutVersion":"1.0.0"}`)},
 		{"index.json", 0o644, 0, encode(object{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []descriptor{manifest}})},
+		{"manifest.json", 0o644, 0, encode([]object{{"Config": config.path(), "RepoTags": []string{"greyglass:" + src.version}, "Layers": []string{content.path()}}})},
 		{"blobs/", 0o755, 0, nil}, {"blobs/sha256/", 0o755, 0, nil},
 	}, b.files...), src.at)
 	if err != nil {
@@ -116,11 +120,14 @@ func (b *blobs) add(mediaType string, o object) descriptor { return b.addBytes(m
 
 func (b *blobs) addBytes(mediaType string, text []byte) descriptor {
 	d := descriptor{MediaType: mediaType, Digest: hash(text), Size: len(text)}
-	b.files = append(b.files, file{"blobs/sha256/" + strings.TrimPrefix(d.Digest, "sha256:"), 0o644, 0, text})
+	b.files = append(b.files, file{d.path(), 0o644, 0, text})
 	return d
 }
 
-func encode(o object) []byte {
+// path is where the blob is in the image.
+func (d descriptor) path() string { return "blobs/sha256/" + strings.TrimPrefix(d.Digest, "sha256:") }
+
+func encode(o any) []byte {
 	text, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // of nothing but texts, numbers and lists

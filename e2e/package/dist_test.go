@@ -116,7 +116,8 @@ func TestRPM(t *testing.T) {
 func TestImage(t *testing.T) {
 	t.Parallel()
 	out, err := inTools(t, "version="+version(t)+`; image=$(echo dist/*-image-$(dpkg --print-architecture).tar)
-		skopeo inspect --config oci-archive:$image:$version &&
+		skopeo inspect --config oci-archive:$image:$version && skopeo inspect --config docker-archive:$image:greyglass:$version >/dev/null &&
+		skopeo copy --quiet docker-archive:$image:greyglass:$version dir:/tmp/copied &&
 		mkdir layout && tar -x -C layout -f $image && umoci stat --image layout:$version >stat && umoci unpack --image layout:$version /tmp/bundle &&
 		cd /tmp/bundle && cat config.json | tr -d ' \n\t' && python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 1))' &&
