@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/doctor"
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 func (p *program) doctorCommand() *cobra.Command {
@@ -91,7 +92,7 @@ const checkWidth = len("configuration")
 func printFinding(w io.Writer, f doctor.Finding, columns int) {
 	indent := strings.Repeat(" ", len("WRONG  ")+checkWidth+2)
 	line := fmt.Sprintf("%-5s  %-*s  %s", marks[f.Status], checkWidth, f.Check, f.Detail)
-	fmt.Fprintln(w, folded(line, columns, indent))
+	fmt.Fprintln(w, show.Fold(line, columns, indent))
 	if f.Fix != "" {
 		fmt.Fprintln(w, foldedFix(indent+"fix: "+f.Fix, columns, indent+"     "))
 	}
@@ -109,7 +110,7 @@ func foldedFix(line string, columns int, indent string) string {
 	line = quotedCommand.ReplaceAllStringFunc(line, func(command string) string {
 		return command[:1] + strings.ReplaceAll(command[1:], " ", joined)
 	})
-	return strings.ReplaceAll(folded(line, columns, indent), joined, " ")
+	return strings.ReplaceAll(show.Fold(line, columns, indent), joined, " ")
 }
 
 // sumUp returns the last line, and whether anything is wrong.

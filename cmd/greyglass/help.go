@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 // helpCommand replaces cobra's own, which exits with status 0 for an unknown command.
@@ -117,7 +119,7 @@ func filled(text string, columns int) string {
 	paragraph := ""
 	end := func() {
 		if paragraph != "" {
-			lines = append(lines, folded(paragraph, columns, ""))
+			lines = append(lines, show.Fold(paragraph, columns, ""))
 			paragraph = ""
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/decisionlog"
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 )
 
@@ -80,7 +81,7 @@ asked for are marked (probe).
 			colour, columns := p.colour(), terminalWidth(p.stdout)
 			r.print = func(d decisionlog.Decision) error {
 				at, verdict, rest := d.Line(zone)
-				line := folded(at+verdict+rest, columns, "    ")
+				line := show.Fold(at+verdict+rest, columns, "    ")
 				_, err := fmt.Fprintln(p.stdout, at+colour.paint(colourOf[d.Verdict], verdict)+line[len(at+verdict):])
 				return err
 			}

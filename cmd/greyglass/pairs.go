@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"greyglass/cmd/greyglass/internal/show"
 )
 
 // pairs are names with texts, which are printed in two columns.
@@ -30,7 +32,7 @@ func (p pairs) print(w io.Writer, columns int) {
 		if utf8.RuneCountInString(pair[0])+2 > indent {
 			name = pair[0] + "\n" + space
 		}
-		text := folded(pair[1], max(columns-indent, 0), "")
+		text := show.Fold(pair[1], max(columns-indent, 0), "")
 		fmt.Fprintln(w, name+strings.ReplaceAll(text, "\n", "\n"+space))
 	}
 }

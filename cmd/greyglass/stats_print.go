@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"text/tabwriter"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -120,7 +119,7 @@ func (s *statistics) printUsed() {
 
 // time is a time in the zone, which it names.
 func (s *statistics) time(unix int64) string {
-	return time.Unix(unix, 0).In(s.page.Zone).Format("2006-01-02 15:04:05 MST")
+	return timeInWords(unix, s.page.Zone)
 }
 
 // statsJSON is what 'stats --json' prints.

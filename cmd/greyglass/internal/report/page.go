@@ -30,19 +30,11 @@ func (p Page) Text(text string) { p.Wrap("", "", text) }
 // Wrap writes a text in lines that fit the page: the first begins with a name, the others with
 // an indent. A word that is longer than the page is cut.
 func (p Page) Wrap(name, indent, text string) {
-	line, empty := name, true
-	for _, word := range strings.Fields(text) {
-		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > p.Width {
-			fmt.Fprintln(p, line)
-			line, empty = indent, true
-		}
-		if !empty {
-			line += " "
-		}
-		line += show.Address(word, p.Width-len(indent))
-		empty = false
+	words := strings.Fields(text)
+	for i, word := range words {
+		words[i] = show.Address(word, p.Width-len(indent))
 	}
-	fmt.Fprintln(p, strings.TrimRight(line, " "))
+	fmt.Fprintln(p, strings.TrimRight(show.Fold(name+strings.Join(words, " "), p.Width, indent), " "))
 }
 
 // Table writes rows, of which the first has the titles. The first column, a name, is cut if

@@ -1,8 +1,8 @@
-package main
+package show
 
 import "testing"
 
-func TestFolded(t *testing.T) {
+func TestFold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		line    string
@@ -18,7 +18,7 @@ func TestFolded(t *testing.T) {
 		{"a word-that-is-long b", 5, "a\n  word-that-is-long\n  b"},
 		{"ä ö ü ß é è", 5, "ä ö ü\n  ß é\n  è"},
 	} {
-		if got := folded(c.line, c.columns, "  "); got != c.want {
+		if got := Fold(c.line, c.columns, "  "); got != c.want {
 			t.Errorf("%q in %d columns: %q, want %q", c.line, c.columns, got, c.want)
 		}
 	}

@@ -1,13 +1,13 @@
-package main
+package show
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// folded breaks a line between its words, so that it fits a number of columns; zero: any. The
+// Fold breaks a line between its words, so that it fits a number of columns; zero: any. The
 // lines after the first are indented. A word that is longer than a line stays whole.
-func folded(line string, columns int, indent string) string {
+func Fold(line string, columns int, indent string) string {
 	if columns == 0 || utf8.RuneCountInString(line) <= columns {
 		return line
 	}
