@@ -34,11 +34,10 @@ type reloader struct {
 	store    greylist.Store
 	recent   *web.Recent // nil: none
 
-	loaded  *config.Loaded
 	lists   config.Lists
 	files   []listFile
 	read    watch.Files                   // the state of each file, for package watch
-	current atomic.Pointer[config.Loaded] // the same as loaded, for other goroutines
+	current atomic.Pointer[config.Loaded] // the configuration in force, for other goroutines too
 }
 
 func newReloader(d *daemon, loaded *config.Loaded, judge *judge.Judge, limiters []*listen.Limiter, store greylist.Store) *reloader {
@@ -56,7 +55,7 @@ func (r *reloader) maxRows() int64 { return r.current.Load().Config.Store.MaxRow
 
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
-	r.loaded, r.lists = loaded, maps.Clone(loaded.Lists)
+	r.lists = maps.Clone(loaded.Lists)
 	r.files = nil
 	for i, file := range loaded.Config.ListFiles() {
 		watched := listFile{ListFile: file, name: file.File}
@@ -127,7 +126,7 @@ func (r *reloader) reload() {
 			loaded.EmptyFile+": empty or gone, perhaps because it is being saved; send SIGHUP again, or write a comment into it to use the defaults")
 		return
 	}
-	running, wanted := r.loaded.Config, *loaded.Config
+	running, wanted := r.current.Load().Config, *loaded.Config
 	for _, key := range config.Restart(running, &wanted) {
 		r.log.Warn(eventNeedsRestart, "key", key)
 	}
@@ -135,7 +134,7 @@ func (r *reloader) reload() {
 	wanted.Listen, wanted.Store.URL, wanted.Store.PasswordFile = running.Listen, running.Store.URL, running.Store.PasswordFile
 	loaded.Config = &wanted
 	if reflect.DeepEqual(wanted.DNS.Options(), running.DNS.Options()) { // keep its cache
-		loaded.Lookup = r.loaded.Lookup
+		loaded.Lookup = r.current.Load().Lookup
 	}
 	loaded.Lookup.LogTo(r.log)
 	files, lists := r.files, r.lists
@@ -163,7 +162,7 @@ func (r *reloader) reload() {
 // current configuration has values from it. That may be a half-saved file, so it must
 // not reset everything to the defaults.
 func (r *reloader) emptied(loaded *config.Loaded) bool {
-	for _, from := range r.loaded.Origins {
+	for _, from := range r.current.Load().Origins {
 		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {
 			return true
 		}
@@ -194,14 +193,16 @@ func (r *reloader) keepGone(lists config.Lists) {
 		if unfinished {
 			continue
 		}
-		r.loaded.Warnings = slices.DeleteFunc(r.loaded.Warnings, func(w config.Warning) bool { return w.Key == file.String() })
+		loaded := r.current.Load()
+		loaded.Warnings = slices.DeleteFunc(loaded.Warnings, func(w config.Warning) bool { return w.Key == file.String() })
 		r.complain(file, fs.ErrNotExist)
 	}
 }
 
 // adoptLists applies the configuration with the present lists.
 func (r *reloader) adoptLists() {
-	policy, err := r.loaded.Config.Policy(r.lists, r.loaded.Lookup)
+	loaded := r.current.Load()
+	policy, err := loaded.Config.Policy(r.lists, loaded.Lookup)
 	if err != nil {
 		r.log.Error(eventListsFailed, "error", err)
 		return
