@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -155,7 +156,8 @@ func readSome(ctx context.Context, path string) (version int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		return readBy(ctx, only.dsn)
+		version, err = readBy(ctx, only.dsn)
+		return version, cmp.Or(only.check(), err)
 	}
 	version, err = readBy(ctx, probeDSN(path))
 	var e *sqlite.Error
