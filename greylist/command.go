@@ -7,6 +7,6 @@ type Command struct {
 	Host  string // the machine
 	UID   int64  // of the process
 	User  string // its name; empty: unknown
-	Sudo  string // who became that user by sudo, as sudo says; empty: nobody
+	Sudo  string // who became that user by sudo, as sudo says; empty: none
 	Words string // the command with its arguments, such as "forget --domain example.net"
 }

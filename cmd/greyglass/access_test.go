@@ -50,9 +50,7 @@ func TestAccessIsDenied(t *testing.T) {
 // runs, after it was killed, and after it has stopped; and changes nothing.
 func TestGroupMayOnlyRead(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can act for two users")
-	}
+	lab.Need(t, os.Geteuid() == 0, "only root can act for two users")
 	const group = 23456
 	s := unprivileged(t, nil)
 	if err := errors.Join(os.Chown(s.dir, int(s.user.Uid), group), os.Chmod(s.dir, os.ModeSetgid|0o750)); err != nil {

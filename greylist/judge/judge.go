@@ -39,7 +39,7 @@ type Judge struct {
 	By string
 
 	// Watcher is called with each decision, unless the policy has PrivateLog; it must not
-	// block. It is set before the first message. Nil: nobody watches.
+	// block. It is set before the first message. Nil: there is none.
 	Watcher func(Decided)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// recount is how often the rows are counted even if nobody seems to have changed them.
+	// recount is how often the rows are counted even if no other program seems to have changed them.
 	recount = 10 * time.Minute
 
 	// recountShare bounds the time for counting after the changes of other programs: a
