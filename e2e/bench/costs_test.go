@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -27,23 +28,36 @@ func TestCosts(t *testing.T) {
 	lab.Require(t)
 	o := observe(t)
 	o.cost("known", shape{connections: 1, reuse: true}, 160) // which grows what will be used again
+	o.atMost("known", shape{connections: 16}, 640, limits{allocations: 200, calls: 14})
+	o.atMost("known", shape{connections: 1, reuse: true}, 1600, limits{allocations: 130, calls: 5})
+	o.atMost("new", shape{connections: 16}, 640, limits{allocations: 260, calls: 30, database: 20, commits: 0.5, written: 24_000})
+}
 
-	known := o.cost("known", shape{connections: 16}, 640)
-	known.atMost(140, 14)
-	for _, call := range []string{"pread64", "pwrite64", "fcntl", "fsync"} {
-		if known.calls[call] > 40 { // the once a second of other work
-			t.Errorf("mail that has passed before takes %d %s of %d messages, want none", known.calls[call], call, known.messages)
+// limits are what each of some messages may cost the daemon.
+type limits struct {
+	allocations float64
+	calls       float64 // system calls
+	database    float64 // of them on the files of the database
+	commits     float64
+	written     int // octets
+}
+
+// atMost fails the test if a message costs more each time that it is measured. What the
+// daemon does once a second falls on few messages where the machine is slow, and then only
+// now and then.
+func (o *observed) atMost(kind string, as shape, messages int, most limits) {
+	o.t.Helper()
+	const times = 6
+	for n := range times {
+		c := o.cost(kind, as, messages)
+		o.t.Log(c)
+		beyond := c.beyond(most)
+		if beyond == nil {
+			return
 		}
-	}
-	o.cost("known", shape{connections: 1, reuse: true}, 1600).atMost(100, 5)
-
-	unseen := o.cost("new", shape{connections: 16}, 640)
-	unseen.atMost(210, 30)
-	if n := unseen.of("fsync"); n > 0.5 {
-		t.Errorf("a new triplet takes %.2f commits with 16 connections, want at most 0.5", n)
-	}
-	if unseen.written > 24_000 {
-		t.Errorf("a new triplet takes %d octets written to the database with 16 connections, want at most 24000", unseen.written)
+		if n == times-1 {
+			o.t.Errorf("%s, each of %d times: %s", c.name, times, strings.Join(beyond, ", "))
+		}
 	}
 }
 
@@ -53,7 +67,6 @@ var scheduling = []string{"nanosleep", "futex", "epoll_pwait", "sched_yield", "g
 
 // costs are what each of some messages has cost the daemon.
 type costs struct {
-	t           *testing.T
 	name        string
 	messages    int
 	allocations float64
@@ -61,29 +74,47 @@ type costs struct {
 	written     int            // octets of the database's files
 }
 
-func (c costs) of(call string) float64 { return float64(c.calls[call]) / float64(c.messages) }
+// of returns how often a message has made any of the calls.
+func (c costs) of(calls ...string) float64 {
+	sum := 0
+	for _, call := range calls {
+		sum += c.calls[call]
+	}
+	return float64(sum) / float64(c.messages)
+}
 
-// atMost fails the test if a message takes more.
-func (c costs) atMost(allocations, calls float64) {
-	c.t.Helper()
-	names := slices.Collect(func(yield func(string) bool) {
-		for name := range c.calls {
-			if !slices.Contains(scheduling, name) && !yield(name) {
-				return
-			}
-		}
-	})
+// names returns the system calls that are counted, the most frequent first.
+func (c costs) names() []string {
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(c.calls)), func(name string) bool { return slices.Contains(scheduling, name) })
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(c.calls[b], c.calls[a]), cmp.Compare(a, b)) })
-	sum := 0.0
+	return names
+}
+
+func (c costs) String() string {
 	var each strings.Builder
-	for _, name := range names {
-		sum += c.of(name)
+	for _, name := range c.names() {
 		fmt.Fprintf(&each, " %s %.2f", name, c.of(name))
 	}
-	c.t.Logf("%s: %.1f allocations, %d octets written, %.1f system calls:%s", c.name, c.allocations, c.written, sum, each.String())
-	if c.allocations > allocations || sum > calls {
-		c.t.Errorf("%s: %.1f allocations and %.1f system calls, want at most %v and %v", c.name, c.allocations, sum, allocations, calls)
+	return fmt.Sprintf("%s: %.1f allocations, %d octets written, %.1f system calls:%s", c.name, c.allocations, c.written, c.of(c.names()...), each.String())
+}
+
+// beyond returns what was more than it may be.
+func (c costs) beyond(most limits) (beyond []string) {
+	for _, cost := range []struct {
+		what       string
+		cost, most float64
+	}{
+		{"allocations", c.allocations, most.allocations},
+		{"system calls", c.of(c.names()...), most.calls},
+		{"system calls on the database", c.of("pread64", "pwrite64", "fcntl", "fsync"), most.database + 0.1}, // some once a second
+		{"commits", c.of("fsync"), most.commits + 0.05},
+		{"octets written", float64(c.written), float64(most.written) + 100},
+	} {
+		if cost.cost > cost.most {
+			beyond = append(beyond, fmt.Sprintf("%.2f %s, want at most %.2f", cost.cost, cost.what, cost.most))
+		}
 	}
+	return beyond
 }
 
 // observed is a daemon under strace(1).
@@ -139,7 +170,7 @@ func (o *observed) cost(kind string, as shape, messages int) costs {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	c := costs{t: o.t, messages: messages, calls: make(map[string]int),
+	c := costs{messages: messages, calls: make(map[string]int),
 		name: fmt.Sprintf("%s, %d connections, used again: %v", kind, as.connections, as.reuse)}
 	first := o.allocated()
 	before, began := o.allocated(), time.Now()
