@@ -37,7 +37,7 @@ func TestCorrespondents(t *testing.T) {
 	s.rememberCorrespondent("ada@example.org", "ann@example.net", now, now)
 
 	table := fmt.Sprintf("LOCAL REMOTE FIRST SEEN LAST SEEN\nada@example.org ann@example.net %[1]s %[1]s\nbob@example.org ann@example.net %[2]s %[1]s\nbob@example.org joe@example.com %[3]s %[3]s\n",
-		utc(now), utc(now-7200), utc(longAgo))
+		listTime(now, time.UTC), listTime(now-7200, time.UTC), listTime(longAgo, time.UTC))
 	var got strings.Builder
 	for line := range strings.Lines(s.output("list", "--correspondents")) {
 		fmt.Fprintln(&got, strings.Join(strings.Fields(line), " "))
@@ -61,7 +61,7 @@ func TestCorrespondents(t *testing.T) {
 
 	attempt := []string{"203.0.113.7", "ann+y@example.net", "bob@example.org"}
 	explained := s.output(append([]string{"explain"}, attempt...)...)
-	if want := "bob@example.org has written to ann@example.net, last at " + utc(now); fields(explained)["reason"] != "correspondent" || !strings.Contains(explained, want) {
+	if want := "bob@example.org has written to ann@example.net, last at " + listTime(now, time.UTC); fields(explained)["reason"] != "correspondent" || !strings.Contains(explained, want) {
 		t.Errorf("explained as\n%s", explained)
 	}
 	if got := s.output("stats"); !strings.Contains(got, "correspondents  3  ") {

@@ -260,12 +260,7 @@ func (p *program) listExpected(ctx context.Context, store greylist.Store, asJSON
 func printExpected(w io.Writer, all []greylist.Expectation, now int64, zone *time.Location) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT")
-	at := func(unix int64) string {
-		if unix == 0 {
-			return "-"
-		}
-		return timeInWords(unix, zone)
-	}
+	at := func(unix int64) string { return timeOrNone(unix, zone) }
 	for _, e := range all {
 		once := "no"
 		if e.Once {

@@ -46,7 +46,8 @@ func (p *program) listCommand() *cobra.Command {
 		SuggestFor: []string{"show", "ls", "dump", "triplets", "find", "search", "grep", "query", "queue", "greylist", "whitelisted"},
 		Short:      "list the triplets",
 		Long: `Show the triplets that are remembered, the oldest first. Their states are waiting;
-late, if the next attempt begins a new wait; and passed. Times are UTC.
+late, if the next attempt begins a new wait; and passed. Times are local on a terminal,
+with the zone named, and else UTC.
 
 On a terminal, show the newest 50, cut to its width, with their age and when a retry
 passes by the greylist's windows (a [[rule]] may have others: greyglass explain tells).
@@ -167,10 +168,10 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 				return err
 			}
 		}
-		return printClients(l.out, knownClients(ctx, store, l.policy.Proving, only), l.asJSON)
+		return printClients(l.out, knownClients(ctx, store, l.policy.Proving, only), l.zone, l.asJSON)
 	}
 	if l.correspondents {
-		return printCorrespondents(l.out, knownCorrespondents(ctx, store, l.sender, l.recipient), l.asJSON)
+		return printCorrespondents(l.out, knownCorrespondents(ctx, store, l.sender, l.recipient), l.zone, l.asJSON)
 	}
 	width := terminalWidth(stdout)
 	f := l.filter(l.policy)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"text/tabwriter"
+	"time"
 
 	"greyglass/greylist"
 )
@@ -43,16 +44,17 @@ func knownClients(ctx context.Context, store greylist.Store, proving greylist.Pr
 	}
 }
 
-func printClients(w io.Writer, clients iter.Seq2[knownClient, error], asJSON bool) error {
+func printClients(w io.Writer, clients iter.Seq2[knownClient, error], zone *time.Location, asJSON bool) error {
 	if asJSON {
 		return printArray(w, clients, func(c knownClient) any { return c })
 	}
+	at := func(unix int64) string { return listTime(unix, zone) }
 	return printRows(w, "CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN", clients, func(t *tabwriter.Writer, c knownClient) {
 		proven := "no"
 		if c.Proven {
 			proven = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Client, proven, c.Passed, utc(c.FirstPassed), utc(c.CountedAt), utc(c.LastSeen))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Client, proven, c.Passed, at(c.FirstPassed), at(c.CountedAt), at(c.LastSeen))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"text/tabwriter"
+	"time"
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
@@ -35,11 +36,11 @@ func knownCorrespondents(ctx context.Context, store greylist.Store, sender, reci
 	}
 }
 
-func printCorrespondents(w io.Writer, correspondents iter.Seq2[knownCorrespondent, error], asJSON bool) error {
+func printCorrespondents(w io.Writer, correspondents iter.Seq2[knownCorrespondent, error], zone *time.Location, asJSON bool) error {
 	if asJSON {
 		return printArray(w, correspondents, func(c knownCorrespondent) any { return c })
 	}
 	return printRows(w, "LOCAL\tREMOTE\tFIRST SEEN\tLAST SEEN", correspondents, func(t *tabwriter.Writer, c knownCorrespondent) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Local, c.Remote, utc(c.FirstSeen), utc(c.LastSeen))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Local, c.Remote, listTime(c.FirstSeen, zone), listTime(c.LastSeen, zone))
 	})
 }

@@ -28,12 +28,9 @@ const listColumns = "STATE\tCLIENT\tSENDER\tRECIPIENT\tFIRST SEEN\tLAST SEEN\tPA
 
 // row is a record in the whole table.
 func (l *lister) row(r greylist.Record) string {
-	retry := "-"
-	if at := l.retryAt(r); at > 0 {
-		retry = utc(at)
-	}
+	at := func(unix int64) string { return listTime(unix, l.zone) }
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", l.state(r), address.Printable(r.Client), address.Printable(r.Sender),
-		address.Printable(r.Recipient), utc(r.FirstSeen), utc(r.LastSeen), utc(r.PassedAt), r.Deferred, r.Accepted, retry, utc(r.Attempted()))
+		address.Printable(r.Recipient), at(r.FirstSeen), at(r.LastSeen), at(r.PassedAt), r.Deferred, r.Accepted, at(l.retryAt(r)), at(r.Attempted()))
 }
 
 // state is waiting, late or passed.

@@ -345,6 +345,25 @@ func TestListOnATerminal(t *testing.T) {
 	}
 }
 
+// TestListTimes: times are local on a terminal, which names the zone, and else UTC.
+func TestListTimes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.environ = append(s.environ, "TZ=Asia/Kolkata")
+	s.remember("203.0.113.7", "ann@example.net", "bob@example.org", greylist.Entry{FirstSeen: longAgo, LastSeen: longAgo, Deferred: 1})
+	s.rememberClient("203.0.113.7", greylist.ClientEntry{FirstPassed: longAgo, CountedAt: longAgo, Passed: 1, LastSeen: longAgo})
+	s.rememberCorrespondent("bob@example.org", "ann@example.net", longAgo, longAgo)
+	for _, table := range []string{"--wide", "--clients", "--correspondents"} {
+		const local, utc = "2023-11-15 03:43:20 IST", "2023-11-14 22:13:20"
+		if got := s.onTerminal(250, "", "list", table); !strings.Contains(got, local) || strings.Contains(got, utc) {
+			t.Errorf("list %s on a terminal has no %s:\n%s", table, local, got)
+		}
+		if got := s.output("list", table); !strings.Contains(got, utc) || strings.Contains(got, "IST") {
+			t.Errorf("list %s to a pipe has no %s:\n%s", table, utc, got)
+		}
+	}
+}
+
 // onTerminal runs a command on a terminal, of so many columns, that answers its question.
 func (s *site) onTerminal(columns int, answer, command, args string) string {
 	s.t.Helper()

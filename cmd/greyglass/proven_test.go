@@ -39,7 +39,7 @@ func TestClients(t *testing.T) {
 	s.rememberClient("198.51.100.1", greylist.ClientEntry{FirstPassed: longAgo, CountedAt: longAgo, Passed: 9, LastSeen: longAgo})
 
 	table := fmt.Sprintf("CLIENT PROVEN PASSED FIRST PASSED COUNTED AT LAST SEEN\n198.51.100.1 no 9 %s %[1]s %[1]s\n2001:db8:1::/64 no 1 %s %[2]s %[2]s\n203.0.113.7 yes 2 %s %s %[2]s\n",
-		utc(longAgo), utc(now), utc(now-7200), utc(now-3600))
+		listTime(longAgo, time.UTC), listTime(now, time.UTC), listTime(now-7200, time.UTC), listTime(now-3600, time.UTC))
 	var got strings.Builder
 	for line := range strings.Lines(s.output("list", "--clients")) {
 		fmt.Fprintln(&got, strings.Join(strings.Fields(line), " "))
@@ -64,7 +64,7 @@ func TestClients(t *testing.T) {
 
 	attempt := []string{"203.0.113.7", "ann@example.net", "bob@example.org"}
 	explained := s.output(append([]string{"explain"}, attempt...)...)
-	if want := "203.0.113.7 has passed with 2 different triplets since " + utc(now-7200) + " UTC, proven"; fields(explained)["reason"] != "proven-client" || !strings.Contains(explained, want) {
+	if want := "203.0.113.7 has passed with 2 different triplets since " + listTime(now-7200, time.UTC) + " UTC, proven"; fields(explained)["reason"] != "proven-client" || !strings.Contains(explained, want) {
 		t.Errorf("explained as\n%s", explained)
 	}
 	if got := s.output("stats"); !strings.Contains(got, "clients         3  ") || !strings.Contains(got, "proven: 1)") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"greyglass/cmd/greyglass/internal/show"
@@ -38,12 +39,22 @@ func parseWithZone(s string, zone *time.Location) (t time.Time, ok bool) {
 	return t, err == nil && (t.Location() == zone || t.Location() == time.UTC)
 }
 
-// utc is a time in UTC, or "-" for none.
-func utc(unix int64) string {
+// timeOrNone is a time as [timeInWords] writes it, "-" for none.
+func timeOrNone(unix int64, zone *time.Location) string {
 	if unix == 0 {
 		return "-"
 	}
-	return time.Unix(unix, 0).UTC().Format(time.DateTime)
+	return timeInWords(unix, zone)
+}
+
+// listTime is a time in the tables of 'list', "-" for none. It names its zone, unless that is
+// UTC as other programs get it.
+func listTime(unix int64, zone *time.Location) string {
+	text := timeOrNone(unix, zone)
+	if zone == time.UTC {
+		return strings.TrimSuffix(text, " UTC")
+	}
+	return text
 }
 
 // ago is the time from then to now.
