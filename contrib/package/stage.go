@@ -30,6 +30,7 @@ func newStage(src source, arch string) (st stage, err error) {
 		stageNews(src, st.path("NEWS.Debian.gz")),
 		os.WriteFile(st.path("copyright"), []byte(copyright), 0o644),
 		stageFiles(dir),
+		stagePages(dir),
 	)
 	if err != nil {
 		os.RemoveAll(dir)

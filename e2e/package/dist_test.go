@@ -1,10 +1,15 @@
 package pkg
 
 import (
+	"archive/tar"
+	"bytes"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -96,6 +101,42 @@ func TestDebian(t *testing.T) {
 		}
 	}
 	wants(t, copyright, "\nFiles: vendor/modernc.org/sqlite/*\n", "\nFiles: vendor/std/*\n", "\nLicense: Apache-2.0\n")
+}
+
+// Each relative link of a page in the package leads to a file in it.
+func TestInstalledLinks(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("dpkg-deb", "--fsys-tarfile", file(t, "amd64")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, installed := make(map[string]string), make(map[string]bool)
+	for files := tar.NewReader(bytes.NewReader(out)); ; {
+		h, err := files.Next()
+		if err == io.EOF {
+			break
+		}
+		text, err2 := io.ReadAll(files)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		name := path.Clean(h.Name)
+		if installed[name] = true; path.Ext(name) == ".md" {
+			pages[name] = string(text)
+		}
+	}
+	link := regexp.MustCompile(`\]\(([^):#\s]+)[^):]*\)`)
+	found := 0
+	for page, text := range pages {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if found++; !installed[path.Join(path.Dir(page), m[1])] {
+				t.Errorf("%s links %s, which is not installed", page, m[1])
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d links were found on %d pages", found, len(pages))
+	}
 }
 
 // The RPM is clean by rpmlint, and can be installed, checked and removed by Debian's rpm.
