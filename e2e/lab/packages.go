@@ -67,6 +67,9 @@ func rootOf(mta MTA) string { return filepath.Join(cacheDir(), "root", string(mt
 // prepared tells whether the private root of mta can be used as it is: its
 // stamp fits, and the machine still has the libraries that were not fetched.
 func prepared(mta MTA) bool {
+	if mta == Chromium && browserInstalled() {
+		return true
+	}
 	stamp, err := os.ReadFile(filepath.Join(rootOf(mta), ".stamp"))
 	return err == nil && string(stamp) == stampOf(mta) && missingLibraries(mta, rootOf(mta)) == nil
 }
@@ -79,6 +82,9 @@ func stampOf(mta MTA) string {
 }
 
 func prepareOne(mta MTA) error {
+	if p, ok := npmPackages[mta]; ok {
+		return p.prepare(mta)
+	}
 	soft, ok := softwareOf[mta]
 	if !ok {
 		return fmt.Errorf("lab: no such MTA: %q", mta)

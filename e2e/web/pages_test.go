@@ -1,0 +1,154 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"greyglass/e2e/lab"
+)
+
+// view is a page as somebody sees it.
+type view struct {
+	name string
+	user string // who is logged in; empty: nobody is
+	show func(*window)
+}
+
+const waiting = "203.0.113.40 orders@shop.example bob@example.test"
+
+var views = []view{
+	{"login", "", func(w *window) { w.is(w.open("/login"), 200) }},
+	{"login-failed", "", func(w *window) {
+		w.is(w.open("/login"), 200)
+		w.is(w.login(operator, "wrong"), 401)
+		w.says("User or password is wrong.")
+	}},
+	{"overview", operator, func(w *window) {
+		w.is(w.open("/"), 200)
+		w.says("Is all well?", "What waits longest", "198.51.100.0/24")
+		w.do(chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil))
+	}},
+	{"search-empty", operator, func(w *window) { w.is(w.open("/search"), 200) }},
+	{"search-many", operator, func(w *window) { w.search("bob@example.test") }},
+	{"search-one", operator, func(w *window) {
+		w.search(waiting)
+		w.says("orders@shop.example wrote to bob@example.test for the first time", "Let it in")
+		w.do(chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil))
+	}},
+	{"search-looker", looker, func(w *window) { w.search(waiting) }},
+	{"search-none", operator, func(w *window) {
+		w.search("203.0.113.200 who@else.example bob@example.test")
+		w.says("Nothing is remembered of this.")
+	}},
+	{"search-wrong", operator, func(w *window) { w.is(w.open("/search?q="+url.QueryEscape("a@b c@d e@f g")), 422) }},
+	{"done", operator, func(w *window) { w.letIn() }},
+	{"undone", operator, func(w *window) {
+		w.letIn()
+		w.is(w.press("Undo"), 200)
+		w.says("Undone: ")
+	}},
+	{"missing", operator, func(w *window) { w.is(w.open("/nothing-here"), 404) }},
+}
+
+// letIn lets in mail that waits, other mail each time.
+func (w *window) letIn() {
+	w.t.Helper()
+	w.letsIn++
+	w.search(fmt.Sprintf("198.51.100.%d news@bigmailer.example dave@example.test", 9+w.letsIn))
+	w.is(w.press("Let it in"), 200)
+	w.says("Let in: mail from news@bigmailer.example to dave@example.test.", "Undo")
+}
+
+// TestPages: each page is free of faults of accessibility of the levels A and AA (WCAG 2.1),
+// in light and dark and on a phone, which never has to scroll sideways; no script runs. Pictures of
+// all are written to a folder that the test names.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.remember()
+	d.start()
+	axe := lab.Text(t, lab.AxeCore)
+	folder := pictures(t)
+	for _, user := range []string{"", operator, looker} {
+		w := d.window()
+		if user != "" {
+			w.open("/login")
+			w.is(w.login(user, password), 200)
+		}
+		for _, v := range views {
+			if v.user != user {
+				continue
+			}
+			for _, size := range []device{desktop, dark, phone} {
+				w.size(size)
+				v.show(w)
+				name := v.name + "-" + size.name
+				if wide := evaluate[int64](w, `document.scrollingElement.scrollWidth`); wide > size.width {
+					t.Errorf("%s is %d wide, of %d", name, wide, size.width)
+				}
+				w.lacks("script")
+				w.picture(filepath.Join(folder, name+".png"))
+				for _, fault := range w.faults(axe) {
+					t.Errorf("%s: %s", name, fault)
+				}
+			}
+		}
+		if said := w.said(); len(said) > 0 {
+			t.Errorf("the browser said %q", said)
+		}
+	}
+}
+
+// pictures is the folder for pictures of the pages: $GREYGLASS_SCREENSHOTS, or a temporary one.
+func pictures(t *testing.T) string {
+	t.Helper()
+	folder := os.Getenv("GREYGLASS_SCREENSHOTS")
+	if folder == "" {
+		folder = filepath.Join(os.TempDir(), "greyglass-screenshots")
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("pictures of the pages are in %s", folder)
+	return folder
+}
+
+// picture writes a picture of the whole page.
+func (w *window) picture(file string) {
+	w.t.Helper()
+	var png []byte
+	w.do(chromedp.FullScreenshot(&png, 100))
+	if err := os.WriteFile(file, png, 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// faults are what axe-core finds wrong with the page. Its script comes through the developer
+// tools, which the page's Content-Security-Policy does not bind.
+func (w *window) faults(axe string) (all []string) {
+	w.t.Helper()
+	var found []struct {
+		ID, Help string
+		Nodes    []struct {
+			HTML           string
+			FailureSummary string
+		}
+	}
+	w.do(chromedp.Evaluate(axe+`;0`, nil))
+	text := evaluateAwaited[string](w, `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).then(r => JSON.stringify(r.violations))`)
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		w.t.Fatalf("axe: %v: %s", err, text)
+	}
+	for _, f := range found {
+		for _, node := range f.Nodes {
+			all = append(all, fmt.Sprintf("%s (%s): %s: %s", f.ID, f.Help, node.HTML, node.FailureSummary))
+		}
+	}
+	return all
+}
