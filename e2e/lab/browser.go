@@ -25,18 +25,33 @@ func browserInstalled() bool {
 	return err == nil
 }
 
-// Browser is the path of the browser, and what its environment has besides the test's own.
-func Browser(t testing.TB) (program string, environ []string) {
-	t.Helper()
-	Require(t)
+// Browser is the path of the browser, and what its environment has besides the test's own. The
+// browser writes only below dir.
+func Browser(dir string) (program string, environ []string, err error) {
+	environ = []string{"HOME=" + dir}
 	if browserInstalled() {
-		return installedBrowser, nil
+		return installedBrowser, environ, nil
 	}
-	root, dir := rootOf(Chromium), Dir(t)
-	fonts := filepath.Join(dir, "fonts.conf")
+	root, fonts := rootOf(Chromium), filepath.Join(dir, "fonts.conf")
 	text := "<fontconfig><dir>" + filepath.Join(root, "usr/share/fonts") + "</dir><cachedir>" + dir + "</cachedir></fontconfig>\n"
 	if err := os.WriteFile(fonts, []byte(text), 0o644); err != nil {
+		return "", nil, err
+	}
+	return probeIn(root, Chromium), append(environ, "LD_LIBRARY_PATH="+libraryPath(root), "FONTCONFIG_FILE="+fonts), nil
+}
+
+// Pictures is the folder in which a test leaves pictures for a look: the one that an
+// environment variable names, or one that stays in the cache.
+func Pictures(t testing.TB, variable string) string {
+	t.Helper()
+	Require(t)
+	folder := os.Getenv(variable)
+	if folder == "" {
+		folder = filepath.Join(cacheDir(), "pictures")
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return probeIn(root, Chromium), []string{"LD_LIBRARY_PATH=" + libraryPath(root), "FONTCONFIG_FILE=" + fonts, "HOME=" + dir}
+	t.Logf("pictures are in %s; the variable %s names another folder", folder, variable)
+	return folder
 }

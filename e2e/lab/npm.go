@@ -47,7 +47,7 @@ func (p npmPackage) prepare(name MTA) error {
 		return nil
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
-		return unavailable(err)
+		return unavailable(fmt.Errorf("%s comes from npm's registry: %w", name, err))
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(rootOf(name)), ".new-")
 	if err != nil {

@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
@@ -24,11 +25,13 @@ import (
 
 // chromium is the browser of all tests. Each has a window with cookies of its own.
 var chromium struct {
-	once  sync.Once
+	start func() error
+	dir   string // what it writes
 	ctx   context.Context
 	close context.CancelFunc
-	err   error
 }
+
+func init() { chromium.start = sync.OnceValue(startBrowser) }
 
 // The addresses and names from which a hostile site is served; the browser finds the second
 // at the page's address.
@@ -41,23 +44,40 @@ func closeBrowser() {
 	if chromium.close != nil {
 		chromium.close()
 	}
+	if chromium.dir != "" {
+		_ = os.RemoveAll(chromium.dir)
+	}
 }
 
 // startBrowser starts the browser for all tests.
-func startBrowser(t *testing.T) {
-	program, environ := lab.Browser(t)
+func startBrowser() error {
+	dir, err := os.MkdirTemp("", "greyglass-browser-")
+	if err != nil {
+		return err
+	}
+	chromium.dir = dir
+	program, environ, err := lab.Browser(dir)
+	if err != nil {
+		return err
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.Env(environ...), chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.ExecPath(program), chromedp.Env(environ...), chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.WSURLReadTimeout(timeout),
 		chromedp.Flag("host-resolver-rules", "MAP "+hostileName+" 127.0.0.1"),
 		chromedp.Flag("no-proxy-server", true), chromedp.DisableGPU, chromedp.Flag("lang", "en"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // its sandbox does not work as root
 	}
-	allocator, closeAll := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, _ := chromedp.NewExecAllocator(context.Background(), options...)
 	chromium.ctx, chromium.close = chromedp.NewContext(allocator)
-	if chromium.err = chromedp.Run(chromium.ctx); chromium.err != nil {
-		closeAll()
-	}
+	// Linux ends the browser with the thread that started it (chromedp asks for that, see PDEATHSIG
+	// in prctl(2)), and a thread on which the lab entered a namespace ends. So this one does nothing else.
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- chromedp.Run(chromium.ctx)
+		<-chromium.ctx.Done()
+	}()
+	return <-started
 }
 
 // window is a window of the browser, without cookies at first.
@@ -74,9 +94,9 @@ type window struct {
 
 func (d *daemon) window() *window {
 	d.t.Helper()
-	chromium.once.Do(func() { startBrowser(d.t) })
-	if chromium.err != nil {
-		d.t.Fatal(chromium.err)
+	lab.Require(d.t)
+	if err := chromium.start(); err != nil {
+		d.t.Fatal(err)
 	}
 	w := &window{t: d.t, d: d}
 	ctx, closeWindow := chromedp.NewContext(chromium.ctx, chromedp.WithTargetID(openTarget(d.t)))
@@ -111,9 +131,9 @@ func (w *window) note(event any) {
 	switch e := event.(type) {
 	case *page.EventJavascriptDialogOpening:
 		text = "dialog: " + e.Message
-	case *runtime.EventExceptionThrown:
+	case *cdpruntime.EventExceptionThrown:
 		text = "exception: " + e.ExceptionDetails.Error()
-	case *runtime.EventConsoleAPICalled:
+	case *cdpruntime.EventConsoleAPICalled:
 		text = "console: " + e.Type.String()
 	case *log.EventEntryAdded:
 		text = fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text)

@@ -20,7 +20,7 @@ import (
 )
 
 // timeout bounds every wait for something that should come soon.
-const timeout = 30 * time.Second
+const timeout = time.Minute
 
 // Users of the page. All have one password.
 const (

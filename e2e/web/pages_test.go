@@ -74,7 +74,7 @@ func TestPages(t *testing.T) {
 	d.remember()
 	d.start()
 	axe := lab.Text(t, lab.AxeCore)
-	folder := pictures(t)
+	folder := lab.Pictures(t, "GREYGLASS_SCREENSHOTS")
 	for _, user := range []string{"", operator, looker} {
 		w := d.window()
 		if user != "" {
@@ -103,20 +103,6 @@ func TestPages(t *testing.T) {
 			t.Errorf("the browser said %q", said)
 		}
 	}
-}
-
-// pictures is the folder for pictures of the pages: $GREYGLASS_SCREENSHOTS, or a temporary one.
-func pictures(t *testing.T) string {
-	t.Helper()
-	folder := os.Getenv("GREYGLASS_SCREENSHOTS")
-	if folder == "" {
-		folder = filepath.Join(os.TempDir(), "greyglass-screenshots")
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("pictures of the pages are in %s", folder)
-	return folder
 }
 
 // picture writes a picture of the whole page.
