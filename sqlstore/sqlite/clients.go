@@ -27,10 +27,10 @@ func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
 	switch {
 	case w.Before == nil:
 		a := w.After
-		_, err = tx.change(tx.addClientStmt, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
+		_, err = tx.change(addClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
 	default:
 		b, a := w.Before, w.After
-		_, err = tx.change(tx.setClientStmt, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen,
+		_, err = tx.change(setClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen,
 			b.FirstPassed, b.CountedAt, b.Passed, b.LastSeen)
 	}
 	return err
@@ -65,7 +65,7 @@ func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, er
 func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
 	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
 		tx.changes.clients = append(tx.changes.clients, client)
-		return tx.change(tx.removeClientStmt, client)
+		return tx.change(backend.RemoveClientSQL, client)
 	})
 	return removed > 0, err
 }
@@ -74,20 +74,7 @@ func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
 func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
 	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
 		tx.changes.clientsExpired = true
-		return tx.change(tx.expireClientsStmt, before, int64(backend.ExpireBatch))
+		return tx.change(expireClientsSQL, before, int64(backend.ExpireBatch))
 	})
 	return int(removed), err
-}
-
-// changeRows makes a change in the writer, and returns how many rows it has changed.
-func (s *Store) changeRows(ctx context.Context, do func(*tx) (int64, error)) (int64, error) {
-	var rows int64
-	err := s.writer.do(ctx, func(tx *tx) (err error) {
-		rows, err = do(tx)
-		return err
-	}, nil)
-	if err != nil { // and it may still be written to
-		return 0, err
-	}
-	return rows, nil
 }

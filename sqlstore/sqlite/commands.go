@@ -10,10 +10,10 @@ import (
 // RecordCommand implements [greylist.Store].
 func (s *Store) RecordCommand(ctx context.Context, c greylist.Command) error {
 	_, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
-		if _, err := tx.change(tx.recordCommandStmt, c.At, c.Host, c.UID, c.User, c.Sudo, c.Words); err != nil {
+		if _, err := tx.change(backend.RecordCommandSQL, c.At, c.Host, c.UID, c.User, c.Sudo, c.Words); err != nil {
 			return 0, err
 		}
-		return tx.change(tx.oldCommandsStmt, int64(backend.MaxCommands))
+		return tx.change(backend.OldCommandsSQL, int64(backend.MaxCommands))
 	})
 	return err
 }
@@ -30,7 +30,7 @@ func (s *Store) LogCommands(ctx context.Context, log func(greylist.Command)) err
 	}
 	for _, c := range all {
 		err := s.writer.do(ctx, func(tx *tx) error {
-			removed, err := tx.change(tx.removeCommandStmt, c.ID)
+			removed, err := tx.change(backend.RemoveCommandSQL, c.ID)
 			if removed > 0 && s.logged.Add(c) { // another program has not logged it
 				log(c.Command)
 			}

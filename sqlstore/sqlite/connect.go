@@ -11,10 +11,6 @@ import (
 	"modernc.org/sqlite"
 )
 
-// beginSQL takes the write lock at once. A deferred transaction that reads and then writes
-// would fail if another program writes in between.
-const beginSQL = `BEGIN IMMEDIATE`
-
 // There are five kinds of connections. PRAGMAs are in the data source name, because
 // executing them would reach one connection of a pool only. mode=rw does not create a
 // missing file.

@@ -25,7 +25,7 @@ func (tx *tx) noteCorrespondents(notes *greylist.CorrespondentNotes) error {
 		return nil
 	}
 	for _, r := range notes.Records {
-		if _, err := tx.change(tx.noteCorrespondentStmt, r.Local, r.Remote, r.FirstSeen, r.LastSeen, notes.Now); err != nil {
+		if _, err := tx.change(noteCorrespondentSQL, r.Local, r.Remote, r.FirstSeen, r.LastSeen, notes.Now); err != nil {
 			return err
 		}
 	}
@@ -48,14 +48,14 @@ func (s *Store) Correspondents(ctx context.Context) iter.Seq2[greylist.Correspon
 
 // ForgetCorrespondent implements [greylist.Store].
 func (s *Store) ForgetCorrespondent(ctx context.Context, c greylist.Correspondent) (bool, error) {
-	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.change(tx.removeCorrespondentStmt, c.Local, c.Remote) })
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.change(backend.RemoveCorrespondentSQL, c.Local, c.Remote) })
 	return removed > 0, err
 }
 
 // ExpireCorrespondents implements [greylist.Store].
 func (s *Store) ExpireCorrespondents(ctx context.Context, before int64) (int, error) {
 	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
-		return tx.change(tx.expireCorrespondentsStmt, before, int64(backend.ExpireBatch))
+		return tx.change(expireCorrespondentsSQL, before, int64(backend.ExpireBatch))
 	})
 	return int(removed), err
 }

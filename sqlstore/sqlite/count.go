@@ -52,7 +52,7 @@ func (s *Store) Count(ctx context.Context) (int64, error) {
 // other programs' are.
 func (w *writer) noteForeign(tx *tx) {
 	var version int64
-	if found, err := tx.versionStmt.first([]*int64{&version}); err == nil && found {
+	if found, err := tx.conn.first(`PRAGMA data_version`, []*int64{&version}); err == nil && found {
 		w.foreign.Store(version)
 	}
 }

@@ -109,8 +109,8 @@ func (d *database) openWriting(ctx context.Context, opts settings) (err error) {
 				return err
 			}
 		}
-		d.tx, err = prepareTx(d.writing)
-		return err
+		d.tx = &tx{conn: d.writing}
+		return d.tx.prepare()
 	})
 }
 
@@ -128,7 +128,7 @@ func (d *database) setSynchronous(value string) error {
 	if value == d.synchronous {
 		return nil
 	}
-	if err := d.writing.exec(`PRAGMA synchronous = ` + value); err != nil {
+	if err := d.writing.pragma(`PRAGMA synchronous = ` + value); err != nil {
 		return err
 	}
 	d.synchronous = value
@@ -146,9 +146,6 @@ func (d *database) close() error {
 	}
 	if d.checkpoints != nil {
 		errs = append(errs, d.checkpoints.Close())
-	}
-	if d.tx != nil {
-		errs = append(errs, d.tx.close())
 	}
 	if d.writing != nil {
 		errs = append(errs, d.writing.Close())

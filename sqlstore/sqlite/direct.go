@@ -14,8 +14,12 @@ import (
 )
 
 // direct is a connection of the driver, without database/sql, which would take a third of
-// the store's time for each recipient. It is not safe for concurrent use.
-type direct struct{ driver.Conn }
+// the store's time for each recipient. It keeps each statement that it has prepared. It is
+// not safe for concurrent use.
+type direct struct {
+	driver.Conn
+	prepared map[string]*statement // by their texts
+}
 
 func connectDirect(ctx context.Context, dsn string) (*direct, error) {
 	connector, err := sqlite.NewConnector(dsn)
@@ -26,16 +30,25 @@ func connectDirect(ctx context.Context, dsn string) (*direct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &direct{conn}, nil
+	return &direct{conn, make(map[string]*statement)}, nil
 }
 
-// exec runs a statement once, and discards its result.
-func (d *direct) exec(text string) error {
-	s, err := d.prepare(text)
+// Close closes the connection. If a statement were left open, SQLite would keep it open.
+func (d *direct) Close() (err error) {
+	for _, s := range d.prepared {
+		err = errors.Join(err, s.Close())
+	}
+	return errors.Join(err, d.Conn.Close())
+}
+
+// pragma runs a PRAGMA that changes a setting. It does so when it is prepared, and so is not
+// kept.
+func (d *direct) pragma(text string) error {
+	s, err := d.Prepare(text)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec()
+	_, err = s.(driver.StmtExecContext).ExecContext(context.Background(), nil)
 	return errors.Join(err, s.Close())
 }
 
@@ -45,12 +58,50 @@ func (d *direct) pagesWritten() int {
 	return n
 }
 
+// prepare prepares a statement, unless it is prepared already.
 func (d *direct) prepare(text string) (*statement, error) {
+	if s := d.prepared[text]; s != nil {
+		return s, nil
+	}
 	s, err := d.Prepare(text)
 	if err != nil {
 		return nil, err
 	}
-	return &statement{Stmt: s, run: s.(driver.StmtExecContext), ask: s.(driver.StmtQueryContext)}, nil
+	d.prepared[text] = &statement{Stmt: s, run: s.(driver.StmtExecContext), ask: s.(driver.StmtQueryContext)}
+	return d.prepared[text], nil
+}
+
+// exec runs a statement, and returns how many rows it has changed.
+func (d *direct) exec(text string, args ...driver.Value) (changed int64, err error) {
+	s, err := d.prepare(text)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.run.ExecContext(context.Background(), s.with(args))
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// first reads the integers of the first row of a statement's result, and reports whether
+// there is one.
+func (d *direct) first(text string, into []*int64, args ...driver.Value) (found bool, err error) {
+	s, err := d.prepare(text)
+	if err != nil {
+		return false, err
+	}
+	return s.first(into, args)
+}
+
+// entry returns the entry of the key, or nil.
+func (d *direct) entry(k backend.Key) (*greylist.Entry, error) {
+	e := new(greylist.Entry)
+	found, err := d.first(backend.GetSQL, []*int64{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted, &e.FirstAttempt}, k[:])
+	if err != nil || !found {
+		return nil, err
+	}
+	return e, nil
 }
 
 // statement is a prepared one. Its arguments are int64, string, []byte or nil.
@@ -70,18 +121,7 @@ func (s *statement) with(args []driver.Value) []driver.NamedValue {
 	return s.args
 }
 
-// exec runs the statement, and returns how many rows it has changed.
-func (s *statement) exec(args ...driver.Value) (changed int64, err error) {
-	result, err := s.run.ExecContext(context.Background(), s.with(args))
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// first reads the integers of the result's first row, and reports whether there is
-// one.
-func (s *statement) first(into []*int64, args ...driver.Value) (found bool, err error) {
+func (s *statement) first(into []*int64, args []driver.Value) (found bool, err error) {
 	rows, err := s.ask.QueryContext(context.Background(), s.with(args))
 	if err != nil {
 		return false, err
@@ -108,14 +148,4 @@ func (s *statement) first(into []*int64, args ...driver.Value) (found bool, err 
 		*into[i] = n
 	}
 	return true, nil
-}
-
-// entry reads a row of [backend.GetSQL]; nil if there is none.
-func (s *statement) entry(k backend.Key) (*greylist.Entry, error) {
-	e := new(greylist.Entry)
-	found, err := s.first([]*int64{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted, &e.FirstAttempt}, k[:])
-	if err != nil || !found {
-		return nil, err
-	}
-	return e, nil
 }

@@ -49,7 +49,11 @@ func (s *Store) fillCache() {
 // newest reads rows before an id for the cache. It returns the id of the first of them,
 // zero if there is none, and how many have passed.
 func (tx *tx) newest(before, limit int64) (first int64, passed int, err error) {
-	rows, err := tx.newestStmt.ask.QueryContext(context.Background(), tx.newestStmt.with([]driver.Value{before, limit}))
+	newest, err := tx.conn.prepare(newestSQL)
+	if err != nil {
+		return 0, 0, err
+	}
+	rows, err := newest.ask.QueryContext(context.Background(), newest.with([]driver.Value{before, limit}))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -35,17 +35,17 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 			tx.recorded[h.Batch.Daemon] = h.Batch.Number
 		}
 		for _, a := range h.Answered {
-			if _, err := tx.change(tx.answeredStmt, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
+			if _, err := tx.change(answeredSQL, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
 				return err
 			}
 		}
 		for _, r := range h.Returned {
-			if _, err := tx.change(tx.returnedStmt, r.Hour, r.Within, r.Count); err != nil {
+			if _, err := tx.change(returnedSQL, r.Hour, r.Within, r.Count); err != nil {
 				return err
 			}
 		}
 		for _, u := range h.Used {
-			if _, err := tx.change(tx.usedStmt, u.List, u.Entry, u.At); err != nil {
+			if _, err := tx.change(backend.UsedSQL, u.List, u.Entry, u.At); err != nil {
 				return err
 			}
 		}
@@ -54,19 +54,16 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 }
 
 // ExpireHistory implements [greylist.Store].
-func (s *Store) ExpireHistory(ctx context.Context, before int64) (removed int, err error) {
-	var answered, returned int64
-	err = s.writer.do(ctx, func(tx *tx) (err error) {
-		if answered, err = tx.change(tx.oldAnsweredStmt, before); err != nil {
-			return err
+func (s *Store) ExpireHistory(ctx context.Context, before int64) (int, error) {
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
+		answered, err := tx.change(oldAnsweredSQL, before)
+		if err != nil {
+			return 0, err
 		}
-		returned, err = tx.change(tx.oldReturnedStmt, before)
-		return err
-	}, nil)
-	if err != nil { // and they may still be written to
-		return 0, err
-	}
-	return int(answered + returned), nil
+		returned, err := tx.change(oldReturnedSQL, before)
+		return answered + returned, err
+	})
+	return int(removed), err
 }
 
 // History implements [greylist.Store].

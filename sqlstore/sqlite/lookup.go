@@ -17,13 +17,7 @@ const maxLookups = 2
 // lookups are connections for looking triplets up without the writer: a known triplet
 // that needs no write costs half (BenchmarkUpdate), and waits for no commit
 // (TestKnownNeedNoWriter). If all connections are in use, the caller goes to the writer.
-type lookups chan *lookup
-
-type lookup struct {
-	conn *direct
-	get  *statement
-	rows map[string]*statement // by rowSQL
-}
+type lookups chan *direct
 
 func openLookups(ctx context.Context, path string) (lookups, error) {
 	all := make(lookups, maxLookups)
@@ -37,28 +31,15 @@ func openLookups(ctx context.Context, path string) (lookups, error) {
 	return all, nil
 }
 
-func openLookup(ctx context.Context, path string) (*lookup, error) {
+func openLookup(ctx context.Context, path string) (*direct, error) {
 	conn, err := connectDirect(ctx, lookupDSN(path))
 	if err != nil {
 		return nil, err
 	}
-	get, err := conn.prepare(backend.GetSQL)
-	if err != nil {
+	if _, err := conn.prepare(backend.GetSQL); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	l := &lookup{conn: conn, get: get}
-	if l.rows, err = prepareRows(conn); err != nil {
-		return nil, errors.Join(err, l.close())
-	}
-	return l, nil
-}
-
-func (l *lookup) close() error {
-	err := l.get.Close()
-	for _, stmt := range l.rows {
-		err = errors.Join(err, stmt.Close())
-	}
-	return errors.Join(err, l.conn.Close())
+	return conn, nil
 }
 
 // find returns the entry of the key; nil if there is none, or it cannot be read at once.
@@ -66,7 +47,7 @@ func (all lookups) find(k backend.Key) *greylist.Entry {
 	select {
 	case l := <-all:
 		defer func() { all <- l }()
-		remembered, err := l.get.entry(k)
+		remembered, err := l.entry(k)
 		if err != nil {
 			return nil
 		}
@@ -80,7 +61,7 @@ func (all lookups) find(k backend.Key) *greylist.Entry {
 func (all lookups) close(opened int) (err error) {
 	for range opened {
 		l := <-all
-		err = errors.Join(err, l.close())
+		err = errors.Join(err, l.Close())
 	}
 	return err
 }

@@ -7,27 +7,10 @@ import (
 	"errors"
 
 	"greyglass/greylist"
-	"greyglass/sqlstore/backend"
 )
 
-// rowSQL are the look-ups of rows that are not triplets.
-var rowSQL = []string{backend.ClientSQL, backend.CorrespondentSQL}
-
-// prepareRows prepares rowSQL.
-func prepareRows(conn *direct) (map[string]*statement, error) {
-	prepared := make(map[string]*statement)
-	for _, text := range rowSQL {
-		stmt, err := conn.prepare(text)
-		if err != nil {
-			return prepared, err
-		}
-		prepared[text] = stmt
-	}
-	return prepared, nil
-}
-
-// row reads the integers of the row that one of rowSQL finds, and reports whether there is
-// one.
+// row reads the integers of the row, not a triplet's, that a statement finds, and reports
+// whether there is one.
 func (s *Store) row(ctx context.Context, text string, into []*int64, args ...driver.Value) (found bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -64,7 +47,7 @@ func (s *Store) row(ctx context.Context, text string, into []*int64, args ...dri
 			for i := range values {
 				into = append(into, &values[i])
 			}
-			_, err := tx.rowStmts[text].first(into, args...)
+			_, err := tx.conn.first(text, into, args...)
 			return err
 		}, nil)
 	}
@@ -80,7 +63,7 @@ func (all lookups) row(text string, into []*int64, args ...driver.Value) (found,
 	select {
 	case l := <-all:
 		defer func() { all <- l }()
-		found, err := l.rows[text].first(into, args...)
+		found, err := l.first(text, into, args...)
 		return found, err == nil
 	default:
 		return false, false

@@ -30,10 +30,11 @@ func TestSynchronous(t *testing.T) {
 			var writes, checkpoints int64
 			s.writer.pause(func() {
 				db := s.writer.current.Load().db
-				pragma, err := db.writing.prepare(`PRAGMA synchronous`)
+				const asked = `PRAGMA synchronous` // is answered when it is prepared
+				fresh := direct{db.writing.Conn, make(map[string]*statement)}
+				_, err := fresh.first(asked, []*int64{&writes})
 				if err == nil {
-					_, err = pragma.first([]*int64{&writes})
-					err = errors.Join(err, pragma.Close(), db.checkpoints.QueryRowContext(t.Context(), `PRAGMA synchronous`).Scan(&checkpoints))
+					err = errors.Join(fresh.prepared[asked].Close(), db.checkpoints.QueryRowContext(t.Context(), asked).Scan(&checkpoints))
 				}
 				if err != nil || writes != want || checkpoints != 2 {
 					t.Errorf("%q: %d for commits, %d for checkpoints, %v; want %d and 2", synchronous, writes, checkpoints, err, want)

@@ -26,19 +26,17 @@ func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error)
 		return 0, s.failed(ctx, err)
 	}
 	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-left, backend.TrimMost)), backend.TrimBatch) {
-		var gone int64
-		err := s.writer.do(ctx, func(tx *tx) error {
-			gone = 0
+		gone, err := s.changeRows(ctx, func(tx *tx) (gone int64, err error) {
 			for _, k := range batch {
-				n, err := tx.change(tx.trimStmt, k[:])
+				n, err := tx.change(trimSQL, k[:])
 				if err != nil {
-					return err
+					return 0, err
 				}
 				gone += n
 			}
 			tx.rows -= gone
-			return nil
-		}, nil)
+			return gone, nil
+		})
 		if err != nil {
 			return removed, err
 		}

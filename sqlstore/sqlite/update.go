@@ -198,21 +198,27 @@ func (u *update) abandon() {
 
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
-	var removed int64
+	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) { return tx.remove(backend.KeyOf(t)) })
+	return removed > 0, err
+}
+
+// changeRows makes a change in the writer, and returns how many rows it has changed.
+func (s *Store) changeRows(ctx context.Context, do func(*tx) (int64, error)) (int64, error) {
+	var rows int64
 	err := s.writer.do(ctx, func(tx *tx) (err error) {
-		removed, err = tx.remove(backend.KeyOf(t))
+		rows, err = do(tx)
 		return err
 	}, nil)
-	if err != nil {
-		return false, err
+	if err != nil { // and it may still be written to
+		return 0, err
 	}
-	return removed > 0, nil
+	return rows, nil
 }
 
 // Ping implements [greylist.Memory]. It writes a value that is there already.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.writer.do(ctx, func(tx *tx) error {
-		_, err := tx.change(tx.pingStmt)
+		_, err := tx.change(markSQL)
 		tx.wrote = true
 		return err
 	}, nil)

@@ -145,7 +145,7 @@ func TestPoisoned(t *testing.T) {
 			if _, err := tx.add(backend.KeyOf(storetest.Numbered(2)), storetest.Numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
 				return err
 			}
-			_, err := tx.addStmt.exec(nil, nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
+			_, err := tx.change(addSQL, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
 			return err
 		}, nil)
 	}
@@ -185,7 +185,7 @@ func TestFull(t *testing.T) {
 		t.Helper()
 		err := s.writer.do(t.Context(), func(tx *tx) error { return nil }, nil) // the writer is idle, and its connection ours
 		if err == nil {
-			err = s.writer.current.Load().db.writing.exec(pragma)
+			err = s.writer.current.Load().db.writing.pragma(pragma)
 		}
 		if err != nil {
 			t.Fatal(err)
