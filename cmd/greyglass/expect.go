@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"greyglass/cmd/greyglass/internal/action"
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
@@ -142,15 +143,9 @@ func (f *expectFlags) expectation(recipient string) (e greylist.Expectation, las
 
 // expect writes an expectation, unless no mail would get as far as that.
 func (p *program) expect(ctx context.Context, policy *judge.Policy, store greylist.Store, e greylist.Expectation, asJSON bool) error {
-	before, err := policy.PrecedesExpected(ctx, e)
-	switch {
-	case err != nil:
-		return err
-	case before != nil && before.Verdict != greylist.Accept:
-		return fmt.Errorf("nothing is expected: such mail is %s before, with the reason %s (%s)", before.Verdict.InWords(), before.Reason, before.Because)
-	}
-	if err := store.Expect(ctx, e); errors.Is(err, greylist.ErrManyExpected) {
-		return fmt.Errorf("%w: %d expectations are there already; end some with --cancel", err, greylist.MaxExpected)
+	precedes, err := action.Expect(ctx, policy, store, e)
+	if errors.As(err, new(*action.Refused)) {
+		return fmt.Errorf("nothing is expected: %w", err)
 	} else if err != nil {
 		return err
 	}
@@ -163,8 +158,8 @@ func (p *program) expect(ctx context.Context, policy *judge.Policy, store greyli
 	} else {
 		fmt.Fprintf(p.stdout, "expected: %s, until %s\n", expectedInWords(e), timeInWords(e.Until, p.zone(asJSON)))
 	}
-	if before != nil {
-		fmt.Fprintf(notes, "such mail is accepted without that, with the reason %s (%s)\n", before.Reason, before.Because)
+	if precedes != nil {
+		fmt.Fprintf(notes, "such mail is accepted without that, with the reason %s (%s)\n", precedes.Reason, precedes.Because)
 	}
 	return nil
 }

@@ -120,6 +120,6 @@ func TestExpectRefused(t *testing.T) {
 		}
 		return adding.Wait()
 	})
-	s.run("expect", "bob@example.org").fails(t, 1, "too much is expected: 1000 expectations are there already")
+	s.run("expect", "bob@example.org").fails(t, 1, "nothing is expected: 1000 expectations are there already; greyglass expect --cancel ends some")
 	s.output("expect", "--for=7d", "7@example.org")
 }

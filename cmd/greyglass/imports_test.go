@@ -47,10 +47,11 @@ var mayImport = map[string][]string{
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/fingerprint": nil,
-	"internal/web":         {"internal/fingerprint", "greylist", "greylist/address", "greylist/judge", "internal/report", "internal/show", "internal/watch", "sqlstore"},
+	"internal/action":      {"greylist", "greylist/judge", "greylist/rules"},
+	"internal/web":         {"internal/action", "internal/fingerprint", "greylist", "greylist/address", "greylist/judge", "internal/report", "internal/show", "internal/watch", "sqlstore"},
 	"internal/watch":       {"greylist", "greylist/judge", "milter/listen", "sqlstore"},
 	"cmd/greyglass": {"greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/clock", "greylist/judge", "greylist/upkeep", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/memstore",
-		"internal/config", "internal/decisionlog", "internal/fingerprint", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/show", "internal/transfer", "internal/watch", "internal/web"},
+		"internal/action", "internal/config", "internal/decisionlog", "internal/fingerprint", "internal/forecast", "internal/report", "internal/doctor", "internal/importer", "internal/maillog", "internal/peerconfig", "internal/show", "internal/transfer", "internal/watch", "internal/web"},
 
 	"contrib":          nil,
 	"contrib/pictures": {"greylist"},

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"greyglass/cmd/greyglass/internal/action"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 	"greyglass/greylist/judge"
@@ -59,14 +61,12 @@ func (p *program) sayObstacles(ctx context.Context, policy *judge.Policy, store 
 	}
 	switch kept {
 	case 0:
-		return accepted
+		return action.Accepted
 	case len(triplets):
-		return "but none of them will be " + accepted
+		return "but none of them will be " + action.Accepted
 	}
-	return fmt.Sprintf("%s of them will be %s", humanize.Comma(int64(len(triplets)-kept)), accepted)
+	return fmt.Sprintf("%s of them will be %s", humanize.Comma(int64(len(triplets)-kept)), action.Accepted)
 }
-
-const accepted = "accepted at the sender's next attempt"
 
 // nextAttempt says, as explain does, what is answered to the next attempt of a triplet, and
 // whether that is what the greylist alone would answer.
@@ -75,24 +75,9 @@ func nextAttempt(ctx context.Context, policy *judge.Policy, store greylist.Store
 	if err != nil {
 		return err.Error(), false
 	}
-	now := timeOf(store).Unix()
-	x, err := policy.Explain(ctx, store, greylist.Attempt{Client: client, Sender: t.Sender, Recipient: t.Recipient}, now)
-	answer := x.Answer
-	switch {
-	case err != nil:
-		return fmt.Sprintf("the rules cannot be asked, and as long as that fails the sender's next attempt will be %s (store.on_error): %s",
-			answer.Verdict.InWords(), inWords(err)), false
-	case x.Greylisted && answer.Verdict == greylist.Accept && answer.Reason == greylist.ReasonAlreadyGrey:
-		return accepted, true
-	case x.Greylisted && answer.Wait > 0:
-		return fmt.Sprintf("deferred at the sender's next attempt; a retry passes %s later", greylist.WaitInWords(answer.Wait)), true
+	x, err := policy.Explain(ctx, store, greylist.Attempt{Client: client, Sender: t.Sender, Recipient: t.Recipient}, timeOf(store).Unix())
+	if err != nil {
+		err = errors.New(inWords(err))
 	}
-	why := string(answer.Reason)
-	if n := len(x.Steps); n > 0 && !x.Greylisted {
-		why += ": " + x.Steps[n-1].Says
-	}
-	if answer.Verdict == greylist.Accept {
-		return fmt.Sprintf("%s in any case (%s)", accepted, why), true
-	}
-	return fmt.Sprintf("the sender's next attempt will be %s all the same (%s)", answer.Verdict.InWords(), why), false
+	return action.Next(x, !policy.AsksClient(), err)
 }

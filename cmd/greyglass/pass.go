@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"greyglass/cmd/greyglass/internal/action"
 	"greyglass/greylist"
 	"greyglass/greylist/judge"
 )
@@ -62,9 +63,6 @@ once that is confirmed.`,
 
 // passNow remembers a triplet as let through now.
 func passNow(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
-	now := timeOf(store).Unix()
-	_, err := store.Update(ctx, []greylist.Triplet{t}, func(remembered []*greylist.Entry) greylist.Decision {
-		return greylist.Decision{Remember: greylist.PassNow(remembered[0], now)}
-	})
+	_, _, err := action.Pass(ctx, store, t, timeOf(store).Unix())
 	return err
 }

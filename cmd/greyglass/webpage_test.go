@@ -17,7 +17,7 @@ import (
 )
 
 // TestWebPage: mail that waits is found on the page of a real daemon, let in, and accepted
-// through the milter; the daemon logs who did it.
+// through the milter; the daemon logs who did it. log.private ends the memory of decisions.
 func TestWebPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -70,6 +70,13 @@ func TestWebPage(t *testing.T) {
 	}
 	if line := daemon.wait(`"msg":"admin"`); line.str("user") != "olga" || line.str("command") != "pass 203.0.113.7 ann@example.net bob@example.org" {
 		t.Errorf("logged %v", line)
+	}
+	for _, private := range []string{"true", "false"} {
+		s.configure(conf{"web.listen": `"127.0.0.1:0"`, "web.users_file": `"` + s.path("users") + `"`, "web.operators": `["olga"]`, "log.private": private})
+		daemon.reload()
+	}
+	if page := text(client.Get(at + "/search?q=ann@example.net")); !strings.Contains(page, "None of the newest decisions of this machine is about this.") {
+		t.Errorf("after log.private the decisions from before are still there:\n%s", page)
 	}
 	s.run("serve", "--set", "web.listen=0.0.0.0:0").fails(t, statusConfig, "web.listen", "set web.certificate and web.key; or set web.proxies")
 }

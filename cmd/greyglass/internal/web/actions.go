@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/action"
 	"greyglass/greylist"
 )
 
@@ -138,18 +139,7 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		return nil, err
 	}
 	asked := &change{back: t.String(), command: "pass " + t.String()}
-	var before *greylist.Entry
-	var after greylist.Entry
-	now := d.Now()
-	_, err = d.Store.Update(ctx, []greylist.Triplet{t}, func(stored []*greylist.Entry) greylist.Decision {
-		before = nil
-		if stored[0] != nil {
-			was := *stored[0]
-			before = &was
-		}
-		after = greylist.PassNow(before, now)
-		return greylist.Decision{Remember: after}
-	})
+	before, after, err := action.Pass(ctx, d.Store, t, d.Now())
 	if err != nil {
 		return asked, readError(err)
 	}
@@ -174,29 +164,17 @@ func pass(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	return asked, nil
 }
 
-// next says what happens to the next attempt of a triplet that was let in, by the rules.
+// next says what happens to the next attempt of a triplet that was let in.
 func (d *serving) next(ctx context.Context, t greylist.Triplet, e greylist.Entry) string {
 	x, known, err := d.explained(ctx, t.Client, t)
-	a := x.Answer
-	why := string(a.Reason)
-	if n := len(x.Steps); n > 0 && !x.Greylisted {
-		why += ": " + x.Steps[n-1].Says
-	}
+	words, expected := action.Next(x, known, err)
 	switch {
-	case err != nil:
-		return "What the rules answer to the next attempt is not known: " + sentence(err)
-	case a.Verdict != greylist.Accept && !known:
-		return fmt.Sprintf("But the next attempt may be answered %s all the same (%s): that depends on the names of the client, which are not known here.", a.Verdict, why)
-	case a.Verdict != greylist.Accept:
-		return fmt.Sprintf("But the next attempt is answered %s all the same (%s).", a.Verdict, why)
-	case a.Observed:
-		return "Greylisting only observes, so it is accepted in any case."
-	case !x.Greylisted:
-		return fmt.Sprintf("It is accepted in any case (%s).", why)
-	case e.Deferred+e.Accepted == 0:
-		return "No attempt is remembered: it is accepted when it comes."
+	case !expected:
+		return "But " + words + "."
+	case e.Deferred+e.Accepted > 0 && x.Answer.Verdict == greylist.Accept:
+		return fmt.Sprintf("It is %s; the server %s tries again by itself.", words, t.Client)
 	}
-	return fmt.Sprintf("It is accepted when the server %s tries again; it does that by itself.", t.Client)
+	return "It is " + words + "."
 }
 
 // forget removes a triplet.

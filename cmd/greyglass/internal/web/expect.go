@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"greyglass/cmd/greyglass/internal/action"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
@@ -68,14 +69,6 @@ func expect(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := d.Policy()
-	before, err := p.PrecedesExpected(ctx, e)
-	switch {
-	case err != nil:
-		return nil, readError(err)
-	case before != nil && before.Verdict != greylist.Accept:
-		return nil, fmt.Errorf("such mail is answered %s before, with the reason %s (%s)", before.Verdict, before.Reason, before.Because)
-	}
 	all, err := d.Store.Expected(ctx)
 	if err != nil {
 		return nil, readError(err)
@@ -87,10 +80,9 @@ func expect(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		}
 	}
 	asked := &change{back: e.Recipient, command: fmt.Sprintf("expect %s --from %s --for %dm", e.Recipient, e.Sender, (e.Until-e.Since)/60)}
-	switch err := d.Store.Expect(ctx, e); {
-	case errors.Is(err, greylist.ErrManyExpected):
-		return nil, fmt.Errorf("%d expectations are there already", greylist.MaxExpected)
-	case err != nil:
+	if _, err := action.Expect(ctx, d.Policy(), d.Store, e); errors.As(err, new(*action.Refused)) {
+		return nil, err
+	} else if err != nil {
 		return asked, readError(err)
 	}
 	who := fmt.Sprintf("mail to %s from %s", e.Recipient, anySender(e.Sender))

@@ -71,11 +71,11 @@ func TestRulesOfClient(t *testing.T) {
 	s.attemptBy("mail.example.net")
 	b := s.login(operator)
 	p := b.press(b.search(triplet), "/pass")
-	p.says(t, http.StatusOK, "It is accepted when the server 203.0.113.7 tries again")
-	p.lacks(t, "deny")
+	p.says(t, http.StatusOK, "It is accepted at the sender's next attempt; the server 203.0.113.7 tries again by itself.")
+	p.lacks(t, "deny", "denied")
 	s.daemon.Recent.Clear()
 	b.press(b.search(triplet), "/forget")
-	b.press(b.search(triplet), "/pass").says(t, http.StatusOK, "But the next attempt may be answered deny all the same (rule:nameless")
+	b.press(b.search(triplet), "/pass").says(t, http.StatusOK, "But the sender's next attempt may be denied all the same (rule:nameless")
 }
 
 // TestObserve: while greylisting only observes, nothing is said to wait.
@@ -95,8 +95,28 @@ func TestObserve(t *testing.T) {
 		p.lacks(t, "Waits", "What waits longest", "has not tried again")
 	}
 	found.says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")
-	b.press(found, "/pass").says(t, http.StatusOK, "Greylisting only observes, so it is accepted in any case.")
+	b.press(found, "/pass").says(t, http.StatusOK, "in any case: greylisting only observes")
 	if log := s.log.String(); strings.Contains(log, "panic") {
 		t.Error(log)
 	}
+}
+
+// TestPrivateLog: with log.private no decision is kept, and those from before are forgotten.
+func TestPrivateLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.attempt(theClient, ann, bob)
+	b := s.login(looker)
+	b.search(triplet).says(t, http.StatusOK, "seen for the first time", "4XyZ0k1abc")
+	private := *s.policy
+	private.PrivateLog = true
+	s.judge.Adopt(&private)
+	s.attempt(theClient, ann, bob)
+	p := b.search(triplet)
+	p.says(t, http.StatusOK, "Decisions are not kept in memory here.")
+	p.lacks(t, "4XyZ0k1abc")
+	s.judge.Adopt(s.policy)
+	p = b.search(triplet)
+	p.says(t, http.StatusOK, "None of the newest decisions of this machine is about this.")
+	p.lacks(t, "4XyZ0k1abc")
 }
