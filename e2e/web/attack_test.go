@@ -49,6 +49,7 @@ func TestSessions(t *testing.T) {
 	w.is(w.press("Let it in"), 401)
 	w.says("Your session has ended. Nothing was changed.")
 	w.is(w.login(operator, password), 200)
+	w.says("ann@sender.test wrote") // where the button was
 	if answer := d.ask(client, ann, bob); answer == "DUNNO" {
 		t.Errorf("let in: %s", answer)
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -166,6 +167,15 @@ func TestSessions(t *testing.T) {
 	}
 	p := idle.post("/pass", url.Values{})
 	p.says(t, http.StatusUnauthorized, "Your session has ended. Nothing was changed.")
+	for _, c := range []struct{ referer, next string }{
+		{"http://" + s.at + "/search?q=ann", "/search?q=ann"}, {"http://hostile.test/search?q=ann", "/"}, {"http://" + s.at + "//hostile.test/", "/"}, {"%", "/"}, {"", "/"},
+	} {
+		idle.header.Set("Referer", c.referer)
+		p := idle.post("/pass", url.Values{})
+		if want := `name="next" value="` + html.EscapeString(c.next) + `"`; !strings.Contains(p.html, want) {
+			t.Errorf("from %q the login does not lead to %s: %s", c.referer, c.next, p.html)
+		}
+	}
 
 	used := s.login(operator)
 	for range 12 {

@@ -35,7 +35,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 // toLogin sends a browser to the login, and back afterwards.
 func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
-		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", loginPage{Next: "/", Problem: "Your session has ended. Nothing was changed."})
+		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", loginPage{Next: cameFrom(r), Problem: "Your session has ended. Nothing was changed."})
 		return
 	}
 	to := "/login"
@@ -43,6 +43,15 @@ func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) {
 		to += "?next=" + url.QueryEscape(next)
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// cameFrom is the page of ours that has the form that was sent.
+func cameFrom(r *http.Request) string {
+	u, err := url.Parse(r.Referer())
+	if err != nil || u.Host != r.Host {
+		return "/"
+	}
+	return local(u.RequestURI())
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
