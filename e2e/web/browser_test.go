@@ -258,8 +258,8 @@ type device struct {
 }
 
 var (
-	desktop = device{"light", 1280, 900, "light"}
-	dark    = device{"dark", 1280, 900, "dark"}
+	desktop = device{"light", 1024, 768, "light"}
+	dark    = device{"dark", 1024, 768, "dark"}
 	phone   = device{"phone", 360, 740, "light"}
 )
 
