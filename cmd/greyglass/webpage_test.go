@@ -1,18 +1,14 @@
 package main
 
 import (
-	"html"
-	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
 
+	"greyglass/e2e/browse"
 	"greyglass/greylist"
 )
 
@@ -32,39 +28,11 @@ func TestWebPage(t *testing.T) {
 	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
 		t.Fatalf("answered %+v", answer)
 	}
-	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar}
-	text := func(r *http.Response, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		all, err := io.ReadAll(r.Body)
-		if err != nil || r.StatusCode != http.StatusOK {
-			t.Fatalf("status %d, %v\n%s", r.StatusCode, err, all)
-		}
-		return string(all)
-	}
-	eventually(t, "the login", func() bool {
-		r, err := client.PostForm(at+"/login", url.Values{"user": {"olga"}, "password": {"correct horse"}})
-		return err == nil && strings.Contains(text(r, nil), "Log out")
-	})
-	page := text(client.Get(at + "/search?q=ann@example.net"))
-	if !strings.Contains(page, "ann@example.net wrote to bob@example.org for the first time") || !strings.Contains(page, "not-seen-before") {
-		t.Fatalf("the search:\n%s", page)
-	}
-	form := regexp.MustCompile(`(?s)<form action="/pass" method="post">(.*?)</form>`).FindStringSubmatch(page)
-	if form == nil {
-		t.Fatalf("there is no button:\n%s", page)
-	}
-	values := url.Values{}
-	for _, field := range regexp.MustCompile(`name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(form[1], -1) {
-		values.Set(field[1], html.UnescapeString(field[2]))
-	}
-	if page := text(client.PostForm(at+"/pass", values)); !strings.Contains(page, "Let in: mail from ann@example.net to bob@example.org.") {
-		t.Errorf("after the button:\n%s", page)
-	}
+	b := browse.New(t, at)
+	eventually(t, "the login", func() bool { return strings.Contains(b.Login("olga", "correct horse").Text, "Log out") })
+	page := b.Search("ann@example.net")
+	page.Says(t, http.StatusOK, "ann@example.net wrote to bob@example.org for the first time", "not-seen-before")
+	b.Press(page, "/pass").Says(t, http.StatusOK, "Let in: mail from ann@example.net to bob@example.org.")
 	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Verdict != greylist.Accept {
 		t.Errorf("answered %+v", answer)
 	}
@@ -75,9 +43,7 @@ func TestWebPage(t *testing.T) {
 		s.configure(conf{"web.listen": `"127.0.0.1:0"`, "web.users_file": `"` + s.path("users") + `"`, "web.operators": `["olga"]`, "log.private": private})
 		daemon.reload()
 	}
-	if page := text(client.Get(at + "/search?q=ann@example.net")); !strings.Contains(page, "None of the newest decisions of this machine is about this.") {
-		t.Errorf("after log.private the decisions from before are still there:\n%s", page)
-	}
+	b.Search("ann@example.net").Says(t, http.StatusOK, "None of the newest decisions of this machine is about this.")
 	s.run("serve", "--set", "web.listen=0.0.0.0:0").fails(t, statusConfig, "web.listen", "set web.certificate and web.key; or set web.proxies")
 }
 

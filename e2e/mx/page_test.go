@@ -2,19 +2,15 @@ package mx
 
 import (
 	"fmt"
-	"html"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
 
+	"greyglass/e2e/browse"
 	"greyglass/e2e/lab"
 )
 
@@ -40,20 +36,6 @@ func TestPageOfAnotherMX(t *testing.T) {
 	if a, err := s.ask(asked.policy(), newID(), ann); a != later {
 		t.Fatalf("at first: %v, %v", a, err)
 	}
-	jar, _ := cookiejar.New(nil)
-	browser := &http.Client{Jar: jar}
-	text := func(r *http.Response, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		all, err := io.ReadAll(r.Body)
-		if err != nil || r.StatusCode != http.StatusOK {
-			t.Fatalf("status %d, %v\n%s", r.StatusCode, err, all)
-		}
-		return string(all)
-	}
 	wait(t, "the page", func() bool {
 		r, err := http.Get("http://" + page + "/")
 		if err == nil {
@@ -61,22 +43,11 @@ func TestPageOfAnotherMX(t *testing.T) {
 		}
 		return err == nil && r.StatusCode == http.StatusOK
 	})
-	text(browser.PostForm("http://"+page+"/login", url.Values{"user": {"olga"}, "password": {password}}))
-	found := text(browser.Get("http://" + page + "/search?q=" + ann.sender))
-	if !strings.Contains(found, "ann@sender.test wrote to bob@example.test for the first time") {
-		t.Fatalf("the search:\n%s", found)
-	}
-	form := regexp.MustCompile(`(?s)<form action="/pass" method="post">(.*?)</form>`).FindStringSubmatch(found)
-	if form == nil {
-		t.Fatalf("there is no button:\n%s", found)
-	}
-	values := url.Values{}
-	for _, field := range regexp.MustCompile(`name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(form[1], -1) {
-		values.Set(field[1], html.UnescapeString(field[2]))
-	}
-	if done := text(browser.PostForm("http://"+page+"/pass", values)); !strings.Contains(done, "Let in: mail from ann@sender.test to bob@example.test.") {
-		t.Errorf("after the button:\n%s", done)
-	}
+	b := browse.New(t, "http://"+page)
+	b.Login("olga", password).Says(t, http.StatusOK, "Log out")
+	found := b.Search(ann.sender)
+	found.Says(t, http.StatusOK, "ann@sender.test wrote to bob@example.test for the first time")
+	b.Press(found, "/pass").Says(t, http.StatusOK, "Let in: mail from ann@sender.test to bob@example.test.")
 	if a, err := s.ask(asked.policy(), newID(), ann); a != accept {
 		t.Errorf("after it was let in: %v, %v", a, err)
 	}

@@ -3,7 +3,6 @@ package proxies
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"greyglass/e2e/lab"
@@ -27,23 +26,25 @@ func TestUsersBehindProxy(t *testing.T) {
 			d := startDaemon(t, p.page(t)+"users_file = \"DIR/users\"\n")
 			p.start(t, unchanged)
 			b := newBrowser(t)
-			b.header.Set("X-Forwarded-For", "192.0.2.66") // a browser's word, which must not count
-			b.header.Set("X-Forwarded-Proto", "http")
-			b.get(search).says(t, http.StatusOK, `action="/login"`)
+			b.Header.Set("X-Forwarded-For", "192.0.2.66") // a browser's word, which must not count
+			b.Header.Set("X-Forwarded-Proto", "http")
+			b.Get(search).Says(t, http.StatusOK, "Password")
 			login := url.Values{"user": {operator}, "password": {password}, "next": {search}}
-			b.post("/login", "https://evil.example", login).says(t, http.StatusForbidden)
-			b.post("/login", ours, login).says(t, http.StatusOK, "Nothing is remembered of this.", "Log out")
+			b.Origin = "https://evil.example"
+			b.Post("/login", login).Says(t, http.StatusForbidden)
+			b.Origin = ours
+			b.Post("/login", login).Says(t, http.StatusOK, "Nothing is remembered of this.", "Log out")
 			d.logs(`msg="web login"`, "user="+operator, "from="+browserAt)
 			var names []string
-			for _, cookie := range b.client.Jar.Cookies(&url.URL{Scheme: "https", Host: pageName, Path: "/"}) {
+			for _, cookie := range b.Client.Jar.Cookies(&url.URL{Scheme: "https", Host: pageName, Path: "/"}) {
 				names = append(names, cookie.Name)
 			}
 			if len(names) != 1 || names[0] != "__Host-greyglass" {
 				t.Errorf("cookies: %v", names)
 			}
-			b.host = "evil.example"
-			if other := b.get("/login"); other.isOurs() {
-				t.Errorf("the page answers as %s: %d\n%s", b.host, other.status, other.text)
+			b.Host = "evil.example"
+			if other := b.Get("/login"); isOurs(other) {
+				t.Errorf("the page answers as %s: %d\n%s", b.Host, other.Status, other.Text)
 			}
 		})
 	}
@@ -61,39 +62,39 @@ func TestProxyAuthenticates(t *testing.T) {
 			}
 			forged := newBrowser(t)
 			for _, name := range []string{"X-Remote-User", "x-remote-user", "X_Remote_User"} {
-				forged.header[name] = []string{operator}
+				forged.Header[name] = []string{operator}
 			}
-			forged.header.Set("X-Forwarded-For", "192.0.2.66")
+			forged.Header.Set("X-Forwarded-For", "192.0.2.66")
 
 			// The example without its lines for a password trusts nobody.
 			stop := p.start(t, unchanged)
-			forged.get(search).says(t, http.StatusForbidden, "The reverse proxy does not say who you are.")
-			forged.user, forged.pass = operator, "any"
-			forged.get(search).says(t, http.StatusForbidden, "The reverse proxy does not say who you are.")
+			forged.Get(search).Says(t, http.StatusForbidden, "The reverse proxy does not say who you are.")
+			authenticate(forged, operator, "any")
+			forged.Get(search).Says(t, http.StatusForbidden, "The reverse proxy does not say who you are.")
 			stop()
 
 			p.start(t, trusting)
-			forged.client.CloseIdleConnections()
+			forged.Client.CloseIdleConnections()
 			for user, pass := range map[string]string{"": "", operator: "wrong", "nobody": password} {
-				forged.user, forged.pass = user, pass
-				if got := forged.get(search); got.status != http.StatusUnauthorized || got.isOurs() {
-					t.Errorf("%q with the password %q: %d\n%s", user, pass, got.status, got.text)
+				authenticate(forged, user, pass)
+				if got := forged.Get(search); got.Status != http.StatusUnauthorized || isOurs(got) {
+					t.Errorf("%q with the password %q: %d\n%s", user, pass, got.Status, got.Text)
 				}
 			}
-			forged.user, forged.pass = looker, password
-			seen := forged.get(search)
-			seen.says(t, http.StatusOK, looker+" (may look)", "ann@example.net wrote to bob@example.org")
-			if strings.Contains(seen.text, operator) || strings.Contains(seen.text, `action="/pass"`) {
-				t.Errorf("the browser has said who it is:\n%s", seen.text)
-			}
+			authenticate(forged, looker, password)
+			seen := forged.Get(search)
+			seen.Says(t, http.StatusOK, looker+" (may look)", "ann@example.net wrote to bob@example.org")
+			seen.Lacks(t, operator, `action="/pass"`) // so the browser has not said who it is
 
-			forged.user = operator
-			form := forged.get(search).fields(t, "/pass")
-			forged.post("/pass", "https://evil.example", form).says(t, http.StatusForbidden)
+			authenticate(forged, operator, password)
+			page := forged.Get(search)
+			forged.Origin = "https://evil.example"
+			forged.Press(page, "/pass").Says(t, http.StatusForbidden)
 			if v := d.attempt(); v != greylist.Defer {
 				t.Errorf("answered %s", v)
 			}
-			forged.post("/pass", ours, form).says(t, http.StatusOK, "Let in: mail from ann@example.net to bob@example.org.")
+			forged.Origin = ours
+			forged.Press(page, "/pass").Says(t, http.StatusOK, "Let in: mail from ann@example.net to bob@example.org.")
 			d.logs("msg=admin", "user="+operator, "from="+browserAt, `command="pass 203.0.113.7 ann@example.net bob@example.org"`)
 			if v := d.attempt(); v != greylist.Accept {
 				t.Errorf("answered %s", v)

@@ -22,7 +22,7 @@ func TestHeaders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, path := range []string{"/", "/login", "/search?q=x", "/nowhere", "/style.css"} {
-		h := s.login(operator).get(path).header
+		h := s.login(operator).Get(path).Header
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 			"X-Frame-Options":         "DENY",
@@ -49,13 +49,13 @@ func TestCookie(t *testing.T) {
 		{"https", "__Host-greyglass=", ""},
 	} {
 		b := s.browser()
-		b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		b.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		if c.proto != "" {
-			b.header.Set("X-Forwarded-Proto", c.proto)
+			b.Header.Set("X-Forwarded-Proto", c.proto)
 		}
-		r := b.request(http.MethodPost, "/login", url.Values{"user": {operator}, "password": {password}}.Encode())
+		r := b.Request(http.MethodPost, "/login", url.Values{"user": {operator}, "password": {password}}.Encode())
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		cookie := b.do(r).header.Get("Set-Cookie")
+		cookie := b.Do(r).Header.Get("Set-Cookie")
 		if !strings.HasPrefix(cookie, c.want) || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") ||
 			!strings.Contains(cookie, "Path=/") || strings.Contains(cookie, "Domain") ||
 			(c.lacks == "") != strings.Contains(cookie, "Secure") {
@@ -72,27 +72,27 @@ func TestForgedRequests(t *testing.T) {
 	b := s.login(operator)
 	values := url.Values{"client": {theClient}, "sender": {ann}, "recipient": {bob}}
 	for _, path := range []string{"/pass", "/forget", "/expect", "/undo", "/logout"} {
-		b.post(path, values).says(t, http.StatusForbidden)
-		b.post(path, url.Values{"token": {"x"}}).says(t, http.StatusForbidden)
-		b.get(path).says(t, http.StatusNotFound)
+		b.Post(path, values).Says(t, http.StatusForbidden)
+		b.Post(path, url.Values{"token": {"x"}}).Says(t, http.StatusForbidden)
+		b.Get(path).Says(t, http.StatusNotFound)
 	}
-	token := hidden.FindStringSubmatch(b.search(triplet).html)[2]
+	token := b.Search(triplet).Form(t, "/pass").Get("token")
 	values.Set("token", token)
 	for _, header := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Referer", "http://evil.example/"}} {
-		r := b.request(http.MethodPost, "/pass", values.Encode())
+		r := b.Request(http.MethodPost, "/pass", values.Encode())
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set(header[0], header[1])
-		b.do(r).says(t, http.StatusForbidden)
+		b.Do(r).Says(t, http.StatusForbidden)
 	}
 	// A token of another user, or of another session, is none.
-	if other := hidden.FindStringSubmatch(s.login(operator).search(triplet).html)[2]; other == token {
+	if other := s.login(operator).Search(triplet).Form(t, "/pass").Get("token"); other == token {
 		t.Error("two sessions have one token")
 	}
 	e, err := s.store.Get(t.Context(), greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob})
 	if err != nil || e == nil || e.Passed() {
 		t.Errorf("stored: %+v, %v", e, err)
 	}
-	b.post("/pass", values).says(t, http.StatusOK, "Let in")
+	b.Post("/pass", values).Says(t, http.StatusOK, "Let in")
 }
 
 // TestHost: a name that somebody else points here is not answered.
@@ -107,9 +107,9 @@ func TestHost(t *testing.T) {
 		if host == "" {
 			continue // net/http does not send it
 		}
-		b.host = host
-		if p := b.get("/login"); p.status != status {
-			t.Errorf("%s: %d, want %d", host, p.status, status)
+		b.Host = host
+		if p := b.Get("/login"); p.Status != status {
+			t.Errorf("%s: %d, want %d", host, p.Status, status)
 		}
 	}
 }
@@ -120,13 +120,13 @@ func TestLooker(t *testing.T) {
 	s := newSite(t)
 	s.attempt(theClient, ann, bob)
 	b := s.login(looker)
-	p := b.search(triplet)
-	p.says(t, http.StatusOK, "lars (may look)", "has not tried again yet")
-	p.lacks(t, `action="/pass"`, `action="/forget"`, `action="/expect"`)
-	token := hidden.FindStringSubmatch(p.html)[2] // of the form to log out
+	p := b.Search(triplet)
+	p.Says(t, http.StatusOK, "lars (may look)", "has not tried again yet")
+	p.Lacks(t, `action="/pass"`, `action="/forget"`, `action="/expect"`)
+	token := p.Form(t, "/logout").Get("token")
 	for _, path := range []string{"/pass", "/forget", "/expect", "/undo"} {
-		b.post(path, url.Values{"token": {token}, "client": {theClient}, "sender": {ann}, "recipient": {bob}, "minutes": {"30"}}).
-			says(t, http.StatusForbidden, "You may look, but not act")
+		b.Post(path, url.Values{"token": {token}, "client": {theClient}, "sender": {ann}, "recipient": {bob}, "minutes": {"30"}}).
+			Says(t, http.StatusForbidden, "You may look, but not act")
 	}
 	e, err := s.store.Get(t.Context(), greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob})
 	if err != nil || e == nil || e.Passed() {
@@ -141,15 +141,15 @@ func TestWithoutUsers(t *testing.T) {
 	s.attempt(theClient, "news@shop.example", bob)
 	s.server.daemon.Load().overview.count(t.Context())
 	b := s.browser()
-	p := b.get("/")
-	p.says(t, http.StatusOK, "Database works", "Recipients judged")
-	p.lacks(t, "shop.example", bob, theClient, "<form")
-	b.search(bob).says(t, http.StatusForbidden, "only numbers")
+	p := b.Get("/")
+	p.Says(t, http.StatusOK, "Database works", "Recipients judged")
+	p.Lacks(t, "shop.example", bob, theClient, "<form")
+	b.Search(bob).Says(t, http.StatusForbidden, "only numbers")
 	for _, path := range []string{"/pass", "/forget", "/expect", "/undo", "/logout"} {
-		b.post(path, url.Values{"token": {s.server.signer.sign("form", "")}}).says(t, http.StatusForbidden)
+		b.Post(path, url.Values{"token": {s.server.signer.sign("form", "")}}).Says(t, http.StatusForbidden)
 	}
-	if p := b.get("/login"); p.path != "/" {
-		t.Errorf("the login leads to %s", p.path)
+	if p := b.Get("/login"); p.Path != "/" {
+		t.Errorf("the login leads to %s", p.Path)
 	}
 }
 
@@ -158,22 +158,22 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	file := s.server.config.UsersFile
-	in := func(b *browser) bool { return b.search("x").path != "/login?next="+url.QueryEscape("/search?q=x") }
+	in := func(b *browser) bool { return b.Search("x").Path != "/login?next="+url.QueryEscape("/search?q=x") }
 
 	idle := s.login(operator)
 	s.advance(idleSession + time.Second)
 	if in(idle) {
 		t.Error("a session that was not used did not end")
 	}
-	p := idle.post("/pass", url.Values{})
-	p.says(t, http.StatusUnauthorized, "Your session has ended. Nothing was changed.")
+	p := idle.Post("/pass", url.Values{})
+	p.Says(t, http.StatusUnauthorized, "Your session has ended. Nothing was changed.")
 	for _, c := range []struct{ referer, next string }{
 		{"http://" + s.at + "/search?q=ann", "/search?q=ann"}, {"http://hostile.test/search?q=ann", "/"}, {"http://" + s.at + "//hostile.test/", "/"}, {"%", "/"}, {"", "/"},
 	} {
-		idle.header.Set("Referer", c.referer)
-		p := idle.post("/pass", url.Values{})
-		if want := `name="next" value="` + html.EscapeString(c.next) + `"`; !strings.Contains(p.html, want) {
-			t.Errorf("from %q the login does not lead to %s: %s", c.referer, c.next, p.html)
+		idle.Header.Set("Referer", c.referer)
+		p := idle.Post("/pass", url.Values{})
+		if want := `name="next" value="` + html.EscapeString(c.next) + `"`; !strings.Contains(p.HTML, want) {
+			t.Errorf("from %q the login does not lead to %s: %s", c.referer, c.next, p.HTML)
 		}
 	}
 
@@ -193,13 +193,13 @@ func TestSessions(t *testing.T) {
 
 	out := s.login(operator)
 	target, _ := url.Parse("http://" + s.at)
-	stolen := out.client.Jar.Cookies(target)
-	out.press(out.get("/"), "/logout")
+	stolen := out.Client.Jar.Cookies(target)
+	out.Press(out.Get("/"), "/logout")
 	if in(out) {
 		t.Error("still logged in")
 	}
 	thief := s.browser()
-	thief.client.Jar.SetCookies(target, stolen)
+	thief.Client.Jar.SetCookies(target, stolen)
 	if in(thief) {
 		t.Error("a cookie still counts after logging out")
 	}
@@ -226,8 +226,8 @@ func TestSessions(t *testing.T) {
 		t.Errorf("the file can be read again; logged: %s", s.log)
 	}
 	forged := s.browser()
-	for _, value := range []string{"", ".", "a.b.c.d.e", "b2xnYQ.x.1.1.", strings.Replace(kept.client.Jar.Cookies(target)[0].Value, "bGFycw", "b2xnYQ", 1)} {
-		forged.client.Jar.SetCookies(target, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
+	for _, value := range []string{"", ".", "a.b.c.d.e", "b2xnYQ.x.1.1.", strings.Replace(kept.Client.Jar.Cookies(target)[0].Value, "bGFycw", "b2xnYQ", 1)} {
+		forged.Client.Jar.SetCookies(target, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
 		if in(forged) {
 			t.Errorf("the cookie %q counts", value)
 		}
@@ -240,19 +240,19 @@ func TestThrottle(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()
 	try := func(user, password string) page {
-		return b.post("/login", url.Values{"user": {user}, "password": {password}})
+		return b.Post("/login", url.Values{"user": {user}, "password": {password}})
 	}
 	for range failuresOfAddress - 1 {
-		try(operator, "wrong").says(t, http.StatusUnauthorized, "User or password is wrong.")
+		try(operator, "wrong").Says(t, http.StatusUnauthorized, "User or password is wrong.")
 	}
-	try("nobody", "wrong").says(t, http.StatusUnauthorized, "User or password is wrong.")
+	try("nobody", "wrong").Says(t, http.StatusUnauthorized, "User or password is wrong.")
 	p := try(operator, password)
-	p.says(t, http.StatusTooManyRequests, "Try again in 5m.")
-	if p.header.Get("Retry-After") != "300" {
-		t.Errorf("Retry-After: %q", p.header.Get("Retry-After"))
+	p.Says(t, http.StatusTooManyRequests, "Try again in 5m.")
+	if p.Header.Get("Retry-After") != "300" {
+		t.Errorf("Retry-After: %q", p.Header.Get("Retry-After"))
 	}
 	s.advance(loginWindow)
-	try(operator, password).says(t, http.StatusOK, "Log out")
+	try(operator, password).Says(t, http.StatusOK, "Log out")
 	if log := s.log.String(); !strings.Contains(log, `msg="web login failed" user=nobody from=127.0.0.1`) || strings.Contains(log, "wrong") || strings.Contains(log, password) {
 		t.Errorf("logged: %s", log)
 	}
@@ -317,7 +317,7 @@ func TestEqualTime(t *testing.T) {
 	b := s.browser()
 	for _, user := range []string{operator, "nobody", ""} {
 		began := time.Now()
-		b.post("/login", url.Values{"user": {user}, "password": {"wrong"}})
+		b.Post("/login", url.Values{"user": {user}, "password": {"wrong"}})
 		if took := time.Since(began); took < loginStep {
 			t.Errorf("%s: answered after %v", user, took)
 		}
@@ -382,18 +382,18 @@ func TestBehindProxies(t *testing.T) {
 	} {
 		b := s.browser()
 		if c.browser != "" {
-			b.header.Set("X-Forwarded-For", c.browser)
+			b.Header.Set("X-Forwarded-For", c.browser)
 		}
 		if c.proto != "" {
-			b.header.Set("X-Forwarded-Proto", c.proto)
+			b.Header.Set("X-Forwarded-Proto", c.proto)
 		}
-		p := b.get("/login")
-		p.says(t, c.status)
-		if p.header.Get("Strict-Transport-Security") != "" {
+		p := b.Get("/login")
+		p.Says(t, c.status)
+		if p.Header.Get("Strict-Transport-Security") != "" {
 			t.Error("the page speaks for all services of the host")
 		}
 		if c.status == http.StatusForbidden {
-			p.says(t, c.status, "the reverse proxy must then set X-Forwarded-Proto to https")
+			p.Says(t, c.status, "the reverse proxy must then set X-Forwarded-Proto to https")
 		}
 	}
 	for _, c := range []struct {
@@ -437,17 +437,17 @@ func TestTrustHeader(t *testing.T) {
 		})
 		b := s.browser()
 		if c.values != nil {
-			b.header["X-Remote-User"] = c.values
+			b.Header["X-Remote-User"] = c.values
 		}
-		p := b.search(triplet)
+		p := b.Search(triplet)
 		if c.who == "" {
-			p.says(t, http.StatusForbidden, "does not say who you are")
-			b.get("/").says(t, http.StatusForbidden)
+			p.Says(t, http.StatusForbidden, "does not say who you are")
+			b.Get("/").Says(t, http.StatusForbidden)
 			continue
 		}
-		p.says(t, http.StatusOK, c.who, "Nothing is remembered")
+		p.Says(t, http.StatusOK, c.who, "Nothing is remembered")
 		if c.who == operator {
-			b.press(p, "/pass").says(t, http.StatusOK, "Let in")
+			b.Press(p, "/pass").Says(t, http.StatusOK, "Let in")
 		}
 	}
 }
@@ -471,17 +471,17 @@ func TestBounds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.login(operator)
-	b.post("/pass", url.Values{"token": {strings.Repeat("x", maxBody)}}).says(t, http.StatusBadRequest)
-	b.search(strings.Repeat("x", maxQuery+1)).says(t, http.StatusUnprocessableEntity, "too long")
-	r := b.request(http.MethodGet, "/", "")
+	b.Post("/pass", url.Values{"token": {strings.Repeat("x", maxBody)}}).Says(t, http.StatusBadRequest)
+	b.Search(strings.Repeat("x", maxQuery+1)).Says(t, http.StatusUnprocessableEntity, "too long")
+	r := b.Request(http.MethodGet, "/", "")
 	r.Header.Set("X-Long", strings.Repeat("x", 2*maxHeader))
-	if p := b.do(r); p.status != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d", p.status)
+	if p := b.Do(r); p.Status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d", p.Status)
 	}
 	for _, method := range []string{"PUT", "DELETE", "OPTIONS", "TRACE"} {
-		b.do(b.request(method, "/", "")).says(t, http.StatusMethodNotAllowed)
+		b.Do(b.Request(method, "/", "")).Says(t, http.StatusMethodNotAllowed)
 	}
-	b.do(b.request(http.MethodGet, "/", "a body")).says(t, http.StatusRequestEntityTooLarge)
+	b.Do(b.Request(http.MethodGet, "/", "a body")).Says(t, http.StatusRequestEntityTooLarge)
 }
 
 // TestManyLogins: few logins wait for the comparison of their passwords.
@@ -490,7 +490,7 @@ func TestManyLogins(t *testing.T) {
 	s := newSite(t)
 	s.server.logins.waiting.Store(maxWaiting)
 	b := s.browser()
-	b.post("/login", url.Values{"user": {operator}, "password": {password}}).says(t, http.StatusServiceUnavailable, "Many log in now.")
+	b.Post("/login", url.Values{"user": {operator}, "password": {password}}).Says(t, http.StatusServiceUnavailable, "Many log in now.")
 	s.server.logins.waiting.Store(0)
 	s.login(operator)
 }

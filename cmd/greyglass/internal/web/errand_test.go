@@ -22,28 +22,28 @@ func TestErrand(t *testing.T) {
 	s := newSite(t)
 	s.attempt(theClient, ann, bob)
 	b := s.login(operator)
-	p := b.search("ann@example.net")
-	p.says(t, http.StatusOK, "Waits for a retry from 11:02 on",
+	p := b.Search("ann@example.net")
+	p.Says(t, http.StatusOK, "Waits for a retry from 11:02 on",
 		"ann@example.net wrote to bob@example.org for the first time at 10:02, and the server has not tried again yet. It is let in when it tries again from 11:02 on (in 1h).",
 		"seen for the first time", "4XyZ0k1abc")
-	if !strings.Contains(p.html, `aria-label="Let it in: ann@example.net → bob@example.org"`) {
-		t.Errorf("the button does not say what it lets in: %s", p.html)
+	if !strings.Contains(p.HTML, `aria-label="Let it in: ann@example.net → bob@example.org"`) {
+		t.Errorf("the button does not say what it lets in: %s", p.HTML)
 	}
 	for _, q := range []string{"example.net", "@example.org", bob, "<" + ann + ">", theClient, "203.0.113.0/24", "bob", "4XyZ0k1abc", ann + " " + bob, triplet, "IC2T-KU6W"} {
 		if q == "IC2T-KU6W" {
 			q = greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob}.Code()
 		}
-		b.search(q).says(t, http.StatusOK, "ann@example.net wrote to bob@example.org")
+		b.Search(q).Says(t, http.StatusOK, "ann@example.net wrote to bob@example.org")
 	}
-	b.search("nobody@example.com").says(t, http.StatusOK, "Nothing is remembered of this.", "None of the newest decisions of this machine is about this.")
-	p = b.search(triplet)
-	p.says(t, http.StatusOK, "defer, with the reason way-too-soon", "Rule by rule", "451 4.7.1 Try again")
+	b.Search("nobody@example.com").Says(t, http.StatusOK, "Nothing is remembered of this.", "None of the newest decisions of this machine is about this.")
+	p = b.Search(triplet)
+	p.Says(t, http.StatusOK, "defer, with the reason way-too-soon", "Rule by rule", "451 4.7.1 Try again")
 
 	s.advance(5 * time.Minute)
-	p = b.press(p, "/pass")
-	p.says(t, http.StatusOK, "Let in: mail from ann@example.net to bob@example.org.", "was let in by hand at 10:07", "accept, with the reason already-grey")
-	if !strings.HasPrefix(p.path, "/search?did=") {
-		t.Errorf("it led to %s", p.path)
+	p = b.Press(p, "/pass")
+	p.Says(t, http.StatusOK, "Let in: mail from ann@example.net to bob@example.org.", "was let in by hand at 10:07", "accept, with the reason already-grey")
+	if !strings.HasPrefix(p.Path, "/search?did=") {
+		t.Errorf("it led to %s", p.Path)
 	}
 	if log := s.log.String(); !strings.Contains(log, `msg=admin user=olga via=web from=127.0.0.1 command="pass 203.0.113.7 ann@example.net bob@example.org"`) {
 		t.Errorf("logged: %s", log)
@@ -59,7 +59,7 @@ func TestOpeningTime(t *testing.T) {
 	s := newSite(t)
 	s.advance(30 * time.Second)
 	s.attempt(theClient, ann, bob)
-	s.login(operator).search(triplet).says(t, http.StatusOK, "Waits for a retry from 11:03 on",
+	s.login(operator).Search(triplet).Says(t, http.StatusOK, "Waits for a retry from 11:03 on",
 		"It is let in when it tries again from 11:03 on", "the wait lasts 1h, until 11:03")
 }
 
@@ -76,44 +76,44 @@ func TestUndo(t *testing.T) {
 	}
 	b := s.login(operator)
 
-	p := b.press(b.search(triplet), "/pass") // unknown
+	p := b.Press(b.Search(triplet), "/pass") // unknown
 	if e := entry(); e == nil || !e.Passed() {
 		t.Fatalf("stored: %+v", e)
 	}
-	b.press(p, "/undo").says(t, http.StatusOK, "is unknown again")
+	b.Press(p, "/undo").Says(t, http.StatusOK, "is unknown again")
 	if e := entry(); e != nil {
 		t.Errorf("stored: %+v", e)
 	}
-	b.press(p, "/undo").says(t, http.StatusGone, "undone already")
+	b.Press(p, "/undo").Says(t, http.StatusGone, "undone already")
 
 	s.attempt(theClient, ann, bob)
 	before := *entry()
 	s.advance(time.Minute)
-	p = b.press(b.search(triplet), "/pass")
-	b.press(p, "/undo").says(t, http.StatusOK, "Undone: mail from ann@example.net to bob@example.org waits as before.")
+	p = b.Press(b.Search(triplet), "/pass")
+	b.Press(p, "/undo").Says(t, http.StatusOK, "Undone: mail from ann@example.net to bob@example.org waits as before.")
 	if e := entry(); e == nil || *e != before {
 		t.Errorf("stored: %+v, want %+v", e, before)
 	}
 
-	p = b.press(b.search(triplet), "/forget")
-	p.says(t, http.StatusOK, "Forgotten:", "Nothing is remembered of this.")
+	p = b.Press(b.Search(triplet), "/forget")
+	p.Says(t, http.StatusOK, "Forgotten:", "Nothing is remembered of this.")
 	if e := entry(); e != nil {
 		t.Errorf("stored: %+v", e)
 	}
 	other := s.login(operator)
-	if o := other.get(p.path); strings.Contains(o.html, "/undo") != true {
+	if o := other.Get(p.Path); strings.Contains(o.HTML, "/undo") != true {
 		t.Error("the same user cannot undo from another browser")
 	}
-	b.press(p, "/undo").says(t, http.StatusOK, "is remembered as before")
+	b.Press(p, "/undo").Says(t, http.StatusOK, "is remembered as before")
 	if e := entry(); e == nil || *e != before {
 		t.Errorf("stored: %+v, want %+v", e, before)
 	}
 
-	p = b.press(b.search(triplet), "/pass")
+	p = b.Press(b.Search(triplet), "/pass")
 	s.advance(time.Minute)
 	s.attempt(theClient, ann, bob) // accepted
-	b.search(triplet).says(t, http.StatusOK, "was last accepted at 10:04", "Accepted1 ×")
-	b.press(p, "/undo").says(t, http.StatusConflict, "It was not undone: Mail has come since then.")
+	b.Search(triplet).Says(t, http.StatusOK, "was last accepted at 10:04", "Accepted1 ×")
+	b.Press(p, "/undo").Says(t, http.StatusConflict, "It was not undone: Mail has come since then.")
 	if e := entry(); e == nil || !e.Passed() {
 		t.Errorf("stored: %+v", e)
 	}
@@ -134,17 +134,17 @@ func TestExpect(t *testing.T) {
 		}
 		return all
 	}
-	p := b.press(b.search(bob), "/expect", "recipient", bob, "sender", "@example.net", "minutes", "30")
-	p.says(t, http.StatusOK, "Expected: mail to bob@example.org from @example.net is accepted at once until 10:32.")
+	p := b.Press(b.Search(bob), "/expect", "recipient", bob, "sender", "@example.net", "minutes", "30")
+	p.Says(t, http.StatusOK, "Expected: mail to bob@example.org from @example.net is accepted at once until 10:32.")
 	if all := expected(); len(all) != 1 || all[0].Until-all[0].Since != 1800 || all[0].Sender != "@example.net" {
 		t.Errorf("expected: %+v", all)
 	}
-	again := b.press(b.search(bob), "/expect", "recipient", bob, "sender", "@example.net", "minutes", "120")
-	b.press(again, "/undo").says(t, http.StatusOK, "is expected as before")
+	again := b.Press(b.Search(bob), "/expect", "recipient", bob, "sender", "@example.net", "minutes", "120")
+	b.Press(again, "/undo").Says(t, http.StatusOK, "is expected as before")
 	if all := expected(); len(all) != 1 || all[0].Until-all[0].Since != 1800 {
 		t.Errorf("expected: %+v", all)
 	}
-	b.press(p, "/undo").says(t, http.StatusOK, "is not expected any more")
+	b.Press(p, "/undo").Says(t, http.StatusOK, "is not expected any more")
 	if all := expected(); len(all) != 0 {
 		t.Errorf("expected: %+v", all)
 	}
@@ -157,8 +157,8 @@ func TestExpect(t *testing.T) {
 		{bob, "", "9223372036854775807", "not between a minute and a week"},
 		{bob, "", "x", "not between a minute and a week"},
 	} {
-		b.press(b.search(bob), "/expect", "recipient", c.recipient, "sender", c.sender, "minutes", c.minutes).
-			says(t, http.StatusUnprocessableEntity, "Nothing was changed: ", c.says)
+		b.Press(b.Search(bob), "/expect", "recipient", c.recipient, "sender", c.sender, "minutes", c.minutes).
+			Says(t, http.StatusUnprocessableEntity, "Nothing was changed: ", c.says)
 	}
 	if all := expected(); len(all) != 0 {
 		t.Errorf("expected: %+v", all)
@@ -186,11 +186,11 @@ func TestOverview(t *testing.T) {
 	s.server.daemon.Load().overview.count(t.Context())
 	b := s.login(operator)
 	s.advance(time.Hour)
-	b.get("/").says(t, http.StatusOK, "The numbers below were counted 1h ago", "It is let in when it tries again, until ")
+	b.Get("/").Says(t, http.StatusOK, "The numbers below were counted 1h ago", "It is let in when it tries again, until ")
 	s.advance(-time.Hour)
-	p := b.get("/")
-	p.lacks(t, "counted 1h ago")
-	p.says(t, http.StatusOK, "Database works", "Lists all could be read",
+	p := b.Get("/")
+	p.Lacks(t, "counted 1h ago")
+	p.Says(t, http.StatusOK, "Database works", "Lists all could be read",
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",

@@ -79,33 +79,33 @@ func TestUnknownResult(t *testing.T) {
 	b := s.login(operator)
 	fail := s.fail()
 
-	found := b.search(triplet)
+	found := b.Search(triplet)
 	fail(context.DeadlineExceeded)
-	p := b.press(found, "/pass")
-	p.says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
-	p.lacks(t, "Nothing was changed")
+	p := b.Press(found, "/pass")
+	p.Says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
+	p.Lacks(t, "Nothing was changed")
 	if log := s.log.String(); !strings.Contains(log, `command="pass `+triplet+`" result=unknown`) {
 		t.Errorf("logged: %s", log)
 	}
 
 	fail(nil)
-	b.press(b.search(triplet), "/forget")
+	b.Press(b.Search(triplet), "/forget")
 	s.attempt(theClient, ann, bob)
-	done := b.press(b.search(triplet), "/pass")
+	done := b.Press(b.Search(triplet), "/pass")
 	fail(errConnection)
-	b.press(done, "/undo").says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
+	b.Press(done, "/undo").Says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
 	if log := s.log.String(); !strings.Contains(log, `error="unexpected EOF"`) || !strings.Contains(log, `command="undo pass `+triplet+`" result=unknown`) {
 		t.Errorf("logged: %s", log)
 	}
 	fail(nil) // it was undone
-	b.press(b.get(done.path), "/undo").says(t, http.StatusOK, "Undone: mail from ann@example.net to bob@example.org waits as before.")
+	b.Press(b.Get(done.Path), "/undo").Says(t, http.StatusOK, "Undone: mail from ann@example.net to bob@example.org waits as before.")
 
 	for _, path := range []string{"/pass", "/forget", "/expect"} {
-		found := b.search(triplet)
+		found := b.Search(triplet)
 		fail(errConnection)
-		b.press(found, path, "recipient", bob, "minutes", "30").says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
+		b.Press(found, path, "recipient", bob, "minutes", "30").Says(t, http.StatusServiceUnavailable, "It is not known whether this was changed")
 		fail(greylist.ErrClosed)
-		b.press(found, path, "recipient", bob, "minutes", "30").says(t, http.StatusUnprocessableEntity, "Nothing was changed")
+		b.Press(found, path, "recipient", bob, "minutes", "30").Says(t, http.StatusUnprocessableEntity, "Nothing was changed")
 		fail(nil)
 		if log := s.log.String(); strings.Count(log, `command="`+path[1:]) != strings.Count(log, `command="`+path[1:]+` `) || !regexp.MustCompile(`command="`+path[1:]+` [^"]*" result=unknown`).MatchString(log) {
 			t.Errorf("%s logged: %s", path, log)
@@ -140,12 +140,12 @@ func TestFailureIsLogged(t *testing.T) {
 	b := s.login(operator)
 	s.fail()(errors.New("disk I/O error"))
 	for range 3 {
-		b.search("example.net").says(t, http.StatusUnprocessableEntity, "The log has the cause")
+		b.Search("example.net").Says(t, http.StatusUnprocessableEntity, "The log has the cause")
 	}
 	if s.server.daemon.Load().overview.count(t.Context()) {
 		t.Error("it could count")
 	}
-	b.get("/").says(t, http.StatusOK, "The counts cannot be brought up to date: The database cannot be read now.")
+	b.Get("/").Says(t, http.StatusOK, "The counts cannot be brought up to date: The database cannot be read now.")
 	if n := strings.Count(s.log.String(), `error="disk I/O error"`); n != 1 {
 		t.Errorf("logged %d times: %s", n, s.log.String())
 	}
@@ -162,29 +162,29 @@ func TestManySearches(t *testing.T) {
 		s.server.readers <- struct{}{}
 	}
 	time.AfterFunc(50*time.Millisecond, func() { <-s.server.readers })
-	found := b.search(triplet)
-	found.says(t, http.StatusOK)
-	done := b.press(found, "/pass")
-	done.says(t, http.StatusOK, "Let in")
+	found := b.Search(triplet)
+	found.Says(t, http.StatusOK)
+	done := b.Press(found, "/pass")
+	done.Says(t, http.StatusOK, "Let in")
 	s.server.readers <- struct{}{}
 	var refused sync.WaitGroup
 	for _, asks := range []func() page{
-		func() page { return b.search(triplet) },
-		func() page { return b.press(done, "/forget") },
-		func() page { return b.press(done, "/undo") },
-		func() page { return b.press(done, "/expect") },
+		func() page { return b.Search(triplet) },
+		func() page { return b.Press(done, "/forget") },
+		func() page { return b.Press(done, "/undo") },
+		func() page { return b.Press(done, "/expect") },
 	} {
 		refused.Go(func() {
 			p := asks()
-			p.says(t, http.StatusServiceUnavailable, "Others search now.")
-			if p.header.Get("Retry-After") == "" {
+			p.Says(t, http.StatusServiceUnavailable, "Others search now.")
+			if p.Header.Get("Retry-After") == "" {
 				t.Error("it does not say when to try again")
 			}
 		})
 	}
 	refused.Wait()
 	<-s.server.readers
-	b.press(done, "/undo").says(t, http.StatusOK, "Undone")
+	b.Press(done, "/undo").Says(t, http.StatusOK, "Undone")
 }
 
 // TestHealthOfDNS: that DNS fails is said.
@@ -192,11 +192,11 @@ func TestHealthOfDNS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.login(operator)
-	b.get("/").lacks(t, "DNS")
+	b.Get("/").Lacks(t, "DNS")
 	d := *s.daemon
 	d.DNSFails = func() time.Time { return s.now.Add(-time.Hour) }
 	s.server.daemon.Store(&serving{Daemon: &d, overview: newOverview(&d, s.server.logFailure)})
-	b.get("/").says(t, http.StatusOK, "DNS fails since 09:02; rules that ask it do not match")
+	b.Get("/").Says(t, http.StatusOK, "DNS fails since 09:02; rules that ask it do not match")
 }
 
 // TestClientByName: what a client is known by is found by its address, and linked.
@@ -211,10 +211,10 @@ func TestClientByName(t *testing.T) {
 	}
 	s.daemon.Recent.Note(Decided{At: s.now.Unix(), Verdict: greylist.Defer, Reason: greylist.ReasonNotSeenBefore,
 		Client: theClient, Identity: known.Client, Sender: ann, Recipient: bob})
-	p := s.login(operator).search(theClient)
-	p.says(t, http.StatusOK, "ann@example.net wrote to bob@example.org for the first time", "Client"+known.Client)
-	if !strings.Contains(p.html, "/search?q=name%3apool.example%20ann%40example.net") {
-		t.Errorf("no link with the name: %s", p.html)
+	p := s.login(operator).Search(theClient)
+	p.Says(t, http.StatusOK, "ann@example.net wrote to bob@example.org for the first time", "Client"+known.Client)
+	if !strings.Contains(p.HTML, "/search?q=name%3apool.example%20ann%40example.net") {
+		t.Errorf("no link with the name: %s", p.HTML)
 	}
 }
 
@@ -227,10 +227,10 @@ func TestLocalMail(t *testing.T) {
 	for _, client := range []string{"", "unknown", "unix:/run/mail"} {
 		s.daemon.Recent.Note(Decided{At: s.now.Unix(), Verdict: greylist.Accept, Reason: greylist.ReasonLocal, Client: client, Sender: ann, Recipient: bob, QueueID: "4XyZ0k1abc"})
 		for _, q := range []string{"4XyZ0k1abc", "bob"} {
-			p := b.search(q)
-			p.says(t, http.StatusOK, "Nothing is remembered of this.", "from this machine")
-			if !strings.Contains(p.html, `/search?q=ann%40example.net%20bob%40example.org"`) {
-				t.Errorf("client %q: no link: %s", client, p.html)
+			p := b.Search(q)
+			p.Says(t, http.StatusOK, "Nothing is remembered of this.", "from this machine")
+			if !strings.Contains(p.HTML, `/search?q=ann%40example.net%20bob%40example.org"`) {
+				t.Errorf("client %q: no link: %s", client, p.HTML)
 			}
 		}
 	}
@@ -247,15 +247,15 @@ func TestExpectIsFilledIn(t *testing.T) {
 		{triplet, bob, ann}, {ann + " " + bob, bob, ann}, {code, bob, ann}, {theClient, bob, ann}, {"4XyZ0k1abc", bob, ann},
 		{bob, bob, ""}, {ann, bob, ann}, {"carl@example.org", "carl@example.org", ""},
 	} {
-		p := b.search(c.q)
+		p := b.Search(c.q)
 		for name, want := range map[string]string{"recipient": c.to, "sender": c.from} {
-			if !strings.Contains(p.html, `name="`+name+`" value="`+want+`" maxlength`) {
-				t.Errorf("%s: the %s is not %q: %s", c.q, name, want, p.html)
+			if !strings.Contains(p.HTML, `name="`+name+`" value="`+want+`" maxlength`) {
+				t.Errorf("%s: the %s is not %q: %s", c.q, name, want, p.HTML)
 			}
 		}
 	}
 	s.attempt(theClient, ann, "carl@example.org")
-	if p := b.search(ann); !strings.Contains(p.html, `name="recipient" value="" maxlength`) || !strings.Contains(p.html, `name="sender" value="`+ann+`" maxlength`) {
-		t.Errorf("of two triplets: %s", p.html)
+	if p := b.Search(ann); !strings.Contains(p.HTML, `name="recipient" value="" maxlength`) || !strings.Contains(p.HTML, `name="sender" value="`+ann+`" maxlength`) {
+		t.Errorf("of two triplets: %s", p.HTML)
 	}
 }

@@ -37,28 +37,28 @@ func TestHostileAddresses(t *testing.T) {
 	}
 	s.server.daemon.Load().overview.count(t.Context())
 	b := s.login(operator)
-	pages := []page{b.get("/"), b.search("evil.example"), b.search(theClient)}
+	pages := []page{b.Get("/"), b.Search("evil.example"), b.Search(theClient)}
 	for _, a := range hostile {
-		pages = append(pages, b.search(a), b.search(theClient+" "+a+" "+bob), b.get("/search?q=%ff%00%1b"+`%3Cscript%3E`),
-			b.post("/login", map[string][]string{"user": {a}, "password": {"x"}, "next": {a}}))
+		pages = append(pages, b.Search(a), b.Search(theClient+" "+a+" "+bob), b.Get("/search?q=%ff%00%1b"+`%3Cscript%3E`),
+			b.Post("/login", map[string][]string{"user": {a}, "password": {"x"}, "next": {a}}))
 	}
-	found := b.search("evil.example")
-	pages = append(pages, b.press(found, "/pass"), b.press(found, "/forget"))
+	found := b.Search("evil.example")
+	pages = append(pages, b.Press(found, "/pass"), b.Press(found, "/forget"))
 	for _, p := range pages {
-		if p.status == http.StatusInternalServerError {
-			t.Errorf("failed: %s", p.text)
+		if p.Status == http.StatusInternalServerError {
+			t.Errorf("failed: %s", p.Text)
 		}
-		if strings.ContainsAny(html.UnescapeString(p.html), "\u202e\u2066\u200b\x00\x07\x1b\x7f") {
-			t.Errorf("%s: has characters that change the text around them:\n%q", p.path, p.html)
+		if strings.ContainsAny(html.UnescapeString(p.HTML), "\u202e\u2066\u200b\x00\x07\x1b\x7f") {
+			t.Errorf("%s: has characters that change the text around them:\n%q", p.Path, p.HTML)
 		}
-		for _, tag := range tags.FindAllString(p.html, -1) {
+		for _, tag := range tags.FindAllString(p.HTML, -1) {
 			name := strings.Trim(strings.Fields(tag)[0], "</>")
 			switch name {
 			case "script", "img":
-				t.Errorf("%s: has %s", p.path, tag)
+				t.Errorf("%s: has %s", p.Path, tag)
 			}
 			if strings.Contains(tag, " on") && regexp.MustCompile(`\son\w+=`).MatchString(regexp.MustCompile(`"[^"]*"`).ReplaceAllString(tag, "")) {
-				t.Errorf("%s: has %s", p.path, tag)
+				t.Errorf("%s: has %s", p.Path, tag)
 			}
 		}
 	}

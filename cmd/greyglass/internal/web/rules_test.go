@@ -43,9 +43,9 @@ func TestWindowsOfRules(t *testing.T) {
 		s.advance(10 * time.Minute)
 		s.server.daemon.Load().overview.count(t.Context())
 		b := s.login(looker)
-		for _, p := range []page{b.get("/"), b.search(triplet), b.search(ann)} {
-			p.says(t, http.StatusOK, "It is let in when it tries again from "+c.from+" on (in ")
-			p.lacks(t, "at the earliest", "is known here")
+		for _, p := range []page{b.Get("/"), b.Search(triplet), b.Search(ann)} {
+			p.Says(t, http.StatusOK, "It is let in when it tries again from "+c.from+" on (in ")
+			p.Lacks(t, "at the earliest", "is known here")
 		}
 		other := greylist.Triplet{Client: theClient, Sender: ann, Recipient: "carl@example.org"}
 		if _, err := s.store.Update(t.Context(), []greylist.Triplet{other}, func([]*greylist.Entry) greylist.Decision {
@@ -53,12 +53,12 @@ func TestWindowsOfRules(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		b.search(ann).says(t, http.StatusOK, "from "+c.from+" on (in ", "from 11:12 on at the earliest (in ")
+		b.Search(ann).Says(t, http.StatusOK, "from "+c.from+" on (in ", "from 11:12 on at the earliest (in ")
 		s.daemon.Recent.Clear()
-		p := b.search(triplet)
-		p.says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Of the client only 203.0.113.7 is known here")
+		p := b.Search(triplet)
+		p.Says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Of the client only 203.0.113.7 is known here")
 		s.advance(time.Hour)
-		b.search(triplet).says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when it tries again, until 23:55 at the latest.")
+		b.Search(triplet).Says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when it tries again, until 23:55 at the latest.")
 	}
 }
 
@@ -70,12 +70,12 @@ func TestRulesOfClient(t *testing.T) {
 	s.order(deny)
 	s.attemptBy("mail.example.net")
 	b := s.login(operator)
-	p := b.press(b.search(triplet), "/pass")
-	p.says(t, http.StatusOK, "It is accepted at the sender's next attempt; the server 203.0.113.7 tries again by itself.")
-	p.lacks(t, "deny", "denied")
+	p := b.Press(b.Search(triplet), "/pass")
+	p.Says(t, http.StatusOK, "It is accepted at the sender's next attempt; the server 203.0.113.7 tries again by itself.")
+	p.Lacks(t, "deny", "denied")
 	s.daemon.Recent.Clear()
-	b.press(b.search(triplet), "/forget")
-	b.press(b.search(triplet), "/pass").says(t, http.StatusOK, "But the sender's next attempt may be denied all the same (rule:nameless")
+	b.Press(b.Search(triplet), "/forget")
+	b.Press(b.Search(triplet), "/pass").Says(t, http.StatusOK, "But the sender's next attempt may be denied all the same (rule:nameless")
 }
 
 // TestObserve: while greylisting only observes, nothing is said to wait.
@@ -89,13 +89,13 @@ func TestObserve(t *testing.T) {
 	s.advance(10 * time.Minute)
 	s.server.daemon.Load().overview.count(t.Context())
 	b := s.login(operator)
-	found := b.search(triplet)
-	for _, p := range []page{b.get("/"), found, b.search(ann)} {
-		p.says(t, http.StatusOK, "Greylisting only observes, so it is accepted at once. Otherwise it would be let in when it tries again from 11:02 on (in 50m).")
-		p.lacks(t, "Waits", "What waits longest", "has not tried again")
+	found := b.Search(triplet)
+	for _, p := range []page{b.Get("/"), found, b.Search(ann)} {
+		p.Says(t, http.StatusOK, "Greylisting only observes, so it is accepted at once. Otherwise it would be let in when it tries again from 11:02 on (in 50m).")
+		p.Lacks(t, "Waits", "What waits longest", "has not tried again")
 	}
-	found.says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")
-	b.press(found, "/pass").says(t, http.StatusOK, "in any case: greylisting only observes")
+	found.Says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")
+	b.Press(found, "/pass").Says(t, http.StatusOK, "in any case: greylisting only observes")
 	if log := s.log.String(); strings.Contains(log, "panic") {
 		t.Error(log)
 	}
@@ -107,16 +107,16 @@ func TestPrivateLog(t *testing.T) {
 	s := newSite(t)
 	s.attempt(theClient, ann, bob)
 	b := s.login(looker)
-	b.search(triplet).says(t, http.StatusOK, "seen for the first time", "4XyZ0k1abc")
+	b.Search(triplet).Says(t, http.StatusOK, "seen for the first time", "4XyZ0k1abc")
 	private := *s.policy
 	private.PrivateLog = true
 	s.judge.Adopt(&private)
 	s.attempt(theClient, ann, bob)
-	p := b.search(triplet)
-	p.says(t, http.StatusOK, "Decisions are not kept in memory here.")
-	p.lacks(t, "4XyZ0k1abc")
+	p := b.Search(triplet)
+	p.Says(t, http.StatusOK, "Decisions are not kept in memory here.")
+	p.Lacks(t, "4XyZ0k1abc")
 	s.judge.Adopt(s.policy)
-	p = b.search(triplet)
-	p.says(t, http.StatusOK, "None of the newest decisions of this machine is about this.")
-	p.lacks(t, "4XyZ0k1abc")
+	p = b.Search(triplet)
+	p.Says(t, http.StatusOK, "None of the newest decisions of this machine is about this.")
+	p.Lacks(t, "4XyZ0k1abc")
 }

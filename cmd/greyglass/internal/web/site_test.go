@@ -3,16 +3,11 @@ package web
 import (
 	"context"
 	"errors"
-	"html"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +16,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"greyglass/cmd/greyglass/internal/watch"
+	"greyglass/e2e/browse"
 	"greyglass/greylist"
 	"greyglass/greylist/clock"
 	"greyglass/greylist/judge"
@@ -146,132 +142,17 @@ func (s *site) attempt(client, sender, recipient string) judge.Answer {
 	return answer
 }
 
-// browser is a browser without JavaScript.
-type browser struct {
-	*site
-	client *http.Client
-	header http.Header // added to each request
-	host   string
-}
+type (
+	browser = browse.Browser
+	page    = browse.Page
+)
 
-func (s *site) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &browser{site: s, client: &http.Client{Jar: jar}, header: http.Header{}, host: s.at}
-}
+func (s *site) browser() *browser { return browse.New(s.t, "http://"+s.at) }
 
 // login is a browser that has logged in.
 func (s *site) login(user string) *browser {
 	s.t.Helper()
 	b := s.browser()
-	if p := b.post("/login", url.Values{"user": {user}, "password": {password}}); p.status != http.StatusOK || !strings.Contains(p.text, "Log out") {
-		s.t.Fatalf("login of %s: %d\n%s", user, p.status, p.text)
-	}
+	b.Login(user, password).Says(s.t, http.StatusOK, "Log out")
 	return b
-}
-
-// page is an answer.
-type page struct {
-	status int
-	header http.Header
-	path   string // where it led to
-	html   string
-	text   string // without tags
-}
-
-var tag = regexp.MustCompile(`(?s)<[^>]*>`)
-
-func (b *browser) do(r *http.Request) page {
-	b.t.Helper()
-	r.Host = b.host
-	for name, values := range b.header {
-		r.Header[name] = values
-	}
-	answer, err := b.client.Do(r)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	plain := html.UnescapeString(tag.ReplaceAllString(string(text), ""))
-	return page{answer.StatusCode, answer.Header, answer.Request.URL.RequestURI(), string(text), strings.Join(strings.Fields(plain), " ")}
-}
-
-func (b *browser) request(method, path, body string) *http.Request {
-	b.t.Helper()
-	r, err := http.NewRequest(method, "http://"+b.at+path, strings.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return r
-}
-
-func (b *browser) get(path string) page {
-	b.t.Helper()
-	r := b.request(http.MethodGet, path, "")
-	r.Body, r.ContentLength = nil, 0
-	return b.do(r)
-}
-
-func (b *browser) post(path string, form url.Values) page {
-	b.t.Helper()
-	r := b.request(http.MethodPost, path, form.Encode())
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", "http://"+b.host)
-	return b.do(r)
-}
-
-func (b *browser) search(q string) page {
-	b.t.Helper()
-	return b.get("/search?" + url.Values{"q": {q}}.Encode())
-}
-
-var form = regexp.MustCompile(`(?s)<form action="([^"]*)" method="post"[^>]*>(.*?)</form>`)
-var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
-
-// press sends the first form of a page that goes to a path, with more values.
-func (b *browser) press(p page, path string, more ...string) page {
-	b.t.Helper()
-	for _, f := range form.FindAllStringSubmatch(p.html, -1) {
-		if f[1] != path {
-			continue
-		}
-		values := url.Values{}
-		for _, h := range hidden.FindAllStringSubmatch(f[2], -1) {
-			values.Set(h[1], html.UnescapeString(h[2]))
-		}
-		for i := 0; i < len(more); i += 2 {
-			values.Set(more[i], more[i+1])
-		}
-		return b.post(path, values)
-	}
-	b.t.Fatalf("no form for %s in\n%s", path, p.html)
-	return page{}
-}
-
-// says checks what a page says.
-func (p page) says(t *testing.T, status int, texts ...string) {
-	t.Helper()
-	if p.status != status {
-		t.Errorf("status %d, want %d: %s", p.status, status, p.text)
-	}
-	for _, text := range texts {
-		if !strings.Contains(p.text, text) {
-			t.Errorf("the page does not say %q: %s", text, p.text)
-		}
-	}
-}
-
-func (p page) lacks(t *testing.T, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if strings.Contains(p.html, text) {
-			t.Errorf("the page says %q: %s", text, p.text)
-		}
-	}
 }

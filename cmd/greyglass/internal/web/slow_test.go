@@ -28,8 +28,8 @@ func TestSlowRequests(t *testing.T) {
 		t.Errorf("answered %+v", a)
 	}
 	began := time.Now()
-	b.client.CloseIdleConnections()
-	b.get("/").says(t, http.StatusOK)
+	b.Client.CloseIdleConnections()
+	b.Get("/").Says(t, http.StatusOK)
 	if took := time.Since(began); took > headerTimeout+2*time.Second {
 		t.Errorf("the page came after %v", took)
 	}

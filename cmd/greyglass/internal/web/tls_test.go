@@ -94,24 +94,24 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newTLSSite(t)
 	b := s.browser()
-	b.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	defer b.client.CloseIdleConnections()
-	r := b.request(http.MethodPost, "/login", url.Values{"user": {operator}, "password": {password}}.Encode())
+	b.Client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	b.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	defer b.Client.CloseIdleConnections()
+	r := b.Request(http.MethodPost, "/login", url.Values{"user": {operator}, "password": {password}}.Encode())
 	r.URL.Scheme = "https"
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", "https://"+s.at)
-	p := b.do(r)
-	cookie := p.header.Get("Set-Cookie")
-	if p.status != http.StatusSeeOther || !strings.HasPrefix(cookie, secureCookieName+"=") || !strings.Contains(cookie, "; Secure") {
-		t.Errorf("status %d, cookie %q", p.status, cookie)
+	p := b.Do(r)
+	cookie := p.Header.Get("Set-Cookie")
+	if p.Status != http.StatusSeeOther || !strings.HasPrefix(cookie, secureCookieName+"=") || !strings.Contains(cookie, "; Secure") {
+		t.Errorf("status %d, cookie %q", p.Status, cookie)
 	}
-	if p.header.Get("Strict-Transport-Security") != "" {
+	if p.Header.Get("Strict-Transport-Security") != "" {
 		t.Error("the page speaks for all services of the host")
 	}
-	clear := s.browser().get("/")
-	if clear.status != http.StatusBadRequest || strings.Contains(clear.html, "Greyglass") {
-		t.Errorf("in clear text: %d %s", clear.status, clear.html)
+	clear := s.browser().Get("/")
+	if clear.Status != http.StatusBadRequest || strings.Contains(clear.HTML, "Greyglass") {
+		t.Errorf("in clear text: %d %s", clear.Status, clear.HTML)
 	}
 	if c, err := tls.Dial("tcp", s.at, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
 		t.Errorf("TLS %x is spoken", c.ConnectionState().Version)
