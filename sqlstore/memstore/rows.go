@@ -103,9 +103,9 @@ func (s *Store) Count(ctx context.Context) (n int64, err error) {
 }
 
 // Trim implements [greylist.Bounded].
-func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+func (s *Store) Trim(ctx context.Context, most int64) (removed int64, err error) {
 	err = s.use(ctx, func() {
-		excess := int64(len(s.byKey)) - left
+		excess := int64(len(s.byKey)) - most
 		if excess <= 0 {
 			return
 		}

@@ -116,9 +116,9 @@ func adviceOn(err error) string {
 	return networkAdvice
 }
 
-// lateAnswer is the error of a caller whose context ended before its answer; locked says
+// contextEnded is the error of a caller whose context ended before its answer; locked says
 // whether another session held a lock.
-func (s *server) lateAnswer(ctx error, locked bool) error {
+func (s *server) contextEnded(ctx error, locked bool) error {
 	switch {
 	case errors.Is(ctx, context.Canceled):
 		return ctx

@@ -14,16 +14,17 @@ import (
 
 const readSQL = `SELECT key, ` + backend.EntryColumns + ` FROM triplet WHERE key = ANY ($1::bytea[])`
 
-// read answers the decisions that have nothing to write, without locks.
+// read reads the rows of a batch, without locks, and answers: to an update that writes
+// nothing its decision, to any other errNeedsWrite.
 func (s *Store) read(ctx context.Context, batch []*update) {
 	entries := make(map[backend.Key]*greylist.Entry, len(batch))
 	others := newRowsRead()
-	for _, d := range batch {
-		for _, k := range d.keys {
+	for _, u := range batch {
+		for _, k := range u.keys {
 			entries[k] = nil
 		}
-		if d.want != nil {
-			d.want(others)
+		if u.want != nil {
+			u.want(others)
 		}
 	}
 	err := s.reader.retrying(ctx, func(conn *session) error {
@@ -45,27 +46,27 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 	}
 	s.reads.succeeded()
 	answered := 0
-	for _, d := range batch {
-		if d.take != nil {
+	for _, u := range batch {
+		if u.take != nil {
 			answered++
-			d.take(others)
-			d.done <- nil
+			u.take(others)
+			u.done <- nil
 			continue
 		}
-		d.found = make([]*greylist.Entry, len(d.keys))
-		for i, k := range d.keys {
-			d.found[i] = entries[k]
+		u.found = make([]*greylist.Entry, len(u.keys))
+		for i, k := range u.keys {
+			u.found[i] = entries[k]
 		}
-		made, err := d.ask(d.found)
+		made, err := u.ask(u.found)
 		s.counters.ReportPanic(err, s.log)
 		switch {
 		case err != nil:
-			d.done <- err
+			u.done <- err
 		case !made.WritesNothing():
-			d.done <- errNeedsWrite
+			u.done <- errNeedsWrite
 		default:
 			answered++
-			d.done <- nil
+			u.done <- nil
 		}
 	}
 	if answered > 0 {

@@ -60,27 +60,27 @@ func (c *rowCounter) count(ctx context.Context, db *sql.DB, exactly bool) (int64
 
 // Trim implements [greylist.Bounded]. One daemon trims at a time; others wait, and then
 // find nothing to trim. A transaction that does nothing else holds the lock.
-func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+func (s *Store) Trim(ctx context.Context, most int64) (removed int64, err error) {
 	err = s.inTransaction(ctx, func(lock *sql.Tx) error {
 		if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(trimLock)); err != nil {
 			return err
 		}
-		removed, err = s.trim(ctx, left)
+		removed, err = s.trim(ctx, most)
 		return err
 	})
 	return removed, err
 }
 
-func (s *Store) trim(ctx context.Context, left int64) (removed int64, err error) {
+func (s *Store) trim(ctx context.Context, most int64) (removed int64, err error) {
 	rows, err := s.rows.count(ctx, s.pool, true)
-	if err != nil || rows <= left {
+	if err != nil || rows <= most {
 		return 0, err
 	}
 	newest, err := backend.NewestWaiting(ctx, s.pool)
 	if err != nil {
 		return 0, err
 	}
-	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-left, backend.TrimMost)), backend.TrimBatch) {
+	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-most, backend.TrimMost)), backend.TrimBatch) {
 		n, err := trimKeys(ctx, s.pool, batch)
 		removed += n
 		s.rows.added.Add(-n)

@@ -46,62 +46,62 @@ type update struct {
 }
 
 // ask calls the change, unless its caller has returned.
-func (d *update) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.change == nil {
+func (u *update) ask(found []*greylist.Entry) (made *greylist.Decision, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.change == nil {
 		return nil, context.Canceled
 	}
 	defer backend.Rescue(&err)
-	d.decision = d.change(found)
-	return &d.decision, nil
+	u.decision = u.change(found)
+	return &u.decision, nil
 }
 
 // abandon makes sure that the change is not called any more.
-func (d *update) abandon() {
-	d.mu.Lock()
-	d.change = nil
-	d.mu.Unlock()
+func (u *update) abandon() {
+	u.mu.Lock()
+	u.change = nil
+	u.mu.Unlock()
 }
 
 // Update implements [greylist.Memory]. The change is never called after Update
 // has returned.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
-	d := &update{ctx: ctx, triplets: triplets, change: change}
-	if err := s.runUpdate(d); err != nil {
+	u := &update{ctx: ctx, triplets: triplets, change: change}
+	if err := s.runUpdate(u); err != nil {
 		return greylist.Decision{}, err
 	}
-	return d.decision, nil
+	return u.decision, nil
 }
 
 // runUpdate runs an update, and retries it after conflicts.
-func (s *Store) runUpdate(d *update) error {
-	if err := d.ctx.Err(); err != nil {
+func (s *Store) runUpdate(u *update) error {
+	if err := u.ctx.Err(); err != nil {
 		return err
 	}
 	if !s.begin() {
 		return greylist.ErrClosed
 	}
 	defer s.updates.Done()
-	defer d.abandon()
-	d.done = make(chan error, 1)
-	for _, t := range d.triplets {
-		d.keys = append(d.keys, backend.KeyOf(t))
+	defer u.abandon()
+	u.done = make(chan error, 1)
+	for _, t := range u.triplets {
+		u.keys = append(u.keys, backend.KeyOf(t))
 	}
 	limit := time.After(retryLimit)
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		err := s.reader.do(d)
+		err := s.reader.do(u)
 		if errors.Is(err, errNeedsWrite) {
-			err = s.writer.do(d)
+			err = s.writer.do(u)
 		}
 		if !errors.Is(err, errRetry) {
 			return err
 		}
-		d.retried = true
+		u.retried = true
 		select {
 		case <-time.After(rand.N(pause)):
-		case <-d.ctx.Done():
-			return s.server.lateAnswer(d.ctx.Err(), true)
+		case <-u.ctx.Done():
+			return s.server.contextEnded(u.ctx.Err(), true)
 		case <-s.closing:
 			return greylist.ErrClosed
 		case <-limit:

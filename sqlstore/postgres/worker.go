@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxBatch bounds how many decisions share a round trip.
+	// maxBatch bounds how many updates share a round trip.
 	maxBatch = 256
 
 	// maxWait bounds how long a worker waits for the server.
@@ -19,15 +19,15 @@ const (
 	minWait = 2 * lockTimeout
 )
 
-// worker processes all queued decisions in batches, on its own connection, so that they
-// share round trips and commits. Two readers would make smaller batches, and cost more
+// worker processes all queued updates in batches, on its own connection, so that they
+// share round trips and commits. There are two: one reads, the other writes. Two readers would make smaller batches, and cost more
 // than they save.
 type worker struct {
 	backend.Queue[*update]
 	store   *Store
 	health  *health
 	process func(context.Context, []*update) // answers each
-	stopped chan struct{}                    // closed: no more decisions are queued
+	stopped chan struct{}                    // closed: no more updates are queued
 	exited  chan struct{}
 
 	conn   *session // nil: none
@@ -42,26 +42,26 @@ func startWorker(s *Store, h *health, process func(context.Context, []*update)) 
 	return w
 }
 
-// stop ends the worker. No decision may be queued any more.
+// stop ends the worker. No update may be queued any more.
 func (w *worker) stop() {
 	close(w.stopped)
 	<-w.exited
 }
 
-// do queues the decision, and returns its answer.
-func (w *worker) do(d *update) error {
+// do queues the update, and returns its answer.
+func (w *worker) do(u *update) error {
 	if f := w.health.fault(); f != nil {
 		return f
 	}
 	queue := w.Jobs
 	for {
 		select {
-		case queue <- d:
+		case queue <- u:
 			queue = nil
-		case err := <-d.done:
+		case err := <-u.done:
 			return err
-		case <-d.ctx.Done():
-			return w.store.server.lateAnswer(d.ctx.Err(), d.retried)
+		case <-u.ctx.Done():
+			return w.store.server.contextEnded(u.ctx.Err(), u.retried)
 		}
 	}
 }
@@ -71,8 +71,8 @@ func (w *worker) loop() {
 	defer w.disconnect()
 	for {
 		select {
-		case d := <-w.Jobs:
-			batch := w.Fill([]*update{d}, true)
+		case u := <-w.Jobs:
+			batch := w.Fill([]*update{u}, true)
 			w.Began(len(batch))
 			w.run(batch)
 		case <-w.stopped:
@@ -84,12 +84,12 @@ func (w *worker) loop() {
 // run processes those of a batch whose callers still wait.
 func (w *worker) run(batch []*update) {
 	waiting := batch[:0]
-	for _, d := range batch {
-		if err := d.ctx.Err(); err != nil {
-			d.done <- w.store.server.lateAnswer(err, d.retried)
+	for _, u := range batch {
+		if err := u.ctx.Err(); err != nil {
+			u.done <- w.store.server.contextEnded(err, u.retried)
 			continue
 		}
-		waiting = append(waiting, d)
+		waiting = append(waiting, u)
 	}
 	if f := w.health.fault(); f != nil {
 		answer(waiting, f)
@@ -103,10 +103,10 @@ func (w *worker) run(batch []*update) {
 	w.process(ctx, waiting)
 }
 
-// answer answers all decisions with err.
+// answer answers all updates with err.
 func answer(batch []*update, err error) {
-	for _, d := range batch {
-		d.done <- err
+	for _, u := range batch {
+		u.done <- err
 	}
 }
 
@@ -115,8 +115,8 @@ func answer(batch []*update, err error) {
 func deadlineOf(batch []*update) time.Time {
 	least, most := time.Now().Add(minWait), time.Now().Add(maxWait)
 	last := least
-	for _, d := range batch {
-		deadline, ok := d.ctx.Deadline()
+	for _, u := range batch {
+		deadline, ok := u.ctx.Deadline()
 		if !ok || deadline.After(most) {
 			return most
 		}

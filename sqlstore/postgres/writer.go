@@ -38,10 +38,10 @@ var errInserted = errors.New("another program has inserted a row")
 // which detects a dead connection: after a lost COMMIT it is not known whether it happened.
 const idleTrust = time.Second
 
-// write decides about a batch in one transaction, and commits it. It skips rows that other
+// write runs a batch of updates in one transaction, and commits it. It skips rows that other
 // sessions have locked. An insert waits for another session that inserts the same key, at
 // most for lockTimeout; every daemon inserts new rows in the order of their keys, so that
-// there are no deadlocks. A decision about several triplets keeps their order instead: if that
+// there are no deadlocks. An update of several triplets keeps their order instead: if that
 // makes a deadlock, PostgreSQL ends one of the transactions, which is then tried again.
 func (s *Store) write(ctx context.Context, batch []*update) {
 	began := time.Now()
@@ -58,13 +58,13 @@ func (s *Store) write(ctx context.Context, batch []*update) {
 		answer(t.unanswered, nil)
 	case isConflict(err):
 		answer(t.unanswered, errRetry)
-	case isAboutData(err) && len(t.unanswered) > 1: // one decision has bad data; run each by itself
-		for i, d := range t.unanswered {
+	case isAboutData(err) && len(t.unanswered) > 1: // one update has bad data; run each by itself
+		for i, u := range t.unanswered {
 			if f := s.writes.fault(); f != nil {
 				answer(t.unanswered[i:], f)
 				return
 			}
-			s.write(ctx, []*update{d})
+			s.write(ctx, []*update{u})
 		}
 	case isAboutData(err):
 		answer(t.unanswered, s.server.fault(err))
@@ -126,16 +126,16 @@ type row struct {
 
 func newTransaction(batch []*update) *transaction {
 	t := &transaction{rows: make(map[backend.Key]*row, len(batch)), unanswered: batch}
-	for _, d := range batch {
-		for i, k := range d.keys {
+	for _, u := range batch {
+		for i, k := range u.keys {
 			r := t.rows[k]
 			if r == nil {
-				r = &row{triplet: d.triplets[i]}
+				r = &row{triplet: u.triplets[i]}
 				t.rows[k] = r
 				t.order = append(t.order, k)
 			}
-			r.there = r.there || d.found[i] != nil
-			t.explicit = t.explicit || r.there || len(d.keys) > 1 || writesOthers(&d.decision)
+			r.there = r.there || u.found[i] != nil
+			t.explicit = t.explicit || r.there || len(u.keys) > 1 || writesOthers(&u.decision)
 		}
 	}
 	return t
@@ -164,46 +164,46 @@ func (t *transaction) begin(ctx context.Context) error {
 	return nil
 }
 
-// decide calls the changes one after the other. It answers those whose decision does not
-// depend on uncommitted rows.
+// decide calls the changes of the updates one after the other. It answers an update that
+// writes nothing, unless its decision rests on a row that is not committed yet.
 func (t *transaction) decide(report func(error)) {
 	batch := t.unanswered
 	t.unanswered = nil
-	for _, d := range batch {
-		found := make([]*greylist.Entry, len(d.keys))
+	for _, u := range batch {
+		found := make([]*greylist.Entry, len(u.keys))
 		locked, changed := false, false
-		for i, k := range d.keys {
+		for i, k := range u.keys {
 			r := t.rows[k]
 			found[i] = r.entry
 			locked = locked || r.there && !r.locked
 			changed = changed || r.changed
 		}
 		if locked {
-			d.done <- errRetry
+			u.done <- errRetry
 			continue
 		}
-		made, err := d.ask(found)
+		made, err := u.ask(found)
 		report(err)
 		switch {
 		case err != nil:
-			d.done <- err
+			u.done <- err
 			continue
 		case made.WritesNothing() && !changed:
-			d.done <- nil
+			u.done <- nil
 			continue
-		case writesOthers(made) && len(d.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
-			d.done <- errRetry
+		case writesOthers(made) && len(u.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
+			u.done <- errRetry
 			continue
 		}
 		for i, e := range made.Writes() {
-			r := t.rows[d.keys[i]]
+			r := t.rows[u.keys[i]]
 			r.entry, r.changed = &e, true
 		}
-		t.inOrder = t.inOrder || len(d.keys) > 1
-		t.atomic = t.atomic || t.inOrder || writesOthers(made) && len(d.keys) > 0
+		t.inOrder = t.inOrder || len(u.keys) > 1
+		t.atomic = t.atomic || t.inOrder || writesOthers(made) && len(u.keys) > 0
 		t.addClient(made.Client)
 		t.addCorrespondents(made.Correspondents)
-		t.unanswered = append(t.unanswered, d)
+		t.unanswered = append(t.unanswered, u)
 	}
 }
 
@@ -211,7 +211,7 @@ func (t *transaction) decide(report func(error)) {
 func writesOthers(d *greylist.Decision) bool { return d.Client != nil || d.Correspondents != nil }
 
 // commit writes the changed rows. It does not write a row that another program has
-// inserted meanwhile: its decisions are retried.
+// inserted meanwhile: its updates are retried.
 func (t *transaction) commit(ctx context.Context) error {
 	inserts, changes := t.columns()
 	t.wrote = len(inserts.keys)+len(changes.keys)+len(t.clients)+len(t.correspondents) > 0
@@ -263,14 +263,14 @@ func (t *transaction) commit(ctx context.Context) error {
 // Each has one triplet or none: a transaction with others is atomic.
 func (t *transaction) retryMissing() {
 	written := t.unanswered[:0]
-	for _, d := range t.unanswered {
-		if len(d.keys) > 0 {
-			if r := t.rows[d.keys[0]]; r.changed && !r.there && !r.written {
-				d.done <- errRetry
+	for _, u := range t.unanswered {
+		if len(u.keys) > 0 {
+			if r := t.rows[u.keys[0]]; r.changed && !r.there && !r.written {
+				u.done <- errRetry
 				continue
 			}
 		}
-		written = append(written, d)
+		written = append(written, u)
 	}
 	t.unanswered = written
 }

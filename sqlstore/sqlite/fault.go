@@ -130,8 +130,8 @@ func damaged(path string, err error) error {
 	return &greylist.Fault{Database: path, Err: err, Advice: damagedAdvice}
 }
 
-// late is the error of a caller whose context ended before its job was run.
-func late(path string, ctx error, locked bool) error {
+// contextEnded is the error of a caller whose context ended before its job was run.
+func contextEnded(path string, ctx error, locked bool) error {
 	switch {
 	case errors.Is(ctx, context.Canceled):
 		return ctx

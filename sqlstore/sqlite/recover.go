@@ -23,8 +23,8 @@ type recovery struct {
 // errSuspect: the connections may be unusable.
 var errSuspect = errors.New("the storage failed")
 
-// look checks, every second, whether the database must be reopened.
-func (w *writer) look() {
+// recoverIfNeeded is called every second. It reopens the database if that is necessary.
+func (w *writer) recoverIfNeeded() {
 	current := w.current.Load()
 	var cause error
 	switch {

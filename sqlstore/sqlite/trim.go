@@ -12,9 +12,9 @@ import (
 const trimSQL = `DELETE FROM triplet WHERE key = $1 AND passed_at IS NULL`
 
 // Trim implements [greylist.Bounded].
-func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error) {
+func (s *Store) Trim(ctx context.Context, most int64) (removed int64, err error) {
 	rows, err := s.Count(ctx)
-	if err != nil || rows <= left {
+	if err != nil || rows <= most {
 		return 0, err
 	}
 	db, err := s.reading()
@@ -25,7 +25,7 @@ func (s *Store) Trim(ctx context.Context, left int64) (removed int64, err error)
 	if err != nil {
 		return 0, s.failed(ctx, err)
 	}
-	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-left, backend.TrimMost)), backend.TrimBatch) {
+	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-most, backend.TrimMost)), backend.TrimBatch) {
 		gone, err := s.changeRows(ctx, func(tx *tx) (gone int64, err error) {
 			for _, k := range batch {
 				n, err := tx.change(trimSQL, k[:])

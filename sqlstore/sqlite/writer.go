@@ -123,7 +123,7 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 			j.stalled.Stop()
 			jobs.Put(j)                                                    // the writer has finished with it
 			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) { // the writer noticed it first
-				return late(w.path, err, w.locked.Load())
+				return contextEnded(w.path, err, w.locked.Load())
 			}
 			return explain(w.path, err)
 		case <-j.stalled.C:
@@ -131,7 +131,7 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 				return nil
 			}
 		case <-ctx.Done():
-			return late(w.path, ctx.Err(), w.locked.Load())
+			return contextEnded(w.path, ctx.Err(), w.locked.Load())
 		case <-w.exited:
 			select { // the writer may have run it just before it stopped
 			case err := <-j.done:
@@ -176,7 +176,7 @@ func (w *writer) loop() {
 		case f := <-w.pauses:
 			f()
 		case <-tick.C:
-			w.look()
+			w.recoverIfNeeded()
 		case err := <-w.check.result():
 			w.checked(err)
 		case <-w.Closing:
