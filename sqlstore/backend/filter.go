@@ -1,20 +1,38 @@
 package backend
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
 	"greyglass/greylist"
 )
 
-// A filter is split into parts, each a Bloom filter of its own. An item is in the part that
-// its hash says, so that a search reads one part of each block. With 12 bits and 8 hashes for
-// an item, of 300 blocks without an item one seems to have it.
+// The filter of a block is split into parts. An item is in the part that its hash says, so
+// that a search reads one part of each block. A part has a Bloom filter for each piece of the
+// block, all of one size: a recipient that most blocks have is only in some of their pieces.
+// With 12 bits and 8 hashes for an item, of 300 pieces without an item one seems to have it.
 const (
 	filterParts  = 64
+	filterPieces = 8
 	filterBits   = 12
 	filterHashes = 8
 )
+
+// pieces yields the pieces of a block.
+func (r idRange) pieces() iter.Seq2[int, idRange] {
+	return func(yield func(int, idRange) bool) {
+		for i := range filterPieces {
+			piece := idRange{r.first + int64(i)*r.pieceIDs(), min(r.first+int64(i+1)*r.pieceIDs()-1, r.last)}
+			if piece.first > piece.last || !yield(i, piece) {
+				return
+			}
+		}
+	}
+}
+
+// pieceIDs is how many ids a piece has; the last may have fewer.
+func (r idRange) pieceIDs() int64 { return (r.last-r.first)/filterPieces + 1 }
 
 // item is the hash of something by which triplets are searched.
 type item uint64
@@ -44,7 +62,7 @@ func itemOf(kind byte, text string) item {
 
 func (x item) part() int { return int(x >> 58) }
 
-// positions are the bits of the item in a part of a size in octets.
+// positions are the bits of the item in a Bloom filter of a size in octets.
 func (x item) positions(size int) (all [filterHashes]uint64) {
 	at, step := uint64(x)&0xffffffff, uint64(x)>>26|1
 	for i := range all {
@@ -54,12 +72,14 @@ func (x item) positions(size int) (all [filterHashes]uint64) {
 	return all
 }
 
-// in reports whether the item may be in a part.
-func (x item) in(bits []byte) bool {
-	if len(bits) == 0 {
+// in reports whether the item may be in a piece of the block with this part of the filter.
+func (x item) in(piece int, part []byte) bool {
+	size := len(part) / filterPieces
+	if size == 0 {
 		return false
 	}
-	for _, at := range x.positions(len(bits)) {
+	bits := part[piece*size:][:size]
+	for _, at := range x.positions(size) {
 		if bits[at/8]&(1<<(at%8)) == 0 {
 			return false
 		}
@@ -98,12 +118,17 @@ func cutAddress(folded string) (local, domain string) {
 }
 
 // filterItems are the items of a block, by part.
-type filterItems [filterParts][]item
+type filterItems [filterParts][]itemOfRow
 
-func (f *filterItems) add(t greylist.Triplet) {
+type itemOfRow struct {
+	id   int64 // of the row
+	item item
+}
+
+func (f *filterItems) add(id int64, t greylist.Triplet) {
 	put := func(kind byte, text string) {
 		x := itemOf(kind, text)
-		f[x.part()] = append(f[x.part()], x)
+		f[x.part()] = append(f[x.part()], itemOfRow{id, x})
 	}
 	put(itemClient, t.Client)
 	put(itemSender, t.Sender)
@@ -119,18 +144,30 @@ func (f *filterItems) add(t greylist.Triplet) {
 	}
 }
 
-// bits makes the parts of the filter.
-func (f *filterItems) bits() (parts [filterParts][]byte) {
-	for i, items := range f {
-		slices.Sort(items)
-		items = slices.Compact(items)
-		bits := make([]byte, (len(items)*filterBits+7)/8)
-		for _, x := range items {
-			for _, at := range x.positions(len(bits)) {
-				bits[at/8] |= 1 << (at % 8)
+// bits makes the parts of the filter of a block.
+func (f *filterItems) bits(block idRange) (parts [filterParts][]byte) {
+	for i, rows := range f {
+		var pieces [filterPieces][]item
+		for _, x := range rows {
+			n := (x.id - block.first) / block.pieceIDs()
+			pieces[n] = append(pieces[n], x.item)
+		}
+		most := 0 // items of a piece
+		for n, items := range pieces {
+			slices.Sort(items)
+			pieces[n] = slices.Compact(items)
+			most = max(most, len(pieces[n]))
+		}
+		size := (most*filterBits + 7) / 8
+		parts[i] = make([]byte, filterPieces*size)
+		for n, items := range pieces {
+			bits := parts[i][n*size:][:size]
+			for _, x := range items {
+				for _, at := range x.positions(size) {
+					bits[at/8] |= 1 << (at % 8)
+				}
 			}
 		}
-		parts[i] = bits
 	}
 	return parts
 }

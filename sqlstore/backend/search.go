@@ -64,15 +64,15 @@ const filterSQL = `SELECT b.first_id, b.last_id, f.bits FROM search_block b LEFT
 // their order, not one next to another.
 func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
 	for _, group := range wanted(f) {
-		lacks := map[idRange]int{} // how many items of the group are not in the block
+		lacks := map[idRange]int{} // how many items of the group are not in the piece
 		for _, x := range group {
-			if err := blocksWithout(ctx, db, x, lacks); err != nil {
+			if err := countWithout(ctx, db, x, lacks); err != nil {
 				return nil, err
 			}
 		}
-		for block, n := range lacks {
+		for piece, n := range lacks {
 			if n == len(group) {
-				ranges = append(ranges, block)
+				ranges = append(ranges, piece)
 			}
 		}
 	}
@@ -88,18 +88,23 @@ func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRan
 	return joined, nil
 }
 
-// blocksWithout counts an item in each block in which it is not. Between two calls blocks may
-// be stored or merged, so only what a block is known to lack counts.
-func blocksWithout(ctx context.Context, db *sql.DB, x item, lacks map[idRange]int) error {
+// countWithout counts an item for each piece of a block in which it is not. Between two calls
+// blocks may be stored or merged, so only what a piece is known to lack counts.
+func countWithout(ctx context.Context, db *sql.DB, x item, lacks map[idRange]int) error {
 	rows, err := db.QueryContext(ctx, filterSQL, x.part())
 	if err != nil {
 		return err
 	}
 	for rows.Next() && err == nil {
 		var block idRange
-		var bits sql.RawBytes
-		if err = rows.Scan(&block.first, &block.last, &bits); err == nil && bits != nil && !x.in(bits) {
-			lacks[block]++
+		var part sql.RawBytes
+		if err = rows.Scan(&block.first, &block.last, &part); err != nil || part == nil {
+			continue
+		}
+		for n, piece := range block.pieces() {
+			if !x.in(n, part) {
+				lacks[piece]++
+			}
 		}
 	}
 	return errors.Join(err, rows.Err(), rows.Close())
