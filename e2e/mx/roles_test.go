@@ -40,7 +40,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("list: %v: %s", err, out)
 	}
 	for range 2 {
-		if got := d.run("migrate", "--set", "store.url="+owner); !strings.Contains(got, "has version 5") {
+		if got := d.run("migrate", "--set", "store.url="+owner); !strings.Contains(got, "has version 6") {
 			t.Errorf("migrate: %s", got)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 const (
 	// searchEvery is how often searches are prepared, and searchShare the share of the time
 	// while much is to be prepared, as after an update: one in so many parts.
-	searchEvery = 10 * time.Second
+	searchEvery = 2 * time.Second
 	searchShare = 10
 )
 

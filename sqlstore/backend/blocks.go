@@ -49,15 +49,18 @@ const (
 
 	// AddBlockSQL and AddFilterSQL add a block, and a part of its filter.
 	AddBlockSQL  = `INSERT INTO search_block (last_id, first_id, triplets) VALUES ($1, $2, $3)`
-	AddFilterSQL = `INSERT INTO search_filter (part, last_id, bits) VALUES ($1, $2, $3)`
+	AddFilterSQL = `INSERT INTO search_filter (part, last_id, first_id, bits) VALUES ($1, $2, $3, $4)`
 )
 
 // newBlock returns the first block that is not stored, of rows up to an id; nil if these are
-// too few.
+// too few, which their ids alone may show.
 func newBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
 	var end int64
 	if err := db.QueryRowContext(ctx, blockEndSQL).Scan(&end); err != nil {
 		return nil, err
+	}
+	if upTo-end < BlockTriplets {
+		return nil, nil
 	}
 	b := &Block{First: end + 1, Last: upTo}
 	items, err := b.read(ctx, db)

@@ -58,15 +58,26 @@ func domainOfEnd(end string) string {
 // idRange are the ids from first to last.
 type idRange struct{ first, last int64 }
 
-const filterSQL = `SELECT b.first_id, b.last_id, f.bits FROM search_block b LEFT JOIN search_filter f ON f.part = $1 AND f.last_id = b.last_id ORDER BY b.last_id`
+const (
+	blockIDsSQL = `SELECT first_id, last_id FROM search_block ORDER BY last_id`
+	filterSQL   = `SELECT first_id, last_id, bits FROM search_filter WHERE part = $1 ORDER BY last_id`
+)
 
 // without returns the ranges of ids in which there is nothing that the filter selects, in
 // their order, not one next to another.
 func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
-	for _, group := range wanted(f) {
+	groups := wanted(f)
+	if groups == nil {
+		return nil, nil
+	}
+	blocks, err := storedBlocks(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
 		lacks := map[idRange]int{} // how many items of the group are not in the piece
 		for _, x := range group {
-			if err := countWithout(ctx, db, x, lacks); err != nil {
+			if err := countWithout(ctx, db, x, blocks, lacks); err != nil {
 				return nil, err
 			}
 		}
@@ -88,9 +99,25 @@ func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRan
 	return joined, nil
 }
 
-// countWithout counts an item for each piece of a block in which it is not. Between two calls
-// blocks may be stored or merged, so only what a piece is known to lack counts.
-func countWithout(ctx context.Context, db *sql.DB, x item, lacks map[idRange]int) error {
+// storedBlocks returns the blocks that have filters.
+func storedBlocks(ctx context.Context, db *sql.DB) (blocks map[idRange]bool, err error) {
+	rows, err := db.QueryContext(ctx, blockIDsSQL)
+	if err != nil {
+		return nil, err
+	}
+	blocks = make(map[idRange]bool)
+	for rows.Next() && err == nil {
+		var block idRange
+		err = rows.Scan(&block.first, &block.last)
+		blocks[block] = true
+	}
+	return blocks, errors.Join(err, rows.Err(), rows.Close())
+}
+
+// countWithout counts an item for each piece of the blocks in which it is not. Since they were
+// read, blocks may have been removed or merged, so only what a piece is known to lack counts.
+// Filters of removed blocks stay until a block has their ids again; no block here has them.
+func countWithout(ctx context.Context, db *sql.DB, x item, blocks map[idRange]bool, lacks map[idRange]int) error {
 	rows, err := db.QueryContext(ctx, filterSQL, x.part())
 	if err != nil {
 		return err
@@ -98,7 +125,7 @@ func countWithout(ctx context.Context, db *sql.DB, x item, lacks map[idRange]int
 	for rows.Next() && err == nil {
 		var block idRange
 		var part sql.RawBytes
-		if err = rows.Scan(&block.first, &block.last, &part); err != nil || part == nil {
+		if err = rows.Scan(&block.first, &block.last, &part); err != nil || !blocks[block] {
 			continue
 		}
 		for n, piece := range block.pieces() {

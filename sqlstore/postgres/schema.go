@@ -15,7 +15,7 @@ import (
 
 // migrations bring a database to the present version. The table greyglass, by which the
 // database is recognized, has one row with the version. Released steps never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6}
 
 // schema1 has the tables and views of SQLite. Ping writes the column checked. The
 // fillfactor leaves room in each page for updates without new index entries.
@@ -195,6 +195,13 @@ CREATE TABLE search_filter (
 	bits    bytea  NOT NULL,
 	PRIMARY KEY (part, last_id)
 );
+`
+
+// schema6 has other filters, with the first id of their block.
+const schema6 = `
+DELETE FROM search_block;
+DELETE FROM search_filter;
+ALTER TABLE search_filter ADD COLUMN first_id bigint NOT NULL;
 `
 
 // migrationLock is the advisory lock for migrations: "greyglas" as a number.

@@ -93,7 +93,7 @@ func storeBlock(ctx context.Context, tx *sql.Tx, b *backend.Block) error {
 		if _, err := tx.ExecContext(ctx, backend.RemoveFiltersSQL, part, b.First, b.Last); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, backend.AddFilterSQL, part, b.Last, bits); err != nil {
+		if _, err := tx.ExecContext(ctx, backend.AddFilterSQL, part, b.Last, b.First, bits); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ var markSQL = fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)
 // migrations bring a database to the present version: the step with index i migrates
 // version i (PRAGMA user_version; 0 is an empty database) to i+1. Released steps never
 // change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6}
 
 // schema1 stores triplets. Times are Unix seconds. passed_at is NULL while the triplet
 // waits; key is [backend.KeyOf].
@@ -193,6 +193,19 @@ CREATE TRIGGER triplet_greatest_removed AFTER DELETE ON triplet
 BEGIN
 	DELETE FROM search_block WHERE last_id > (SELECT coalesce(max(id), 0) FROM triplet);
 END;
+`
+
+// schema6 has other filters, with the first id of their block.
+const schema6 = `
+DELETE FROM search_block;
+DROP TABLE search_filter;
+CREATE TABLE search_filter (
+	part     INTEGER NOT NULL,
+	last_id  INTEGER NOT NULL,
+	first_id INTEGER NOT NULL,
+	bits     BLOB    NOT NULL,
+	PRIMARY KEY (part, last_id)
+) STRICT, WITHOUT ROWID;
 `
 
 // migrate runs the missing steps, each in its own transaction. Another program may do so

@@ -45,7 +45,7 @@ func (tx *tx) storeBlock(b *backend.Block) error {
 		if _, err := tx.change(backend.RemoveFiltersSQL, int64(part), b.First, b.Last); err != nil {
 			return err
 		}
-		if _, err := tx.change(backend.AddFilterSQL, int64(part), b.Last, bits); err != nil {
+		if _, err := tx.change(backend.AddFilterSQL, int64(part), b.Last, b.First, bits); err != nil {
 			return err
 		}
 	}

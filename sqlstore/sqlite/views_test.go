@@ -55,7 +55,7 @@ func TestViews(t *testing.T) {
 		{`SELECT * FROM correspondents`, "bob@example.org|ann@example.net|2023-11-14 22:13:20|2023-11-14 22:14:20"},
 		{`SELECT * FROM correspondent`, "bob@example.org|ann@example.net|1700000000|1700000060"},
 		{`SELECT client, first_seen, passed_at FROM triplet WHERE id = 1`, "192.0.0.1|1700000000|<nil>"},
-		{`PRAGMA user_version`, "5"},
+		{`PRAGMA user_version`, "6"},
 		{`PRAGMA application_id`, "1196574553"},
 	} {
 		rows, err := db.Query(c.query)
