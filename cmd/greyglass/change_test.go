@@ -60,7 +60,7 @@ func TestChangeSelected(t *testing.T) {
 			s.remember("203.0.113.1", fmt.Sprintf("s%d@mail.shop.example", n), "bob@example.org", greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1})
 		}
 		s.remember("203.0.113.1", "ann@example.net", "bob@example.org", greylist.Entry{FirstSeen: now - 10, LastSeen: now - 10, Deferred: 1})
-		s.run("pass", "--domain", "shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to pass them")
+		s.run("pass", "--domain", "shop.example").fails(t, statusUsage, "3 triplets selected; add --yes to pass them")
 		s.run("pass", "--domain", "shop.example", "203.0.113.1").fails(t, statusUsage)
 		s.run("pass", "--sender", "ann@", "--yes").fails(t, statusUsage, "--sender")
 		s.run("forget", "--sender", "", "--recipient", "bob@example.org", "--yes").fails(t, statusUsage, "--sender is empty")
@@ -78,7 +78,7 @@ func TestChangeSelected(t *testing.T) {
 		}
 		s.run("pass", "--domain", "shop.example", "--yes").fails(t, statusFailed, "no triplet waits that is selected")
 		s.run("forget", "--recipient", "bob@example.org", "--client", "203.0.113.1").fails(t, statusUsage, "cannot be combined")
-		s.run("forget", "--sender", "@*.shop.example").fails(t, statusUsage, "3 triplets are selected; add --yes to forget them")
+		s.run("forget", "--sender", "@*.shop.example").fails(t, statusUsage, "3 triplets selected; add --yes to forget them")
 		if got := s.output("forget", "--sender", "@*.shop.example", "--yes"); got != "forgotten: 3 triplets; the next mail of each is judged as that of an unknown sender\n" {
 			t.Errorf("printed %s", got)
 		}

@@ -15,7 +15,6 @@ import (
 	"greyglass/cmd/greyglass/internal/importer"
 	"greyglass/cmd/greyglass/internal/transfer"
 	"greyglass/greylist"
-	"greyglass/sqlstore/memstore"
 )
 
 func (p *program) importCommand() *cobra.Command {
@@ -80,7 +79,10 @@ files do not tell.`,
 			if ipv4 < 1 || ipv4 > 32 || ipv6 < 1 || ipv6 > 128 {
 				return &usageError{errors.New("--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128"), cmd.CommandPath()}
 			}
-			return p.importAll(cmd, args, im, dry, asJSON)
+			return p.filling(cmd, args, dry, func(ctx context.Context, loaded *config.Loaded, store greylist.Store, now int64) error {
+				im.Now = now
+				return p.importInto(ctx, im, loaded, store, dry, asJSON)
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -105,32 +107,9 @@ func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, 
 	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (p *program) importAll(cmd *cobra.Command, args []string, im *importer.Import, dry, asJSON bool) error {
-	err := p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-		if !dry {
-			if err := p.record(ctx, store, wordsOf(cmd, args)); err != nil {
-				return err
-			}
-		}
-		return p.importInto(ctx, im, loaded, store, dry, asJSON)
-	})
-	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
-		loaded, err := p.load(cmd)
-		if err != nil {
-			return err
-		}
-		return p.importInto(cmd.Context(), im, loaded, memstore.New(), dry, asJSON)
-	}
-	return err
-}
-
 // importInto imports, and prints its progress once a second and a summary at the end.
 func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry, asJSON bool) error {
-	im.Identity, im.Windows, im.Now = loaded.Policy.Identity, loaded.Policy.Longest(), timeOf(store).Unix()
-	im.Proven = loaded.Policy.Proving.After
-	if dry {
-		store = transfer.Dry{Store: store}
-	}
+	im.Identity, im.Windows, im.Proven = loaded.Policy.Identity, loaded.Policy.Longest(), loaded.Policy.Proving.After
 	last := time.Now()
 	merged := transfer.Transfer{From: im, To: store, Windows: loaded.Policy.Windows, Now: im.Now}
 	triplets, err := merged.Copy(ctx, func(int64) {

@@ -29,6 +29,11 @@ func TestImportCommand(t *testing.T) {
 	if got, want := s.output("import", "--dry-run", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 entries of clients alone\nwould be taken over: 10 triplets, 0 clients\nknown already: 0 triplets, 0 clients\n"; got != want {
 		t.Errorf("without a database: %s", got)
 	}
+	s.write("blocked.list", "not an address\n") // stops no command that asks no rules, and is told once
+	if r := s.run("import", "--dry-run", "milter-greylist", "greylist.db"); r.status != 0 || strings.Count(r.stderr, "blocked.list:1: ") != 1 {
+		t.Errorf("with a broken list: status %d\n%s", r.status, r.stderr)
+	}
+	s.write("blocked.list", "")
 	s.run("import", "milter-greylist", "greylist.db").fails(t, 75, "no database")
 	s.create()
 	if got, want := s.output("import", "milter-greylist", "greylist.db"), "read: 10 triplets, 0 entries of clients alone\ntaken over: 10 triplets, 0 clients\nknown already: 0 triplets, 0 clients\n"; got != want {

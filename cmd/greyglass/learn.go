@@ -72,13 +72,7 @@ time.`,
 }
 
 func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry, asJSON bool) error {
-	into := func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
-		now := timeOf(store).Unix()
-		if dry {
-			store = transfer.Dry{Store: store}
-		} else if err := p.record(ctx, store, wordsOf(cmd, files)); err != nil {
-			return err
-		}
+	return p.filling(cmd, files, dry, func(ctx context.Context, loaded *config.Loaded, store greylist.Store, now int64) error {
 		l, err := newLearner(loaded, mailLogs(cmd, loaded.Config, files), store, now)
 		if err != nil {
 			return err
@@ -91,14 +85,28 @@ func (p *program) learn(cmd *cobra.Command, files []string, since int64, dry, as
 			fmt.Fprintln(p.stdout, "learn.outbound is off: correspondents count once it is on")
 		}
 		return nil
+	})
+}
+
+// filling opens the database that a command fills, stores who runs it, and calls do with the
+// time. In a dry run it stores nothing and do can change nothing; the database may be missing.
+func (p *program) filling(cmd *cobra.Command, args []string, dry bool, do func(context.Context, *config.Loaded, greylist.Store, int64) error) error {
+	loaded, err := p.loadWithoutLists(cmd)
+	if err != nil {
+		return err
 	}
-	err := p.withStore(cmd, into)
-	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
-		loaded, err := p.loadWithoutLists(cmd)
-		if err != nil {
+	err = p.inStore(cmd, loaded, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
+		now := timeOf(store).Unix()
+		if dry {
+			return do(ctx, loaded, transfer.Dry{Store: store}, now)
+		}
+		if err := p.record(ctx, store, wordsOf(cmd, args)); err != nil {
 			return err
 		}
-		return into(cmd.Context(), loaded, memstore.New())
+		return do(ctx, loaded, store, now)
+	})
+	if dry && errors.Is(err, greylist.ErrNoDatabase) { // then nothing is known
+		return do(cmd.Context(), loaded, memstore.New(), wallClock().Unix())
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/show"
 	"greyglass/greylist"
 	"greyglass/greylist/address"
 )
@@ -71,7 +72,8 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		if err := s.confirm(cmd, p.stdout, triplets); err != nil {
 			return err
 		}
-		if err := p.record(ctx, store, wordsOf(cmd, nil)+" ("+countOf(len(triplets))+")"); err != nil {
+		number := show.Count(int64(len(triplets)), "triplet")
+		if err := p.record(ctx, store, wordsOf(cmd, nil)+" ("+number+")"); err != nil {
 			return err
 		}
 		for i, t := range triplets {
@@ -79,7 +81,7 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 			err := s.change(limited, store, t)
 			cancel()
 			if err != nil {
-				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", humanize.Comma(int64(i)), countOf(len(triplets)), err)
+				return fmt.Errorf("%s of %s changed, then: %w; run it again to go on", humanize.Comma(int64(i)), number, err)
 			}
 			p.noted(t)
 		}
@@ -87,7 +89,7 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 		if s.waiting {
 			next = p.sayObstacles(ctx, loaded.Policy, store, triplets)
 		}
-		_, err := fmt.Fprintf(p.stdout, s.done+"; %s\n", countOf(len(triplets)), next)
+		_, err := fmt.Fprintf(p.stdout, s.done+"; %s\n", number, next)
 		return err
 	})
 }
@@ -104,8 +106,9 @@ func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []grey
 	if s.yes {
 		return nil
 	}
+	number := show.Count(int64(len(triplets)), "triplet")
 	if terminalWidth(stdout) == 0 {
-		return &usageError{fmt.Errorf("%s %s selected; add --yes to %s them", countOf(len(triplets)), areOrIs(len(triplets)), s.verb), cmd.CommandPath()}
+		return &usageError{fmt.Errorf("%s selected; add --yes to %s them", number, s.verb), cmd.CommandPath()}
 	}
 	const shown = 5
 	for _, t := range triplets[:min(shown, len(triplets))] {
@@ -114,25 +117,10 @@ func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []grey
 	if more := len(triplets) - shown; more > 0 {
 		fmt.Fprintf(stdout, "and %s more\n", humanize.Comma(int64(more)))
 	}
-	fmt.Fprintf(stdout, "%s %s? [y/N] ", strings.ToUpper(s.verb[:1])+s.verb[1:], countOf(len(triplets)))
+	fmt.Fprintf(stdout, "%s %s? [y/N] ", strings.ToUpper(s.verb[:1])+s.verb[1:], number)
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 		return errors.New("nothing changed")
 	}
 	return nil
-}
-
-func areOrIs(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}
-
-// countOf is a number of triplets in words.
-func countOf(n int) string {
-	if n == 1 {
-		return "1 triplet"
-	}
-	return humanize.Comma(int64(n)) + " triplets"
 }
