@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
-	"slices"
 
 	"greyglass/greylist"
-	"greyglass/sqlstore/backend"
 )
 
 // noteCorrespondents merges entries with those that are stored.
@@ -23,33 +20,15 @@ func (m *memory) noteCorrespondents(notes greylist.CorrespondentNotes) {
 }
 
 // Correspondent implements [greylist.Memory].
-func (s *Store) Correspondent(ctx context.Context, c greylist.Correspondent) (found *greylist.CorrespondentEntry, err error) {
-	err = s.use(ctx, func() {
-		if e, known := s.correspondents[c]; known {
-			found = &e
-		}
-	})
-	return found, err
+func (s *Store) Correspondent(ctx context.Context, c greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
+	return get(ctx, s, s.correspondents, c)
 }
 
 // Correspondents implements [greylist.Store].
 func (s *Store) Correspondents(ctx context.Context) iter.Seq2[greylist.CorrespondentRecord, error] {
-	return func(yield func(greylist.CorrespondentRecord, error) bool) {
-		var all []greylist.CorrespondentRecord
-		err := s.use(ctx, func() {
-			for _, c := range slices.SortedFunc(maps.Keys(s.correspondents), byOctets) {
-				all = append(all, greylist.CorrespondentRecord{Correspondent: c, CorrespondentEntry: s.correspondents[c]})
-			}
-		})
-		for _, r := range all {
-			if !yield(r, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(greylist.CorrespondentRecord{}, err)
-		}
-	}
+	return list(ctx, s, s.correspondents, byOctets, func(c greylist.Correspondent, e greylist.CorrespondentEntry) greylist.CorrespondentRecord {
+		return greylist.CorrespondentRecord{Correspondent: c, CorrespondentEntry: e}
+	})
 }
 
 func byOctets(a, b greylist.Correspondent) int {
@@ -57,23 +36,11 @@ func byOctets(a, b greylist.Correspondent) int {
 }
 
 // ForgetCorrespondent implements [greylist.Store].
-func (s *Store) ForgetCorrespondent(ctx context.Context, c greylist.Correspondent) (known bool, err error) {
-	err = s.use(ctx, func() {
-		_, known = s.correspondents[c]
-		delete(s.correspondents, c)
-	})
-	return known, err
+func (s *Store) ForgetCorrespondent(ctx context.Context, c greylist.Correspondent) (bool, error) {
+	return forget(ctx, s, s.correspondents, c)
 }
 
 // ExpireCorrespondents implements [greylist.Store].
-func (s *Store) ExpireCorrespondents(ctx context.Context, before int64) (removed int, err error) {
-	err = s.use(ctx, func() {
-		for c, e := range s.correspondents {
-			if e.LastSeen < before && removed < backend.ExpireBatch {
-				delete(s.correspondents, c)
-				removed++
-			}
-		}
-	})
-	return removed, err
+func (s *Store) ExpireCorrespondents(ctx context.Context, before int64) (int, error) {
+	return expire(ctx, s, s.correspondents, func(e greylist.CorrespondentEntry) bool { return e.LastSeen < before })
 }

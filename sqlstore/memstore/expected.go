@@ -54,13 +54,8 @@ func (s *Store) Expect(ctx context.Context, e greylist.Expectation) error {
 }
 
 // CancelExpected implements [greylist.Store].
-func (s *Store) CancelExpected(ctx context.Context, recipient, sender string) (known bool, err error) {
-	err = s.use(ctx, func() {
-		key := expectedKey{recipient, sender}
-		_, known = s.expected[key]
-		delete(s.expected, key)
-	})
-	return known, err
+func (s *Store) CancelExpected(ctx context.Context, recipient, sender string) (bool, error) {
+	return forget(ctx, s, s.expected, expectedKey{recipient, sender})
 }
 
 // ExpireExpected implements [greylist.Store].

@@ -20,8 +20,8 @@ const (
 )
 
 // worker processes all queued updates in batches, on its own connection, so that they
-// share round trips and commits. There are two: one reads, the other writes. Two readers would make smaller batches, and cost more
-// than they save.
+// share round trips and commits. There are two: one reads, the other writes. A second reader
+// would make the batches smaller, and cost more than it saves.
 type worker struct {
 	backend.Queue[*update]
 	store   *Store

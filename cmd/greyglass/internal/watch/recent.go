@@ -107,10 +107,7 @@ func less(d, before greylist.Distribution) greylist.Distribution {
 // within returns the least bound, in seconds, that a part of the values, in nanoseconds,
 // does not exceed; nil if there are no values, or it is beyond the last bound.
 func within(d greylist.Distribution, part float64) *float64 {
-	var all, below int64
-	for _, n := range d.Counts {
-		all += n
-	}
+	all, below := total(d), int64(0)
 	for i, bound := range d.Bounds {
 		if below += d.Counts[i]; all > 0 && float64(below) >= part*float64(all) {
 			seconds := float64(bound) / float64(time.Second)
