@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -198,20 +199,7 @@ func testClientsExpire(t *testing.T, db Database) {
 	}
 	wg.Wait()
 	put(t, s, triplet(1), greylist.Entry{FirstSeen: 1})
-	removed, calls := 0, 0
-	for {
-		n, err := s.ExpireClients(t.Context(), before)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			break
-		}
-		removed, calls = removed+n, calls+1
-	}
-	if removed != before || calls < 3 {
-		t.Errorf("%d removed in %d calls, want %d in several", removed, calls, before)
-	}
+	expiresInBatches(t, before, func() (int, error) { return s.ExpireClients(t.Context(), before) })
 	wantClient(t, s, "899", nil)
 	wantClient(t, s, "900", &greylist.ClientEntry{LastSeen: 900})
 	want(t, s, triplet(1), &greylist.Entry{FirstSeen: 1})
@@ -223,21 +211,23 @@ func testClientsExpire(t *testing.T, db Database) {
 
 // testClientsEnded: nothing is done for a caller who has gone, or in a closed store.
 func testClientsEnded(t *testing.T, db Database) {
-	s := db(t)
+	callsEnd(t, db(t), func(ctx context.Context, s greylist.Store) []error {
+		_, err := s.Client(ctx, "a")
+		_, err2 := s.ForgetClient(ctx, "a")
+		_, err3 := s.ExpireClients(ctx, 99)
+		return []error{err, err2, err3, onlyError(t, s.Clients(ctx))}
+	})
+}
+
+// callsEnd fails the test unless all calls fail for a caller who has gone, and in a closed
+// store.
+func callsEnd(t *testing.T, s greylist.Store, calls func(context.Context, greylist.Store) []error) {
+	t.Helper()
 	ended, end := context.WithCancel(t.Context())
 	end()
 	check := func(ctx context.Context, want error) {
 		t.Helper()
-		_, err := s.Client(ctx, "a")
-		_, err2 := s.ForgetClient(ctx, "a")
-		_, err3 := s.ExpireClients(ctx, 99)
-		var err4 error
-		for r, err := range s.Clients(ctx) {
-			if err4 = err; r != (greylist.ClientRecord{}) {
-				t.Errorf("the error comes with %v", r)
-			}
-		}
-		for i, err := range []error{err, err2, err3, err4} {
+		for i, err := range calls(ctx, s) {
 			if !errors.Is(err, want) {
 				t.Errorf("call %d: %v, want %v", i, err, want)
 			}
@@ -248,4 +238,34 @@ func testClientsEnded(t *testing.T, db Database) {
 		t.Fatal(err)
 	}
 	check(t.Context(), greylist.ErrClosed)
+}
+
+// onlyError is the error of a sequence that yields nothing else.
+func onlyError[R comparable](t *testing.T, records iter.Seq2[R, error]) (err error) {
+	t.Helper()
+	for r, failed := range records {
+		if err = failed; r != *new(R) {
+			t.Errorf("the error comes with %v", r)
+		}
+	}
+	return err
+}
+
+// expiresInBatches fails the test unless so many are removed, in several calls.
+func expiresInBatches(t *testing.T, want int, expire func() (int, error)) {
+	t.Helper()
+	removed, calls := 0, 0
+	for {
+		n, err := expire()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		removed, calls = removed+n, calls+1
+	}
+	if removed != want || calls < 3 {
+		t.Errorf("%d removed in %d calls, want %d in several", removed, calls, want)
+	}
 }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,20 +164,7 @@ func testCorrespondentsExpire(t *testing.T, db Database) {
 	}
 	noteCorrespondents(t, s, 1000, all...)
 	put(t, s, triplet(1), greylist.Entry{FirstSeen: 1})
-	removed, calls := 0, 0
-	for {
-		n, err := s.ExpireCorrespondents(t.Context(), before)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			break
-		}
-		removed, calls = removed+n, calls+1
-	}
-	if removed != before || calls < 3 {
-		t.Errorf("%d removed in %d calls, want %d in several", removed, calls, before)
-	}
+	expiresInBatches(t, before, func() (int, error) { return s.ExpireCorrespondents(t.Context(), before) })
 	wantCorrespondent(t, s, all[899].Correspondent, nil)
 	wantCorrespondent(t, s, all[900].Correspondent, &all[900].CorrespondentEntry)
 	want(t, s, triplet(1), &greylist.Entry{FirstSeen: 1})
@@ -186,30 +172,11 @@ func testCorrespondentsExpire(t *testing.T, db Database) {
 
 // testCorrespondentsEnded: nothing is done for a caller who has gone, or in a closed store.
 func testCorrespondentsEnded(t *testing.T, db Database) {
-	s := db(t)
-	ended, end := context.WithCancel(t.Context())
-	end()
-	check := func(ctx context.Context, want error) {
-		t.Helper()
+	callsEnd(t, db(t), func(ctx context.Context, s greylist.Store) []error {
 		c := greylist.Correspondent{Local: "a", Remote: "b"}
 		_, err := s.Correspondent(ctx, c)
 		_, err2 := s.ForgetCorrespondent(ctx, c)
 		_, err3 := s.ExpireCorrespondents(ctx, 99)
-		var err4 error
-		for r, err := range s.Correspondents(ctx) {
-			if err4 = err; r != (greylist.CorrespondentRecord{}) {
-				t.Errorf("the error comes with %v", r)
-			}
-		}
-		for i, err := range []error{err, err2, err3, err4} {
-			if !errors.Is(err, want) {
-				t.Errorf("call %d: %v, want %v", i, err, want)
-			}
-		}
-	}
-	check(ended, context.Canceled)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	check(t.Context(), greylist.ErrClosed)
+		return []error{err, err2, err3, onlyError(t, s.Correspondents(ctx))}
+	})
 }

@@ -139,26 +139,13 @@ func testExpectedOnceAtOnce(t *testing.T, db Database) {
 
 // testExpectedEnded: nothing is done for a caller who has gone, or in a closed store.
 func testExpectedEnded(t *testing.T, db Database) {
-	s := db(t)
-	e := greylist.Expectation{Recipient: "bob@example.org", Sender: "*", Since: 1, Until: 1000, Once: true}
-	ended, end := context.WithCancel(t.Context())
-	end()
-	check := func(ctx context.Context, want error) {
-		t.Helper()
+	callsEnd(t, db(t), func(ctx context.Context, s greylist.Store) []error {
+		e := greylist.Expectation{Recipient: "bob@example.org", Sender: "*", Since: 1, Until: 1000, Once: true}
 		_, err := s.Expected(ctx)
 		_, err2 := s.UseExpected(ctx, e, 2)
 		err3 := s.Expect(ctx, e)
 		_, err4 := s.CancelExpected(ctx, "a", "*")
 		_, err5 := s.ExpireExpected(ctx, 2)
-		for i, err := range []error{err, err2, err3, err4, err5} {
-			if !errors.Is(err, want) {
-				t.Errorf("call %d: %v, want %v", i, err, want)
-			}
-		}
-	}
-	check(ended, context.Canceled)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	check(t.Context(), greylist.ErrClosed)
+		return []error{err, err2, err3, err4, err5}
+	})
 }
