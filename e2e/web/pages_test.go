@@ -36,7 +36,10 @@ var views = []view{
 	{"search-many", operator, func(w *window) { w.search("bob@example.test") }},
 	{"search-one", operator, func(w *window) {
 		w.search(waiting)
-		w.says("orders@shop.example wrote to bob@example.test for the first time", "Let it in")
+		w.says("orders@shop.example wrote to bob@example.test for the first time", "Let it in", "4XyZ0k1abc")
+		if broken := evaluate[[]string](w, `[...document.querySelectorAll(".whole bdi")].filter(e => e.getClientRects().length > 1).map(e => e.innerText)`); len(broken) > 0 {
+			w.t.Errorf("broken into lines: %q", broken)
+		}
 		w.do(chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil))
 	}},
 	{"search-looker", looker, func(w *window) { w.search(waiting) }},
