@@ -25,19 +25,22 @@ func browserInstalled() bool {
 	return err == nil
 }
 
-// Browser is the path of the browser, and what its environment has besides the test's own. The
-// browser writes only below dir.
-func Browser(dir string) (program string, environ []string, err error) {
+// Browser is the path of the browser, what its environment has besides the test's own, and a
+// new folder for what it writes, which the caller removes.
+func Browser() (program string, environ []string, dir string, err error) {
+	if dir, err = newRunFolder("browser"); err != nil {
+		return "", nil, "", err
+	}
 	environ = []string{"HOME=" + dir}
 	if browserInstalled() {
-		return installedBrowser, environ, nil
+		return installedBrowser, environ, dir, nil
 	}
 	root, fonts := rootOf(Chromium), filepath.Join(dir, "fonts.conf")
 	text := "<fontconfig><dir>" + filepath.Join(root, "usr/share/fonts") + "</dir><cachedir>" + dir + "</cachedir></fontconfig>\n"
 	if err := os.WriteFile(fonts, []byte(text), 0o644); err != nil {
-		return "", nil, err
+		return "", nil, dir, err
 	}
-	return probeIn(root, Chromium), append(environ, "LD_LIBRARY_PATH="+libraryPath(root), "FONTCONFIG_FILE="+fonts), nil
+	return probeIn(root, Chromium), append(environ, "LD_LIBRARY_PATH="+libraryPath(root), "FONTCONFIG_FILE="+fonts), dir, nil
 }
 
 // Pictures is the folder in which a test leaves pictures for a look: the one that an

@@ -51,12 +51,8 @@ func closeBrowser() {
 
 // startBrowser starts the browser for all tests.
 func startBrowser() error {
-	dir, err := os.MkdirTemp("", "greyglass-browser-")
-	if err != nil {
-		return err
-	}
+	program, environ, dir, err := lab.Browser()
 	chromium.dir = dir
-	program, environ, err := lab.Browser(dir)
 	if err != nil {
 		return err
 	}

@@ -171,7 +171,7 @@ func (d *serving) next(ctx context.Context, t greylist.Triplet, e greylist.Entry
 	switch {
 	case !expected:
 		return "But " + words + "."
-	case e.Deferred+e.Accepted > 0 && x.Answer.Verdict == greylist.Accept:
+	case e.Deferred+e.Accepted > 0 && x.Answer.Verdict == greylist.Accept && !x.Answer.Observed:
 		return fmt.Sprintf("It is %s; the server %s tries again by itself.", words, t.Client)
 	}
 	return "It is " + words + "."

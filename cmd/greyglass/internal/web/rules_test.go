@@ -95,7 +95,7 @@ func TestObserve(t *testing.T) {
 		p.Lacks(t, "Waits", "What waits longest", "has not tried again")
 	}
 	found.Says(t, http.StatusOK, "Would wait for a retry from 11:02 on", "seen for the first time; only observed")
-	b.Press(found, "/pass").Says(t, http.StatusOK, "in any case: greylisting only observes")
+	b.Press(found, "/pass").Says(t, http.StatusOK, "It is accepted at the sender's next attempt in any case: greylisting only observes.")
 	if log := s.log.String(); strings.Contains(log, "panic") {
 		t.Error(log)
 	}
