@@ -87,16 +87,18 @@ func TestPages(t *testing.T) {
 			if v.user != user {
 				continue
 			}
+			w.size(desktop)
+			v.show(w)
+			w.lacks("script")
+			w.do(chromedp.Evaluate(axe+`;0`, nil))
 			for _, size := range []device{desktop, dark, phone} {
 				w.size(size)
-				v.show(w)
 				name := v.name + "-" + size.name
 				if wide := evaluate[int64](w, `document.scrollingElement.scrollWidth`); wide > size.width {
 					t.Errorf("%s is %d wide, of %d", name, wide, size.width)
 				}
-				w.lacks("script")
 				w.picture(folder, name)
-				for _, fault := range w.faults(axe) {
+				for _, fault := range w.faults() {
 					t.Errorf("%s: %s", name, fault)
 				}
 			}
@@ -107,9 +109,9 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// faults are what axe-core finds wrong with the page. Its script comes through the developer
-// tools, which the page's Content-Security-Policy does not bind.
-func (w *window) faults(axe string) (all []string) {
+// faults are what axe-core finds wrong with the page, in which its script was evaluated by the
+// developer tools, which the page's Content-Security-Policy does not bind.
+func (w *window) faults() (all []string) {
 	w.t.Helper()
 	var found []struct {
 		ID, Help string
@@ -118,7 +120,6 @@ func (w *window) faults(axe string) (all []string) {
 			FailureSummary string
 		}
 	}
-	w.do(chromedp.Evaluate(axe+`;0`, nil))
 	text := evaluateAwaited[string](w, `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).then(r => JSON.stringify(r.violations))`)
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		w.t.Fatalf("axe: %v: %s", err, text)
