@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/report":      {"greylist", "greylist/address", "internal/show"},
 	"internal/show":        nil,
 	"internal/decisionlog": {"greylist", "greylist/address"},
-	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
+	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
 	"internal/importer":    {"greylist", "greylist/address", "internal/interrupt"},
 	"internal/interrupt":   nil,

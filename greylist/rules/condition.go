@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"strings"
 	"sync"
 
@@ -119,9 +120,7 @@ func onMachine(program *vm.Program) func(*Facts) bool {
 // function that the patcher calls in its place.
 func environment(f **Facts) map[string]any {
 	e := make(map[string]any)
-	for name, function := range functions {
-		e[name] = function
-	}
+	maps.Copy(e, functions)
 	for name, fact := range facts {
 		switch {
 		case fact.text != nil:

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"time"
 
 	"greyglass/milter/listen"
 )
@@ -14,9 +12,6 @@ import (
 // statusKind is the request by which 'greyglass status' asks. No mail server sends it. It
 // is answered on unix sockets alone, whose permissions say who may ask.
 const statusKind = "greyglass_status"
-
-// maxStatus bounds the answer, in octets.
-const maxStatus = 1 << 20
 
 // status answers a request for the daemon's status; nil if r is none, or may not ask.
 func (s *Server) status(c net.Conn, r *request) []byte {
@@ -29,20 +24,7 @@ func (s *Server) status(c net.Conn, r *request) []byte {
 // AskStatus asks the daemon that listens at a unix socket for its status, as
 // [Server.Status] returns it.
 func AskStatus(ctx context.Context, to listen.Address) ([]byte, error) {
-	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, to.Network, to.Addr)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := fmt.Fprintf(c, "request=%s\n\n", statusKind); err != nil {
-		return nil, err
-	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	answer, err := io.ReadAll(io.LimitReader(c, maxStatus))
+	answer, err := Ask(ctx, to, "request="+statusKind+"\n\n")
 	if err != nil {
 		return nil, err
 	}

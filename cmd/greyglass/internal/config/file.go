@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -109,13 +110,8 @@ func (r *fileReader) read(sections map[string]any) {
 
 // inOrder returns the keys of a table in the order of the file.
 func (r *fileReader) inOrder(table []string, values map[string]any) []string {
-	keys := make([]string, 0, len(values))
-	for key := range values {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
+	return slices.SortedFunc(maps.Keys(values), func(a, b string) int {
 		at := func(key string) int { return r.places[joinPath(append(slices.Clip(table), key))].line }
 		return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a, b))
 	})
-	return keys
 }

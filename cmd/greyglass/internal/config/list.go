@@ -2,9 +2,10 @@ package config
 
 import (
 	"errors"
+	"slices"
+
 	"greyglass/greylist/problem"
 	"greyglass/greylist/rules"
-	"slices"
 )
 
 // list is a list of strings. check returns the faults of its entries.

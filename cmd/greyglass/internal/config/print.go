@@ -33,8 +33,7 @@ func (l *Loaded) Print(w io.Writer) error {
 		fmt.Fprintf(&b, "[%s]\n", s.Name)
 		for i := range s.Options {
 			o := &s.Options[i]
-			from := quote(l.Origins[o.Key]) // TOML forbids control characters in comments
-			fmt.Fprintf(&b, "%s = %s  # %s\n", o.name(), o.spell(l.Config.value(o.Key)), from[1:len(from)-1])
+			fmt.Fprintf(&b, "%s = %s  # %s\n", o.name(), o.spell(l.Config.value(o.Key)), comment(l.Origins[o.Key]))
 		}
 	}
 	for i := range l.Config.Rule {
@@ -46,7 +45,7 @@ func (l *Loaded) Print(w io.Writer) error {
 
 // print writes the rule in TOML.
 func (r *Rule) print(b *strings.Builder) {
-	fmt.Fprintf(b, "\n[[rule]]  # %s\n", comment(r.at))
+	fmt.Fprintf(b, "\n[[rule]]  # %s\n", comment(r.at.String()))
 	for i := range ruleSection.Options {
 		o := &ruleSection.Options[i]
 		if value, from := r.value(o.name()), r.from[o.name()]; value != nil {
@@ -54,13 +53,16 @@ func (r *Rule) print(b *strings.Builder) {
 			if o.name() == "when" {
 				written = literal(r.When)
 			}
-			fmt.Fprintf(b, "%s = %s  # %s\n", o.name(), written, comment(from))
+			fmt.Fprintf(b, "%s = %s  # %s\n", o.name(), written, comment(from.String()))
 		}
 	}
 }
 
 // comment is an origin without control characters, which TOML forbids in comments.
-func comment(from origin) string { return strings.Trim(quote(from.String()), `"`) }
+func comment(from string) string {
+	quoted := quote(from)
+	return quoted[1 : len(quoted)-1]
+}
 
 // Printed is the configuration as JSON.
 type Printed struct {

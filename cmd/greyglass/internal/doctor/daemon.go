@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"greyglass/greylist"
 	"greyglass/milter"
 	"greyglass/milter/listen"
+	"greyglass/milter/policyd"
 )
 
 // answerTimeout is how long the daemon may take to answer.
@@ -106,29 +105,13 @@ func askMilter(ctx context.Context, to listen.Address) error {
 	return nil
 }
 
-// askPolicy sends one request, as Exim does: it shuts down its side, and the daemon
-// closes the connection after the answer.
 func askPolicy(ctx context.Context, to listen.Address) error {
-	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, to.Network, to.Addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
-	question := "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\ngreyglass_probe=yes\nsender=" + probeAddress + "\nrecipient=" + probeAddress + "\n\n"
-	if _, err := io.WriteString(c, question); err != nil {
-		return err
-	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	answer, err := io.ReadAll(io.LimitReader(c, 1<<10))
+	answer, err := policyd.Ask(ctx, to, "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=\ngreyglass_probe=yes\nsender="+probeAddress+"\nrecipient="+probeAddress+"\n\n")
 	if err != nil {
 		return err
 	}
 	if string(answer) != "action=DUNNO\n\n" {
-		return fmt.Errorf("it answers %q to a client without an address, which Greyglass would accept", answer)
+		return fmt.Errorf("it answers %.1000q to a client without an address, which Greyglass would accept", answer)
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (v *exam) checkFirewall(ctx context.Context, servers []string) {
 
 // parsePrefixes reads a list of networks as 'systemctl show' prints it.
 func parsePrefixes(s string) (prefixes []netip.Prefix) {
-	for _, field := range strings.Fields(s) {
+	for field := range strings.FieldsSeq(s) {
 		if p, err := netip.ParsePrefix(field); err == nil {
 			prefixes = append(prefixes, p)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -122,13 +123,7 @@ func (c sendmail) inOrder() (all []string) {
 			all = append(all, name)
 		}
 	}
-	var unasked []string
-	for name := range c.filters {
-		if !slices.Contains(all, name) {
-			unasked = append(unasked, name)
-		}
-	}
-	slices.Sort(unasked)
+	unasked := slices.DeleteFunc(slices.Sorted(maps.Keys(c.filters)), func(name string) bool { return slices.Contains(all, name) })
 	return append(all, unasked...)
 }
 

@@ -137,7 +137,7 @@ var mailWords = wordSet(`mail mailer mailgate mailhost mailhub mailout mailserve
 
 func wordSet(words string) map[string]bool {
 	set := make(map[string]bool)
-	for _, word := range strings.Fields(words) {
+	for word := range strings.FieldsSeq(words) {
 		set[word] = true
 	}
 	return set

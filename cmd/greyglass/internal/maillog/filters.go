@@ -39,7 +39,7 @@ func (q *queue) amavis(text []byte) {
 	each(rest, "Message-ID: <", ">", q.markID)
 	for _, key := range []string{"Queue-ID: ", "queued_as: "} {
 		each(rest, key, ", ", func(ids []byte) {
-			for _, id := range bytes.Split(ids, []byte("/")) {
+			for id := range bytes.SplitSeq(ids, []byte("/")) {
 				if m := q.find(id); m != nil {
 					m.spam = true
 				}

@@ -3,6 +3,7 @@ package maillog
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 )
 
 var noQueue = []byte("NOQUEUE")
@@ -212,14 +213,7 @@ func (q *queue) postfixDelivery(service string, id, text []byte) bool {
 	return true
 }
 
-func isOneOf(b []byte, words ...string) bool {
-	for _, w := range words {
-		if string(b) == w {
-			return true
-		}
-	}
-	return false
-}
+func isOneOf(b []byte, words ...string) bool { return slices.Contains(words, string(b)) }
 
 // filtered reports whether a delivery was to a filter, which gave the message back. The
 // text is the filter's reply.
