@@ -72,7 +72,8 @@ func TestHostileSite(t *testing.T) {
 	w := d.window()
 	w.open("/login")
 	w.is(w.login(operator, password), 200)
-	hostile := serveHostile(t, d.page)
+	neighbour := serveHostile(t, "127.0.0.1", d.page, "")
+	hostile := serveHostile(t, hostileAddress, d.page, neighbour)
 
 	w.is(w.leads(chromedp.Navigate(hostile+"/form")), 200)
 	w.is(w.leads(chromedp.Click("button")), 403)
@@ -80,8 +81,11 @@ func TestHostileSite(t *testing.T) {
 	if text := evaluate[string](w, `document.body.innerText`); text != "a frame" {
 		t.Errorf("shown: %q", text)
 	}
-	if n := w.framed(); n != 0 {
-		t.Errorf("%d frames show the page", n)
+	if framed := w.framed(neighbour); framed != 1 {
+		t.Errorf("%d frames show a page that may be shown in one", framed)
+	}
+	if framed := w.framed(d.page); framed != 0 {
+		t.Errorf("%d frames show the page", framed)
 	}
 	if got := evaluateAwaited[string](w, `fetch("`+d.page+`/", {credentials: "include"}).then(r => r.text(), e => "refused")`); got != "refused" {
 		t.Errorf("read from another site: %.200s", got)
@@ -115,17 +119,18 @@ func (w *window) send(path, fields string) int64 {
 	})()`, path, fields), nil))
 }
 
-// serveHostile serves the pages of a site that attacks the page at a URL.
-func serveHostile(t *testing.T, at string) string {
+// serveHostile serves, at an address, the pages of a site that attacks the page at a URL. It
+// shows in a frame the page, and that of a neighbour of it.
+func serveHostile(t *testing.T, address, at, neighbour string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", hostileAddress+":0")
+	l, err := net.Listen("tcp", address+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	pages := map[string]string{
 		"/form": `<form method="post" action="` + at + `/pass"><input name="client" value="` + client + `"><input name="sender" value="` + ann +
 			`"><input name="recipient" value="` + bob + `"><button>You have won</button></form>`,
-		"/frame": `a frame<iframe src="` + at + `/search?q=ann"></iframe>`,
+		"/frame": `a frame<iframe src="` + at + `/login"></iframe><iframe src="` + neighbour + `/form"></iframe>`,
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -136,8 +141,8 @@ func serveHostile(t *testing.T, at string) string {
 	return "http://" + l.Addr().String()
 }
 
-// framed returns how many frames of the page show the daemon's page.
-func (w *window) framed() (n int) {
+// framed returns how many frames of the page show a site.
+func (w *window) framed(site string) (n int) {
 	w.t.Helper()
 	w.do(chromedp.ActionFunc(func(ctx context.Context) error {
 		tree, err := page.GetFrameTree().Do(ctx)
@@ -145,7 +150,7 @@ func (w *window) framed() (n int) {
 			return err
 		}
 		for _, child := range tree.ChildFrames {
-			if strings.HasPrefix(child.Frame.URL, w.d.page) {
+			if strings.HasPrefix(child.Frame.URL, site) {
 				n++
 			}
 		}

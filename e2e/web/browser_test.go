@@ -33,10 +33,11 @@ var chromium struct {
 
 func init() { chromium.start = sync.OnceValue(startBrowser) }
 
-// The addresses and names from which a hostile site is served; the browser finds the second
-// at the page's address.
+// The address and the name from which a hostile site is served; the browser finds the name at
+// the page's address. The address is of this machine too: a browser by itself lets no site of the
+// network frame a page of the machine.
 const (
-	hostileAddress = "192.0.2.66"
+	hostileAddress = "127.0.0.2"
 	hostileName    = "rebound.hostile.test"
 )
 
@@ -59,6 +60,7 @@ func startBrowser() error {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.Env(environ...), chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.WSURLReadTimeout(timeout),
 		chromedp.Flag("host-resolver-rules", "MAP "+hostileName+" 127.0.0.1"),
+		chromedp.Flag("disable-site-isolation-trials", true), // else frames of other sites are not in the tree of a page
 		chromedp.Flag("no-proxy-server", true), chromedp.DisableGPU, chromedp.Flag("lang", "en"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // its sandbox does not work as root
