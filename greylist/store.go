@@ -207,6 +207,7 @@ type Filter struct {
 	// not empty, one must. They are folded and cut as in [Triplet].
 	Client              string
 	Senders, Recipients []string
+	Either              bool // one of Senders or of Recipients is enough
 
 	// Only, if not nil, must hold for the record. Of what follows, what is not empty must
 	// hold, too: by that, a database passes over most records for which Only does not hold.
@@ -231,7 +232,7 @@ type Filter struct {
 
 // Unfiltered reports whether the filter selects all records, up to its limit.
 func (f *Filter) Unfiltered() bool {
-	return f.Waiting == f.Passed && f.Client == "" && len(f.Senders)+len(f.Recipients) == 0 &&
+	return f.Waiting == f.Passed && f.Client == "" && len(f.Senders)+len(f.Recipients) == 0 && !f.Either &&
 		f.SenderEnds+f.RecipientEnds+f.RecipientLocal+f.EitherDomain == "" && f.Since == 0 && f.Only == nil && f.Newest == 0
 }
 
@@ -239,13 +240,20 @@ func (f *Filter) Unfiltered() bool {
 func (f *Filter) Matches(r Record) bool {
 	return (f.Waiting == f.Passed || f.Passed == r.Passed()) &&
 		(f.Client == "" || f.Client == r.Client) &&
-		(len(f.Senders) == 0 || slices.Contains(f.Senders, r.Sender)) &&
-		(len(f.Recipients) == 0 || slices.Contains(f.Recipients, r.Recipient)) &&
+		f.matchesAddresses(r) &&
 		strings.HasSuffix(r.Sender, f.SenderEnds) && strings.HasSuffix(r.Recipient, f.RecipientEnds) &&
 		(f.RecipientLocal == "" || r.Recipient == f.RecipientLocal || strings.HasPrefix(r.Recipient, f.RecipientLocal+"@")) &&
 		(f.EitherDomain == "" || inDomain(r.Sender, f.EitherDomain) || inDomain(r.Recipient, f.EitherDomain)) &&
 		r.LastSeen >= f.Since &&
 		(f.Only == nil || f.Only(r))
+}
+
+func (f *Filter) matchesAddresses(r Record) bool {
+	sender, recipient := slices.Contains(f.Senders, r.Sender), slices.Contains(f.Recipients, r.Recipient)
+	if f.Either {
+		return sender || recipient
+	}
+	return (sender || len(f.Senders) == 0) && (recipient || len(f.Recipients) == 0)
 }
 
 // inDomain reports whether a folded address is of a domain or of one below it.

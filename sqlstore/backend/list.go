@@ -191,21 +191,22 @@ func (l *listing) read(ctx context.Context, first, last int64) (some []greylist.
 
 // hasKey reports whether the filter is of one triplet or its forms: the key has an index.
 func hasKey(f greylist.Filter) bool {
-	return f.Client != "" && len(f.Senders) > 0 && len(f.Recipients) > 0
+	return f.Client != "" && len(f.Senders) > 0 && len(f.Recipients) > 0 && !f.Either
 }
 
 // conditions adds the conditions of the filter to others, with their arguments, and
 // returns the WHERE clause, which may be empty.
 func conditions(f greylist.Filter, args []any, all ...string) (where string, _ []any) {
-	among := func(column string, values []any) {
+	among := func(column string, values []any) (conditions []string) {
 		places := make([]string, len(values))
 		for i, value := range values {
 			args = append(args, value)
 			places[i] = "$" + strconv.Itoa(len(args))
 		}
 		if len(values) > 0 {
-			all = append(all, column+" IN ("+strings.Join(places, ", ")+")")
+			conditions = append(conditions, column+" IN ("+strings.Join(places, ", ")+")")
 		}
+		return conditions
 	}
 	if f.Waiting && !f.Passed {
 		all = append(all, "passed_at IS NULL")
@@ -246,23 +247,28 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 				keys = append(keys, k[:])
 			}
 		}
-		among("key", keys)
+		all = append(all, among("key", keys)...)
 	} else {
-		for _, c := range []struct {
-			column string
-			values []string
-		}{{"client", []string{f.Client}}, {"sender", f.Senders}, {"recipient", f.Recipients}} {
-			var values []any
-			for _, value := range c.values {
-				if value != "" {
-					values = append(values, value)
-				}
-			}
-			among(c.column, values)
+		var clients []any
+		if f.Client != "" {
+			clients = append(clients, f.Client)
 		}
+		all = append(all, among("client", clients)...)
+		addresses := append(among("sender", values(f.Senders)), among("recipient", values(f.Recipients))...)
+		if f.Either && len(addresses) > 0 {
+			addresses = []string{"(" + strings.Join(addresses, " OR ") + ")"}
+		}
+		all = append(all, addresses...)
 	}
 	if len(all) == 0 {
 		return "", args
 	}
 	return " WHERE " + strings.Join(all, " AND "), args
+}
+
+func values(texts []string) (values []any) {
+	for _, text := range texts {
+		values = append(values, text)
+	}
+	return values
 }

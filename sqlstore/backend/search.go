@@ -14,31 +14,37 @@ import (
 // wanted are the items that a record has which the filter selects: of each group one at
 // least.
 func wanted(f greylist.Filter) (groups [][]item) {
-	any := func(kind byte, texts ...string) {
-		var group []item
+	items := func(kind byte, texts ...string) (group []item) {
 		for _, text := range texts {
 			group = append(group, itemOf(kind, text))
 		}
+		return group
+	}
+	any := func(group []item) {
 		if group != nil {
 			groups = append(groups, group)
 		}
 	}
 	if f.Client != "" {
-		any(itemClient, f.Client)
+		any(items(itemClient, f.Client))
 	}
-	any(itemSender, f.Senders...)
-	any(itemRecipient, f.Recipients...)
+	if senders, recipients := items(itemSender, f.Senders...), items(itemRecipient, f.Recipients...); f.Either {
+		any(append(senders, recipients...))
+	} else {
+		any(senders)
+		any(recipients)
+	}
 	if f.RecipientLocal != "" {
-		any(itemRecipientLocal, f.RecipientLocal)
+		any(items(itemRecipientLocal, f.RecipientLocal))
 	}
 	if domain := domainOfEnd(f.SenderEnds); domain != "" {
-		any(itemSenderDomain, domain)
+		any(items(itemSenderDomain, domain))
 	}
 	if domain := domainOfEnd(f.RecipientEnds); domain != "" {
-		any(itemRecipientDomain, domain)
+		any(items(itemRecipientDomain, domain))
 	}
 	if domain := shortDomain(f.EitherDomain); domain != "" {
-		groups = append(groups, []item{itemOf(itemSenderDomain, domain), itemOf(itemRecipientDomain, domain)})
+		any(append(items(itemSenderDomain, domain), items(itemRecipientDomain, domain)...))
 	}
 	return groups
 }

@@ -60,6 +60,7 @@ func TestSearch(t *testing.T) {
 			all = append(all, r)
 		}
 		for _, f := range []greylist.Filter{
+			{Senders: []string{"s3@b1.d3.example"}, Recipients: []string{"r7@example.org", "r900@example.org"}, Either: true},
 			{Senders: []string{"s5@b1.d5.example"}}, {Senders: []string{"s5@b2.d5.example", "s6@b3.d6.example"}}, {Recipients: []string{"r4100@example.org"}},
 			{Recipients: []string{"r1@example.org"}}, {RecipientLocal: "r9999"}, {Client: "192.0.2.7", SenderEnds: "@b1.d7.example"}, {EitherDomain: "d300.example"},
 			{SenderEnds: ".d4.example"}, {SenderEnds: "@nowhere.example"}, {EitherDomain: "b2.d1.example", Recipients: []string{"r1@example.org"}}, {Senders: []string{"s1@b4.d1.example"}},

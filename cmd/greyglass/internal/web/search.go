@@ -21,7 +21,7 @@ const (
 	searched = 50_000
 
 	// shown is how many triplets, and how many decisions, a page shows at most.
-	shown = 50
+	shown = 25
 
 	// maxReading is how many searches and actions may read the database at a time. Another
 	// one waits for readingWait, and is refused then.
@@ -182,7 +182,7 @@ func selectionOf(p *judge.Policy, q Query) (all []greylist.Filter, decided func(
 		}, nil
 	case q.Address != "":
 		senders, recipients := p.SenderForms(q.Address), address.Forms(q.Address)
-		return []greylist.Filter{{Senders: senders}, {Recipients: recipients}}, func(d *Decided) bool {
+		return one(greylist.Filter{Senders: senders, Recipients: recipients, Either: true}), func(d *Decided) bool {
 			return slices.Contains(senders, d.Sender) || slices.Contains(recipients, d.Recipient)
 		}, nil
 	case q.Domain != "":
