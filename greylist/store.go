@@ -258,7 +258,7 @@ func (f *Filter) matchesAddresses(r Record) bool {
 
 // inDomain reports whether a folded address is of a domain or of one below it.
 func inDomain(folded, domain string) bool {
-	return strings.HasSuffix(folded, "@"+domain) || strings.HasSuffix(folded, "."+domain)
+	return strings.HasSuffix(folded, "@"+domain) || strings.Contains(folded, "@") && strings.HasSuffix(folded, "."+domain)
 }
 
 // Stats counts the entries. Times are Unix seconds, zero if there are none.

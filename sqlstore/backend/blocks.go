@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 
 	"greyglass/greylist"
 )
@@ -14,8 +15,8 @@ import (
 // rows behind the last block are always read. That costs some thirteen octets a triplet and no
 // random write, unlike an index on addresses.
 
-// BlockTriplets is how many rows a new block has. When most of them have expired, it is
-// merged with the next.
+// BlockTriplets is how many rows a new block has. Two neighbours are merged when their rows fit
+// one.
 const BlockTriplets = 4096
 
 // Block is a block of rows with its filter.
@@ -24,9 +25,10 @@ type Block struct {
 	Triplets    int64
 	Bits        [filterParts][]byte
 
-	// The block may be stored if these are the blocks between First and Last now, by their
-	// last ids; and, if there are none, if the row Last has this key, and no block is behind.
-	Replaces []int64
+	// The block may be stored if there are still so many blocks between First and Last, the
+	// first from First on; and, if there are none, if the row Last has this key, and no block
+	// is behind.
+	Replaces int64
 	LastKey  []byte
 }
 
@@ -36,8 +38,9 @@ const (
 	blocksSQL    = `SELECT first_id, last_id FROM search_block WHERE last_id > $1 ORDER BY last_id LIMIT 2`
 	rowCountSQL  = `SELECT count(*) FROM (SELECT 1 FROM triplet WHERE id BETWEEN $1 AND $2 LIMIT $3) AS triplets`
 
-	// BlocksBetweenSQL counts the blocks that end between two ids, and those behind.
-	BlocksBetweenSQL = `SELECT (SELECT count(*) FROM search_block WHERE last_id BETWEEN $1 AND $2), (SELECT count(*) FROM search_block WHERE last_id > $2)`
+	// BlocksBetweenSQL counts the blocks that end between two ids, has the least of their ids,
+	// and counts those behind.
+	BlocksBetweenSQL = `SELECT count(*), coalesce(min(first_id), 0), (SELECT count(*) FROM search_block WHERE last_id > $2) FROM search_block WHERE last_id BETWEEN $1 AND $2`
 
 	// HasRowSQL counts the rows with an id and a key.
 	HasRowSQL = `SELECT count(*) FROM triplet WHERE id = $1 AND key = $2`
@@ -94,7 +97,7 @@ func sparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next 
 	if n > BlockTriplets {
 		return nil, last[0], nil
 	}
-	b = &Block{First: first[0], Last: last[1], Replaces: last}
+	b = &Block{First: first[0], Last: last[1], Replaces: 2}
 	items, err := b.read(ctx, db)
 	if err != nil {
 		return nil, 0, err
@@ -106,11 +109,20 @@ func sparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next 
 
 // Fits reports whether the block may be stored, by the results of [BlocksBetweenSQL] and
 // [HasRowSQL].
-func (b *Block) Fits(between, behind, rows int64) bool {
-	if n := len(b.Replaces); n > 0 {
-		return between == int64(n)
+func (b *Block) Fits(between, least, behind, rows int64) bool {
+	if b.Replaces > 0 {
+		return between == b.Replaces && least == b.First
 	}
 	return between == 0 && behind == 0 && rows > 0
+}
+
+// FiltersUpTo is the greatest id of the filters that the block replaces. Filters stay when the
+// greatest triplets are removed with their blocks; those behind the last block are of no use.
+func (b *Block) FiltersUpTo() int64 {
+	if b.Replaces > 0 {
+		return b.Last
+	}
+	return math.MaxInt64
 }
 
 // read reads the rows of the block. The last is then the last of the block.

@@ -12,6 +12,8 @@ import (
 // that a search reads one part of each block. A part has a Bloom filter for each piece of the
 // block, all of one size: a recipient that most blocks have is only in some of their pieces.
 // With 12 bits and 8 hashes for an item, of 300 pieces without an item one seems to have it.
+// Databases contain filters made by what is in this file: a change of it needs a step of the
+// schema that removes the blocks.
 const (
 	filterParts  = 64
 	filterPieces = 8
@@ -47,8 +49,7 @@ const (
 	itemRecipientLocal  = 'l'
 )
 
-// itemOf hashes a text (FNV-1a, 64 bits, with MurmurHash3's finalizer). Databases contain
-// these hashes, so it never changes.
+// itemOf hashes a text (FNV-1a, 64 bits, with MurmurHash3's finalizer).
 func itemOf(kind byte, text string) item {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := (uint64(offset) ^ uint64(kind)) * prime

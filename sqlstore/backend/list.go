@@ -128,18 +128,19 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 	if first > last {
 		return nil, nil
 	}
-	if last-first >= int64(l.records) {
+	read := last - first + 1 // ids; some rows may have been removed
+	if read > int64(l.records) {
 		order := ""
 		if l.filter.Limit > 0 {
 			order = " DESC"
 		}
-		var n, least, most int64
+		var least, most int64
 		err := l.db.QueryRowContext(ctx, `SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM
-			(SELECT id FROM triplet WHERE id BETWEEN $1 AND $2 ORDER BY id`+order+` LIMIT $3) AS records`, first, last, l.records).Scan(&n, &least, &most)
+			(SELECT id FROM triplet WHERE id BETWEEN $1 AND $2 ORDER BY id`+order+` LIMIT $3) AS records`, first, last, l.records).Scan(&read, &least, &most)
 		switch {
 		case err != nil:
 			return nil, err
-		case n == 0:
+		case read == 0:
 			l.passed(first, last)
 			return nil, nil
 		case l.filter.Limit > 0:
@@ -147,8 +148,8 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 		default:
 			last = most
 		}
-		l.done += n
 	}
+	l.done += read
 	if some, err = l.read(ctx, first, last); err != nil {
 		return nil, err
 	}

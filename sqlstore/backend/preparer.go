@@ -30,9 +30,11 @@ func (p *Preparer) Next(ctx context.Context, db *sql.DB, upTo int64) (b *Block, 
 	if !time.Now().After(p.NextRound) {
 		return nil, false, nil
 	}
-	if b, p.behind, err = sparseBlock(ctx, db, p.behind); err != nil {
+	b, next, err := sparseBlock(ctx, db, p.behind)
+	if err != nil {
 		return nil, false, err
 	}
+	p.behind = next
 	if more = b != nil || p.behind != 0; !more {
 		p.NextRound = time.Now().Add(sparseEvery)
 	}

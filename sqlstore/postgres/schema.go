@@ -171,7 +171,7 @@ CREATE OR REPLACE VIEW waiting AS
 `
 
 // schema5 stores commands, see [greylist.Command], and filters by which searches pass over
-// most of the table, see [backend.Blocks].
+// most of the table, see [backend.Block].
 const schema5 = `
 CREATE TABLE admin_command (
 	id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -13,7 +13,8 @@ import (
 const searchLock = 0x676c617373726368
 
 // settleTime is for how long a row's id has been taken, at least, before the row is in a
-// block: until then a row with a lesser id may be committed.
+// block: until then a row with a lesser id may be committed. An id is taken before its
+// transaction has a number, which settle cannot see; lockTimeout bounds what lies between.
 var settleTime = 10 * time.Second // tests make it shorter
 
 // preparer remembers which rows have settled, too.
@@ -24,6 +25,7 @@ type preparer struct {
 
 	greatest, running int64 // the greatest id at a time, and the transaction that none that ran then has reached
 	at                time.Time
+	epoch             int64 // of the server that said so
 }
 
 // snapshotSQL takes a transaction number of its own, which is greater than those of all
@@ -32,7 +34,10 @@ const snapshotSQL = `SELECT coalesce(max(id), 0), txid_snapshot_xmin(txid_curren
 
 // settle finds out which rows have settled: those that were there before all transactions
 // that run now have begun.
-func (p *preparer) settle(ctx context.Context, db *sql.DB) error {
+func (p *preparer) settle(ctx context.Context, db *sql.DB, epoch int64) error {
+	if epoch != p.epoch {
+		p.settled, p.greatest, p.running, p.at, p.epoch = 0, 0, 0, time.Time{}, epoch
+	}
 	if time.Since(p.at) < settleTime {
 		return nil
 	}
@@ -56,8 +61,9 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var b *backend.Block
+	epoch := s.epoch.Load()
 	err = s.run(ctx, func(db *sql.DB) (err error) {
-		if err := p.settle(ctx, db); err != nil {
+		if err := p.settle(ctx, db, epoch); err != nil {
 			return err
 		}
 		b, more, err = p.Next(ctx, db, p.settled)
@@ -76,21 +82,21 @@ func storeBlock(ctx context.Context, tx *sql.Tx, b *backend.Block) error {
 	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(searchLock)).Scan(&alone); err != nil || !alone {
 		return err
 	}
-	var between, behind, last int64
-	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &behind); err != nil {
+	var between, least, behind, last int64
+	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &least, &behind); err != nil {
 		return err
 	}
 	if err := tx.QueryRowContext(ctx, backend.HasRowSQL, b.Last, b.LastKey).Scan(&last); err != nil {
 		return err
 	}
-	if !b.Fits(between, behind, last) {
+	if !b.Fits(between, least, behind, last) {
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, backend.RemoveBlocksSQL, b.First, b.Last); err != nil {
 		return err
 	}
 	for part, bits := range b.Bits {
-		if _, err := tx.ExecContext(ctx, backend.RemoveFiltersSQL, part, b.First, b.Last); err != nil {
+		if _, err := tx.ExecContext(ctx, backend.RemoveFiltersSQL, part, b.First, b.FiltersUpTo()); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, backend.AddFilterSQL, part, b.Last, b.First, bits); err != nil {

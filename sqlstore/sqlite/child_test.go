@@ -140,7 +140,7 @@ func childLock(args []string) error { return childKeeps(args, `BEGIN EXCLUSIVE`)
 
 func childKeeps(args []string, statement string) error {
 	keepLocks()
-	conn, err := connect(context.Background(), dsn(args[0], "rw", "busy_timeout(10000)"))
+	conn, err := connect(context.Background(), dsn(args[0], "rw", "busy_timeout(60000)"))
 	if err != nil {
 		return err
 	}

@@ -41,20 +41,23 @@ func (s *Store) row(ctx context.Context, text string, into []*int64, args ...dri
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
 	case isCorrupt(err): // the writer finds out what that means
-		err = s.writer.do(ctx, func(tx *tx) error {
-			values := make([]int64, len(into))
-			var into []*int64
-			for i := range values {
-				into = append(into, &values[i])
+		own, there := make([]int64, len(into)), false // the writer may write there when the caller's time is over
+		err = s.writer.do(ctx, func(tx *tx) (err error) {
+			var fields []*int64
+			for i := range own {
+				fields = append(fields, &own[i])
 			}
-			_, err := tx.conn.first(text, into, args...)
+			there, err = tx.conn.first(text, fields, args...)
 			return err
 		}, nil)
+		if err == nil {
+			for i, field := range into {
+				*field = own[i]
+			}
+			return there, nil
+		}
 	}
-	if err != nil {
-		return false, s.failed(ctx, err)
-	}
-	return false, nil
+	return false, s.failed(ctx, err)
 }
 
 // row reads the integers of a row, and reports whether there is one; ok is false if it

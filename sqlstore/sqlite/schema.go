@@ -162,7 +162,7 @@ CREATE VIEW waiting AS
 `
 
 // schema5 stores commands, see [greylist.Command], and filters by which searches pass over
-// most of the table, see [backend.Blocks]. An id is used again once the greatest ones are
+// most of the table, see [backend.Block]. An id is used again once the greatest ones are
 // removed: then the blocks of those are not valid any more.
 const schema5 = `
 CREATE TABLE admin_command (

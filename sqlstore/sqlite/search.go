@@ -28,21 +28,21 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 
 // storeBlock stores a block, unless the rows or the blocks have changed too much.
 func (tx *tx) storeBlock(b *backend.Block) error {
-	var between, behind, last int64
-	if _, err := tx.conn.first(backend.BlocksBetweenSQL, []*int64{&between, &behind}, b.First, b.Last); err != nil {
+	var between, least, behind, last int64
+	if _, err := tx.conn.first(backend.BlocksBetweenSQL, []*int64{&between, &least, &behind}, b.First, b.Last); err != nil {
 		return err
 	}
 	if _, err := tx.conn.first(backend.HasRowSQL, []*int64{&last}, b.Last, b.LastKey); err != nil {
 		return err
 	}
-	if !b.Fits(between, behind, last) {
+	if !b.Fits(between, least, behind, last) {
 		return nil
 	}
 	if _, err := tx.change(backend.RemoveBlocksSQL, b.First, b.Last); err != nil {
 		return err
 	}
 	for part, bits := range b.Bits {
-		if _, err := tx.change(backend.RemoveFiltersSQL, int64(part), b.First, b.Last); err != nil {
+		if _, err := tx.change(backend.RemoveFiltersSQL, int64(part), b.First, b.FiltersUpTo()); err != nil {
 			return err
 		}
 		if _, err := tx.change(backend.AddFilterSQL, int64(part), b.Last, b.First, bits); err != nil {

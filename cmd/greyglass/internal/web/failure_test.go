@@ -140,7 +140,7 @@ func TestFailureIsLogged(t *testing.T) {
 	b := s.login(operator)
 	s.fail()(errors.New("disk I/O error"))
 	for range 3 {
-		b.Search("example.net").Says(t, http.StatusUnprocessableEntity, "The log has the cause")
+		b.Search("example.net").Says(t, http.StatusServiceUnavailable, "The log has the cause")
 	}
 	if s.server.daemon.Load().overview.count(t.Context()) {
 		t.Error("it could count")

@@ -64,6 +64,9 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 	if err != nil {
 		s.logFailure(err)
 		status, page.Problem = http.StatusUnprocessableEntity, sentence(err)
+		if ofDatabase(err) != nil {
+			status = http.StatusServiceUnavailable
+		}
 	}
 	if page.Problem == "" && v.Acts {
 		page.Expect = expectFormOf(query, &page)
