@@ -210,11 +210,11 @@ type Filter struct {
 	Either              bool // one of Senders or of Recipients is enough
 
 	// Only, if not nil, must hold for the record. Of what follows, what is not empty must
-	// hold, too: by that, a database passes over most records for which Only does not hold.
+	// hold, too: by that, a database reads few of the records for which Only does not hold.
 	Only                      func(Record) bool
 	SenderEnds, RecipientEnds string // how the addresses end
 	RecipientLocal            string // the local part of the recipient
-	EitherDomain              string // the domain, or above it, of the sender or of the recipient
+	EitherDomain              string // the domain of the sender or of the recipient, or a parent of it
 
 	// Since is the least LastSeen.
 	Since int64

@@ -10,9 +10,9 @@ import (
 )
 
 // Rows never change their id, client, sender and recipient, so the table is searched by
-// blocks of rows with consecutive ids. Of each full block a filter is stored of what is in its
-// eight pieces, by which a search passes over nearly all pieces in which there is nothing. The
-// rows behind the last block are always read. That costs some thirteen octets a triplet and no
+// blocks of rows with consecutive ids. Of each full block Bloom filters are stored of what is in
+// its eight pieces, by which a search skips nearly all pieces in which there is nothing. The
+// rows after the last block are always read. That costs some thirteen octets a triplet and no
 // random write, unlike an index on addresses.
 
 // BlockTriplets is how many rows a new block has. Two neighbours are merged when their rows fit
@@ -27,7 +27,7 @@ type Block struct {
 
 	// The block may be stored if there are still so many blocks between First and Last, the
 	// first from First on; and, if there are none, if the row Last has this key, and no block
-	// is behind.
+	// is after it.
 	Replaces int64
 	LastKey  []byte
 }
@@ -39,7 +39,7 @@ const (
 	rowCountSQL  = `SELECT count(*) FROM (SELECT 1 FROM triplet WHERE id BETWEEN $1 AND $2 LIMIT $3) AS triplets`
 
 	// BlocksBetweenSQL counts the blocks that end between two ids, has the least of their ids,
-	// and counts those behind.
+	// and counts those after them.
 	BlocksBetweenSQL = `SELECT count(*), coalesce(min(first_id), 0), (SELECT count(*) FROM search_block WHERE last_id > $2) FROM search_block WHERE last_id BETWEEN $1 AND $2`
 
 	// HasRowSQL counts the rows with an id and a key.
@@ -74,10 +74,10 @@ func newBlock(ctx context.Context, db *sql.DB, upTo int64) (*Block, error) {
 	return b, nil
 }
 
-// sparseBlock looks at the two blocks behind an id. If their rows fit one, it returns that.
-// The next two are behind the id next; zero: there are none.
-func sparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next int64, err error) {
-	rows, err := db.QueryContext(ctx, blocksSQL, behind)
+// mergedBlock returns one block in place of the two after an id, if their rows fit one. The
+// next two are after the id next; zero: there are none.
+func mergedBlock(ctx context.Context, db *sql.DB, after int64) (b *Block, next int64, err error) {
+	rows, err := db.QueryContext(ctx, blocksSQL, after)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -104,20 +104,20 @@ func sparseBlock(ctx context.Context, db *sql.DB, behind int64) (b *Block, next 
 	}
 	b.Last = last[1] // whose row may have expired
 	b.Bits = items.bits(idRange{b.First, b.Last})
-	return b, behind, nil
+	return b, after, nil
 }
 
 // Fits reports whether the block may be stored, by the results of [BlocksBetweenSQL] and
 // [HasRowSQL].
-func (b *Block) Fits(between, least, behind, rows int64) bool {
+func (b *Block) Fits(between, least, after, rows int64) bool {
 	if b.Replaces > 0 {
 		return between == b.Replaces && least == b.First
 	}
-	return between == 0 && behind == 0 && rows > 0
+	return between == 0 && after == 0 && rows > 0
 }
 
 // FiltersUpTo is the greatest id of the filters that the block replaces. Filters stay when the
-// greatest triplets are removed with their blocks; those behind the last block are of no use.
+// greatest triplets are removed with their blocks; those after the last block are of no use.
 func (b *Block) FiltersUpTo() int64 {
 	if b.Replaces > 0 {
 		return b.Last

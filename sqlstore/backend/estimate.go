@@ -12,23 +12,23 @@ const (
 	// a second.
 	exactUpTo = 1_000_000
 
-	// Of a larger one, so many pieces are counted, each of so many ids.
-	pieces = 400
-	piece  = 500
+	// Of a larger one, so many samples are counted, each of so many ids.
+	samples   = 400
+	sampleIDs = 500
 )
 
-// pieceSQL counts a piece as statsSQL counts the table.
-const pieceSQL = `SELECT count(*) - count(passed_at), count(passed_at), coalesce(sum(deferred), 0), coalesce(sum(accepted), 0)
+// sampleSQL counts a sample as statsSQL counts the table.
+const sampleSQL = `SELECT count(*) - count(passed_at), count(passed_at), coalesce(sum(deferred), 0), coalesce(sum(accepted), 0)
 	FROM triplet WHERE id >= $1 AND id < $2`
 
 // Estimate is [Stats] for a report: in a large table it estimates the numbers of triplets and
-// of answers by pieces from all over it, without the oldest and the latest. It reports
+// of answers by samples from all over it, without the oldest and the latest. It reports
 // whether it did. Ids are given in rising order, and rows leave gaps among them.
 func Estimate(ctx context.Context, db *sql.DB) (greylist.Stats, bool, error) {
-	return estimate(ctx, db, exactUpTo, pieces, piece)
+	return estimate(ctx, db, exactUpTo, samples, sampleIDs)
 }
 
-func estimate(ctx context.Context, db *sql.DB, exactUpTo, pieces, piece int64) (st greylist.Stats, estimated bool, err error) {
+func estimate(ctx context.Context, db *sql.DB, exactUpTo, samples, sampleIDs int64) (st greylist.Stats, estimated bool, err error) {
 	var first, last int64
 	err = db.QueryRowContext(ctx, `SELECT coalesce((SELECT min(id) FROM triplet), 0), coalesce((SELECT max(id) FROM triplet), 0),
 		(SELECT count(*) FROM client), (SELECT count(*) FROM correspondent)`).Scan(&first, &last, &st.Clients, &st.Correspondents)
@@ -40,15 +40,15 @@ func estimate(ctx context.Context, db *sql.DB, exactUpTo, pieces, piece int64) (
 		st, err = Stats(ctx, db)
 		return st, false, err
 	}
-	counted, err := db.PrepareContext(ctx, pieceSQL)
+	counted, err := db.PrepareContext(ctx, sampleSQL)
 	if err != nil {
 		return st, false, err
 	}
 	defer counted.Close()
-	for i := range pieces {
-		begin := first + (ids-piece)*i/(pieces-1)
+	for i := range samples {
+		begin := first + (ids-sampleIDs)*i/(samples-1)
 		var waiting, passed, deferred, accepted int64
-		if err := counted.QueryRowContext(ctx, begin, begin+piece).Scan(&waiting, &passed, &deferred, &accepted); err != nil {
+		if err := counted.QueryRowContext(ctx, begin, begin+sampleIDs).Scan(&waiting, &passed, &deferred, &accepted); err != nil {
 			return st, false, err
 		}
 		st.Waiting += waiting
@@ -57,7 +57,7 @@ func estimate(ctx context.Context, db *sql.DB, exactUpTo, pieces, piece int64) (
 		st.Accepted += accepted
 	}
 	for _, n := range []*int64{&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted} {
-		*n = int64(float64(*n) / float64(pieces*piece) * float64(ids))
+		*n = int64(float64(*n) / float64(samples*sampleIDs) * float64(ids))
 	}
 	return st, true, nil
 }

@@ -69,8 +69,8 @@ type listing struct {
 	filter      greylist.Filter
 	records     int       // in a page
 	first, last int64     // the ids that are still to be read
-	without     []idRange // in which there is nothing
-	done        int64     // records
+	empty       []idRange // in which there is nothing
+	done        int64     // records looked at, for Progress
 }
 
 func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error)) (*listing, error) {
@@ -87,8 +87,8 @@ func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, 
 	case f.Limit > 0:
 		l.records = min(filteredPage, f.Limit)
 	}
-	if l.records == filteredPage { // the blocks first: what is stored later is behind the last id
-		if l.without, err = without(ctx, db, f); err != nil {
+	if l.records == filteredPage { // before the greatest id is read: no block has rows that come later
+		if l.empty, err = emptyRanges(ctx, db, f); err != nil {
 			return nil, err
 		}
 	}
@@ -99,32 +99,32 @@ func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, 
 	return l, err
 }
 
-// pass passes over ids without anything, and returns those that follow, up to the next range
-// without anything. There may be none any more.
-func (l *listing) pass() (first, last int64) {
+// skipEmpty skips the empty range that is next, if there is one, and returns the ids that
+// follow, up to another. There may be none any more.
+func (l *listing) skipEmpty() (first, last int64) {
 	if l.filter.Limit > 0 { // from the end
-		for n := len(l.without); n > 0 && l.without[n-1].last >= l.last; n-- {
-			l.last = min(l.last, l.without[n-1].first-1)
-			l.without = l.without[:n-1]
+		for n := len(l.empty); n > 0 && l.empty[n-1].last >= l.last; n-- {
+			l.last = min(l.last, l.empty[n-1].first-1)
+			l.empty = l.empty[:n-1]
 		}
-		if n := len(l.without); n > 0 {
-			return max(l.first, l.without[n-1].last+1), l.last
+		if n := len(l.empty); n > 0 {
+			return max(l.first, l.empty[n-1].last+1), l.last
 		}
 		return l.first, l.last
 	}
-	for len(l.without) > 0 && l.without[0].first <= l.first {
-		l.first = max(l.first, l.without[0].last+1)
-		l.without = l.without[1:]
+	for len(l.empty) > 0 && l.empty[0].first <= l.first {
+		l.first = max(l.first, l.empty[0].last+1)
+		l.empty = l.empty[1:]
 	}
-	if len(l.without) > 0 {
-		return l.first, min(l.last, l.without[0].first-1)
+	if len(l.empty) > 0 {
+		return l.first, min(l.last, l.empty[0].first-1)
 	}
 	return l.first, l.last
 }
 
 // next reads the first page, or, if the list is of the newest, the last one.
 func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) {
-	first, last := l.pass()
+	first, last := l.skipEmpty()
 	if first > last {
 		return nil, nil
 	}
@@ -141,7 +141,7 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 		case err != nil:
 			return nil, err
 		case read == 0:
-			l.passed(first, last)
+			l.advance(first, last)
 			return nil, nil
 		case l.filter.Limit > 0:
 			first = least
@@ -153,15 +153,15 @@ func (l *listing) next(ctx context.Context) (some []greylist.Record, err error) 
 	if some, err = l.read(ctx, first, last); err != nil {
 		return nil, err
 	}
-	l.passed(first, last)
+	l.advance(first, last)
 	if l.filter.Progress != nil {
 		l.filter.Progress(l.done)
 	}
 	return some, nil
 }
 
-// passed notes that the ids from first to last are read.
-func (l *listing) passed(first, last int64) {
+// advance notes that the ids from first to last are read.
+func (l *listing) advance(first, last int64) {
 	if l.filter.Limit > 0 {
 		l.last = first - 1
 	} else {

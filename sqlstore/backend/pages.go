@@ -7,7 +7,7 @@ import (
 )
 
 // pages yields rows in the order of their keys, as [List] does: read appends the page
-// behind a row to an empty one.
+// after a row to an empty one.
 func pages[R any](ctx context.Context, readers func() (*sql.DB, error), failed func(context.Context, error) error,
 	read func(ctx context.Context, db *sql.DB, last R, page []R) ([]R, error)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {

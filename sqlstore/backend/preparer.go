@@ -15,8 +15,8 @@ const sparseEvery = time.Hour
 type Preparer struct {
 	NextRound time.Time // when the blocks are looked through again
 
-	mu     sync.Mutex
-	behind int64 // id
+	mu    sync.Mutex
+	after int64 // id
 }
 
 // Next returns the next block to store, of rows up to an id; nil if there is none now. It
@@ -30,12 +30,12 @@ func (p *Preparer) Next(ctx context.Context, db *sql.DB, upTo int64) (b *Block, 
 	if !time.Now().After(p.NextRound) {
 		return nil, false, nil
 	}
-	b, next, err := sparseBlock(ctx, db, p.behind)
+	b, next, err := mergedBlock(ctx, db, p.after)
 	if err != nil {
 		return nil, false, err
 	}
-	p.behind = next
-	if more = b != nil || p.behind != 0; !more {
+	p.after = next
+	if more = b != nil || p.after != 0; !more {
 		p.NextRound = time.Now().Add(sparseEvery)
 	}
 	return b, more, nil

@@ -11,8 +11,7 @@ import (
 	"greyglass/greylist"
 )
 
-// wanted are the items that a record has which the filter selects: of each group one at
-// least.
+// wanted are groups of items: a record that the filter selects has at least one of each.
 func wanted(f greylist.Filter) (groups [][]item) {
 	items := func(kind byte, texts ...string) (group []item) {
 		for _, text := range texts {
@@ -20,31 +19,31 @@ func wanted(f greylist.Filter) (groups [][]item) {
 		}
 		return group
 	}
-	any := func(group []item) {
+	oneOf := func(group []item) {
 		if group != nil {
 			groups = append(groups, group)
 		}
 	}
 	if f.Client != "" {
-		any(items(itemClient, f.Client))
+		oneOf(items(itemClient, f.Client))
 	}
 	if senders, recipients := items(itemSender, f.Senders...), items(itemRecipient, f.Recipients...); f.Either {
-		any(append(senders, recipients...))
+		oneOf(append(senders, recipients...))
 	} else {
-		any(senders)
-		any(recipients)
+		oneOf(senders)
+		oneOf(recipients)
 	}
 	if f.RecipientLocal != "" {
-		any(items(itemRecipientLocal, f.RecipientLocal))
+		oneOf(items(itemRecipientLocal, f.RecipientLocal))
 	}
 	if domain := domainOfEnd(f.SenderEnds); domain != "" {
-		any(items(itemSenderDomain, domain))
+		oneOf(items(itemSenderDomain, domain))
 	}
 	if domain := domainOfEnd(f.RecipientEnds); domain != "" {
-		any(items(itemRecipientDomain, domain))
+		oneOf(items(itemRecipientDomain, domain))
 	}
 	if domain := shortDomain(f.EitherDomain); domain != "" {
-		any(append(items(itemSenderDomain, domain), items(itemRecipientDomain, domain)...))
+		oneOf(append(items(itemSenderDomain, domain), items(itemRecipientDomain, domain)...))
 	}
 	return groups
 }
@@ -69,9 +68,9 @@ const (
 	filterSQL   = `SELECT first_id, last_id, bits FROM search_filter WHERE part = $1 ORDER BY last_id`
 )
 
-// without returns the ranges of ids in which there is nothing that the filter selects, in
+// emptyRanges returns the ranges of ids in which there is nothing that the filter selects, in
 // their order, not one next to another.
-func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
+func emptyRanges(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRange, err error) {
 	groups := wanted(f)
 	if groups == nil {
 		return nil, nil
@@ -81,13 +80,13 @@ func without(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []idRan
 		return nil, err
 	}
 	for _, group := range groups {
-		lacks := map[idRange]int{} // how many items of the group are not in the piece
+		missing := map[idRange]int{} // how many items of the group are not in the piece
 		for _, x := range group {
-			if err := countWithout(ctx, db, x, blocks, lacks); err != nil {
+			if err := countMissing(ctx, db, x, blocks, missing); err != nil {
 				return nil, err
 			}
 		}
-		for piece, n := range lacks {
+		for piece, n := range missing {
 			if n == len(group) {
 				ranges = append(ranges, piece)
 			}
@@ -120,10 +119,10 @@ func storedBlocks(ctx context.Context, db *sql.DB) (blocks map[idRange]bool, err
 	return blocks, errors.Join(err, rows.Err(), rows.Close())
 }
 
-// countWithout counts an item for each piece of the blocks in which it is not. Since they were
-// read, blocks may have been removed or merged, so only what a piece is known to lack counts.
-// Filters of removed blocks stay until a block has their ids again; no block here has them.
-func countWithout(ctx context.Context, db *sql.DB, x item, blocks map[idRange]bool, lacks map[idRange]int) error {
+// countMissing counts an item for each piece of the blocks in which it is not. A Bloom filter
+// counts only if its block, with the same first and last id, is one of these: filters of removed
+// blocks stay until a new block replaces them, and blocks may have been merged since.
+func countMissing(ctx context.Context, db *sql.DB, x item, blocks map[idRange]bool, missing map[idRange]int) error {
 	rows, err := db.QueryContext(ctx, filterSQL, x.part())
 	if err != nil {
 		return err
@@ -136,7 +135,7 @@ func countWithout(ctx context.Context, db *sql.DB, x item, blocks map[idRange]bo
 		}
 		for n, piece := range block.pieces() {
 			if !x.in(n, part) {
-				lacks[piece]++
+				missing[piece]++
 			}
 		}
 	}

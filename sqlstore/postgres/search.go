@@ -23,7 +23,7 @@ type preparer struct {
 	mu      sync.Mutex
 	settled int64 // all rows up to this id are committed, or never will be
 
-	greatest, running int64 // the greatest id at a time, and the transaction that none that ran then has reached
+	greatest, horizon int64 // the greatest id when it was read, and a transaction number above all that ran then
 	at                time.Time
 	epoch             int64 // of the server that said so
 }
@@ -32,11 +32,11 @@ type preparer struct {
 // that run: a snapshot's xmax need not be.
 const snapshotSQL = `SELECT coalesce(max(id), 0), txid_snapshot_xmin(txid_current_snapshot()), txid_current() FROM triplet`
 
-// settle finds out which rows have settled: those that were there before all transactions
-// that run now have begun.
+// settle finds out which rows have settled: those up to the greatest id that was read before,
+// once all transactions that ran then have ended.
 func (p *preparer) settle(ctx context.Context, db *sql.DB, epoch int64) error {
 	if epoch != p.epoch {
-		p.settled, p.greatest, p.running, p.at, p.epoch = 0, 0, 0, time.Time{}, epoch
+		p.settled, p.greatest, p.horizon, p.at, p.epoch = 0, 0, 0, time.Time{}, epoch
 	}
 	if time.Since(p.at) < settleTime {
 		return nil
@@ -45,13 +45,13 @@ func (p *preparer) settle(ctx context.Context, db *sql.DB, epoch int64) error {
 	if err := db.QueryRowContext(ctx, snapshotSQL).Scan(&greatest, &oldest, &next); err != nil {
 		return err
 	}
-	if next <= p.running || greatest < p.greatest { // another server, or rows were removed: begin again
-		p.settled, p.greatest, p.running = 0, 0, 0
+	if next <= p.horizon || greatest < p.greatest { // another server, or rows were removed: begin again
+		p.settled, p.greatest, p.horizon = 0, 0, 0
 	}
-	if oldest < p.running {
+	if oldest < p.horizon {
 		return nil // one of those transactions still runs
 	}
-	p.settled, p.greatest, p.running, p.at = p.greatest, greatest, next, time.Now()
+	p.settled, p.greatest, p.horizon, p.at = p.greatest, greatest, next, time.Now()
 	return nil
 }
 
@@ -82,14 +82,14 @@ func storeBlock(ctx context.Context, tx *sql.Tx, b *backend.Block) error {
 	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(searchLock)).Scan(&alone); err != nil || !alone {
 		return err
 	}
-	var between, least, behind, last int64
-	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &least, &behind); err != nil {
+	var between, least, after, last int64
+	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &least, &after); err != nil {
 		return err
 	}
 	if err := tx.QueryRowContext(ctx, backend.HasRowSQL, b.Last, b.LastKey).Scan(&last); err != nil {
 		return err
 	}
-	if !b.Fits(between, least, behind, last) {
+	if !b.Fits(between, least, after, last) {
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, backend.RemoveBlocksSQL, b.First, b.Last); err != nil {

@@ -66,7 +66,8 @@ func (all lookups) close(opened int) (err error) {
 	return err
 }
 
-// kept is the share of the last hundred or so updates that wrote nothing. Triplets are
+// kept is the share of the last hundred or so updates, but those that the cache could answer,
+// that kept the row of the triplet. Triplets are
 // looked up without the writer only while it is more than half, because the writer looks
 // each one up again: if most mail is new, that takes a tenth of the daemon's time.
 type kept struct{ parts atomic.Int32 }
@@ -77,9 +78,9 @@ const (
 )
 
 // note counts an update. Of two that end at the same time, one may be lost.
-func (k *kept) note(nothingWritten bool) {
+func (k *kept) note(rowKept bool) {
 	var now int32
-	if nothingWritten {
+	if rowKept {
 		now = allParts
 	}
 	before := k.parts.Load()

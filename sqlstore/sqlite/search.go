@@ -28,14 +28,14 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 
 // storeBlock stores a block, unless the rows or the blocks have changed too much.
 func (tx *tx) storeBlock(b *backend.Block) error {
-	var between, least, behind, last int64
-	if _, err := tx.conn.first(backend.BlocksBetweenSQL, []*int64{&between, &least, &behind}, b.First, b.Last); err != nil {
+	var between, least, after, last int64
+	if _, err := tx.conn.first(backend.BlocksBetweenSQL, []*int64{&between, &least, &after}, b.First, b.Last); err != nil {
 		return err
 	}
 	if _, err := tx.conn.first(backend.HasRowSQL, []*int64{&last}, b.Last, b.LastKey); err != nil {
 		return err
 	}
-	if !b.Fits(between, least, behind, last) {
+	if !b.Fits(between, least, after, last) {
 		return nil
 	}
 	if _, err := tx.change(backend.RemoveBlocksSQL, b.First, b.Last); err != nil {

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// searched is how many triplets, the newest, are searched for what has no index.
+	// searched is how many triplets, the newest, are searched for what the database cannot
+	// narrow: a network, a code, a word.
 	searched = 50_000
 
 	// shown is how many triplets, and how many decisions, a page shows at most.
@@ -125,7 +126,7 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	}
 	records := make(map[greylist.Triplet]greylist.Record)
 	for _, filter := range filters {
-		if filter.Limit = shown + 1; !passesOver(filter) {
+		if filter.Limit = shown + 1; !narrows(filter) {
 			filter.Newest, page.Newest = searched, searched
 		}
 		for r, err := range d.Store.List(ctx, filter) {
@@ -155,8 +156,8 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	return nil
 }
 
-// passesOver reports whether the database passes over most records that are not selected.
-func passesOver(f greylist.Filter) bool {
+// narrows reports whether the database skips most records that are not selected.
+func narrows(f greylist.Filter) bool {
 	return f.Client != "" || len(f.Senders)+len(f.Recipients) > 0 || f.EitherDomain != ""
 }
 
