@@ -199,6 +199,6 @@ func forget(ctx context.Context, d *serving, form url.Values) (*change, error) {
 		return fmt.Sprintf("Undone: mail from %s to %s is remembered as before.", t.Sender, t.Recipient),
 			d.put(ctx, t, *before, func(stored *greylist.Entry) bool { return stored == nil })
 	}
-	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next counts as that of an unknown sender.", t.Sender, t.Recipient, t.Client))
+	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next message counts as one from an unknown sender.", t.Sender, t.Recipient, t.Client))
 	return asked, nil
 }

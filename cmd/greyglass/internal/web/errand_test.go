@@ -2,10 +2,14 @@ package web
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"greyglass/cmd/greyglass/internal/config"
+	"greyglass/cmd/greyglass/internal/report"
 	"greyglass/greylist"
 )
 
@@ -186,7 +190,7 @@ func TestOverview(t *testing.T) {
 	s.server.daemon.Load().overview.count(t.Context())
 	b := s.login(operator)
 	s.advance(time.Hour)
-	b.Get("/").Says(t, http.StatusOK, "The numbers below were counted 1h ago", "It is let in when it tries again, until ")
+	b.Get("/").Says(t, http.StatusOK, "The numbers below were counted 1h ago", "It is let in when its server tries again by ")
 	s.advance(-time.Hour)
 	p := b.Get("/")
 	p.Lacks(t, "counted 1h ago")
@@ -195,4 +199,20 @@ func TestOverview(t *testing.T) {
 		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",
 		"news@shop.example → bob@example.org", "198.51.100.0/24", "at the end of /etc/greyglass/greyglass.toml", `when = 'client_in("198.51.100.0/24")'`)
+}
+
+// TestPoolAdvice: the rule that the page shows for a pool is one that the configuration takes.
+func TestPoolAdvice(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "greyglass.toml")
+	for _, network := range []string{"198.51.100.0/24", "2001:db8:1:2::/64"} {
+		advice := (&serving{Daemon: &Daemon{ConfigFile: file}}).adviceFor([]report.Sender{{Name: network}})
+		if err := os.WriteFile(file, []byte(advice[0].Rule+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := config.Load(config.Source{File: file, FileRequired: true})
+		if err != nil || len(loaded.Config.Rule) == 0 {
+			t.Errorf("%s\n%v", advice[0].Rule, err)
+		}
+	}
 }

@@ -196,7 +196,7 @@ func TestHealthOfDNS(t *testing.T) {
 	d := *s.daemon
 	d.DNSFails = func() time.Time { return s.now.Add(-time.Hour) }
 	s.server.daemon.Store(&serving{Daemon: &d, overview: newOverview(&d, s.server.logFailure)})
-	b.Get("/").Says(t, http.StatusOK, "DNS fails since 09:02; rules that ask it do not match")
+	b.Get("/").Says(t, http.StatusOK, "DNS has failed since 09:02; rules that need it do not match")
 }
 
 // TestClientByName: what a client is known by is found by its address, and linked.

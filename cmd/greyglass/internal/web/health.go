@@ -55,7 +55,7 @@ func (d *serving) health() (all []finding) {
 		add("ok", "Lists", "all could be read")
 	}
 	if since := d.DNSFails(); !since.IsZero() {
-		add("warn", "DNS", "fails since %s; rules that ask it do not match", timeOfDay(since.Unix(), d.Now()))
+		add("warn", "DNS", "has failed since %s; rules that need it do not match", timeOfDay(since.Unix(), d.Now()))
 	}
 	var connections, sessions int64
 	for _, l := range state.Limiters {
@@ -69,7 +69,7 @@ func (d *serving) health() (all []finding) {
 	case sessions == 0:
 		add("warn", "Mail servers", "none has asked since the daemon began, %s ago", show.Duration(int64(time.Since(state.Started).Seconds())))
 	case silence(state, time.Now()) > silentAfter:
-		add("warn", "Mail servers", "none has asked for %s; 'greyglass doctor' says more", show.Duration(int64(silence(state, time.Now()).Seconds())))
+		add("warn", "Mail servers", "none has asked in the last %s; 'greyglass doctor' says more", show.Duration(int64(silence(state, time.Now()).Seconds())))
 	default:
 		add("ok", "Mail servers", "%s connected now, %s since the daemon began", humanize.Comma(connections), humanize.Comma(sessions))
 	}

@@ -25,11 +25,12 @@ type loginPage struct {
 }
 
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
+	next := local(r.URL.Query().Get("next"))
 	if s.config.UsersFile == "" || s.viewerOf(r).Name != "" {
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	s.show(w, r, viewer{}, http.StatusOK, "login", "Log in", loginPage{Next: local(r.URL.Query().Get("next"))})
+	s.show(w, r, viewer{}, http.StatusOK, "login", "Log in", loginPage{Next: next})
 }
 
 // toLogin sends a browser to the login, and back afterwards.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -246,7 +247,8 @@ type poolAdvice struct {
 
 func (d *serving) adviceFor(networks []report.Sender) (all []poolAdvice) {
 	for _, n := range networks {
-		rule := fmt.Sprintf("[[rule]]\nname = %q\nwhen = 'client_in(%q)'\nthen = \"accept\"", "pool-"+n.Name, n.Name)
+		name := "pool-" + strings.NewReplacer("/", "-", ":", "-").Replace(n.Name)
+		rule := fmt.Sprintf("[[rule]]\nname = %q\nwhen = 'client_in(%q)'\nthen = \"accept\"", name, n.Name)
 		all = append(all, poolAdvice{n, d.ConfigFile, rule})
 	}
 	return all

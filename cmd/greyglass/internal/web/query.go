@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -35,12 +36,18 @@ func ParseQuery(s string) (q Query, err error) {
 	if err != nil {
 		return q, err
 	}
+	if n := len(words); n > 1 && isAddress(words[n-1]) && !slices.ContainsFunc(words[:n-1], isNoName) {
+		words = words[n-1:] // "Ann Example <ann@example.net>"
+	}
 	switch len(words) {
 	case 0:
 		return q, nil
 	case 1:
 		return parseWord(words[0])
 	case 2:
+		if words[0] != address.NullSender && !strings.Contains(words[0], "@") {
+			return q, errors.New("of two words the first is a sender, and the second a recipient; or write one address alone")
+		}
 		q.Sender, q.Recipient = words[0], words[1]
 		return q, nil
 	case 3:
@@ -77,6 +84,18 @@ func splitWords(s string) (words []string, err error) {
 		return nil, errors.New("a quotation mark is not closed")
 	}
 	return words, nil
+}
+
+// isAddress reports whether a word is an address in angle brackets.
+func isAddress(word string) bool {
+	return strings.HasPrefix(word, "<") && strings.Contains(word, "@") && strings.HasSuffix(word, ">")
+}
+
+// isNoName reports whether a word is not of somebody's name.
+func isNoName(word string) bool {
+	_, notPrefix := address.ParsePrefix(word)
+	_, isIdentity, _ := greylist.ParseIdentity(word)
+	return notPrefix == nil || isIdentity || word == address.NullSender || !strings.HasPrefix(word, `"`) && strings.ContainsAny(word, "@[:")
 }
 
 func parseWord(word string) (q Query, err error) {

@@ -42,6 +42,10 @@ func TestParseQuery(t *testing.T) {
 		`"a->b"@x.net → bob@x.org`:    {Sender: `"a->b"@x.net`, Recipient: "bob@x.org"},
 		`"a → b"@x.net`:               {Address: `"a → b"@x.net`},
 		"a→b@x.net":                   {Address: "a→b@x.net"},
+		"Ann <ann@example.net>":       {Address: "<ann@example.net>"},
+		"Ann Example <ann@x.net>":     {Address: "<ann@x.net>"},
+		`"Ann, B." <ann@x.net>`:       {Address: "<ann@x.net>"},
+		"<ann@x.net> <bob@x.org>":     {Sender: "<ann@x.net>", Recipient: "<bob@x.org>"},
 		"ann@example.net, bob@x.org;": {Sender: "ann@example.net", Recipient: "bob@x.org"},
 	} {
 		if got, err := ParseQuery(in); err != nil || got != want {
@@ -52,7 +56,7 @@ func TestParseQuery(t *testing.T) {
 	if err != nil || q.Triplet == nil || *q.Triplet != [3]string{"203.0.113.7", "<>", "bob@example.org"} {
 		t.Errorf("%+v, %v", q, err)
 	}
-	for _, in := range []string{"a b c d", `"a`, "@", "@*.", "\xff", strings.Repeat("x", maxQuery+1), "spf:mail.example.net", "[x", "."} {
+	for _, in := range []string{"a b c d", `"a`, "@", "@*.", "\xff", strings.Repeat("x", maxQuery+1), "spf:mail.example.net", "[x", ".", "203.0.113.7 ann@example.net", "203.0.113.7 <ann@example.net>", "ann bob@x.org"} {
 		if q, err := ParseQuery(in); err == nil {
 			t.Errorf("%q: %+v", in, q)
 		}

@@ -59,7 +59,16 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, v viewer, status i
 
 // fail says what went wrong.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, v viewer, status int, problem string) {
-	s.show(w, r, v, status, "problem", http.StatusText(status), problem)
+	title := "This was not done"
+	switch status {
+	case http.StatusForbidden:
+		title = "Not allowed"
+	case http.StatusNotFound:
+		title = "Not found"
+	case http.StatusServiceUnavailable:
+		title = "Not possible now"
+	}
+	s.show(w, r, v, status, "problem", title, problem)
 }
 
 // routes are the pages and actions.

@@ -58,7 +58,7 @@ func TestWindowsOfRules(t *testing.T) {
 		p := b.Search(triplet)
 		p.Says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Of the client only 203.0.113.7 is known here")
 		s.advance(time.Hour)
-		b.Search(triplet).Says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when it tries again, until 23:55 at the latest.")
+		b.Search(triplet).Says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when its server tries again by 23:55 at the latest.")
 	}
 }
 

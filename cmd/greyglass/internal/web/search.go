@@ -136,6 +136,12 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 			records[r.Triplet] = r
 		}
 	}
+	switch {
+	case q.Sender != "" && len(records) == 0:
+		page.Notes = append(page.Notes, "This was read as a sender and a recipient. Search for one of the two alone, too.")
+	case q.Client != "" && p.Provides():
+		page.Notes = append(page.Notes, "A mail server may be remembered by the name of its provider. Search for the sender or the recipient, too.")
+	}
 	newest := slices.SortedFunc(maps.Values(records), func(a, b greylist.Record) int {
 		return cmp.Or(cmp.Compare(b.LastSeen, a.LastSeen), strings.Compare(a.String(), b.String()))
 	})

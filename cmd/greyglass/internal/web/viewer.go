@@ -70,7 +70,7 @@ func (s *Server) forOperators(act func(http.ResponseWriter, *http.Request, *serv
 		case r.ParseForm() != nil:
 			s.fail(w, r, v, http.StatusBadRequest, "The form could not be read, or is too large.")
 		case !same(r.PostForm.Get("token"), v.CSRF):
-			s.fail(w, r, v, http.StatusForbidden, "The form does not come from this page, or from before you logged in. Go back, reload, and try again.")
+			s.fail(w, r, v, http.StatusForbidden, "The form is not of this page, or is older than your login. Go back, reload, and try again.")
 		case !v.Acts:
 			s.fail(w, r, v, http.StatusForbidden, "You may look, but not act: web.operators does not name you.")
 		default:

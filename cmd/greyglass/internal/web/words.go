@@ -98,11 +98,14 @@ func (w windows) latest() string {
 
 // whyWaits says in sentences what has happened to a triplet, and what happens next.
 func whyWaits(r greylist.Record, w windows, now int64) string {
-	from, to := sender(r.Sender), address.Printable(r.Recipient)
-	began := fmt.Sprintf("%s wrote to %s for the first time %s", from, to, at(r.Attempted(), now))
+	from, to := address.Printable(r.Sender)+" wrote to", address.Printable(r.Recipient)
+	if r.Sender == address.NullSender {
+		from = "A bounce (mail without a sender) came for"
+	}
+	began := fmt.Sprintf("%s %s for the first time %s", from, to, at(r.Attempted(), now))
 	if r.Passed() {
 		if r.Deferred+r.Accepted == 0 {
-			began = fmt.Sprintf("No attempt of %s to write to %s is remembered", from, to)
+			began = "No attempt is remembered"
 		}
 		if r.Accepted == 0 || r.LastSeen < r.PassedAt {
 			return began + ", and it was let in by hand " + at(r.PassedAt, now) + ". The greylist accepts the next attempt at once."
@@ -138,21 +141,13 @@ func whyWaits(r greylist.Record, w windows, now int64) string {
 	}
 	switch {
 	case now > closes && w.observed:
-		return text + "its next attempt would begin a new wait, since it was too late " + at(closes, now) + "."
+		return text + "its next attempt would begin a new wait: it could be let in until " + timeOfDay(closes, now) + "."
 	case now > closes:
-		return text + "It was too late " + at(closes, now) + ": its next attempt begins a new wait."
+		return text + "It could be let in until " + timeOfDay(closes, now) + "; its next attempt begins a new wait."
 	case now >= opens:
-		return text + is + " when it tries again, until " + timeOfDay(closes, now) + w.latest() + "."
+		return text + is + " when its server tries again by " + timeOfDay(closes, now) + w.latest() + "."
 	}
 	return text + is + " when it tries again from " + upToMinute(opens, now) + " on" + w.earliest() + " (in " + show.Duration(opens-now) + ")."
-}
-
-// sender is a sender in words.
-func sender(s string) string {
-	if s == address.NullSender {
-		return "A bounce (without a sender)"
-	}
-	return address.Printable(s)
 }
 
 // timeOfDay is a time of day, with the date unless it is today.
