@@ -104,7 +104,12 @@ func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) answer {
 	if ctx.Err() != nil {
 		return answer{err: temporary(q, "no time left")}
 	}
-	shared := r.flights.DoChan(q.key(), func() (any, error) { return r.query(q), nil })
+	shared := r.flights.DoChan(q.key(), func() (any, error) {
+		if a, ok := r.cached(name, qtype); ok { // by a query that has ended since
+			return a, nil
+		}
+		return r.query(q), nil
+	})
 	select {
 	case done := <-shared:
 		return done.Val.(answer)
