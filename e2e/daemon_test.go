@@ -116,11 +116,7 @@ func (d *daemon) configure(c conf) {
 // then in its place.
 func (d *daemon) write(name, text string) {
 	d.t.Helper()
-	path := filepath.Join(d.dir, name)
-	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := lab.ReplaceFile(filepath.Join(d.dir, name), text); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"greyglass/e2e/browse"
 	"greyglass/greylist"
 )
@@ -17,11 +15,7 @@ import (
 func TestWebPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write("users", "olga:"+string(hash)+"\n")
+	s.write("users", browse.Users(t, "correct horse", "olga"))
 	s.configure(conf{"web.listen": `"127.0.0.1:0"`, "web.users_file": `"` + s.path("users") + `"`, "web.operators": `["olga"]`})
 	daemon := s.serve()
 	at := "http://" + daemon.wait(`"msg":"listening"`, `"via":"web"`).str("bound")

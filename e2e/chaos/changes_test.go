@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 var changeDeeds = []deed{
@@ -42,11 +44,11 @@ func (i *injector) reloadBroken(*rand.Rand) {
 	i.weather.count("broken SIGHUP")
 	s := i.inForce.present().settings
 	i.hangUp(s.toml(i.places, true), "reload failed; keeping the current configuration")
-	i.check(write(i.places.config, s.toml(i.places, false)))
+	i.check(lab.ReplaceFile(i.places.config, s.toml(i.places, false)))
 }
 
 func (i *injector) hangUp(text, msg string) {
-	i.check(write(i.places.config, text))
+	i.check(lab.ReplaceFile(i.places.config, text))
 	d := i.daemon()
 	n := d.log.count(msg)
 	d.signal(syscall.SIGHUP)
@@ -114,7 +116,7 @@ func (i *injector) save(r *rand.Rand, file, content, msg string) {
 	d := i.daemon()
 	n := d.log.count(msg)
 	if r.IntN(2) == 0 {
-		i.check(write(file, content))
+		i.check(lab.ReplaceFile(file, content))
 	} else {
 		i.check(os.WriteFile(file, []byte(content), 0o644))
 	}

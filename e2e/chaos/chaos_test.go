@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"greyglass/e2e/build"
+	"greyglass/e2e/lab"
 )
 
 const (
@@ -87,7 +88,7 @@ func setUp(t *testing.T) *injector {
 	}
 	first := regime{allSettings[0], newLists()}
 	for file, text := range map[string]string{p.config: first.toml(p, false), p.blocked: first.blockedText(), p.exceptions: first.exceptionsText()} {
-		if err := write(file, text); err != nil {
+		if err := lab.ReplaceFile(file, text); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,10 +1,11 @@
 package chaos
 
 import (
-	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // wrongClock is the wall clock by which the program lives: the real one, and so
@@ -39,10 +40,7 @@ func (c *wrongClock) set(ahead int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := time.Now()
-	err := os.WriteFile(c.file+".new", strconv.AppendInt(nil, ahead, 10), 0o644)
-	if err == nil {
-		err = os.Rename(c.file+".new", c.file)
-	}
+	err := lab.ReplaceFile(c.file, strconv.FormatInt(ahead, 10))
 	if n := len(c.epochs); n > 0 {
 		c.epochs[n-1].until = time.Now()
 	}

@@ -49,14 +49,6 @@ func newPlaces(t *testing.T) *places {
 	return p
 }
 
-// write replaces a file as editors do.
-func write(file, text string) error {
-	if err := os.WriteFile(file+".new", []byte(text), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
-}
-
 // daemon is one life of 'greyglass serve'.
 type daemon struct {
 	cmd   *exec.Cmd

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // TestLeak has the program, as it is shipped, serve thousands of sessions, some
@@ -20,7 +22,7 @@ func TestLeak(t *testing.T) {
 	p := newPlaces(t)
 	s := &settings{name: "leak", windows: windows{1, 3, 9, 86400}, onError: "accept", whenBlock: "defer", foreign: "defer"}
 	for file, text := range map[string]string{p.config: s.toml(p, false), p.blocked: "", p.exceptions: ""} {
-		if err := write(file, text); err != nil {
+		if err := lab.ReplaceFile(file, text); err != nil {
 			t.Fatal(err)
 		}
 	}

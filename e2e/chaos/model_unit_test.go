@@ -3,6 +3,8 @@ package chaos
 import (
 	"testing"
 	"time"
+
+	"greyglass/e2e/lab"
 )
 
 // The answers of the model for one triplet.
@@ -72,7 +74,7 @@ func TestClockHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, text := range map[string]string{p.config: allSettings[0].toml(p, false), p.blocked: "", p.exceptions: ""} {
-		if err := write(file, text); err != nil {
+		if err := lab.ReplaceFile(file, text); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,3 +21,11 @@ func CopyFile(from, to string) error {
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
 }
+
+// ReplaceFile writes a file as editors do: beside it, and then in its place.
+func ReplaceFile(file, text string) error {
+	if err := os.WriteFile(file+".new", []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"greyglass/e2e/browse"
 	"greyglass/e2e/lab"
 )
@@ -18,12 +16,8 @@ import (
 // another, let in there, and then accepted at the first.
 func TestPageOfAnotherMX(t *testing.T) {
 	db := database(t)
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
 	users := filepath.Join(lab.Dir(t), "users")
-	if err := os.WriteFile(users, []byte("olga:"+string(hash)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(users, []byte(browse.Users(t, password, "olga")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	page := fmt.Sprintf("127.0.0.1:%d", lastPort.Add(2))

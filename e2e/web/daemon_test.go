@@ -2,10 +2,9 @@ package web
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
+	"greyglass/e2e/browse"
 	"greyglass/e2e/build"
 	"greyglass/e2e/lab"
+	"greyglass/milter/listen"
+	"greyglass/milter/policyd"
 )
 
 // timeout bounds every wait for something that should come soon.
@@ -72,25 +72,13 @@ func newDaemon(t *testing.T) *daemon {
 // allow writes the users file.
 func (d *daemon) allow(users ...string) {
 	d.t.Helper()
-	var text strings.Builder
-	for _, user := range users {
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		fmt.Fprintf(&text, "%s:%s\n", user, hash)
-	}
-	d.write("users", text.String())
+	d.write("users", browse.Users(d.t, password, users...))
 }
 
 // write writes a file into the daemon's folder, in the place of the one that was there.
 func (d *daemon) write(name, text string) {
 	d.t.Helper()
-	path := filepath.Join(d.dir, name)
-	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := lab.ReplaceFile(filepath.Join(d.dir, name), text); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -154,20 +142,14 @@ func (d *daemon) stop() {
 // ask asks about a recipient as Postfix does by its policy protocol, and returns the answer.
 func (d *daemon) ask(client, sender, recipient string, more ...string) string {
 	d.t.Helper()
-	c, err := net.Dial("unix", filepath.Join(d.dir, "policy.sock"))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(timeout))
+	ctx, cancel := context.WithTimeout(d.t.Context(), timeout)
+	defer cancel()
 	lines := append([]string{"request=smtpd_access_policy", "protocol_state=RCPT", "client_address=" + client,
 		"sender=" + sender, "recipient=" + recipient}, more...)
-	if _, err := fmt.Fprintf(c, "%s\n\n", strings.Join(lines, "\n")); err != nil {
-		d.t.Fatal(err)
-	}
-	answer, err := bufio.NewReader(c).ReadString('\n')
+	at := listen.Address{Network: "unix", Addr: filepath.Join(d.dir, "policy.sock")}
+	answer, err := policyd.Ask(ctx, at, strings.Join(lines, "\n")+"\n\n")
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return strings.TrimPrefix(strings.TrimSpace(answer), "action=")
+	return strings.TrimPrefix(strings.TrimSpace(string(answer)), "action=")
 }

@@ -250,11 +250,9 @@ func conditions(f greylist.Filter, args []any, all ...string) (where string, _ [
 		}
 		all = append(all, among("key", keys)...)
 	} else {
-		var clients []any
 		if f.Client != "" {
-			clients = append(clients, f.Client)
+			all = append(all, among("client", []any{f.Client})...)
 		}
-		all = append(all, among("client", clients)...)
 		addresses := append(among("sender", values(f.Senders)), among("recipient", values(f.Recipients))...)
 		if f.Either && len(addresses) > 0 {
 			addresses = []string{"(" + strings.Join(addresses, " OR ") + ")"}

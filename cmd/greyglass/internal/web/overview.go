@@ -245,10 +245,12 @@ type poolAdvice struct {
 	Rule string // for the file
 }
 
+// inRuleName replaces what a network has and the name of a rule may not have.
+var inRuleName = strings.NewReplacer("/", "-", ":", "-")
+
 func (d *serving) adviceFor(networks []report.Sender) (all []poolAdvice) {
 	for _, n := range networks {
-		name := "pool-" + strings.NewReplacer("/", "-", ":", "-").Replace(n.Name)
-		rule := fmt.Sprintf("[[rule]]\nname = %q\nwhen = 'client_in(%q)'\nthen = \"accept\"", name, n.Name)
+		rule := fmt.Sprintf("[[rule]]\nname = %q\nwhen = 'client_in(%q)'\nthen = \"accept\"", "pool-"+inRuleName.Replace(n.Name), n.Name)
 		all = append(all, poolAdvice{n, d.ConfigFile, rule})
 	}
 	return all

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"greyglass/cmd/greyglass/internal/watch"
 	"greyglass/e2e/browse"
 	"greyglass/greylist"
@@ -72,12 +70,8 @@ func (s *site) advance(d time.Duration) { s.mu.Lock(); defer s.mu.Unlock(); s.no
 // usersFile makes a file of the two users.
 func usersFile(t *testing.T) string {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
 	file := filepath.Join(t.TempDir(), "users")
-	write(t, file, operator+":"+string(hash)+"\n"+looker+":"+string(hash)+"\n")
+	write(t, file, browse.Users(t, password, operator, looker))
 	return file
 }
 
