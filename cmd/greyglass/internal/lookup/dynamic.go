@@ -69,7 +69,7 @@ func containsAddress(name string, client netip.Addr) bool {
 			return true
 		}
 	}
-	if len(slices.MaxFunc(strings.FieldsFunc(name, notHex), byLength)) < 2*len(octets) {
+	if !slices.ContainsFunc(strings.FieldsFunc(name, notHex), func(digits string) bool { return len(digits) >= 2*len(octets) }) {
 		return false
 	}
 	for _, o := range [][4]byte{octets, backward} {
@@ -81,8 +81,6 @@ func containsAddress(name string, client netip.Addr) bool {
 }
 
 func notHex(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }
-
-func byLength(a, b string) int { return len(a) - len(b) }
 
 // inOrder reports whether the numbers contain the octets consecutively, with or without
 // leading zeros.

@@ -83,6 +83,7 @@ server42.example.com                           192.0.2.42
 vps42.example.com                              192.0.2.42
 dianne.example.com                             192.0.2.42
 spool.example.com                              192.0.2.42
+smtp.ziggo.nl                                  212.54.42.1
 `), "\n") {
 		f := strings.Fields(c)
 		if looksDynamic(f[0], addr(f[1])) {

@@ -185,7 +185,8 @@ func parse(packet []byte, query *dns.Msg) (*dns.Msg, error) {
 		return nil, errStray
 	}
 	m := new(dns.Msg)
-	if err := m.Unpack(packet); err != nil {
+	// A truncated message may end within a record, after its question.
+	if err := m.Unpack(packet); err != nil && !(m.Truncated && len(m.Question) == 1) {
 		return nil, fmt.Errorf("not a DNS message: %w", err)
 	}
 	asked := query.Question[0]

@@ -163,6 +163,27 @@ func TestLongAnswerByTCP(t *testing.T) {
 	}
 }
 
+// Some servers fill the datagram, and cut the last record of a truncated answer: that too is
+// asked for by TCP (RFC 2181, section 9).
+func TestCutAnswerByTCP(t *testing.T) {
+	s, r := serve(t, "x.example.org. A 127.0.0.2")
+	s.Behave("*", func(w dns.ResponseWriter, _, answer *dns.Msg) bool {
+		if w.LocalAddr().Network() != "udp" {
+			return false
+		}
+		answer.Truncated = true
+		packet, err := answer.Pack()
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(packet[:len(packet)-2])
+		return true
+	})
+	if a := r.ask(t.Context(), "x.example.org", dns.TypeA); len(a.addrs) != 1 || a.err != nil {
+		t.Errorf("%v, %v", a.addrs, a.err)
+	}
+}
+
 func TestParseServer(t *testing.T) {
 	for s, want := range map[string]string{
 		"192.0.2.53":          "192.0.2.53:53",
