@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/milter/listen"
@@ -62,10 +63,10 @@ func (p *program) report(err error) int {
 	return statusFailed
 }
 
-// inWords is the text of an error, for people.
+// inWords is the text of an error, for people, in one line.
 func inWords(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
 	}
-	return err.Error()
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -88,7 +88,9 @@ func askStatus(ctx context.Context, c *config.Config) (watch.Status, error) {
 		}
 		status, err := decodeStatus(ctx, func(ctx context.Context) ([]byte, error) { return policyd.AskStatus(ctx, to) })
 		if err == nil {
-			status.Connections["policy"]-- // that of this question
+			if status.Connections["policy"] > 0 {
+				status.Connections["policy"]-- // that of this question
+			}
 			return status, nil
 		}
 		problem = errors.Join(problem, err)
@@ -120,7 +122,8 @@ func getStatus(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	direct := http.Client{Transport: new(http.Transport)} // by no proxy
+	answer, err := direct.Do(r)
 	if err != nil {
 		return nil, err
 	}

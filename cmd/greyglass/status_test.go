@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -135,6 +137,41 @@ func TestStatusElsewhere(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &times); err != nil || times.UTC.Unix() != times.Started {
 		t.Errorf("%v: %+v", err, times)
 	}
+}
+
+// TestStatusOfAStartingDaemon: a daemon that is starting has counted no connections yet.
+func TestStatusOfAStartingDaemon(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.configure(conf{"listen.policy": quoted("unix:" + s.path("policy.sock"))})
+	l, err := net.Listen("unix", s.path("policy.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, c)
+			_, _ = io.WriteString(c, `status={"state":"starting","connections":null}`+"\n\n")
+			_ = c.Close()
+		}
+	}()
+	s.run("status").fails(t, statusFailed, "the daemon is starting")
+}
+
+// TestStatusWithoutProxy: the daemon is asked itself, whatever proxy stands in the environment.
+func TestStatusWithoutProxy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"state":"starting"}`) }))
+	defer server.Close()
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	s.environ = append(s.environ, "HTTP_PROXY=http://127.0.0.1:1")
+	s.run("status", "--set", "listen.http_public=true", "--set", "listen.http=0.0.0.0:"+port).fails(t, statusFailed, "the daemon is starting")
 }
 
 // TestStatusMayNotAsk: who may not open the daemon's sockets is told so.

@@ -42,7 +42,7 @@ func unwellBy(s watch.Status, asked error) (t unwell) {
 	}
 	switch {
 	case s.State == watch.NotRunning && mayNotOpen(asked):
-		add(statusFailed, "this user may not ask the daemon: %v; use root, or a user in the group of its sockets", asked)
+		add(statusFailed, "this user may not ask the daemon: %s; use root, or a user in the group of its sockets", inWords(asked))
 	case s.State == watch.NotRunning:
 		add(statusFailed, "the daemon is not running: nothing answers at its sockets; start it ('systemctl start greyglass'), or see why it ended ('journalctl -u greyglass')")
 	case s.State == watch.Starting:
