@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -62,8 +63,15 @@ asked for are marked (probe).
     /var/log/mail.log.2.gz`,
 		Args: optionalFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if r.limit < 0 {
+			file := ""
+			if len(args) > 0 {
+				file = args[0]
+			}
+			switch {
+			case r.limit < 0:
 				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
+			case r.follow && strings.HasSuffix(file, ".gz"):
+				return &usageError{fmt.Errorf("--follow takes no file that is compressed, such as %s", file), cmd.CommandPath()}
 			}
 			zone := p.zone(inUTC || asJSON)
 			if since != "" {
@@ -89,10 +97,6 @@ asked for are marked (probe).
 				r.print = func(d decisionlog.Decision) error {
 					return printObject(p.stdout, loggedJSON{d, d.Time.Unix(), orNull(d.Wait), orNull(d.Delayed)})
 				}
-			}
-			file := ""
-			if len(args) > 0 {
-				file = args[0]
 			}
 			return r.run(cmd.Context(), file, cmd.InOrStdin(), p.stderr)
 		},
@@ -134,21 +138,18 @@ func (r *logReader) show(ctx context.Context, file string, stdin io.Reader, stde
 		if r.since != 0 {
 			begin = "+1"
 		}
-		return r.readOutput(ctx, stderr, "tail", "-n", begin, "-F", file)
+		return r.readOutput(ctx, stderr, "tail", "-n", begin, "-F", "--", file)
 	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if !strings.HasSuffix(file, ".gz") {
-		return r.read(f)
+	err = r.read(f)
+	if err != nil && !errors.As(err, new(*fs.PathError)) { // which names the file
+		err = fmt.Errorf("%s: %w", file, err)
 	}
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return r.read(z)
+	return err
 }
 
 // journal is the command that reads the daemon's journal (journalctl(1)). Without --quiet it
@@ -197,15 +198,29 @@ func (r *logReader) readOutput(ctx context.Context, stderr io.Writer, command ..
 	return nil
 }
 
-// read shows the selected decisions: all at once, or only the newest at the end.
+// read shows the selected decisions: all at once, or only the newest at the end. Of what is
+// damaged it shows those before the damage.
 func (r *logReader) read(in io.Reader) error {
 	var newest []decisionlog.Decision
-	lines := bufio.NewReaderSize(in, 64<<10)
+	lines := bufio.NewReaderSize(in, maxLogLine)
+	if magic, _ := lines.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(lines)
+		if err != nil {
+			return err
+		}
+		lines = bufio.NewReaderSize(z, maxLogLine)
+	}
+	var damage error
 	for {
 		line, err := readLine(lines)
-		if line != "" {
-			r.lines++
+		if err != nil && err != io.EOF {
+			damage = err // and the line may be cut off
+			break
 		}
+		if line == "" {
+			break
+		}
+		r.lines++
 		d, ok := decisionlog.Parse(line)
 		if ok {
 			r.decisions++
@@ -224,20 +239,17 @@ func (r *logReader) read(in io.Reader) error {
 				newest = append(newest, d)
 			}
 		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
 	}
 	for _, d := range newest {
 		if err := r.print(d); err != nil {
 			return err
 		}
 	}
-	return nil
+	return damage
 }
+
+// maxLogLine is more than any decision has, in octets.
+const maxLogLine = 64 << 10
 
 // readLine returns the next line; of one that is longer than any decision, the beginning.
 func readLine(r *bufio.Reader) (string, error) {

@@ -83,8 +83,17 @@ func TestLogReadsFiles(t *testing.T) {
 	if got := s.output("log", "--json", "--limit", "1", s.path("mail.log.gz")); got != want {
 		t.Error(got)
 	}
-	s.write("cut.gz", packed[:len(packed)/2])
-	s.run("log", s.path("cut.gz")).fails(t, statusFailed, "unexpected EOF")
+	s.write("mail.log.1", packed) // compressed, whatever its name
+	if got := s.output("log", "--utc", "--limit", "1", s.path("mail.log.1")); got != mailLogLines[2] {
+		t.Error(got)
+	}
+	// Of a damaged file, what can be read is shown.
+	s.write("cut.gz", packed[:len(packed)-12])
+	r := s.run("log", "--utc", s.path("cut.gz"))
+	if r.fails(t, statusFailed, s.path("cut.gz")+": unexpected EOF"); r.stdout != strings.Join(mailLogLines, "") {
+		t.Error(r.stdout)
+	}
+	s.run("log", "--follow", s.path("mail.log.gz")).fails(t, statusUsage, "--follow", "compressed")
 	s.run("log", s.path("missing")).fails(t, statusFailed, "no such file")
 }
 
@@ -111,6 +120,10 @@ func TestLogOfTheJournal(t *testing.T) {
 	}
 	s.run("log", "--follow", "--since", "1970-01-02")
 	if got := s.read("arguments"); got != common+" --since @86400 --follow --no-tail\n" {
+		t.Error(got)
+	}
+	s.run("log", "--follow", "--since", "60000d") // before 1970
+	if got := s.read("arguments"); got != common+" --since @1 --follow --no-tail\n" {
 		t.Error(got)
 	}
 	s.environ = append(s.environ, "PATH="+filepath.Join(s.dir, "empty"))

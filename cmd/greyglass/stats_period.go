@@ -93,7 +93,7 @@ func parseTime(flag, s string, now int64, zone *time.Location) (int64, error) {
 		if unix >= now {
 			return 0, fmt.Errorf("%s %s is not in the past", flag, s)
 		}
-		return unix, nil
+		return max(unix, 1), nil // journalctl takes no time before 1970, and zero stands for none
 	}
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime, time.RFC3339} {
 		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
