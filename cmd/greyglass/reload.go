@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -53,15 +54,16 @@ func (r *reloader) history() time.Duration { return r.current.Load().Config.Stor
 // maxRows returns the row limit.
 func (r *reloader) maxRows() int64 { return r.current.Load().Config.Store.MaxRows }
 
+// listNames are those of package watch, by the keys of the configuration. Lists in the conditions
+// of rules are named by their files.
+var listNames = map[string]string{"blocked.senders_file": watch.Blocked, "blocked.exceptions_file": watch.Exceptions}
+
 // watch begins to watch the list files of a configuration.
 func (r *reloader) watch(loaded *config.Loaded) {
 	r.lists = maps.Clone(loaded.Lists)
 	r.files = nil
-	for i, file := range loaded.Config.ListFiles() {
-		watched := listFile{ListFile: file, name: file.File}
-		if i < 2 {
-			watched.name = [2]string{watch.Blocked, watch.Exceptions}[i]
-		}
+	for _, file := range loaded.Config.ListFiles() {
+		watched := listFile{ListFile: file, name: cmp.Or(listNames[file.Key], file.File)}
 		watched.begin()
 		r.files = append(r.files, watched)
 	}
@@ -121,9 +123,11 @@ func (r *reloader) reload() {
 		r.read.Failed(watch.Configuration)
 		return
 	}
-	if r.emptied(loaded) {
+	// An empty file may be half saved, so it must not reset everything to the defaults.
+	if loaded.EmptyFile != "" && r.current.Load().FromFile {
 		r.log.Error(eventReloadFailed, "error",
 			loaded.EmptyFile+": empty or gone, perhaps because it is being saved; send SIGHUP again, or write a comment into it to use the defaults")
+		r.read.Failed(watch.Configuration)
 		return
 	}
 	running, wanted := r.current.Load().Config, *loaded.Config
@@ -156,18 +160,6 @@ func (r *reloader) reload() {
 	}
 	r.adoptLists()
 	r.log.Info(eventReloaded, "mode", loaded.Config.Greylist.Mode)
-}
-
-// emptied reports whether the configuration file is now empty or gone, although the
-// current configuration has values from it. That may be a half-saved file, so it must
-// not reset everything to the defaults.
-func (r *reloader) emptied(loaded *config.Loaded) bool {
-	for _, from := range r.current.Load().Origins {
-		if loaded.EmptyFile != "" && strings.HasPrefix(from, loaded.EmptyFile+":") {
-			return true
-		}
-	}
-	return false
 }
 
 // dropUnused forgets the state of list files that are not used any more.

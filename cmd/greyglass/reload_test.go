@@ -94,6 +94,26 @@ func TestReloadOfAnEmptyFile(t *testing.T) {
 	daemon.waitMore(1, "INFO", `msg=\"configuration reloaded\"`)
 }
 
+// A file that has rules only, and is emptied, is no wish for no rules either.
+func TestReloadOfAnEmptyFileOfRules(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	var set []string
+	for line := range strings.Lines(s.read("greyglass.toml")) {
+		set = append(set, "--set", strings.Replace(strings.TrimSpace(line), " = ", "=", 1))
+	}
+	set = append(set, "--set", "listen.policy="+quoted("unix:"+s.path("policy.sock")))
+	s.write("greyglass.toml", "[[rule]]\nname = \"ours\"\nwhen = 'sender_domain == \"example.net\"'\nthen = \"accept\"\n")
+	daemon := s.serve(set...)
+	s.write("greyglass.toml", "")
+	daemon.signal(syscall.SIGHUP)
+	daemon.wait(`"ERROR"`, "reload failed; keeping the current configuration", s.file+": empty or gone")
+	if got := s.reason(daemon, "203.0.113.7", "ann@example.net", "bob@example.org"); got != "rule:ours" {
+		t.Errorf("reason %q", got)
+	}
+	s.run(append([]string{"status"}, set...)...).fails(t, statusConfig, "the configuration could not be read again")
+}
+
 // Limits hold from a reload on, also for present connections.
 func TestReloadOfLimits(t *testing.T) {
 	t.Parallel()

@@ -42,6 +42,7 @@ type Loaded struct {
 
 	Broken []Problem // of list files and rules, with [Source.NoLists]
 
+	FromFile  bool   // the file has a value or a rule
 	EmptyFile string // the file, if it has not one octet in it, or is not there at all
 }
 
@@ -85,7 +86,8 @@ func Load(src Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}, Broken: append(brokenRules, broken.List...)}
+	loaded := &Loaded{Config: merged.config, Lists: lists, Lookup: look, Policy: policy, Origins: map[string]string{}, Broken: append(brokenRules, broken.List...),
+		FromFile: len(fileLayer.values)+len(fileLayer.rules) > 0}
 	if fileLayer.empty {
 		loaded.EmptyFile = src.File
 	}
