@@ -168,10 +168,10 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 				return err
 			}
 		}
-		return printClients(l.out, knownClients(ctx, store, l.policy.Proving, only), l.zone, l.asJSON)
+		return l.printClients(knownClients(ctx, store, l.policy.Proving, only))
 	}
 	if l.correspondents {
-		return printCorrespondents(l.out, knownCorrespondents(ctx, store, l.sender, l.recipient), l.zone, l.asJSON)
+		return l.printCorrespondents(knownCorrespondents(ctx, store, l.sender, l.recipient))
 	}
 	width := terminalWidth(stdout)
 	f := l.filter(l.policy)

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"text/tabwriter"
-	"time"
 
 	"greyglass/greylist"
 )
@@ -44,12 +42,12 @@ func knownClients(ctx context.Context, store greylist.Store, proving greylist.Pr
 	}
 }
 
-func printClients(w io.Writer, clients iter.Seq2[knownClient, error], zone *time.Location, asJSON bool) error {
-	if asJSON {
-		return printArray(w, clients, func(c knownClient) any { return c })
+func (l *lister) printClients(clients iter.Seq2[knownClient, error]) error {
+	if l.asJSON {
+		return printArray(l.out, clients, func(c knownClient) any { return c })
 	}
-	at := func(unix int64) string { return listTime(unix, zone) }
-	return printRows(w, "CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN", clients, func(t *tabwriter.Writer, c knownClient) {
+	at := func(unix int64) string { return listTime(unix, l.zone) }
+	return printRows(l.out, l.title("CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN"), clients, func(t *tabwriter.Writer, c knownClient) {
 		proven := "no"
 		if c.Proven {
 			proven = "yes"

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"text/tabwriter"
-	"time"
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
@@ -36,11 +34,11 @@ func knownCorrespondents(ctx context.Context, store greylist.Store, sender, reci
 	}
 }
 
-func printCorrespondents(w io.Writer, correspondents iter.Seq2[knownCorrespondent, error], zone *time.Location, asJSON bool) error {
-	if asJSON {
-		return printArray(w, correspondents, func(c knownCorrespondent) any { return c })
+func (l *lister) printCorrespondents(correspondents iter.Seq2[knownCorrespondent, error]) error {
+	if l.asJSON {
+		return printArray(l.out, correspondents, func(c knownCorrespondent) any { return c })
 	}
-	return printRows(w, "LOCAL\tREMOTE\tFIRST SEEN\tLAST SEEN", correspondents, func(t *tabwriter.Writer, c knownCorrespondent) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Local, c.Remote, listTime(c.FirstSeen, zone), listTime(c.LastSeen, zone))
+	return printRows(l.out, l.title("LOCAL\tREMOTE\tFIRST SEEN\tLAST SEEN"), correspondents, func(t *tabwriter.Writer, c knownCorrespondent) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Local, c.Remote, listTime(c.FirstSeen, l.zone), listTime(c.LastSeen, l.zone))
 	})
 }

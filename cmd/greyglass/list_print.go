@@ -68,11 +68,15 @@ func (l *lister) printTabs(records iter.Seq2[greylist.Record, error]) error {
 
 // printWide prints the whole table for people.
 func (l *lister) printWide(records iter.Seq2[greylist.Record, error]) error {
-	title := strings.TrimSuffix(listColumns, "\n")
+	return printRows(l.out, l.title(strings.TrimSuffix(listColumns, "\n")), records, func(t *tabwriter.Writer, r greylist.Record) { fmt.Fprint(t, l.row(r)) })
+}
+
+// title is a title, unless none is wanted.
+func (l *lister) title(columns string) string {
 	if l.noHeader {
-		title = ""
+		return ""
 	}
-	return printRows(l.out, title, records, func(t *tabwriter.Writer, r greylist.Record) { fmt.Fprint(t, l.row(r)) })
+	return columns
 }
 
 // printRows prints rows as they come, under a title if there is one, and aligns some hundred
@@ -170,6 +174,9 @@ func (l *lister) printFooter(ctx context.Context, store greylist.Store, f greyli
 
 // terminalWidth is the number of columns of a terminal; zero if the output is none.
 func terminalWidth(out io.Writer) int {
+	if o, ok := out.(*output); ok {
+		out = o.Writer
+	}
 	f, ok := out.(*os.File)
 	if !ok {
 		return 0

@@ -50,6 +50,11 @@ func TestListTable(t *testing.T) {
 		if got := s.output("list"); got != heading+rows {
 			t.Errorf("got:\n%swant:\n%s", got, heading+rows)
 		}
+		for _, of := range []string{"--clients", "--correspondents"} {
+			if got := s.output("list", of, "--no-header"); strings.Contains(got, "LAST SEEN") {
+				t.Errorf("%s: %s", of, got)
+			}
+		}
 		if got := s.output("list", "--no-header"); got != rows {
 			t.Errorf("without a header: %s", got)
 		}

@@ -20,10 +20,30 @@ func main() {
 // run runs a command line and returns its exit status. The command ends when the
 // context does.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	out := &output{Writer: stdout}
+	p := &program{environ: environ, stdout: out, stderr: stderr}
 	root := p.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	return p.report(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.failed
+	}
+	return p.report(err)
+}
+
+// output is standard output. It keeps the first error, such as that of a full disk, so that no
+// command needs to look at it.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.failed == nil {
+		o.failed = err
+	}
+	return n, err
 }

@@ -102,7 +102,10 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	case !errors.As(err, &invalid):
 		return err
 	}
-	wanted := map[string]string{"int": "a whole number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	wanted, ok := map[string]string{"int": "a whole number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	if !ok {
+		return err
+	}
 	return fmt.Errorf("--%s takes %s, and %q is none", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"greyglass/e2e/lab"
+)
+
+// TestFullDisk: whoever writes to a full disk is told so, also by commands that have done their
+// work.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	lab.Need(t, err == nil, "this system has no /dev/full")
+	defer full.Close()
+	s := newSite(t, nil)
+	s.serve()
+	s.write("mail.log", mailLog)
+	for _, args := range []string{
+		"explain 203.0.113.7 ann@example.net bob@example.org", "pass 203.0.113.7 ann@example.net bob@example.org",
+		"forget 203.0.113.7 ann@example.net bob@example.org", "list", "log mail.log", "stats", "status", "expire", "expect bob@example.org",
+		"backup copy.db", "learn mail.log", "forecast mail.log", "import spamd blocked.list", "config", "version", "help", "help list",
+	} {
+		cmd := s.command(t.Context(), strings.Fields(args)...)
+		var stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != statusFailed || !strings.Contains(stderr.String(), "greyglass: write /dev/stdout: no space left") {
+			t.Errorf("%s: %v, %s", args, err, stderr.String())
+		}
+	}
+}
