@@ -33,7 +33,7 @@ func TestUsersBehindProxy(t *testing.T) {
 			b.Origin = "https://evil.example"
 			b.Post("/login", login).Says(t, http.StatusForbidden)
 			b.Origin = ours
-			b.Post("/login", login).Says(t, http.StatusOK, "Nothing is remembered of this.", "Log out")
+			b.Post("/login", login).Says(t, http.StatusOK, "No triplet is stored for this.", "Log out")
 			d.logs(`msg="web login"`, "user="+operator, "from="+browserAt)
 			var names []string
 			for _, cookie := range b.Client.Jar.Cookies(&url.URL{Scheme: "https", Host: pageName, Path: "/"}) {
@@ -83,7 +83,7 @@ func TestProxyAuthenticates(t *testing.T) {
 			}
 			authenticate(forged, looker, password)
 			seen := forged.Get(search)
-			seen.Says(t, http.StatusOK, looker+" (may look)", "ann@example.net wrote to bob@example.org")
+			seen.Says(t, http.StatusOK, looker+" (read only)", "ann@example.net wrote to bob@example.org")
 			seen.Lacks(t, operator, `action="/pass"`) // so the browser has not said who it is
 
 			authenticate(forged, operator, password)

@@ -27,7 +27,7 @@ func TestSessions(t *testing.T) {
 	w := d.window()
 	w.open("/login?next=%2Fsearch%3Fq%3Dann%40sender.test")
 	w.is(w.login(looker, password), 200)
-	w.says("ann@sender.test wrote", "(may look)")
+	w.says("ann@sender.test wrote", "(read only)")
 	w.lacks(`form[action="/pass"], form[action="/forget"], form[action="/expect"], form[action="/undo"]`)
 	const names = "client=203.0.113.7&sender=ann@sender.test&recipient=bob@example.test"
 	token := evaluate[string](w, `document.querySelector("input[name=token]").value`)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -45,7 +46,7 @@ var views = []view{
 	{"search-looker", looker, func(w *window) { w.search(waiting) }},
 	{"search-none", operator, func(w *window) {
 		w.search("203.0.113.200 who@else.example bob@example.test")
-		w.says("Nothing is remembered of this.")
+		w.says("No triplet is stored for this.")
 	}},
 	{"search-wrong", operator, func(w *window) { w.is(w.open("/search?q="+url.QueryEscape("a@b c@d e@f g")), 422) }},
 	{"done", operator, func(w *window) { w.letIn() }},
@@ -55,7 +56,25 @@ var views = []view{
 		w.says("Undone: ")
 	}},
 	{"missing", operator, func(w *window) { w.is(w.open("/nothing-here"), 404) }},
+	{"action-failed", operator, func(w *window) {
+		w.letIn()
+		fields := evaluate[string](w, `new URLSearchParams(new FormData(document.querySelector("form[action='/undo']"))).toString()`)
+		w.is(w.press("Undo"), 200)
+		w.is(w.send("/undo", fields), 410)
+		w.says("This cannot be undone any more")
+	}},
+	{"session-ended", operator, func(w *window) { // the last view of this user
+		w.search(waiting)
+		w.d.allow(operator, looker)
+		w.is(w.press("Let it in"), 401)
+		w.says("Your session has ended.")
+	}},
 }
+
+var withoutUsers = view{"without-users", "", func(w *window) {
+	w.is(w.open("/"), 200)
+	w.says("Is all well?", "Recipients judged")
+}}
 
 // letIn lets in mail that waits, other mail each time.
 func (w *window) letIn() {
@@ -84,27 +103,35 @@ func TestPages(t *testing.T) {
 			w.is(w.login(user, password), 200)
 		}
 		for _, v := range views {
-			if v.user != user {
-				continue
-			}
-			w.size(desktop)
-			v.show(w)
-			w.lacks("script")
-			w.do(chromedp.Evaluate(axe+`;0`, nil))
-			for _, size := range []device{desktop, dark, phone} {
-				w.size(size)
-				name := v.name + "-" + size.name
-				if wide := evaluate[int64](w, `document.scrollingElement.scrollWidth`); wide > size.width {
-					t.Errorf("%s is %d wide, of %d", name, wide, size.width)
-				}
-				w.picture(folder, name)
-				for _, fault := range w.faults() {
-					t.Errorf("%s: %s", name, fault)
-				}
+			if v.user == user {
+				w.look(v, axe, folder)
 			}
 		}
 		if said := w.said(); len(said) > 0 {
 			t.Errorf("the browser said %q", said)
+		}
+	}
+	open := newDaemon(t)
+	open.write("greyglass.toml", strings.Replace(fmt.Sprintf(settings, open.dir), fmt.Sprintf("users_file = %q", open.dir+"/users"), `users_file = ""`, 1))
+	open.start().window().look(withoutUsers, axe, folder)
+}
+
+// look shows a view, and fails the test for all that is wrong with it.
+func (w *window) look(v view, axe, folder string) {
+	w.t.Helper()
+	w.size(desktop)
+	v.show(w)
+	w.lacks("script")
+	w.do(chromedp.Evaluate(axe+`;0`, nil))
+	for _, size := range []device{desktop, dark, phone} {
+		w.size(size)
+		name := v.name + "-" + size.name
+		if wide := evaluate[int64](w, `document.scrollingElement.scrollWidth`); wide > size.width {
+			w.t.Errorf("%s is %d wide, of %d", name, wide, size.width)
+		}
+		w.picture(folder, name)
+		for _, fault := range w.faults() {
+			w.t.Errorf("%s: %s", name, fault)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request, d *serving, v view
 		s.fail(w, r, v, http.StatusServiceUnavailable, notKnown)
 		return
 	case err != nil:
-		s.fail(w, r, v, http.StatusConflict, "It was not undone: "+sentence(err))
+		s.fail(w, r, v, http.StatusConflict, "Nothing was undone: "+sentence(err))
 		return
 	}
 	s.logChange(r, d, v, back)
@@ -193,12 +193,12 @@ func forget(ctx context.Context, d *serving, form url.Values) (*change, error) {
 	case err != nil:
 		return asked, readError(err)
 	case !known || before == nil:
-		return nil, errors.New("nothing is remembered of this mail")
+		return nil, errors.New("no triplet is stored for this mail")
 	}
 	asked.undo = func(ctx context.Context) (string, error) {
-		return fmt.Sprintf("Undone: mail from %s to %s is remembered as before.", t.Sender, t.Recipient),
+		return fmt.Sprintf("Undone: mail from %s to %s is stored as before.", t.Sender, t.Recipient),
 			d.put(ctx, t, *before, func(stored *greylist.Entry) bool { return stored == nil })
 	}
-	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The next message counts as one from an unknown sender.", t.Sender, t.Recipient, t.Client))
+	asked.did = printable(fmt.Sprintf("Forgotten: mail from %s to %s by %s. The triplet is unknown again.", t.Sender, t.Recipient, t.Client))
 	return asked, nil
 }

@@ -118,12 +118,12 @@ func TestLooker(t *testing.T) {
 	s.attempt(theClient, ann, bob)
 	b := s.login(looker)
 	p := b.Search(triplet)
-	p.Says(t, http.StatusOK, "lars (may look)", "has not tried again yet")
+	p.Says(t, http.StatusOK, "lars (read only)", "has not tried again yet")
 	p.Lacks(t, `action="/pass"`, `action="/forget"`, `action="/expect"`)
 	token := p.Form(t, "/logout").Get("token")
 	for _, path := range []string{"/pass", "/forget", "/expect", "/undo"} {
 		b.Post(path, url.Values{"token": {token}, "client": {theClient}, "sender": {ann}, "recipient": {bob}, "minutes": {"30"}}).
-			Says(t, http.StatusForbidden, "You may look, but not act")
+			Says(t, http.StatusForbidden, "You may look, but not change anything")
 	}
 	e, err := s.store.Get(t.Context(), greylist.Triplet{Client: theClient, Sender: ann, Recipient: bob})
 	if err != nil || e == nil || e.Passed() {
@@ -260,9 +260,13 @@ func TestThrottleOfManyAddresses(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	th := newThrottle()
+	waits := func(user string, at netip.Addr, now time.Time) time.Duration {
+		wait, _ := th.begin(user, at, now)
+		return wait
+	}
 	refused := 0
 	for i := range 100 {
-		if th.begin(operator, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), now) > 0 {
+		if waits(operator, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), now) > 0 {
 			refused++
 		}
 	}
@@ -273,7 +277,7 @@ func TestThrottleOfManyAddresses(t *testing.T) {
 	for i := range 20 {
 		at := netip.MustParseAddr("2001:db8::1").As16()
 		at[15] = byte(i)
-		if th.begin("user"+string(rune('a'+i)), netip.AddrFrom16(at), now) > 0 {
+		if waits("user"+string(rune('a'+i)), netip.AddrFrom16(at), now) > 0 {
 			network++
 		}
 	}
@@ -287,13 +291,22 @@ func TestThrottleOfManyAddresses(t *testing.T) {
 	if n := len(th.failures); n > 2*maxThrottled+2 {
 		t.Errorf("%d failures are remembered", n)
 	}
-	if th.begin("new", netip.MustParseAddr("198.51.100.1"), now) > 0 {
+	if waits("new", netip.MustParseAddr("198.51.100.1"), now) > 0 {
 		t.Error("while the table is full, an address of another network is refused")
 	}
-	if th.begin("late", netip.MustParseAddr("11.0.200.1"), now) == 0 {
+	guessed := 0
+	for i := range 200 {
+		if waits("guessed", netip.AddrFrom4([4]byte{100, byte(i), 0, 1}), now) == 0 {
+			guessed++
+		}
+	}
+	if guessed > failuresOfUser {
+		t.Errorf("while the table is full, a user is guessed %d times from many networks", guessed)
+	}
+	if waits("late", netip.MustParseAddr("11.0.200.1"), now) == 0 {
 		t.Error("while the table is full, a network that fails goes on")
 	}
-	if th.begin("late", netip.MustParseAddr("192.0.2.200"), now.Add(2*loginWindow)) > 0 {
+	if waits("late", netip.MustParseAddr("192.0.2.200"), now.Add(2*loginWindow)) > 0 {
 		t.Error("it is not over")
 	}
 }
@@ -369,7 +382,27 @@ func TestBehindProxies(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *Config) {
 		c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}
+		c.Names = []string{"greylist.example.org"}
 	})
+	for _, c := range []struct {
+		peer, host, proto string
+		ok                bool
+	}{
+		{"127.0.0.1:1", "127.0.0.1:8898", "", true},
+		{"127.0.0.1:1", "Greylist.example.org", "", false}, // a proxy that sets neither field
+		{"127.0.0.1:1", "greylist.example.org", "https", true},
+		{"10.0.0.1:1", "10.0.0.2:8898", "", false},
+		{"10.0.0.1:1", "greylist.example.org", "https", true},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr, r.Host = c.peer, c.host
+		if c.proto != "" {
+			r.Header.Set("X-Forwarded-Proto", c.proto)
+		}
+		if got := s.server.privateBefore(r); got != c.ok {
+			t.Errorf("from %s for %s by %q, without X-Forwarded-For: %v", c.peer, c.host, c.proto, got)
+		}
+	}
 	for _, c := range []struct {
 		browser, proto string
 		status         int
@@ -442,7 +475,7 @@ func TestTrustHeader(t *testing.T) {
 			b.Get("/").Says(t, http.StatusForbidden)
 			continue
 		}
-		p.Says(t, http.StatusOK, c.who, "Nothing is remembered")
+		p.Says(t, http.StatusOK, c.who, "No triplet is stored")
 		if c.who == operator {
 			b.Press(p, "/pass").Says(t, http.StatusOK, "Let in")
 		}
@@ -487,7 +520,7 @@ func TestManyLogins(t *testing.T) {
 	s := newSite(t)
 	s.server.logins.waiting.Store(maxWaiting)
 	b := s.browser()
-	b.Post("/login", url.Values{"user": {operator}, "password": {password}}).Says(t, http.StatusServiceUnavailable, "Many log in now.")
+	b.Post("/login", url.Values{"user": {operator}, "password": {password}}).Says(t, http.StatusServiceUnavailable, "Too many logins are waiting.")
 	s.server.logins.waiting.Store(0)
 	s.login(operator)
 }

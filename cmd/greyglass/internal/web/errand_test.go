@@ -39,7 +39,7 @@ func TestErrand(t *testing.T) {
 		}
 		b.Search(q).Says(t, http.StatusOK, "ann@example.net wrote to bob@example.org")
 	}
-	b.Search("nobody@example.com").Says(t, http.StatusOK, "Nothing is remembered of this.", "None of the newest decisions of this machine is about this.")
+	b.Search("nobody@example.com").Says(t, http.StatusOK, "No triplet is stored for this.", "None of the newest decisions of this machine is about this.")
 	p = b.Search(triplet)
 	p.Says(t, http.StatusOK, "defer, with the reason way-too-soon", "Rule by rule", "451 4.7.1 Try again")
 
@@ -100,7 +100,7 @@ func TestUndo(t *testing.T) {
 	}
 
 	p = b.Press(b.Search(triplet), "/forget")
-	p.Says(t, http.StatusOK, "Forgotten:", "Nothing is remembered of this.")
+	p.Says(t, http.StatusOK, "Forgotten:", "No triplet is stored for this.")
 	if e := entry(); e != nil {
 		t.Errorf("stored: %+v", e)
 	}
@@ -108,7 +108,7 @@ func TestUndo(t *testing.T) {
 	if o := other.Get(p.Path); strings.Contains(o.HTML, "/undo") != true {
 		t.Error("the same user cannot undo from another browser")
 	}
-	b.Press(p, "/undo").Says(t, http.StatusOK, "is remembered as before")
+	b.Press(p, "/undo").Says(t, http.StatusOK, "is stored as before")
 	if e := entry(); e == nil || *e != before {
 		t.Errorf("stored: %+v, want %+v", e, before)
 	}
@@ -117,7 +117,7 @@ func TestUndo(t *testing.T) {
 	s.advance(time.Minute)
 	s.attempt(theClient, ann, bob) // accepted
 	b.Search(triplet).Says(t, http.StatusOK, "was last accepted at 10:04", "Accepted1 ×")
-	b.Press(p, "/undo").Says(t, http.StatusConflict, "It was not undone: Mail has come since then.")
+	b.Press(p, "/undo").Says(t, http.StatusConflict, "Nothing was undone: Mail has come since then.")
 	if e := entry(); e == nil || !e.Passed() {
 		t.Errorf("stored: %+v", e)
 	}
@@ -194,9 +194,15 @@ func TestOverview(t *testing.T) {
 	s.advance(-time.Hour)
 	p := b.Get("/")
 	p.Lacks(t, "counted 1h ago")
+	if scale := `y2="16"/><text x="0" y="16" dy="-4">3,200</text>`; !strings.Contains(p.HTML, scale) {
+		t.Errorf("no picture has the scale %s", scale)
+	}
+	if !strings.Contains(p.HTML, "35\u00a0%") {
+		t.Error("a line may end between a number and its percent sign")
+	}
 	p.Says(t, http.StatusOK, "Database works", "Lists all could be read",
 		"3,200 recipients were judged in the last day; 1,200 of them were deferred.",
-		"1,200 messages of unknown senders were deferred in the last 30 days; 700 were tried again and accepted.",
+		"1,200 messages of unknown triplets were deferred in the last 30 days; 700 were tried again and accepted.",
 		"Of 2,000 accepted recipients, 700 had to wait first: 35 %.",
 		"news@shop.example → bob@example.org", "198.51.100.0/24", "at the end of /etc/greyglass/greyglass.toml", `when = 'client_in("198.51.100.0/24")'`)
 }

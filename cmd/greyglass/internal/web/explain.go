@@ -77,10 +77,10 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 	now := d.Now()
 	answer, known, err := d.explained(ctx, words[0], t)
 	if !known {
-		page.Notes = append(page.Notes, fmt.Sprintf("Of the client only %s is known here, since its last attempt is not among the newest decisions of this machine. Rules that ask for more, such as its name, may answer otherwise.", printable(words[0])))
+		page.Notes = append(page.Notes, fmt.Sprintf("Only %s is known of the client, because its last attempt is not among the newest decisions of this machine. Rules that need more, such as its name, may answer otherwise.", printable(words[0])))
 	}
 	if err != nil {
-		page.Notes = append(page.Notes, "What would be answered now is not known in full: "+sentence(err))
+		page.Notes = append(page.Notes, "The answer below may be incomplete: "+sentence(err))
 	}
 	if entry == nil && answer.Remembered != nil { // under the name by which the client is known
 		x.Triplet, entry = answer.Triplet, answer.Remembered
@@ -98,7 +98,7 @@ func (d *serving) explain(ctx context.Context, words [3]string, page *searchPage
 		x.Steps = append(x.Steps, step{s.Rule, printable(s.Says), s.Ruling != nil})
 	}
 	if answer.Greylisted {
-		says := "nothing is remembered"
+		says := "no triplet is stored"
 		if e := answer.Remembered; e != nil {
 			says = e.State() + ", since " + timeOfDay(e.FirstSeen, now)
 		}

@@ -145,7 +145,7 @@ func TestFailureIsLogged(t *testing.T) {
 	if s.server.daemon.Load().overview.count(t.Context()) {
 		t.Error("it could count")
 	}
-	b.Get("/").Says(t, http.StatusOK, "The counts cannot be brought up to date: The database cannot be read now.")
+	b.Get("/").Says(t, http.StatusOK, "Cannot update the counts: The database cannot be read now.")
 	if n := strings.Count(s.log.String(), `error="disk I/O error"`); n != 1 {
 		t.Errorf("logged %d times: %s", n, s.log.String())
 	}
@@ -176,7 +176,7 @@ func TestManySearches(t *testing.T) {
 	} {
 		refused.Go(func() {
 			p := asks()
-			p.Says(t, http.StatusServiceUnavailable, "Others search now.")
+			p.Says(t, http.StatusServiceUnavailable, "Too many searches are running.")
 			if p.Header.Get("Retry-After") == "" {
 				t.Error("it does not say when to try again")
 			}
@@ -228,7 +228,7 @@ func TestLocalMail(t *testing.T) {
 		s.daemon.Recent.Note(Decided{At: s.now.Unix(), Verdict: greylist.Accept, Reason: greylist.ReasonLocal, Client: client, Sender: ann, Recipient: bob, QueueID: "4XyZ0k1abc"})
 		for _, q := range []string{"4XyZ0k1abc", "bob"} {
 			p := b.Search(q)
-			p.Says(t, http.StatusOK, "Nothing is remembered of this.", "from this machine")
+			p.Says(t, http.StatusOK, "No triplet is stored for this.", "from this machine")
 			if !strings.Contains(p.HTML, `/search?q=ann%40example.net%20bob%40example.org"`) {
 				t.Errorf("client %q: no link: %s", client, p.HTML)
 			}

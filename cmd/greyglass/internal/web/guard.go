@@ -17,24 +17,24 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		defer func() {
 			if v := recover(); v != nil && v != http.ErrAbortHandler {
 				s.log.Error(eventPanic, "panic", v, "stack", string(debug.Stack()))
-				http.Error(w, "an error of the program; it is in the log", http.StatusInternalServerError)
+				http.Error(w, "internal error; the log has the details", http.StatusInternalServerError)
 			}
 		}()
 		setHeaders(w.Header())
 		switch {
 		case !s.hosts.Allow(r):
-			http.Error(w, "this is not the name of this page; web.names in the configuration has its names", http.StatusMisdirectedRequest)
+			http.Error(w, "this is not the name of this page; if it should be, add it to web.names in the configuration", http.StatusMisdirectedRequest)
 		case !s.private(r):
-			http.Error(w, "this page is not answered in clear text over the network: use TLS, or a reverse proxy that web.proxies names", http.StatusForbidden)
+			http.Error(w, "this page refuses clear text over the network: use TLS, or a reverse proxy that web.proxies names", http.StatusForbidden)
 		case !s.privateBefore(r):
-			http.Error(w, "this page is not answered in clear text over the network: use HTTPS; the reverse proxy must then set X-Forwarded-Proto to https", http.StatusForbidden)
+			http.Error(w, "this page refuses clear text over the network: use HTTPS; the reverse proxy must then set X-Forwarded-Proto to https, and X-Forwarded-For to the address of the browser", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 			w.Header().Set("Allow", "GET, HEAD, POST")
 			http.Error(w, "only GET and POST", http.StatusMethodNotAllowed)
 		case r.Method != http.MethodPost && r.ContentLength != 0:
-			http.Error(w, "no body is taken", http.StatusRequestEntityTooLarge)
+			http.Error(w, "such a request has no body", http.StatusRequestEntityTooLarge)
 		case sameOrigin.Check(r) != nil || !sameHost(r):
-			http.Error(w, "this came from another site's page", http.StatusForbidden)
+			http.Error(w, "this request comes from the page of another site", http.StatusForbidden)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			next.ServeHTTP(w, r)
@@ -76,11 +76,27 @@ func (s *Server) private(r *http.Request) bool {
 }
 
 // privateBefore reports whether the browser's connection to a reverse proxy can carry
-// passwords, too: it has TLS, or comes from this machine. Requests that a proxy makes by
-// itself name no browser.
+// passwords, too: it has TLS, or comes from this machine. Without X-Forwarded-For a request
+// from this machine may be one of a proxy all the same, which does not set it: a browser on
+// this machine uses none of web.names.
 func (s *Server) privateBefore(r *http.Request) bool {
-	return !s.isProxy(peerOf(r)) || len(r.Header.Values("X-Forwarded-For")) == 0 ||
-		s.fromProxy(r, "X-Forwarded-Proto") == "https" || s.browserOf(r).IsLoopback()
+	peer := peerOf(r)
+	switch {
+	case !s.isProxy(peer), s.fromProxy(r, "X-Forwarded-Proto") == "https":
+		return true
+	case len(r.Header.Values("X-Forwarded-For")) == 0:
+		return peer.IsLoopback() && !s.isNamed(r)
+	}
+	return s.browserOf(r).IsLoopback()
+}
+
+// isNamed reports whether a request is for one of web.names.
+func (s *Server) isNamed(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return slices.ContainsFunc(s.config.Names, func(name string) bool { return strings.EqualFold(name, host) })
 }
 
 // peerOf is the address of the other end of the connection.

@@ -30,9 +30,9 @@ func (d *serving) health() (all []finding) {
 	state := d.State
 	switch failing, open := state.Failing(); {
 	case open:
-		add("wrong", "Database", "fails; unknown senders are let in until it works again")
+		add("wrong", "Database", "fails; unknown triplets are accepted until it works again")
 	case failing:
-		add("wrong", "Database", "fails; unknown senders are deferred until it works again")
+		add("wrong", "Database", "fails; unknown triplets are deferred until it works again")
 	default:
 		add("ok", "Database", "works")
 	}
@@ -50,7 +50,7 @@ func (d *serving) health() (all []finding) {
 		}
 	}
 	if len(stale) > 0 {
-		add("warn", "Lists", "cannot be read: %s; the previous state is in use, and the log has the cause", printable(strings.Join(stale, ", ")))
+		add("warn", "Lists", "cannot be read: %s; the daemon keeps the previous state, and the log has the cause", printable(strings.Join(stale, ", ")))
 	} else {
 		add("ok", "Lists", "all could be read")
 	}
@@ -65,13 +65,13 @@ func (d *serving) health() (all []finding) {
 	}
 	switch {
 	case sessions == 0 && time.Since(state.Started) > silentAfter:
-		add("wrong", "Mail servers", "none has asked since the daemon began, %s ago; 'greyglass doctor' says more", show.Duration(int64(time.Since(state.Started).Seconds())))
+		add("wrong", "Mail servers", "none has connected since the daemon started, %s ago; 'greyglass doctor' says more", show.Duration(int64(time.Since(state.Started).Seconds())))
 	case sessions == 0:
-		add("warn", "Mail servers", "none has asked since the daemon began, %s ago", show.Duration(int64(time.Since(state.Started).Seconds())))
+		add("warn", "Mail servers", "none has connected since the daemon started, %s ago", show.Duration(int64(time.Since(state.Started).Seconds())))
 	case silence(state, time.Now()) > silentAfter:
-		add("warn", "Mail servers", "none has asked in the last %s; 'greyglass doctor' says more", show.Duration(int64(silence(state, time.Now()).Seconds())))
+		add("warn", "Mail servers", "none has sent a request in the last %s; 'greyglass doctor' says more", show.Duration(int64(silence(state, time.Now()).Seconds())))
 	default:
-		add("ok", "Mail servers", "%s connected now, %s since the daemon began", humanize.Comma(connections), humanize.Comma(sessions))
+		add("ok", "Mail servers", "%s connected now, %s since the daemon started", humanize.Comma(connections), humanize.Comma(sessions))
 	}
 	if d.Policy().Observe {
 		add("warn", "Mode", "observe: nothing is deferred by the greylist")

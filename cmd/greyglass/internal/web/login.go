@@ -61,7 +61,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := r.ParseForm(); err != nil {
-		s.fail(w, r, viewer{}, http.StatusBadRequest, "The form could not be read, or is too large.")
+		s.fail(w, r, viewer{}, http.StatusBadRequest, "The form cannot be read, or is too large.")
 		return
 	}
 	began := time.Now()
@@ -70,7 +70,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if len(user) > maxName {
 		user = user[:maxName]
 	}
-	if wait := s.logins.begin(user, from, s.now()); wait > 0 {
+	wait, counted := s.logins.begin(user, from, s.now())
+	if wait > 0 {
 		minutes := int((wait + time.Minute - 1) / time.Minute)
 		w.Header().Set("Retry-After", fmt.Sprint(minutes*60))
 		page.Problem = fmt.Sprintf("Too many logins have failed. Try again in %s.", show.Duration(int64(60*minutes)))
@@ -83,9 +84,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	s.logins.waiting.Add(-1)
 	if !tried.compared {
-		s.logins.succeeded(user, from) // so that it does not count
+		s.logins.succeeded(counted) // so that it does not count
 		w.Header().Set("Retry-After", "10")
-		page.Problem = "Many log in now. Try again in some seconds."
+		page.Problem = "Too many logins are waiting. Try again in some seconds."
 		s.show(w, r, viewer{}, http.StatusServiceUnavailable, "login", "Log in", page)
 		return
 	}
@@ -96,7 +97,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, viewer{}, http.StatusUnauthorized, "login", "Log in", page)
 		return
 	}
-	s.logins.succeeded(user, from)
+	s.logins.succeeded(counted)
 	s.log.Info(eventLogin, "user", user, "from", from.String())
 	s.setCookie(w, r, s.signer.begin(user, s.now()), tried.hash)
 	http.Redirect(w, r, next, http.StatusSeeOther)
@@ -158,7 +159,7 @@ func local(next string) string {
 // logout ends the session.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request, _ *serving, v viewer) {
 	if r.ParseForm() != nil || !same(r.PostForm.Get("token"), v.CSRF) || v.session == nil {
-		s.fail(w, r, v, http.StatusForbidden, "The form does not come from this page.")
+		s.fail(w, r, v, http.StatusForbidden, "The form is not from this page.")
 		return
 	}
 	s.signer.end(*v.session, s.now())

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -14,8 +15,9 @@ import (
 // The size of a picture, in the units of its own.
 const (
 	pictureWidth  = 600
-	pictureHeight = 160
+	pictureHeight = 176
 	axis          = 20 // below the columns, for the labels
+	scale         = 16 // above the columns, for the number of the highest
 )
 
 // picture is a chart of columns, each of two parts, one on the other. The template draws it
@@ -26,6 +28,8 @@ type picture struct {
 	Lower, Upper string // what the parts are; Upper empty: there is one
 	Width        int
 	Height       int
+	Top          int   // where the highest column ends
+	Most         int64 // how many it stands for
 	Columns      []column
 	Labels       []label
 }
@@ -47,13 +51,12 @@ type label struct {
 
 // draw places the columns, and a label at each of every columns.
 func (p picture) draw(every int) picture {
-	p.Width, p.Height = pictureWidth, pictureHeight
-	var most int64 = 1
+	p.Width, p.Height, p.Top = pictureWidth, pictureHeight, scale
 	for _, c := range p.Columns {
-		most = max(most, c.Lower+c.Upper)
+		p.Most = max(p.Most, c.Lower+c.Upper)
 	}
 	step := float64(pictureWidth) / float64(max(len(p.Columns), 1))
-	unit := float64(pictureHeight-axis) / float64(most)
+	unit := float64(pictureHeight-axis-scale) / float64(max(p.Most, 1))
 	for i := range p.Columns {
 		c := &p.Columns[i]
 		c.X, c.Width = float64(i)*step+step*0.1, step*0.8
@@ -81,14 +84,14 @@ func answersByTime(bars []report.Bar) picture {
 
 // returnsByTime shows how many unknown triplets came back, and how many did not.
 func returnsByTime(bars []report.Bar) picture {
-	p := picture{Title: "First messages of the last 30 days, by day", Lower: "came back", Upper: "did not, so far"}
+	p := picture{Title: "First messages of the last 30 days, by day", Lower: "came back", Upper: "did not come back, so far"}
 	var back, new_ int64
 	for _, b := range bars {
 		returned := min(b.CameBack, b.New)
 		p.Columns = append(p.Columns, column{Name: time.Unix(b.Since, 0).Format("01-02"), Lower: returned, Upper: b.New - returned})
 		back, new_ = back+returned, new_+b.New
 	}
-	p.Says = fmt.Sprintf("%s messages of unknown senders were deferred in the last 30 days; %s were tried again and accepted.", humanize.Comma(new_), humanize.Comma(back))
+	p.Says = fmt.Sprintf("%s messages of unknown triplets were deferred in the last 30 days; %s were tried again and accepted.", humanize.Comma(new_), humanize.Comma(back))
 	return p.draw(7)
 }
 
@@ -119,7 +122,7 @@ func delaysOf(h greylist.History, since int64) picture {
 		waits[greylist.DelayWithin(r.Within)] += r.Count
 		all += r.Count
 	}
-	p.Says = "No first message came back in this time."
+	p.Says = "No first message came back in these 30 days."
 	if all > 0 {
 		p.Says = fmt.Sprintf("Of %s messages, half waited less than %s, and nine in ten less than %s.",
 			humanize.Comma(all), show.Duration(report.Quantile(waits, 0.5)), show.Duration(report.Quantile(waits, 0.9)))
@@ -129,7 +132,7 @@ func delaysOf(h greylist.History, since int64) picture {
 
 // waitedOf shows which part of the mail that was accepted had to wait before.
 func waitedOf(h greylist.History, since, now int64) picture {
-	p := picture{Title: "Accepted mail of the last 30 days, by day", Lower: "had to wait first", Upper: "did not"}
+	p := picture{Title: "Accepted mail of the last 30 days, by day", Lower: "had to wait first", Upper: "did not have to wait"}
 	var accepted, waited int64
 	days := report.Bars(greylist.History{}, since, now, time.Local)
 	p.Columns = make([]column, len(days))
@@ -149,9 +152,10 @@ func waitedOf(h greylist.History, since, now int64) picture {
 			p.Columns[i].Upper += a.Count
 		}
 	}
-	p.Says = "No mail was accepted in this time."
+	p.Says = "No mail was accepted in these 30 days."
 	if accepted > 0 {
-		p.Says = fmt.Sprintf("Of %s accepted recipients, %s had to wait first: %s.", humanize.Comma(accepted), humanize.Comma(waited), show.Percent(waited, accepted))
+		percent := strings.ReplaceAll(show.Percent(waited, accepted), " ", "\u00a0") // no line ends within it
+		p.Says = fmt.Sprintf("Of %s accepted recipients, %s had to wait first: %s.", humanize.Comma(accepted), humanize.Comma(waited), percent)
 	}
 	return p.draw(7)
 }

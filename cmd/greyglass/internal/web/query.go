@@ -30,7 +30,7 @@ type Query struct {
 // ParseQuery reads what somebody has written into the search field.
 func ParseQuery(s string) (q Query, err error) {
 	if len(s) > maxQuery || !utf8.ValidString(s) {
-		return q, errors.New("this is too long, or no text")
+		return q, errors.New("the search is too long, or is not valid text")
 	}
 	words, err := splitWords(s)
 	if err != nil {
@@ -46,7 +46,7 @@ func ParseQuery(s string) (q Query, err error) {
 		return parseWord(words[0])
 	case 2:
 		if words[0] != address.NullSender && !strings.Contains(words[0], "@") {
-			return q, errors.New("of two words the first is a sender, and the second a recipient; or write one address alone")
+			return q, errors.New("two words are a sender and a recipient, but the first one is no address")
 		}
 		q.Sender, q.Recipient = words[0], words[1]
 		return q, nil

@@ -45,7 +45,7 @@ func TestWindowsOfRules(t *testing.T) {
 		b := s.login(looker)
 		for _, p := range []page{b.Get("/"), b.Search(triplet), b.Search(ann)} {
 			p.Says(t, http.StatusOK, "It is let in when it tries again from "+c.from+" on (in ")
-			p.Lacks(t, "at the earliest", "is known here")
+			p.Lacks(t, "at the earliest", "is known of the client")
 		}
 		other := greylist.Triplet{Client: theClient, Sender: ann, Recipient: "carl@example.org"}
 		if _, err := s.store.Update(t.Context(), []greylist.Triplet{other}, func([]*greylist.Entry) greylist.Decision {
@@ -56,7 +56,7 @@ func TestWindowsOfRules(t *testing.T) {
 		b.Search(ann).Says(t, http.StatusOK, "from "+c.from+" on (in ", "from 11:12 on at the earliest (in ")
 		s.daemon.Recent.Clear()
 		p := b.Search(triplet)
-		p.Says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Of the client only 203.0.113.7 is known here")
+		p.Says(t, http.StatusOK, "Waits for a retry from 11:02 on at the earliest", "from 11:02 on at the earliest (in ", "Only 203.0.113.7 is known of the client")
 		s.advance(time.Hour)
 		b.Search(triplet).Says(t, http.StatusOK, "A retry may be accepted now", "It may be let in when its server tries again by 23:55 at the latest.")
 	}
@@ -113,7 +113,7 @@ func TestPrivateLog(t *testing.T) {
 	s.judge.Adopt(&private)
 	s.attempt(theClient, ann, bob)
 	p := b.Search(triplet)
-	p.Says(t, http.StatusOK, "Decisions are not kept in memory here.")
+	p.Says(t, http.StatusOK, "This daemon keeps no decisions in memory (web.recent, log.private).")
 	p.Lacks(t, "4XyZ0k1abc")
 	s.judge.Adopt(s.policy)
 	p = b.Search(triplet)

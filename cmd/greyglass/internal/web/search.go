@@ -76,7 +76,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, d *serving, v vi
 }
 
 // errBusy is returned by reading.
-var errBusy = errors.New("others search now. Try again in some seconds")
+var errBusy = errors.New("too many searches are running. Try again in some seconds")
 
 // reading waits until f may read the database, and runs it. Few do at a time, since in bad
 // moments decisions read by the same connections.
@@ -138,9 +138,9 @@ func (d *serving) answer(ctx context.Context, q Query, page *searchPage) error {
 	}
 	switch {
 	case q.Sender != "" && len(records) == 0:
-		page.Notes = append(page.Notes, "This was read as a sender and a recipient. Search for one of the two alone, too.")
+		page.Notes = append(page.Notes, "These two addresses were read as a sender and a recipient. Search for one of them alone, too.")
 	case q.Client != "" && p.Provides():
-		page.Notes = append(page.Notes, "A mail server may be remembered by the name of its provider. Search for the sender or the recipient, too.")
+		page.Notes = append(page.Notes, "A client may be stored under the name of its provider. Search for the sender or the recipient, too.")
 	}
 	newest := slices.SortedFunc(maps.Values(records), func(a, b greylist.Record) int {
 		return cmp.Or(cmp.Compare(b.LastSeen, a.LastSeen), strings.Compare(a.String(), b.String()))

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -13,9 +15,13 @@ const (
 	failuresOfUser    = 20
 	loginWindow       = 5 * time.Minute
 
-	// maxThrottled bounds what is remembered. If so many fail at once, further addresses
-	// count by their large network, and users no more; at twice as many all are refused.
+	// maxThrottled bounds the table of failures. Once it has so many entries, further
+	// addresses count by their large network, and further users by groups of many; at
+	// twice as many entries whoever has none is refused.
 	maxThrottled = 10_000
+
+	// userGroups is how many groups of users there are then.
+	userGroups = 1024
 
 	// maxWaiting is how many logins may wait for the comparison of their passwords.
 	maxWaiting = 8
@@ -27,13 +33,20 @@ type throttle struct {
 	comparing chan struct{}
 	waiting   atomic.Int64 // logins that wait for comparing, or compare
 
+	seed maphash.Seed // of the groups, so that nobody can choose names of one group
+
 	mu       sync.Mutex
 	failures map[string][]time.Time // by address or user: within loginWindow
 	swept    time.Time              // when those before the window were last dropped
 }
 
 func newThrottle() *throttle {
-	return &throttle{comparing: make(chan struct{}, 1), failures: make(map[string][]time.Time)}
+	return &throttle{comparing: make(chan struct{}, 1), seed: maphash.MakeSeed(), failures: make(map[string][]time.Time)}
+}
+
+// userGroup is what failures of a user count for while the table is full.
+func (t *throttle) userGroup(user string) string {
+	return fmt.Sprint("users ", maphash.String(t.seed, user)%userGroups)
 }
 
 // largeKey is what failures of an address count for while the table is full.
@@ -46,31 +59,32 @@ func largeKey(at netip.Addr) string {
 	return "network " + network.String()
 }
 
-// keys are what a login counts for, with how many may fail.
+// keys are what a login counts for, with how many may fail. Hosts of one IPv6 network change
+// addresses at will.
 func (t *throttle) keys(user string, at netip.Addr, now time.Time) map[string]int {
-	keys := throttleKeys(user, at)
-	for key := range keys {
-		if len(t.recent(key, now)) == 0 && len(t.failures) >= maxThrottled {
-			delete(keys, key)
-			keys[largeKey(at)] = failuresOfAddress
-		}
-	}
-	return keys
-}
-
-// throttleKeys are what failures of a user at an address count for. Hosts of one IPv6 network
-// change addresses at will.
-func throttleKeys(user string, at netip.Addr) map[string]int {
 	network := at.String()
 	if p, err := at.Prefix(64); at.Is6() && err == nil {
 		network = p.String()
 	}
-	return map[string]int{"address " + network: failuresOfAddress, "user " + user: failuresOfUser}
+	keys := make(map[string]int)
+	for _, k := range []struct {
+		own, whenFull string
+		most          int
+	}{
+		{"address " + network, largeKey(at), failuresOfAddress},
+		{"user " + user, t.userGroup(user), failuresOfUser},
+	} {
+		if len(t.recent(k.own, now)) == 0 && len(t.failures) >= maxThrottled {
+			k.own = k.whenFull
+		}
+		keys[k.own] = k.most
+	}
+	return keys
 }
 
-// begin returns how long a login must wait; zero: it may go on. It counts as failed until
-// [throttle.succeeded], so that many at once are not all let through.
-func (t *throttle) begin(user string, at netip.Addr, now time.Time) (wait time.Duration) {
+// begin returns how long a login must wait; zero: it may go on. It counts as failed, under
+// counted, until [throttle.succeeded], so that many at once are not all let through.
+func (t *throttle) begin(user string, at netip.Addr, now time.Time) (wait time.Duration, counted []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	keys := t.keys(user, at, now)
@@ -84,12 +98,13 @@ func (t *throttle) begin(user string, at netip.Addr, now time.Time) (wait time.D
 		}
 	}
 	if wait > 0 {
-		return wait
+		return wait, nil
 	}
 	for key := range keys {
 		t.failures[key] = append(t.failures[key], now)
+		counted = append(counted, key)
 	}
-	return 0
+	return 0, counted
 }
 
 // recent returns the failures within the window.
@@ -117,13 +132,12 @@ func (t *throttle) drop(key string, now time.Time) []time.Time {
 	return recent
 }
 
-// succeeded forgets the login that began last, since it was right.
-func (t *throttle) succeeded(user string, at netip.Addr) {
+// succeeded forgets the login that began last and was counted under the keys, since it was
+// right.
+func (t *throttle) succeeded(counted []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	keys := throttleKeys(user, at)
-	keys[largeKey(at)] = 0
-	for key := range keys {
+	for _, key := range counted {
 		if n := len(t.failures[key]); n > 1 {
 			t.failures[key] = t.failures[key][:n-1]
 		} else {

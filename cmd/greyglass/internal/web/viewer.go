@@ -68,11 +68,11 @@ func (s *Server) forOperators(act func(http.ResponseWriter, *http.Request, *serv
 	return s.forUsers(func(w http.ResponseWriter, r *http.Request, d *serving, v viewer) {
 		switch {
 		case r.ParseForm() != nil:
-			s.fail(w, r, v, http.StatusBadRequest, "The form could not be read, or is too large.")
+			s.fail(w, r, v, http.StatusBadRequest, "The form cannot be read, or is too large.")
 		case !same(r.PostForm.Get("token"), v.CSRF):
-			s.fail(w, r, v, http.StatusForbidden, "The form is not of this page, or is older than your login. Go back, reload, and try again.")
+			s.fail(w, r, v, http.StatusForbidden, "The form is not from this page, or is older than your login. Go back, reload, and try again.")
 		case !v.Acts:
-			s.fail(w, r, v, http.StatusForbidden, "You may look, but not act: web.operators does not name you.")
+			s.fail(w, r, v, http.StatusForbidden, "You may look, but not change anything: web.operators does not name you.")
 		default:
 			act(w, r, d, v)
 		}

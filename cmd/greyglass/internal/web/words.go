@@ -105,7 +105,7 @@ func whyWaits(r greylist.Record, w windows, now int64) string {
 	began := fmt.Sprintf("%s %s for the first time %s", from, to, at(r.Attempted(), now))
 	if r.Passed() {
 		if r.Deferred+r.Accepted == 0 {
-			began = "No attempt is remembered"
+			began = "No attempt is stored"
 		}
 		if r.Accepted == 0 || r.LastSeen < r.PassedAt {
 			return began + ", and it was let in by hand " + at(r.PassedAt, now) + ". The greylist accepts the next attempt at once."
