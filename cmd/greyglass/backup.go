@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -36,13 +35,12 @@ by its own means, which this command names.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
 				var size int64
-				last := time.Now()
+				tell := p.progress()
 				err := store.Backup(ctx, args[0], func(done, total int64) {
 					size = total
-					if time.Since(last) > time.Second {
-						last = time.Now()
-						fmt.Fprintf(p.stderr, "backup: %d %% of %s\n", 100*done/max(total, 1), humanize.IBytes(uint64(total)))
-					}
+					tell(func() string {
+						return fmt.Sprintf("backup: %d %% of %s", 100*done/max(total, 1), humanize.IBytes(uint64(total)))
+					})
 				})
 				if errors.Is(err, fs.ErrExist) {
 					return fmt.Errorf("%s is already there; choose another name, or remove it", args[0])

@@ -21,7 +21,7 @@ func envelopeOrCode(cmd *cobra.Command, args []string) error {
 func codeOf(cmd *cobra.Command, s string) (string, error) {
 	code, err := greylist.ParseCode(s)
 	if err != nil {
-		return "", &usageError{fmt.Errorf("%w; or give CLIENT SENDER RECIPIENT", err), cmd.CommandPath()}
+		return "", usage(cmd, "%w; or give CLIENT SENDER RECIPIENT", err)
 	}
 	return code, nil
 }

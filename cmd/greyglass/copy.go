@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -40,37 +39,35 @@ have counted the same hour, the greater count is kept.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, flag := range []struct{ name, url string }{{"from", from}, {"to", to}} {
 				if flag.url == "" {
-					return &usageError{fmt.Errorf("--%s is missing", flag.name), cmd.CommandPath()}
+					return usage(cmd, "--%s is missing", flag.name)
 				}
 				if err := sqlstore.Check(flag.url); err != nil {
-					return &usageError{fmt.Errorf("--%s: %s", flag.name, inWords(err)), cmd.CommandPath()}
+					return usage(cmd, "--%s: %s", flag.name, inWords(err))
 				}
 			}
 			if from == to {
-				return &usageError{errors.New("--from and --to are the same"), cmd.CommandPath()}
+				return usage(cmd, "--from and --to are the same")
 			}
 			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {
 				return err
 			}
-			options := p.storeOptions(loaded.Config)
-			source, err := sqlstore.Open(cmd.Context(), from, options)
+			ctx, options := cmd.Context(), p.storeOptions(loaded.Config)
+			source, err := sqlstore.Open(ctx, from, options)
 			if err != nil {
 				return &databaseError{err}
 			}
 			options.Create = true
-			target, err := sqlstore.Open(cmd.Context(), to, options)
-			if err == nil {
-				if err = p.record(cmd.Context(), target, wordsOf(cmd, nil)); err == nil {
-					err = p.copy(cmd.Context(), source, target, loaded.Policy.Windows, asJSON)
-				} else {
-					err = &databaseError{err}
-				}
-				err = errors.Join(err, target.Close())
-			} else {
-				err = &databaseError{err}
+			target, err := sqlstore.Open(ctx, to, options)
+			if err != nil {
+				return errors.Join(&databaseError{err}, source.Close())
 			}
-			return errors.Join(err, source.Close())
+			if err = p.record(ctx, target, wordsOf(cmd, nil)); err != nil {
+				err = &databaseError{err}
+			} else {
+				err = p.copy(ctx, source, target, loaded.Policy.Windows, asJSON)
+			}
+			return errors.Join(err, target.Close(), source.Close())
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the database `URL` that is copied")
@@ -98,14 +95,13 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 	if asJSON {
 		out = io.Discard
 	}
-	last := time.Now()
 	all := transfer.Transfer{From: source, To: target, Windows: windows, Now: timeOf(source).Unix()}
+	progress := p.progress()
 	tell := func(doing string) func(done int64) {
 		return func(done int64) {
-			if time.Since(last) > time.Second {
-				last = time.Now()
-				fmt.Fprintf(p.stderr, "%s: %s of %s triplets\n", doing, humanize.Comma(done), humanize.Comma(total.Waiting+total.Passed))
-			}
+			progress(func() string {
+				return fmt.Sprintf("%s: %s of %s triplets", doing, humanize.Comma(done), humanize.Comma(total.Waiting+total.Passed))
+			})
 		}
 	}
 	copied, err := all.Copy(ctx, tell("copying"))
@@ -121,24 +117,25 @@ func (p *program) copy(ctx context.Context, source, target greylist.Store, windo
 	if checked.Written > 0 {
 		fmt.Fprintf(out, "came meanwhile: %s\n", humanize.Comma(checked.Written))
 	}
-	history, err := transfer.CopyHistory(ctx, source, target)
-	if err != nil {
-		return fmt.Errorf("the triplets are copied, but the history is not: %s; run it again to go on", inWords(err))
+	for _, other := range []struct {
+		name, of, failed string
+		copied           *moved
+		copy             func() (transfer.Transferred, error)
+	}{
+		{"history", " counts", "the triplets are copied, but the history is not", &printed.History,
+			func() (transfer.Transferred, error) { return transfer.CopyHistory(ctx, source, target) }},
+		{"clients", "", "the triplets and the history are copied, but not all clients", &printed.Clients,
+			func() (transfer.Transferred, error) { return transfer.CopyClients(ctx, source, target) }},
+		{"correspondents", "", "all is copied, except for some correspondents", &printed.Correspondents,
+			func() (transfer.Transferred, error) { return transfer.CopyCorrespondents(ctx, source, target, all.Now) }},
+	} {
+		n, err := other.copy()
+		if err != nil {
+			return fmt.Errorf("%s: %s; run it again to go on", other.failed, inWords(err))
+		}
+		*other.copied = movedOf(n)
+		fmt.Fprintf(out, "%s: %s of %s%s, the others were there\n", other.name, humanize.Comma(n.Written), humanize.Comma(n.Seen), other.of)
 	}
-	printed.History = movedOf(history)
-	fmt.Fprintf(out, "history: %s of %s counts, the others were there\n", humanize.Comma(history.Written), humanize.Comma(history.Seen))
-	clients, err := transfer.CopyClients(ctx, source, target)
-	if err != nil {
-		return fmt.Errorf("the triplets and the history are copied, but not all clients: %s; run it again to go on", inWords(err))
-	}
-	printed.Clients = movedOf(clients)
-	fmt.Fprintf(out, "clients: %s of %s, the others were there\n", humanize.Comma(clients.Written), humanize.Comma(clients.Seen))
-	correspondents, err := transfer.CopyCorrespondents(ctx, source, target, all.Now)
-	if err != nil {
-		return fmt.Errorf("all is copied, except for some correspondents: %s; run it again to go on", inWords(err))
-	}
-	printed.Correspondents = movedOf(correspondents)
-	fmt.Fprintf(out, "correspondents: %s of %s, the others were there\n", humanize.Comma(correspondents.Written), humanize.Comma(correspondents.Seen))
 	if asJSON {
 		return printObject(p.stdout, printed)
 	}

@@ -123,28 +123,27 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	}
 
 	work, ctx := errgroup.WithContext(ctx)
+	run := func(part func(context.Context)) { work.Go(func() error { part(ctx); return nil }) }
 	for _, f := range fronts {
 		for _, l := range f.listeners {
 			work.Go(func() error { return f.server.Serve(l) })
 		}
-		work.Go(func() error { <-ctx.Done(); d.shutDown(f); return nil })
+		run(func(ctx context.Context) { <-ctx.Done(); d.shutDown(f) })
 	}
-	work.Go(func() error { reloader.run(ctx, hangup); return nil })
-	work.Go(func() error { sweeper.Run(ctx); return nil })
-	work.Go(func() error { recorder.Run(ctx); return nil })
-	work.Go(func() error { upkeep.FollowExpected(ctx, store, judge, d.log); return nil })
-	work.Go(func() error {
+	run(func(ctx context.Context) { reloader.run(ctx, hangup) })
+	run(sweeper.Run)
+	run(recorder.Run)
+	run(func(ctx context.Context) { upkeep.FollowExpected(ctx, store, judge, d.log) })
+	run(func(ctx context.Context) {
 		upkeep.LogCommands(ctx, store, d.log, func() bool { return judge.Policy().PrivateLog })
-		return nil
 	})
-	work.Go(func() error { upkeep.PrepareSearches(ctx, store, d.log); return nil })
-	work.Go(func() error { d.supervisor.watch(ctx, healthChecks(fronts)); return nil })
-	work.Go(func() error {
+	run(func(ctx context.Context) { upkeep.PrepareSearches(ctx, store, d.log) })
+	run(func(ctx context.Context) { d.supervisor.watch(ctx, healthChecks(fronts)) })
+	run(func(ctx context.Context) {
 		<-ctx.Done()
 		watcher.Stopping()
 		d.supervisor.stopping()
 		d.log.Info(eventStopping, "connections", milters.Connections()+policies.Connections())
-		return nil
 	})
 	watched := &watch.Daemon{
 		Judge: judge, Limiters: limiters, Store: store, StoreName: c.Store.Shown(), Rows: new(watch.Rows), MaxRows: reloader.maxRows,
@@ -153,18 +152,18 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 		Profile: func() string { return reloader.current.Load().Config.Greylist.Profile },
 	}
 	if c.Listen.HTTP != "" {
-		work.Go(func() error { watched.Rows.Run(ctx, store); return nil })
+		run(func(ctx context.Context) { watched.Rows.Run(ctx, store) })
 	}
-	work.Go(func() error { watched.Recent.Run(ctx, watched); return nil })
+	run(func(ctx context.Context) { watched.Recent.Run(ctx, watched) })
 	watcher.Watch(watched)
 	if page != nil {
 		shown := &web.Daemon{Store: store, Policy: judge.Policy, Now: clock.Now, State: watched, Recent: recent, ConfigFile: d.configFile,
 			DNSFails: func() time.Time { return reloader.current.Load().Lookup.Failing() }}
-		work.Go(func() error { page.Show(ctx, shown); return nil })
+		run(func(ctx context.Context) { page.Show(ctx, shown) })
 	}
-	work.Go(func() error { judge.CheckMemory(ctx); return nil })
-	work.Go(func() error { follow(ctx, clock, store); return nil })
-	work.Go(func() error { returnMemory(ctx); return nil })
+	run(judge.CheckMemory)
+	run(func(ctx context.Context) { follow(ctx, clock, store) })
+	run(returnMemory)
 	d.log.Info(eventStarted, "version", version, "store", c.Store.Shown(), "mode", c.Greylist.Mode)
 	d.supervisor.ready()
 	err = work.Wait()

@@ -62,7 +62,7 @@ tried again: --from and --for are the safer bounds.
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd); err != nil {
-				return &usageError{err, cmd.CommandPath()}
+				return usage(cmd, "%w", err)
 			}
 			if flags.list {
 				return p.withStore(cmd, func(ctx context.Context, _ *config.Loaded, store greylist.Store) error {
@@ -73,7 +73,7 @@ tried again: --from and --for are the safer bounds.
 			askDomain(cmd, "RECIPIENT", &args[0])
 			e, lasts, err := flags.expectation(args[0])
 			if err != nil {
-				return &usageError{err, cmd.CommandPath()}
+				return usage(cmd, "%w", err)
 			}
 			loaded, err := p.loadWithoutLists(cmd)
 			if err != nil {

@@ -55,7 +55,7 @@ DNS lists, those that --dnsbl names have the client, and no others.`,
 				return err
 			}
 			if spf != "" && !slices.Contains(rules.SPFResults, spf) {
-				return &usageError{fmt.Errorf("--spf %q is no result of SPF; write one of %s", spf, strings.Join(rules.SPFResults, ", ")), cmd.CommandPath()}
+				return usage(cmd, "--spf %q is no result of SPF; write one of %s", spf, strings.Join(rules.SPFResults, ", "))
 			}
 			loaded, err := p.load(cmd)
 			if err != nil {

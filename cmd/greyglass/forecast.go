@@ -54,7 +54,7 @@ one object, they are Unix seconds.`,
 			o := forecast.Options{Lookup: present.Lookup, DNS: dns}
 			if since != "" {
 				if o.Since, err = parseSince(since, logs.Now, time.UTC); err != nil {
-					return &usageError{err, cmd.CommandPath()}
+					return usage(cmd, "%w", err)
 				}
 			}
 			if o.Configurations, err = p.triedConfigurations(cmd, present); err != nil {
@@ -125,7 +125,7 @@ func (p *program) forecast(ctx context.Context, logs *maillog.Logs, o forecast.O
 	if err != nil {
 		return nil, err
 	}
-	last := time.Now()
+	tell := p.progress()
 	var unread error
 	for mail, err := range logs.Mail(ctx) {
 		if err != nil {
@@ -133,10 +133,7 @@ func (p *program) forecast(ctx context.Context, logs *maillog.Logs, o forecast.O
 			break
 		}
 		f.Add(mail)
-		if time.Since(last) > time.Second {
-			last = time.Now()
-			fmt.Fprintf(p.stderr, "judging: %s\n", readSoFar(&logs.Counts))
-		}
+		tell(func() string { return "judging: " + readSoFar(&logs.Counts) })
 	}
 	result, err := f.End(ctx, &logs.Counts)
 	if err = errors.Join(unread, err); errors.Is(err, context.Canceled) {

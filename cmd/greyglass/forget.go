@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 func (p *program) forgetCommand() *cobra.Command {
 	var client string
 	var correspondent bool
-	many := selected{verb: "forget", done: "forgotten: %s", next: "the next mail of each is judged as that of an unknown sender", change: func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
+	many := bulkChange{verb: "forget", done: "forgotten: %s", next: "the next mail of each is judged as that of an unknown sender", change: func(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 		_, err := store.Forget(ctx, t)
 		return err
 	}}
@@ -48,9 +47,9 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case client != "" && correspondent:
-				return &usageError{errors.New("--client and --correspondent are different things to forget"), cmd.CommandPath()}
+				return usage(cmd, "--client and --correspondent are different things to forget")
 			case many.given(cmd) && (client != "" || correspondent):
-				return &usageError{errors.New("--sender, --recipient and --domain select triplets, and cannot be combined with --client or --correspondent"), cmd.CommandPath()}
+				return usage(cmd, "--sender, --recipient and --domain select triplets, and cannot be combined with --client or --correspondent")
 			case many.given(cmd):
 				return arguments()(cmd, args)
 			case client != "":

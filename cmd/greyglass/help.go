@@ -25,7 +25,7 @@ Without a command, list them all.`,
 			case err != nil, about == root && len(args) > 0:
 				return noSuchCommand(root, args[0])
 			case len(rest) > 0:
-				return &usageError{unexpected(rest[0]), cmd.CommandPath()}
+				return usage(cmd, unexpected, rest[0])
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()

@@ -56,7 +56,7 @@ files do not tell.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := importer.Find(args[0])
 			if err != nil {
-				return &usageError{fmt.Errorf("KIND %w", err), cmd.CommandPath()}
+				return usage(cmd, "KIND %w", err)
 			}
 			if kind.Why != "" {
 				return errors.New(kind.Why)
@@ -72,12 +72,12 @@ files do not tell.`,
 				}
 				d, err := config.ParseDuration(flag.value)
 				if err != nil {
-					return &usageError{fmt.Errorf("--%s %s: %w", flag.name, flag.value, err), cmd.CommandPath()}
+					return usage(cmd, "--%s %s: %w", flag.name, flag.value, err)
 				}
 				*flag.seconds = int64(d / time.Second)
 			}
 			if ipv4 < 1 || ipv4 > 32 || ipv6 < 1 || ipv6 > 128 {
-				return &usageError{errors.New("--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128"), cmd.CommandPath()}
+				return usage(cmd, "--ipv4cidr is 1 to 32, and --ipv6cidr 1 to 128")
 			}
 			return p.filling(cmd, args, dry, func(ctx context.Context, loaded *config.Loaded, store greylist.Store, now int64) error {
 				im.Now = now
@@ -110,13 +110,10 @@ func completeImport(_ *cobra.Command, args []string, _ string) (kinds []string, 
 // importInto imports, and prints its progress once a second and a summary at the end.
 func (p *program) importInto(ctx context.Context, im *importer.Import, loaded *config.Loaded, store greylist.Store, dry, asJSON bool) error {
 	im.Identity, im.Windows, im.Proven = loaded.Policy.Identity, loaded.Policy.Longest(), loaded.Policy.Proving.After
-	last := time.Now()
+	tell := p.progress()
 	merged := transfer.Transfer{From: im, To: store, Windows: loaded.Policy.Windows, Now: im.Now}
 	triplets, err := merged.Copy(ctx, func(int64) {
-		if time.Since(last) > time.Second {
-			last = time.Now()
-			fmt.Fprintf(p.stderr, "importing: %s entries\n", humanize.Comma(im.TripletsRead+im.ClientsRead))
-		}
+		tell(func() string { return "importing: " + humanize.Comma(im.TripletsRead+im.ClientsRead) + " entries" })
 	})
 	var clients transfer.Transferred
 	if ctx.Err() == nil { // what could be read before an error is taken over

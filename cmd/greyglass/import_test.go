@@ -53,7 +53,7 @@ func TestImportCommand(t *testing.T) {
 		args   []string
 		says   string
 	}{
-		{64, []string{"postfix", "x"}, `KIND "postfix" is none of postgrey, sqlgrey, milter-greylist, spamd and rspamd`},
+		{64, []string{"postfix", "x"}, `KIND "postfix" is none of postgrey, sqlgrey, milter-greylist, spamd, rspamd`},
 		{64, []string{"spamd"}, "SOURCE is missing"},
 		{64, []string{"spamd", "x", "--keep", "long"}, `--keep long: not a duration; write a time such as "90s"`},
 		{64, []string{"postgrey", "x", "--ipv4cidr", "33"}, "--ipv4cidr is 1 to 32"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -57,7 +56,7 @@ time.`,
 			if since != "" {
 				var err error
 				if begin, err = parseSince(since, wallClock().Unix(), p.zone(asJSON)); err != nil {
-					return &usageError{err, cmd.CommandPath()}
+					return usage(cmd, "%w", err)
 				}
 			}
 			return p.learn(cmd, args, begin, dry, asJSON)
@@ -113,12 +112,9 @@ func (p *program) filling(cmd *cobra.Command, args []string, dry bool, do func(c
 
 // learnFrom learns, and prints its progress once a second and a summary at the end.
 func (p *program) learnFrom(ctx context.Context, l *learner, dry, asJSON bool) error {
-	last := time.Now()
+	tell := p.progress()
 	err := l.run(ctx, func() {
-		if time.Since(last) > time.Second {
-			last = time.Now()
-			fmt.Fprintf(p.stderr, "learning: %s\n", readSoFar(&l.logs.Counts))
-		}
+		tell(func() string { return "learning: " + readSoFar(&l.logs.Counts) })
 	})
 	if l.logs.Counts.Lines > 0 || err == nil {
 		err = errors.Join(err, p.learnSummary(l, dry, asJSON))

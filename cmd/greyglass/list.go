@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -120,21 +119,20 @@ var orders = map[string]func(a, b greylist.Record) int{
 
 // check checks the flags as far as that needs no configuration.
 func (l *lister) check(cmd *cobra.Command) error {
-	usage := func(format string, a ...any) error { return &usageError{fmt.Errorf(format, a...), cmd.CommandPath()} }
 	reasons := []greylist.Reason{greylist.ReasonAlreadyGrey, greylist.ReasonGreyTooLong, greylist.ReasonNowGrey,
 		greylist.ReasonTooLate, greylist.ReasonTooSoon, greylist.ReasonWayTooSoon}
 	if err := checkReason(l.reason, reasons, false); err != nil {
-		return usage("%w", err)
+		return usage(cmd, "%w", err)
 	}
 	switch {
 	case l.limit < 0:
-		return usage("--limit is negative")
+		return usage(cmd, "--limit is negative")
 	case l.sort != "" && orders[l.sort] == nil:
-		return usage("--sort takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(orders)), ", "), l.sort)
+		return usage(cmd, "--sort takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(orders)), ", "), l.sort)
 	}
 	if l.since != "" {
 		if _, err := parseSince(l.since, wallClock().Unix(), l.zone); err != nil {
-			return usage("%w", err)
+			return usage(cmd, "%w", err)
 		}
 	}
 	ofTriplets := func(more ...string) bool {
@@ -142,16 +140,16 @@ func (l *lister) check(cmd *cobra.Command) error {
 	}
 	if l.correspondents {
 		if ofTriplets("client", "clients") {
-			return usage("--correspondents can only be combined with --sender, --recipient and --json")
+			return usage(cmd, "--correspondents can only be combined with --sender, --recipient and --json")
 		}
 		return nil
 	}
 	if l.clients {
 		if ofTriplets("sender", "recipient") {
-			return usage("--clients can only be combined with --client and --json")
+			return usage(cmd, "--clients can only be combined with --client and --json")
 		}
 		if _, err := clientOf(l.client); l.client != "" && err != nil {
-			return usage("--client %w", err)
+			return usage(cmd, "--client %w", err)
 		}
 		return nil
 	}

@@ -69,19 +69,19 @@ asked for are marked (probe).
 			}
 			switch {
 			case r.limit < 0:
-				return &usageError{errors.New("--limit is negative"), cmd.CommandPath()}
+				return usage(cmd, "--limit is negative")
 			case r.follow && strings.HasSuffix(file, ".gz"):
-				return &usageError{fmt.Errorf("--follow takes no file that is compressed, such as %s", file), cmd.CommandPath()}
+				return usage(cmd, "--follow takes no file that is compressed, such as %s", file)
 			}
 			zone := p.zone(inUTC || asJSON)
 			if since != "" {
 				var err error
 				if r.since, err = parseSince(since, wallClock().Unix(), zone); err != nil {
-					return &usageError{err, cmd.CommandPath()}
+					return usage(cmd, "%w", err)
 				}
 			}
 			if err := checkReason(r.reason, greylist.Reasons, true); err != nil {
-				return &usageError{err, cmd.CommandPath()}
+				return usage(cmd, "%w", err)
 			}
 			if err := r.parse(cmd); err != nil {
 				return err

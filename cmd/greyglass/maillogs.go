@@ -17,7 +17,10 @@ import (
 // oneOrMore checks the arguments of a command that takes one or more of a kind.
 func oneOrMore(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		return arguments(name)(cmd, args[:min(len(args), 1)])
+		if len(args) == 0 {
+			return usage(cmd, "%s is missing", name)
+		}
+		return nil
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) passCommand() *cobra.Command {
-	many := selected{waiting: true, verb: "pass", done: "passed: %s", change: passNow}
+	many := bulkChange{waiting: true, verb: "pass", done: "passed: %s", change: passNow}
 	cmd := &cobra.Command{
 		Use:        "pass CLIENT SENDER RECIPIENT | --sender PATTERN ...",
 		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit", "approve", "allowlist", "add", "let"},

@@ -95,7 +95,7 @@ func (p *program) probeSocket(cmd *cobra.Command, to string) (listen.Address, er
 	if to != "" {
 		socket, err := listen.ParseAddress(to)
 		if err != nil {
-			return socket, &usageError{fmt.Errorf("--to %w", err), cmd.CommandPath()}
+			return socket, usage(cmd, "--to %w", err)
 		}
 		return socket, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +51,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
-			return &usageError{errors.New("no command given"), "greyglass"}
+			return usage(cmd, "no command given")
 		},
 		SuggestionsMinimumDistance: 2,
 		Version:                    version,
@@ -59,7 +60,7 @@ and why, list the triplets and change them, while the daemon runs or not.`,
 	// In completions: a command names files where it takes any.
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{flagProblem(cmd, err), cmd.CommandPath()}
+		return usage(cmd, "%w", flagProblem(cmd, err))
 	})
 	root.SetHelpCommand(helpCommand())
 	root.SetHelpFunc(printHelp)
@@ -92,9 +93,9 @@ func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return &usageError{fmt.Errorf("%s is missing", names[len(args)]), cmd.CommandPath()}
+			return usage(cmd, "%s is missing", names[len(args)])
 		case len(args) > len(names):
-			return &usageError{unexpected(args[len(names)]), cmd.CommandPath()}
+			return usage(cmd, unexpected, args[len(names)])
 		}
 		return nil
 	}
@@ -102,10 +103,13 @@ func arguments(names ...string) cobra.PositionalArgs {
 
 // optionalFile checks the arguments of a command that takes a FILE or none.
 func optionalFile(cmd *cobra.Command, args []string) error {
-	return arguments([]string{"FILE"}[:min(len(args), 1)]...)(cmd, args)
+	if len(args) == 0 {
+		return nil
+	}
+	return arguments("FILE")(cmd, args)
 }
 
-func unexpected(argument string) error { return fmt.Errorf("unexpected argument %q", argument) }
+const unexpected = "unexpected argument %q"
 
 // load loads the configuration. Its error is a [*config.Problems].
 func (p *program) load(cmd *cobra.Command) (*config.Loaded, error) {
@@ -143,6 +147,17 @@ func (p *program) storeOptions(c *config.Config) sqlstore.Options {
 		Waiting: func(sessions string) {
 			fmt.Fprintf(p.stderr, "greyglass: waiting for a lock in the database that is held by %s\n", sessions)
 		}}
+}
+
+// progress returns a printer of how far a command has come, on standard error, once a second.
+func (p *program) progress() func(line func() string) {
+	last := time.Now()
+	return func(line func() string) {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintln(p.stderr, line())
+		}
+	}
 }
 
 // openStore opens the database, which must exist; only serve creates one.

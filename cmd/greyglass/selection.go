@@ -38,18 +38,18 @@ func (s *selection) addressFlags(cmd *cobra.Command) {
 
 // parse checks the patterns. A pattern that can match nothing is an error.
 func (s *selection) parse(cmd *cobra.Command) error {
-	problem := func(flag string, err error) error {
-		return &usageError{fmt.Errorf("--%s: %w", flag, err), cmd.CommandPath()}
-	}
-	for flag, value := range map[string]string{"client": s.client, "sender": s.sender, "recipient": s.recipient, "domain": s.domain} {
-		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && strings.TrimSpace(value) == "" {
-			return &usageError{fmt.Errorf("--%s is empty; %s", flag, map[string]string{
-				"client": "write an address, or a network such as 192.0.2.0/24", "domain": "write it as example.org",
-				"sender": "the null sender is written '<>'", "recipient": "write it as bob@example.org"}[flag]), cmd.CommandPath()}
+	problem := func(flag string, err error) error { return usage(cmd, "--%s: %w", flag, err) }
+	for _, flag := range []struct{ name, value, fix string }{
+		{"client", s.client, "write an address, or a network such as 192.0.2.0/24"}, {"sender", s.sender, "the null sender is written '<>'"},
+		{"recipient", s.recipient, "write it as bob@example.org"}, {"domain", s.domain, "write it as example.org"},
+	} {
+		if cmd.Flags().Changed(flag.name) && strings.TrimSpace(flag.value) == "" {
+			return usage(cmd, "--%s is empty; %s", flag.name, flag.fix)
 		}
 	}
 	s.sender, s.recipient = bare(s.sender), bare(s.recipient)
-	for flag, value := range map[string]string{"sender": s.sender, "recipient": s.recipient} {
+	for _, given := range [][2]string{{"sender", s.sender}, {"recipient", s.recipient}} {
+		flag, value := given[0], given[1]
 		if strings.Contains(value, ".") && !strings.ContainsAny(value, "@*<>\"") {
 			return problem(flag, fmt.Errorf("%q is a domain; write --domain %[1]s, or --%s @%[1]s (or, if it is an address without a domain, --%[2]s '<%[1]s>')", value, flag))
 		}

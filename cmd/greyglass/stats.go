@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,20 +57,20 @@ Unix seconds, and RFC 3339 beside them.`,
 			if from == "" {
 				from = since
 			} else if since != "" {
-				return &usageError{errors.New("--since and --from are the same; give one of them"), cmd.CommandPath()}
+				return usage(cmd, "--since and --from are the same; give one of them")
 			}
 			if brief && asJSON {
-				return &usageError{errors.New("--brief is for people; --json has all numbers"), cmd.CommandPath()}
+				return usage(cmd, "--brief is for people; --json has all numbers")
 			}
 			if brief && by != "" {
-				return &usageError{errors.New("--brief shows no tables, and --by is one; give one of them"), cmd.CommandPath()}
+				return usage(cmd, "--brief shows no tables, and --by is one; give one of them")
 			}
 			periods, err := periodsOf(from, to, now, page.Zone)
 			if err == nil && by != "" && report.Keys[by] == nil {
 				err = fmt.Errorf("--by takes one of %s, and %q is none", strings.Join(slices.Sorted(maps.Keys(report.Keys)), ", "), by)
 			}
 			if err != nil {
-				return &usageError{err, cmd.CommandPath()}
+				return usage(cmd, "%w", err)
 			}
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {
 				s := statistics{by: by, brief: brief, page: page}

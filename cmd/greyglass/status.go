@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"greyglass/cmd/greyglass/internal/config"
 	"greyglass/milter/listen"
 )
@@ -29,6 +31,11 @@ func (e *usageError) Error() string {
 	return fmt.Sprintf("%v; see '%s --help'", e.err, e.command)
 }
 func (e *usageError) Unwrap() error { return e.err }
+
+// usage makes the usageError of a command.
+func usage(cmd *cobra.Command, format string, a ...any) error {
+	return &usageError{fmt.Errorf(format, a...), cmd.CommandPath()}
+}
 
 // databaseError means that the database cannot be opened.
 type databaseError struct{ err error }

@@ -9,7 +9,9 @@ import (
 )
 
 // unwell is what is not well, the worst first. It is the error of 'greyglass status'.
-type unwell []struct {
+type unwell []statusProblem
+
+type statusProblem struct {
 	text string
 	exit int
 }
@@ -35,10 +37,7 @@ func (t unwell) status() int {
 // unwellBy says what is not well. The error is why the daemon could not be asked.
 func unwellBy(s watch.Status, asked error) (t unwell) {
 	add := func(exit int, format string, a ...any) {
-		t = append(t, struct {
-			text string
-			exit int
-		}{fmt.Sprintf(format, a...), exit})
+		t = append(t, statusProblem{fmt.Sprintf(format, a...), exit})
 	}
 	switch {
 	case s.State == watch.NotRunning && mayNotOpen(asked):

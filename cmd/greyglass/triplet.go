@@ -58,12 +58,12 @@ func checkEnvelope(cmd *cobra.Command, args []string) error {
 		askDomain(cmd, name, arg)
 		if address.Fold(*arg) == address.NullSender {
 			if name == "RECIPIENT" {
-				return &usageError{errors.New("RECIPIENT is empty"), cmd.CommandPath()}
+				return usage(cmd, "RECIPIENT is empty")
 			}
 			continue
 		}
 		if err := checkAddress(*arg); err != nil {
-			return &usageError{fmt.Errorf("%s %w", name, err), cmd.CommandPath()}
+			return usage(cmd, "%s %w", name, err)
 		}
 	}
 	return nil
@@ -113,7 +113,7 @@ func bare(s string) string {
 }
 
 func clientError(cmd *cobra.Command, err error) error {
-	return &usageError{fmt.Errorf("CLIENT %w", err), cmd.CommandPath()}
+	return usage(cmd, "CLIENT %w", err)
 }
 
 // clientOf reads a client: an address, a prefix, for any address of it, or an identity

@@ -57,9 +57,9 @@ func (c *Config) Policy(lists Lists, look rules.Lookup) (*judge.Policy, error) {
 	if err != nil {
 		errs = append(errs, err)
 	}
-	probes, err := parseProbes(c.Greylist.ProbeSenders)
+	probes, err := address.ParsePatterns(address.Recipients, c.Greylist.ProbeSenders...)
 	if err != nil {
-		errs = append(errs, err)
+		errs = append(errs, fmt.Errorf("greylist.probe_senders: %w", err))
 	}
 	outgoing, err := c.Outgoing()
 	if err != nil {
@@ -132,18 +132,4 @@ func (g Greylist) Windows() greylist.Windows {
 		MaxDeferTime: int64(g.MaxDeferTime / time.Second),
 		MaxGrey:      int64(g.MaxGrey / time.Second),
 	}
-}
-
-// parseProbes makes one set of the patterns. It puts each in brackets, so that one that
-// begins with "#" is no comment.
-func parseProbes(patterns []string) (address.Patterns, error) {
-	var lines strings.Builder
-	for _, p := range patterns {
-		if err := checkProbe(p); err != nil {
-			return address.Patterns{}, fmt.Errorf("greylist.probe_senders: %w", err)
-		}
-		p = strings.TrimSpace(p)
-		fmt.Fprintf(&lines, "<%s>\n", strings.TrimSuffix(strings.TrimPrefix(p, "<"), ">"))
-	}
-	return address.ParseList(strings.NewReader(lines.String()), "greylist.probe_senders", address.Recipients)
 }

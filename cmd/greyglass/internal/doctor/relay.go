@@ -121,7 +121,7 @@ func sendmailNetworks(access, relays string) (r relayClients) {
 		if tag, rest, ok := strings.Cut(client, ":"); ok && strings.EqualFold(tag, "Connect") {
 			client, tagged = rest, true
 		}
-		if groups, ok := cutPrefixFold(client, "IPv6:"); ok {
+		if groups, ok := strings.CutPrefix(strings.ToLower(client), "ipv6:"); ok {
 			client = groups
 			if n := strings.Count(groups, ":") + 1; n < 8 && !strings.Contains(groups, "::") {
 				client = fmt.Sprintf("%s::/%d", groups, 16*n)
@@ -133,13 +133,6 @@ func sendmailNetworks(access, relays string) (r relayClients) {
 		}
 	}
 	return r
-}
-
-func cutPrefixFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return s, false
-	}
-	return s[len(prefix):], true
 }
 
 // eximNetworks reads the host list relay_from_hosts (Exim's specification, chapter 10).

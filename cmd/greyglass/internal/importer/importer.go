@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/netip"
+	"strings"
 
 	"greyglass/greylist"
 	"greyglass/greylist/address"
@@ -42,25 +43,14 @@ var Kinds = []Kind{
 
 // Find returns the kind with a name.
 func Find(name string) (Kind, error) {
+	var names []string
 	for _, k := range Kinds {
 		if k.Name == name {
 			return k, nil
 		}
+		names = append(names, k.Name)
 	}
-	return Kind{}, fmt.Errorf("%q is none of %s", name, names())
-}
-
-func names() (s string) {
-	for i, k := range Kinds {
-		switch {
-		case i == len(Kinds)-1:
-			s += " and "
-		case i > 0:
-			s += ", "
-		}
-		s += k.Name
-	}
-	return s
+	return Kind{}, fmt.Errorf("%q is none of %s", name, strings.Join(names, ", "))
 }
 
 // Import is a source of records: the memory of a peer. It can be listed once.

@@ -43,7 +43,7 @@ func (c *calendar) parse(b []byte) (at int64, rest []byte, alone, ok bool) {
 	}
 	year, month, dayOfMonth := number(b[:4]), number(b[5:7]), number(b[8:10])
 	hour, inHour, ok := clockTime(b[11:19])
-	if !ok || year < 1970 || month < 1 || month > 12 || dayOfMonth < 1 || dayOfMonth > daysOf(year, month) {
+	if !ok || year < 1970 || !isDate(year, month, dayOfMonth) {
 		return 0, nil, false, false
 	}
 	alone = b[10] == ' '
@@ -58,7 +58,7 @@ func (c *calendar) parse(b []byte) (at int64, rest []byte, alone, ok bool) {
 	case !ok:
 		return 0, nil, false, false
 	case zoned:
-		at = daysSince1970(year, month, dayOfMonth)*day + int64(hour)*3600 - offset
+		at = time.Date(year, time.Month(month), dayOfMonth, hour, 0, 0, 0, time.UTC).Unix() - offset
 	case string(hourText) == string(c.hour[:]):
 		at = c.begin
 	default:
@@ -112,13 +112,13 @@ func (c *calendar) withoutYear(b []byte) (int64, bool) {
 	if b[4] == ' ' {
 		dayOfMonth = number(b[5:6])
 	}
-	if month < 0 || month%3 != 0 || dayOfMonth < 1 {
+	if month < 0 || month%3 != 0 {
 		return 0, false
 	}
 	month = month/3 + 1
 	latest := time.Unix(c.latest, 0).In(c.zone)
 	for year := latest.Year() + 1; year > latest.Year()-9; year-- { // a 29th of February may be 8 years ago
-		if dayOfMonth > daysOf(year, month) {
+		if !isDate(year, month, dayOfMonth) {
 			continue
 		}
 		at := time.Date(year, time.Month(month), dayOfMonth, hour, 0, 0, 0, c.zone).Unix()
@@ -153,24 +153,8 @@ func number(b []byte) int {
 
 func isNumber(b []byte) bool { return len(b) > 0 && len(b) < 18 && number(b) >= 0 }
 
-func daysOf(year, month int) int {
-	switch month {
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	case 4, 6, 9, 11:
-		return 30
-	}
-	return 31
-}
-
-// daysSince1970 counts the days from 1 January 1970 to a date of the Gregorian calendar.
-// Years begin in March here, so that the leap day is their last.
-func daysSince1970(year, month, dayOfMonth int) int64 {
-	if month < 3 {
-		year, month = year-1, month+12
-	}
-	return int64(365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + dayOfMonth - 1 - 719468)
+// isDate reports whether a year has such a day.
+func isDate(year, month, dayOfMonth int) bool {
+	t := time.Date(year, time.Month(month), dayOfMonth, 0, 0, 0, 0, time.UTC)
+	return t.Month() == time.Month(month) && t.Day() == dayOfMonth
 }

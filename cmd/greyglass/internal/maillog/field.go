@@ -81,41 +81,16 @@ func cutIP(b []byte) (ip netip.Addr, rest []byte, ok bool) {
 	if end < 0 {
 		return ip, nil, false
 	}
-	text := b[1:end]
-	b = b[end+1:]
-	if ip, ok = parseIPv4(text); !ok {
-		var err error
-		if ip, err = address.ParseIP(string(text)); err != nil {
-			return ip, nil, false
-		}
+	ip, err := address.ParseIP(string(b[1:end]))
+	if err != nil {
+		return ip, nil, false
 	}
+	b = b[end+1:]
 	if len(b) > 1 && b[0] == ':' && '0' <= b[1] && b[1] <= '9' {
 		for b = b[1:]; len(b) > 0 && '0' <= b[0] && b[0] <= '9'; b = b[1:] {
 		}
 	}
 	return ip, b, true
-}
-
-// parseIPv4 reads an IPv4 address without allocating.
-func parseIPv4(b []byte) (netip.Addr, bool) {
-	var octets [4]byte
-	for i := range octets {
-		n, digits := 0, 0
-		for ; digits < len(b) && digits < 3 && '0' <= b[digits] && b[digits] <= '9'; digits++ {
-			n = n*10 + int(b[digits]-'0')
-		}
-		if digits == 0 || n > 255 || digits > 1 && b[0] == '0' {
-			return netip.Addr{}, false
-		}
-		octets[i], b = byte(n), b[digits:]
-		if i < 3 {
-			if len(b) == 0 || b[0] != '.' {
-				return netip.Addr{}, false
-			}
-			b = b[1:]
-		}
-	}
-	return netip.AddrFrom4(octets), len(b) == 0
 }
 
 // cutName reads NAME[IP], as Postfix writes a client or a server. "unknown" is no name.

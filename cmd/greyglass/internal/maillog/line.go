@@ -73,14 +73,8 @@ func programOf(name []byte) (program, string) {
 	base := name
 	if i := bytes.LastIndexByte(name, '/'); i >= 0 {
 		base = name[i+1:]
-		switch s := string(base); s {
-		case "smtpd", "postscreen", "pickup", "cleanup", "qmgr", "smtp", "lmtp", "local", "virtual", "pipe", "discard":
-			return postfix, services[s]
-		case "nqmgr", "oqmgr":
-			return postfix, "qmgr"
-		case "error", "bounce", "trivial-rewrite", "anvil", "master", "scache", "tlsproxy", "verify", "proxymap", "postsuper",
-			"sendmail", "postdrop", "dnsblog", "tlsmgr", "showq", "flush", "trace", "defer", "retry", "postfix-script", "postlog", "policyd-spf":
-			return postfix, ""
+		if service, ok := services[string(base)]; ok {
+			return postfix, service
 		}
 	}
 	switch {
@@ -100,8 +94,12 @@ func programOf(name []byte) (program, string) {
 	return other, ""
 }
 
-// services are the names of those that are read, so that none is allocated for each line.
+// services are those of Postfix, by their names in the log: empty for one whose lines tell nothing.
 var services = map[string]string{
-	"smtpd": "smtpd", "postscreen": "postscreen", "pickup": "pickup", "cleanup": "cleanup", "qmgr": "qmgr", "smtp": "smtp",
-	"lmtp": "lmtp", "local": "local", "virtual": "virtual", "pipe": "pipe", "discard": "discard",
+	"smtpd": "smtpd", "postscreen": "postscreen", "pickup": "pickup", "cleanup": "cleanup", "qmgr": "qmgr", "nqmgr": "qmgr", "oqmgr": "qmgr",
+	"smtp": "smtp", "lmtp": "lmtp", "local": "local", "virtual": "virtual", "pipe": "pipe", "discard": "discard",
+
+	"error": "", "bounce": "", "trivial-rewrite": "", "anvil": "", "master": "", "scache": "", "tlsproxy": "", "verify": "", "proxymap": "",
+	"postsuper": "", "sendmail": "", "postdrop": "", "dnsblog": "", "tlsmgr": "", "showq": "", "flush": "", "trace": "", "defer": "", "retry": "",
+	"postfix-script": "", "postlog": "", "policyd-spf": "",
 }

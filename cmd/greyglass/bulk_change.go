@@ -18,8 +18,8 @@ import (
 	"greyglass/greylist/address"
 )
 
-// selected changes all triplets that patterns select, once that is confirmed.
-type selected struct {
+// bulkChange changes all triplets that patterns select, once that is confirmed.
+type bulkChange struct {
 	selection
 	yes bool
 
@@ -30,18 +30,18 @@ type selected struct {
 	change  func(context.Context, greylist.Store, greylist.Triplet) error
 }
 
-func (s *selected) flags(cmd *cobra.Command) {
+func (s *bulkChange) flags(cmd *cobra.Command) {
 	s.addressFlags(cmd)
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask")
 }
 
 // given reports whether there is a pattern, in the place of a triplet.
-func (s *selected) given(cmd *cobra.Command) bool {
+func (s *bulkChange) given(cmd *cobra.Command) bool {
 	return slices.ContainsFunc([]string{"sender", "recipient", "domain"}, cmd.Flags().Changed)
 }
 
 // run lists the triplets, asks, and changes them.
-func (s *selected) run(p *program, cmd *cobra.Command) error {
+func (s *bulkChange) run(p *program, cmd *cobra.Command) error {
 	if err := s.parse(cmd); err != nil {
 		return err
 	}
@@ -95,20 +95,20 @@ func (s *selected) run(p *program, cmd *cobra.Command) error {
 }
 
 // mayChange reports, before anybody is asked, whether this user may change the database.
-func (s *selected) mayChange(ctx context.Context, store greylist.Store) error {
+func (s *bulkChange) mayChange(ctx context.Context, store greylist.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	return store.Ping(ctx)
 }
 
 // confirm shows some of the triplets and asks on a terminal; elsewhere --yes must be given.
-func (s *selected) confirm(cmd *cobra.Command, stdout io.Writer, triplets []greylist.Triplet) error {
+func (s *bulkChange) confirm(cmd *cobra.Command, stdout io.Writer, triplets []greylist.Triplet) error {
 	if s.yes {
 		return nil
 	}
 	number := show.Count(int64(len(triplets)), "triplet")
 	if terminalWidth(stdout) == 0 {
-		return &usageError{fmt.Errorf("%s selected; add --yes to %s them", number, s.verb), cmd.CommandPath()}
+		return usage(cmd, "%s selected; add --yes to %s them", number, s.verb)
 	}
 	const shown = 5
 	for _, t := range triplets[:min(shown, len(triplets))] {
