@@ -72,19 +72,7 @@ func TestCorrespondents(t *testing.T) {
 		t.Errorf("stats --json: %+v, %v", stats, err)
 	}
 
-	all := s.output("list", "--correspondents", "--json")
-	copied := "sqlite:" + s.path("copy.db")
-	for _, want := range []string{"correspondents: 3 of 3, the others were there\n", "correspondents: 0 of 3, the others were there\n"} {
-		if got := s.output("copy", "--from", "sqlite:"+s.db, "--to", copied); !strings.HasSuffix(got, want) {
-			t.Errorf("copy: %s, want %s", got, want)
-		}
-	}
-	s.output("backup", s.path("backup.db"))
-	for _, url := range []string{copied, "sqlite:" + s.path("backup.db")} {
-		if got := s.output("list", "--correspondents", "--json", "--set", "store.url="+url); got != all {
-			t.Errorf("%s has %s, want %s", url, got, all)
-		}
-	}
+	s.keptByCopies("correspondents")
 	line := fmt.Sprintf(`{"time":%d,"client_address":"203.0.113.7","sender":"ann@example.net","recipient":"bob@example.org","expect":"correspondent"}`, now+7200)
 	if r := s.replay(line, "--store", "sqlite:"+s.db); r.status != 0 || r.stderr != "" {
 		t.Errorf("replay: status %d, %s", r.status, r.stderr)

@@ -100,8 +100,8 @@ func (d *daemon) serve(ctx context.Context, loaded *config.Loaded) (err error) {
 	policy := policyd.New(judge, policies, d.log)
 	policy.Status = watcher.StatusJSON
 	fronts := []*front{
-		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, milters, d.log)},
-		{via: "policy", addresses: c.Listen.Policy, server: policy},
+		{via: "milter", addresses: c.Listen.Milter, server: milter.NewServer(judge, milters, d.log), check: milter.CheckHealth},
+		{via: "policy", addresses: c.Listen.Policy, server: policy, check: policyd.CheckHealth},
 	}
 	if err := d.listen(fronts, c.Listen); err != nil {
 		return err
@@ -186,6 +186,7 @@ type front struct {
 		Serve(net.Listener) error
 		Shutdown(ctx context.Context, grace time.Duration) error
 	}
+	check func(ctx context.Context, at net.Addr) error // whether the server at an address is alive
 }
 
 // listen opens the sockets of all front ends, or none.

@@ -129,12 +129,8 @@ func sumUp(findings []doctor.Finding) (summary string, wrong bool) {
 	default:
 		return "All is well.", false
 	}
-	switch n[doctor.Warn] {
-	case 0:
-	case 1:
-		summary += ", with 1 warning"
-	default:
-		summary += fmt.Sprintf(", with %d warnings", n[doctor.Warn])
+	if n[doctor.Warn] > 0 {
+		summary += ", with " + show.Count(int64(n[doctor.Warn]), "warning")
 	}
 	return summary + ".", n[doctor.Wrong] > 0
 }

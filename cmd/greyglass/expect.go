@@ -181,7 +181,6 @@ func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e gr
 	if err != nil {
 		return err
 	}
-	found := false
 	var cancelled []greylist.Expectation
 	for _, there := range expected {
 		if there.Recipient != e.Recipient || flags.from != "" && there.Sender != e.Sender {
@@ -191,15 +190,14 @@ func (p *program) cancelExpected(ctx context.Context, store greylist.Store, e gr
 		if err != nil {
 			return err
 		}
-		if known {
-			found = true
-			cancelled = append(cancelled, there)
+		if !known {
+			continue
 		}
-		if known && !flags.asJSON {
+		if cancelled = append(cancelled, there); !flags.asJSON {
 			fmt.Fprintf(p.stdout, "cancelled: %s\n", expectedInWords(there))
 		}
 	}
-	if !found {
+	if cancelled == nil {
 		e.Once = false
 		return fmt.Errorf("%s is not expected", expectedInWords(e))
 	}
@@ -253,15 +251,8 @@ func (p *program) listExpected(ctx context.Context, store greylist.Store, asJSON
 }
 
 func printExpected(w io.Writer, all []greylist.Expectation, now int64, zone *time.Location) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT")
 	at := func(unix int64) string { return timeOrNone(unix, zone) }
-	for _, e := range all {
-		once := "no"
-		if e.Once {
-			once = "yes"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", expectedState(e, now), e.Recipient, e.Sender, at(e.Since), at(e.Until), once, at(e.UsedAt))
-	}
-	return t.Flush()
+	return printRows(w, "STATE\tRECIPIENT\tSENDER\tSINCE\tUNTIL\tONCE\tUSED AT", elements(all), func(t *tabwriter.Writer, e greylist.Expectation) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", expectedState(e, now), e.Recipient, e.Sender, at(e.Since), at(e.Until), yesOrNo(e.Once), at(e.UsedAt))
+	})
 }

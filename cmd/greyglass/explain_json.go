@@ -46,7 +46,7 @@ func explained(x judge.Explanation, policy *judge.Policy, attempt greylist.Attem
 		Client: attempt.Client.String(), Helo: attempt.Helo, Sender: address.Fold(attempt.Sender), Recipient: address.Fold(attempt.Recipient),
 		Code: a.Code, Observed: a.Observed, Steps: []stepJSON{}, Greylisted: x.Greylisted, AtData: x.AtData}
 	if a.Verdict != greylist.Accept {
-		e.Reply = textOrNull(a.Reply.String())
+		e.Reply = orNull(a.Reply.String())
 	}
 	if a.Wait > 0 {
 		e.RetryAt = orNull(now + a.Wait)
@@ -55,7 +55,7 @@ func explained(x judge.Explanation, policy *judge.Policy, attempt greylist.Attem
 		e.Steps = append(e.Steps, stepJSON{s.Rule, s.Says, s.Ruling != nil})
 	}
 	if x.Greylisted {
-		e.Identity = textOrNull(x.Triplet.Client)
+		e.Identity = orNull(x.Triplet.Client)
 	}
 	if x.Greylisted && x.Remembered != nil {
 		record := (&lister{policy: policy, now: now}).recordAsJSON(greylist.Record{Triplet: x.Triplet, Entry: *x.Remembered})

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -74,23 +73,8 @@ func TestForecast(t *testing.T) {
 func TestForecastInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	cmd := s.command(t.Context(), "forecast", "-")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := in.Write([]byte(daysOfPostfix(10))); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil || stdout.Len() > 0 {
-		t.Errorf("%v, prints %q", err, stdout.String())
+	r := s.interrupted(daysOfPostfix(10), func() bool { return true }, "forecast", "-")
+	if r.status == statusOK || r.stdout != "" {
+		t.Errorf("%+v", r)
 	}
 }

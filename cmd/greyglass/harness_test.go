@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -178,6 +179,32 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)
 	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// interrupted runs a command, and interrupts it once it is ready to be, after this input, and
+// while it waits for more.
+func (s *site) interrupted(input string, ready func() bool, args ...string) result {
+	s.t.Helper()
+	cmd := s.command(s.t.Context(), args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer in.Close()
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, input); err != nil {
+		s.t.Fatal(err)
+	}
+	eventually(s.t, "a part is done", ready)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		s.t.Fatal(err)
+	}
+	_ = cmd.Wait()
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 

@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -74,6 +71,9 @@ func TestImportWithoutDumpProgram(t *testing.T) {
 	s.run("import", "postgrey", "postgrey.db").fails(t, 1, "install Debian's package db-util")
 }
 
+// hasTriplets reports whether some hundred triplets are stored.
+func (s *site) hasTriplets() bool { return strings.Count(s.output("list", "--json"), "\n") > 500 }
+
 // TestImportInterrupted: after SIGINT in the middle and a second run everything is there,
 // and nothing twice.
 func TestImportInterrupted(t *testing.T) {
@@ -81,27 +81,9 @@ func TestImportInterrupted(t *testing.T) {
 	s := newSite(t, nil)
 	s.create()
 	s.write("greylist.db", greylistDB(0, n))
-	cmd := s.command(t.Context(), "import", "milter-greylist", "-")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	if _, err := io.WriteString(in, greylistDB(0, n/2)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the first triplets are there", func() bool { return strings.Count(s.output("list", "--json"), "\n") > 500 })
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	if !strings.Contains(stderr.String(), "interrupted; run it again to go on") || cmd.ProcessState.ExitCode() != 1 || cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
-		t.Errorf("status %v, %s", cmd.ProcessState, stderr.String())
+	r := s.interrupted(greylistDB(0, n/2), s.hasTriplets, "import", "milter-greylist", "-")
+	if r.status != statusFailed || !strings.Contains(r.stderr, "interrupted; run it again to go on") {
+		t.Errorf("%+v", r)
 	}
 	s.output("import", "milter-greylist", "greylist.db")
 	if got := s.output("stats", "--json"); !strings.Contains(got, fmt.Sprintf(`"waiting":%d,"passed":%[1]d`, n/2)) {

@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/show":        nil,
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
-	"internal/lookup":      {"greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
+	"internal/lookup":      {"internal/fingerprint", "greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
 	"internal/importer":    {"greylist", "greylist/address", "internal/interrupt"},
 	"internal/interrupt":   nil,
 	"internal/maillog":     {"greylist/address", "internal/interrupt"},

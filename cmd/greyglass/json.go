@@ -121,6 +121,15 @@ func withTimes(text []byte) []byte {
 	}
 }
 
+// orNull is a number or a text for JSON: null for zero or an empty one, which stand for none.
+func orNull[V int64 | string](v V) *V {
+	var none V
+	if v == none {
+		return nil
+	}
+	return &v
+}
+
 // moved counts what a command has written into a database, or would write, and what was
 // there.
 type moved struct {

@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -150,28 +147,11 @@ func TestLearnInterrupted(t *testing.T) {
 	s := newSite(t, nil)
 	s.create()
 	s.write("mail.log", postfixLog(0, n))
-	cmd := s.command(t.Context(), "learn", "-")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
 	// The last line is later than the others by more than their settling takes.
-	if _, err := io.WriteString(in, postfixLog(0, n/2)+time.Now().Format(time.RFC3339)+" mx1 postfix/smtpd[1]: connect\n"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the first triplets are there", func() bool { return strings.Count(s.output("list", "--json"), "\n") > 500 })
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	if !strings.Contains(stderr.String(), "interrupted; run it again to go on") || cmd.ProcessState.ExitCode() != 1 || cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
-		t.Errorf("status %v, %s", cmd.ProcessState, stderr.String())
+	last := time.Now().Format(time.RFC3339) + " mx1 postfix/smtpd[1]: connect\n"
+	r := s.interrupted(postfixLog(0, n/2)+last, s.hasTriplets, "learn", "-")
+	if r.status != statusFailed || !strings.Contains(r.stderr, "interrupted; run it again to go on") {
+		t.Errorf("%+v", r)
 	}
 	if got := s.output("learn", "mail.log"); !strings.Contains(got, "read: 12,000 lines, 3,000 messages delivered") {
 		t.Errorf("%s", got)

@@ -204,7 +204,7 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	defer progress.end()
 	records, matching := store.List(ctx, f), new(int64)
 	if l.sort != "" {
-		records = last(counted(records, matching), orders[l.sort], limit)
+		records = last(records, matching, orders[l.sort], limit)
 	}
 	switch {
 	case l.asJSON:
@@ -221,20 +221,9 @@ func (l *lister) list(ctx context.Context, store greylist.Store, stdout, stderr 
 	return l.printFooter(ctx, store, f, shown, *matching)
 }
 
-// counted counts the records that pass by.
-func counted(records iter.Seq2[greylist.Record, error], n *int64) iter.Seq2[greylist.Record, error] {
-	return func(yield func(greylist.Record, error) bool) {
-		for r, err := range records {
-			*n++
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
-
-// last yields the last of the records in an order, as many as limit says; zero: all.
-func last(records iter.Seq2[greylist.Record, error], order func(a, b greylist.Record) int, limit int) iter.Seq2[greylist.Record, error] {
+// last yields the last of the records in an order, as many as limit says; zero: all. It counts
+// all records.
+func last(records iter.Seq2[greylist.Record, error], n *int64, order func(a, b greylist.Record) int, limit int) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
 		var all []greylist.Record
 		cut := func() {
@@ -248,6 +237,7 @@ func last(records iter.Seq2[greylist.Record, error], order func(a, b greylist.Re
 				yield(r, err)
 				return
 			}
+			*n++
 			if all = append(all, r); limit > 0 && len(all) > 2*limit+1000 {
 				cut()
 			}

@@ -48,11 +48,7 @@ func (l *lister) printClients(clients iter.Seq2[knownClient, error]) error {
 	}
 	at := func(unix int64) string { return listTime(unix, l.zone) }
 	return printRows(l.out, l.title("CLIENT\tPROVEN\tPASSED\tFIRST PASSED\tCOUNTED AT\tLAST SEEN"), clients, func(t *tabwriter.Writer, c knownClient) {
-		proven := "no"
-		if c.Proven {
-			proven = "yes"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Client, proven, c.Passed, at(c.FirstPassed), at(c.CountedAt), at(c.LastSeen))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Client, yesOrNo(c.Proven), c.Passed, at(c.FirstPassed), at(c.CountedAt), at(c.LastSeen))
 	})
 }
 

@@ -79,6 +79,13 @@ func (l *lister) title(columns string) string {
 	return columns
 }
 
+func yesOrNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
 // printRows prints rows as they come, under a title if there is one, and aligns some hundred
 // at a time, so that millions of them take no memory.
 func printRows[R any](w io.Writer, title string, rows iter.Seq2[R, error], print func(*tabwriter.Writer, R)) error {

@@ -51,7 +51,7 @@ CLIENT may also be 'local', for mail that comes by no network.`,
 				return err
 			}
 			if asJSON {
-				return printObject(p.stdout, probeJSON{string(answer.Verdict), nil, nil, textOrNull(answer.Reply), textOrNull(answer.Stage),
+				return printObject(p.stdout, probeJSON{string(answer.Verdict), nil, nil, orNull(answer.Reply), orNull(answer.Stage),
 					attempt.Client.String(), attempt.Helo, address.Fold(attempt.Sender), address.Fold(attempt.Recipient)})
 			}
 			t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
@@ -80,14 +80,6 @@ type probeJSON struct {
 	Helo      string  `json:"helo"`
 	Sender    string  `json:"sender"`
 	Recipient string  `json:"recipient"`
-}
-
-// textOrNull is a text that is null if it is empty.
-func textOrNull(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // probeSocket returns the socket of --to, or the daemon's first.

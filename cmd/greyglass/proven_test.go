@@ -75,19 +75,7 @@ func TestClients(t *testing.T) {
 		t.Errorf("stats --json: %+v, %v", stats, err)
 	}
 
-	all := s.output("list", "--clients", "--json")
-	copied := "sqlite:" + s.path("copy.db")
-	for _, want := range []string{"clients: 3 of 3, the others were there\n", "clients: 0 of 3, the others were there\n"} {
-		if got := s.output("copy", "--from", "sqlite:"+s.db, "--to", copied); !strings.Contains(got, want) {
-			t.Errorf("copy: %s, want %s", got, want)
-		}
-	}
-	s.output("backup", s.path("backup.db"))
-	for _, url := range []string{copied, "sqlite:" + s.path("backup.db")} {
-		if got := s.output("list", "--clients", "--json", "--set", "store.url="+url); got != all {
-			t.Errorf("%s has %s, want %s", url, got, all)
-		}
-	}
+	s.keptByCopies("clients")
 	line := fmt.Sprintf(`{"time":%d,"client_address":"203.0.113.7","sender":"ann@example.net","recipient":"bob@example.org","expect":"proven-client"}`, now+7200)
 	if r := s.replay(line, "--store", "sqlite:"+s.db); r.status != 0 || r.stderr != "" {
 		t.Errorf("replay: status %d, %s", r.status, r.stderr)
@@ -107,6 +95,24 @@ func TestClients(t *testing.T) {
 	}
 	if got := s.output("list", "--clients"); !slices.Equal(strings.Fields(got)[9:12], []string{"2001:db8:1::/64", "no", "1"}) {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// keptByCopies checks that copy and backup keep the three clients or correspondents.
+func (s *site) keptByCopies(kind string) {
+	s.t.Helper()
+	all := s.output("list", "--"+kind, "--json")
+	copied := "sqlite:" + s.path("copy.db")
+	for _, want := range []string{"\n" + kind + ": 3 of 3, the others were there\n", "\n" + kind + ": 0 of 3, the others were there\n"} {
+		if got := s.output("copy", "--from", "sqlite:"+s.db, "--to", copied); !strings.Contains(got, want) {
+			s.t.Errorf("copy: %s, want %s", got, want)
+		}
+	}
+	s.output("backup", s.path("backup.db"))
+	for _, url := range []string{copied, "sqlite:" + s.path("backup.db")} {
+		if got := s.output("list", "--"+kind, "--json", "--set", "store.url="+url); got != all {
+			s.t.Errorf("%s has %s, want %s", url, got, all)
+		}
 	}
 }
 

@@ -3,16 +3,15 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,9 +149,9 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 	answers := bufio.NewWriter(out)
 	defer func() { err = errors.Join(err, answers.Flush()) }()
 	encoder := json.NewEncoder(answers)
-	encoder.SetEscapeHTML(false) // print the null sender as "<>"
-	totals := make(map[string]int)
-	count, unexpected := 0, 0
+	encoder.SetEscapeHTML(false)      // print the null sender as "<>"
+	totals := make(map[totalJSON]int) // each without its count
+	unexpected := 0
 	for n := 1; ; n++ {
 		if read, _ := lines.Peek(lines.Buffered()); !bytes.ContainsRune(read, '\n') { // the next line may come only after the answers
 			if err := answers.Flush(); err != nil {
@@ -172,8 +171,7 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 			if judged != nil {
 				return judged
 			}
-			count++
-			totals[string(answer.Verdict)+"\t"+string(answer.Reason)]++
+			totals[totalJSON{Verdict: answer.Verdict, Reason: answer.Reason}]++
 			if a.Expect != "" && a.Expect != string(answer.Verdict) && a.Expect != string(answer.Reason) {
 				unexpected++
 				fmt.Fprintf(complaints, "%s:%d: %s (%s) where %s was expected\n", name, n, answer.Verdict, answer.Reason, a.Expect)
@@ -191,23 +189,34 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 			return err
 		}
 	}
-	if summary && r.asJSON {
-		printed := replayedJSON{Attempts: count, Totals: []totalJSON{}}
-		for _, kind := range slices.Sorted(maps.Keys(totals)) {
-			verdict, reason, _ := strings.Cut(kind, "\t")
-			printed.Totals = append(printed.Totals, totalJSON{verdict, reason, totals[kind]})
-		}
-		if err := printObject(answers, printed); err != nil {
+	if summary {
+		if err := printTotals(answers, totals, r.asJSON); err != nil {
 			return err
-		}
-	} else if summary {
-		fmt.Fprintf(answers, "attempts\t\t%d\n", count)
-		for _, kind := range slices.Sorted(maps.Keys(totals)) {
-			fmt.Fprintf(answers, "%s\t%d\n", kind, totals[kind])
 		}
 	}
 	if unexpected > 0 {
 		return errExpected
+	}
+	return nil
+}
+
+// printTotals prints how often each verdict was given, for each reason.
+func printTotals(w io.Writer, totals map[totalJSON]int, asJSON bool) error {
+	all := replayedJSON{Totals: []totalJSON{}}
+	for total, n := range totals {
+		total.Count = n
+		all.Totals = append(all.Totals, total)
+		all.Attempts += n
+	}
+	slices.SortFunc(all.Totals, func(a, b totalJSON) int {
+		return cmp.Or(cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Reason, b.Reason))
+	})
+	if asJSON {
+		return printObject(w, all)
+	}
+	fmt.Fprintf(w, "attempts\t\t%d\n", all.Attempts)
+	for _, total := range all.Totals {
+		fmt.Fprintf(w, "%s\t%s\t%d\n", total.Verdict, total.Reason, total.Count)
 	}
 	return nil
 }
@@ -237,7 +246,7 @@ type replayedJSON struct {
 }
 
 type totalJSON struct {
-	Verdict string `json:"verdict"`
-	Reason  string `json:"reason"`
-	Count   int    `json:"count"`
+	Verdict greylist.Verdict `json:"verdict"`
+	Reason  greylist.Reason  `json:"reason"`
+	Count   int              `json:"count"`
 }

@@ -160,11 +160,3 @@ func (s *statistics) printJSON(w io.Writer) error {
 	return printObject(w, statsJSON{s.Waiting, s.Passed, s.Deferred, s.Accepted, s.estimated, orNull(s.OldestWaiting), orNull(s.LatestPassed), s.clients, s.proven,
 		s.correspondents, orNull(s.Bytes), orNull(s.begins), s.periods, s.bars, s.senders, s.groups, known, s.observed})
 }
-
-// orNull is a number whose zero stands for none.
-func orNull(n int64) *int64 {
-	if n == 0 {
-		return nil
-	}
-	return &n
-}

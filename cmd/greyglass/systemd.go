@@ -7,9 +7,6 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
-
-	"greyglass/milter"
-	"greyglass/milter/policyd"
 )
 
 // supervisor sends the daemon's state to systemd by sd_notify(3), if it runs there.
@@ -34,10 +31,9 @@ type healthCheck struct {
 }
 
 func healthChecks(fronts []*front) (all []healthCheck) {
-	check := map[string]func(context.Context, net.Addr) error{"milter": milter.CheckHealth, "policy": policyd.CheckHealth}
 	for _, f := range fronts {
 		for _, l := range f.listeners {
-			all = append(all, healthCheck{l.Addr(), check[f.via]})
+			all = append(all, healthCheck{l.Addr(), f.check})
 		}
 	}
 	return all

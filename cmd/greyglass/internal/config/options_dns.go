@@ -75,7 +75,7 @@ func (c *Config) AsksDNS() (zones []string, asks bool) {
 	zones = slices.Concat(c.DNS.Blocklists, c.DNS.Allowlists)
 	asks = c.Greylist.ClientIdentity == clientProvider || c.Learn.Outbound && c.Learn.OutboundSPF
 	for i := range c.Rule {
-		asks = asks || c.Rule[i].asksDNS || c.Rule[i].ClientIdentity == clientProvider
+		asks = asks || c.Rule[i].asksDNS || c.Rule[i].text("client_identity") == clientProvider
 		zones = append(zones, c.Rule[i].zones...)
 	}
 	slices.Sort(zones)

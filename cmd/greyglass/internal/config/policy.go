@@ -100,7 +100,7 @@ func (c *Config) orderedRules(parse func(key, s string, verdict greylist.Verdict
 		case thenGreylist:
 			windows := r.windows(c.Greylist)
 			rule.Windows = &windows
-			if r.ClientIdentity != "" || r.SenderIdentity != "" {
+			if r.text("client_identity")+r.text("sender_identity") != "" {
 				identity := r.identity(c.Greylist)
 				rule.Identity = &identity
 			}

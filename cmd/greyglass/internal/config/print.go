@@ -48,12 +48,12 @@ func (r *Rule) print(b *strings.Builder) {
 	fmt.Fprintf(b, "\n[[rule]]  # %s\n", comment(r.at.String()))
 	for i := range ruleSection.Options {
 		o := &ruleSection.Options[i]
-		if value, from := r.value(o.name()), r.from[o.name()]; value != nil {
+		if value, ok := r.values[o.name()]; ok {
 			written := spell(value)
 			if o.name() == "when" {
 				written = literal(r.When)
 			}
-			fmt.Fprintf(b, "%s = %s  # %s\n", o.name(), written, comment(from.String()))
+			fmt.Fprintf(b, "%s = %s  # %s\n", o.name(), written, comment(r.from[o.name()].String()))
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (l *Loaded) JSON() Printed {
 		rule := map[string]any{"from": r.at.String()}
 		for i := range ruleSection.Options {
 			o := &ruleSection.Options[i]
-			if value := r.value(o.name()); value != nil {
+			if value, ok := r.values[o.name()]; ok {
 				rule[o.name()] = o.forJSON(value)
 			}
 		}

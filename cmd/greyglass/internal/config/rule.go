@@ -11,14 +11,11 @@ import (
 	"greyglass/greylist/rules"
 )
 
-// Rule is one [[rule]]. A window that is nil, and an identity that is empty, is the
-// greylist's.
+// Rule is one [[rule]].
 type Rule struct {
 	Name, When, Then, Reply string
 
-	ClientIdentity, SenderIdentity string
-
-	TooSoon, MinDeferTime, MaxDeferTime, MaxGrey *time.Duration
+	values map[string]any // of its keys that are good: a string or a time.Duration
 
 	lists   []rules.ListFile // in the condition
 	asksDNS bool
@@ -30,75 +27,27 @@ type Rule struct {
 	from map[string]origin // of its keys: "when"
 }
 
-// windows returns the rule's windows, in seconds.
+// text returns the value of a key that is a string; empty if the rule does not have it.
+func (r *Rule) text(key string) string {
+	s, _ := r.values[key].(string)
+	return s
+}
+
+// windows returns the rule's windows, in seconds: the greylist's, where it has none of its own.
 func (r *Rule) windows(g Greylist) greylist.Windows {
-	for _, w := range []struct {
-		own *time.Duration
-		of  *time.Duration
-	}{{r.TooSoon, &g.TooSoon}, {r.MinDeferTime, &g.MinDeferTime}, {r.MaxDeferTime, &g.MaxDeferTime}, {r.MaxGrey, &g.MaxGrey}} {
-		if w.own != nil {
-			*w.of = *w.own
+	for key, window := range map[string]*time.Duration{"too_soon": &g.TooSoon, "min_defer_time": &g.MinDeferTime, "max_defer_time": &g.MaxDeferTime, "max_grey": &g.MaxGrey} {
+		if own, ok := r.values[key].(time.Duration); ok {
+			*window = own
 		}
 	}
 	return g.Windows()
 }
 
-// identity returns the rule's identity.
+// identity returns the rule's identity: the greylist's, where it has none of its own.
 func (r *Rule) identity(g Greylist) greylist.Identity {
-	g.ClientIdentity = cmp.Or(r.ClientIdentity, g.ClientIdentity)
-	g.SenderIdentity = cmp.Or(r.SenderIdentity, g.SenderIdentity)
+	g.ClientIdentity = cmp.Or(r.text("client_identity"), g.ClientIdentity)
+	g.SenderIdentity = cmp.Or(r.text("sender_identity"), g.SenderIdentity)
 	return g.identity()
-}
-
-// field returns a pointer to the value of a key: a *string or **time.Duration.
-func (r *Rule) field(key string) any {
-	switch key {
-	case "name":
-		return &r.Name
-	case "when":
-		return &r.When
-	case "then":
-		return &r.Then
-	case "reply":
-		return &r.Reply
-	case "client_identity":
-		return &r.ClientIdentity
-	case "sender_identity":
-		return &r.SenderIdentity
-	case "too_soon":
-		return &r.TooSoon
-	case "min_defer_time":
-		return &r.MinDeferTime
-	case "max_defer_time":
-		return &r.MaxDeferTime
-	default:
-		return &r.MaxGrey
-	}
-}
-
-func (r *Rule) set(key string, value any) {
-	switch field := r.field(key).(type) {
-	case *string:
-		*field = value.(string)
-	case **time.Duration:
-		d := value.(time.Duration)
-		*field = &d
-	}
-}
-
-// value returns the value of a key; nil if the rule does not have it.
-func (r *Rule) value(key string) any {
-	switch field := r.field(key).(type) {
-	case *string:
-		if *field != "" {
-			return *field
-		}
-	case **time.Duration:
-		if *field != nil {
-			return **field
-		}
-	}
-	return nil
 }
 
 const thenGreylist = string(rules.Greylist)

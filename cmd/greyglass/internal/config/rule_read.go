@@ -27,7 +27,7 @@ func (r *fileReader) readRules(raw any) {
 
 // readRule reads one [[rule]].
 func (r *fileReader) readRule(path []string, table map[string]any) Rule {
-	rule := Rule{at: r.at(path...), from: map[string]origin{}}
+	rule := Rule{at: r.at(path...), from: map[string]origin{}, values: map[string]any{}}
 	rule.Name, _ = table["name"].(string) // for the problems in what comes before it
 	for _, key := range r.inOrder(path, table) {
 		rule.from[key] = r.at(append(slices.Clip(path), key)...)
@@ -42,9 +42,10 @@ func (r *fileReader) readRule(path []string, table map[string]any) Rule {
 			r.problems.add(rule.problem(key, spell(raw), f.detail, f.fix))
 		}
 		if len(faults) == 0 {
-			rule.set(key, value)
+			rule.values[key] = value
 		}
 	}
+	rule.When, rule.Then, rule.Reply = rule.text("when"), rule.text("then"), rule.text("reply")
 	return rule
 }
 

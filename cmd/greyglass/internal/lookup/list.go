@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -97,20 +96,10 @@ func listCodes(addrs []netip.Addr) (string, error) {
 }
 
 // reversed writes the octets or nibbles of an address in reverse order, with a dot at
-// the end (RFC 1035, section 3.5; RFC 3596, section 2.5).
+// the end.
 func reversed(addr netip.Addr) string {
-	const hex = "0123456789abcdef"
-	octets := addr.AsSlice()
-	var b strings.Builder
-	for i := len(octets) - 1; i >= 0; i-- {
-		if addr.Is4() {
-			b.WriteString(strconv.Itoa(int(octets[i])))
-			b.WriteByte('.')
-			continue
-		}
-		b.Write([]byte{hex[octets[i]&15], '.', hex[octets[i]>>4], '.'})
-	}
-	return b.String()
+	name, _ := dns.ReverseAddr(addr.String())
+	return strings.TrimSuffix(strings.TrimSuffix(name, "in-addr.arpa."), "ip6.arpa.")
 }
 
 // CheckZone checks the name of a list's zone. The error is a [*problem.Error].

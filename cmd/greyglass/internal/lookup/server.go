@@ -3,12 +3,12 @@ package lookup
 import (
 	"context"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"greyglass/cmd/greyglass/internal/fingerprint"
 	"greyglass/greylist/problem"
 )
 
@@ -38,8 +38,8 @@ type systemServers struct {
 	now  func() time.Time
 
 	mu      sync.Mutex
-	looked  time.Time // when the file was last checked
-	changed time.Time // its mtime then
+	looked  time.Time               // when the file was last checked
+	seen    fingerprint.Fingerprint // of the file then
 	servers []string
 }
 
@@ -53,14 +53,11 @@ func (s *systemServers) list() []string {
 		return s.servers
 	}
 	s.looked = now
-	var changed time.Time
-	if info, err := os.Stat(s.file); err == nil {
-		changed = info.ModTime()
-	}
-	if s.servers != nil && changed.Equal(s.changed) {
+	seen := fingerprint.Of(s.file)
+	if s.servers != nil && seen == s.seen {
 		return s.servers
 	}
-	s.changed, s.servers = changed, nil
+	s.seen, s.servers = seen, nil
 	if c, err := dns.ClientConfigFromFile(s.file); err == nil {
 		for _, spelled := range c.Servers {
 			if server, err := ParseServer(spelled); err == nil {

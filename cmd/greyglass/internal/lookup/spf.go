@@ -164,14 +164,10 @@ func (c *spfCheck) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 
 // LookupAddr implements spf.DNSResolver.
 func (c *spfCheck) LookupAddr(ctx context.Context, spelled string) ([]string, error) {
-	addr, err := netip.ParseAddr(spelled)
+	name, err := dns.ReverseAddr(spelled)
 	if err != nil {
 		return nil, notFound(spelled)
 	}
-	suffix := "in-addr.arpa"
-	if addr.Is6() {
-		suffix = "ip6.arpa"
-	}
-	a := c.ask(ctx, reversed(addr)+suffix, dns.TypePTR)
+	a := c.ask(ctx, name, dns.TypePTR)
 	return a.texts, a.err
 }
