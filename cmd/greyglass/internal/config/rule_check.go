@@ -119,7 +119,7 @@ func (m merged) checkReply(r *Rule, problems *Problems) {
 		problems.add(r.problem("reply", quote(r.Reply), "a rule that accepts sends no reply", "remove it"))
 		return
 	}
-	verdict := r.verdict()
+	verdict := greylist.Verdict(r.Then)
 	if r.Then == thenGreylist {
 		verdict = greylist.Defer
 	}
@@ -133,9 +133,6 @@ func (m merged) checkReply(r *Rule, problems *Problems) {
 		problems.add(r.problem("reply", quote(r.Reply), f.detail, f.fix))
 	}
 }
-
-// verdict returns the rule's verdict, if it does not send mail to the greylist.
-func (r *Rule) verdict() greylist.Verdict { return greylist.Verdict(r.Then) }
 
 // suggestRuleKey suggests how to fix an unknown key of a rule.
 func suggestRuleKey(key string) string {

@@ -21,6 +21,13 @@ type Peer struct {
 	IPv4, IPv6 int   // bits to which it cuts clients
 }
 
+func (p Peer) bitsOf(addr netip.Addr) int {
+	if addr.Is4() {
+		return p.IPv4
+	}
+	return p.IPv6
+}
+
 // Kind is a program whose memory can be read.
 type Kind struct {
 	Name string
@@ -191,11 +198,7 @@ func (im *Import) tooWide(p netip.Prefix) string {
 // cut returns the network of an address as a peer has cut it. It fails for an address
 // that has bits beyond the cut: then the peer was run with another length.
 func (im *Import) cut(addr netip.Addr) (netip.Prefix, bool) {
-	bits := im.Peer.IPv4
-	if addr.Is6() {
-		bits = im.Peer.IPv6
-	}
-	p, err := addr.Prefix(bits)
+	p, err := addr.Prefix(im.Peer.bitsOf(addr))
 	return p, err == nil && p.Addr() == addr
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -227,7 +226,7 @@ func (im *Import) postgreyEntry(key, value string) (e entry, ok bool) {
 	if full, found := strings.CutPrefix(envelope, strconv.Itoa(addr.BitLen())+"/"); found {
 		e.client, envelope = whole(addr), full // --lookup-by-host
 	} else if e.client, ok = im.cut(addr); !ok {
-		e.skip = fmt.Sprintf("the network is no /%d; give --ipv4cidr and --ipv6cidr as postgrey had them", bitsOf(im.Peer, addr))
+		e.skip = fmt.Sprintf("the network is no /%d; give --ipv4cidr and --ipv6cidr as postgrey had them", im.Peer.bitsOf(addr))
 	}
 	if e.sender, e.recipient, ok = splitEnvelope(envelope); !ok {
 		e.skip = "an address contains a slash, so that sender and recipient cannot be told apart"
@@ -240,13 +239,6 @@ func (im *Import) postgreyEntry(key, value string) (e entry, ok bool) {
 		e.skip = `numbers in the sender are replaced by #; greylist.sender_identity = "normalized" would take most`
 	}
 	return e, true
-}
-
-func bitsOf(p Peer, addr netip.Addr) int {
-	if addr.Is4() {
-		return p.IPv4
-	}
-	return p.IPv6
 }
 
 // splitEnvelope splits SENDER/RECIPIENT. Local parts may contain a slash, domains do not.

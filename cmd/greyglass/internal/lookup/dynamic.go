@@ -23,7 +23,7 @@ func looksDynamic(name string, client netip.Addr) bool {
 		return true
 	}
 	// The provider's own name says nothing about the line.
-	host := strings.TrimSuffix(strings.TrimSuffix(name, providerOf(name)), ".")
+	host := strings.TrimSuffix(strings.TrimSuffix(name, icannDomain(name)), ".")
 	if containsAddress(name, client.Unmap()) {
 		return !isOfSenders(host)
 	}
@@ -41,13 +41,13 @@ func isOfSenders(host string) bool {
 
 var sendingLabels = wordSet(`outbound mailout mout smtp-out smtpout mta mx-out`)
 
-// providerOf returns the domain that is registered at a registry, also for a name below a
-// private suffix of the public suffix list, such as compute-1.amazonaws.com.
-func providerOf(name string) string {
-	suffix, official := publicsuffix.PublicSuffix(name)
-	for !official && strings.Contains(suffix, ".") {
+// icannDomain returns the domain that is registered at a registry, by the ICANN suffixes of the
+// public suffix list: amazonaws.com also for a name below the private compute-1.amazonaws.com.
+func icannDomain(name string) string {
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	for !icann && strings.Contains(suffix, ".") {
 		_, parent, _ := strings.Cut(suffix, ".")
-		suffix, official = publicsuffix.PublicSuffix(parent)
+		suffix, icann = publicsuffix.PublicSuffix(parent)
 	}
 	before := strings.TrimSuffix(strings.TrimSuffix(name, suffix), ".")
 	return before[strings.LastIndexByte(before, '.')+1:] + "." + suffix

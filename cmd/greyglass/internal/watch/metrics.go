@@ -14,8 +14,13 @@ import (
 // metric is one metric, with or without labels.
 type metric struct{ *prometheus.Desc }
 
+// all are all metrics, by newMetric.
+var all []metric
+
 func newMetric(name, help string, labels ...string) metric {
-	return metric{prometheus.NewDesc("greyglass_"+name, help, labels, nil)}
+	m := metric{prometheus.NewDesc("greyglass_"+name, help, labels, nil)}
+	all = append(all, m)
+	return m
 }
 
 var (
@@ -56,9 +61,6 @@ var (
 	writtenAt = newMetric("file_modified_timestamp_seconds", "When the list in use was last edited, in Unix time.", "file")
 	stale     = newMetric("file_stale", "1 while the file cannot be read, and the daemon keeps the previous one.", "file")
 	entries   = newMetric("list_entries", "Entries of the list in use.", "file")
-
-	all = []metric{buildInfo, started, decisions, answer, delay, panics, logLost, sessionsOpen, sessions, refused, displaced, timedOut, framesRefused,
-		failing, failingOpen, unanswered, errors_, batch, commit, queued, size, triplets, clients, written, ceiling, countedAt, reads, readAt, writtenAt, stale, entries}
 )
 
 // collector makes the metrics from the daemon's counters at each request.
