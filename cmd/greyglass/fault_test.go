@@ -401,7 +401,12 @@ func TestFaultKilled(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(100+round*77) * time.Millisecond)
+		eventually(t, "some answers", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(deferred) >= 25*(round+1)
+		})
+		time.Sleep(time.Duration(round*77) * time.Millisecond)
 		daemon.kill()
 		wg.Wait()
 		missing := len(deferred)
@@ -413,9 +418,6 @@ func TestFaultKilled(t *testing.T) {
 		if missing > 0 {
 			t.Fatalf("of %d answers, %d are lost", len(deferred), missing)
 		}
-	}
-	if len(deferred) < 100 {
-		t.Errorf("only %d were answered: that tests little", len(deferred))
 	}
 	t.Logf("%d answers", len(deferred))
 }
