@@ -52,14 +52,20 @@ func (s *server) watchLocks(tell func(string)) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		last := ""
-		for {
+		var conn *session // nil: none yet
+		for last := ""; ; {
 			select {
 			case <-ctx.Done():
+				if conn != nil {
+					closeSoon(conn.Conn)
+				}
 				return
 			case <-time.After(tellAfter):
 			}
-			if now := s.blockers(ctx); now != last && now != "" {
+			if conn == nil || conn.IsClosed() {
+				conn, _ = s.connect(ctx)
+			}
+			if now := s.blockers(ctx, conn); now != last && now != "" {
 				tell(now)
 				last = now
 			}
@@ -70,12 +76,10 @@ func (s *server) watchLocks(tell func(string)) (stop func()) {
 
 // blockers returns the sessions that block this program; empty if there are none or they
 // are unknown.
-func (s *server) blockers(ctx context.Context) string {
-	conn, err := s.connect(ctx)
-	if err != nil {
+func (s *server) blockers(ctx context.Context, conn *session) string {
+	if conn == nil {
 		return ""
 	}
-	defer closeSoon(conn.Conn)
 	rows, err := conn.Query(ctx, blockersSQL, s.waiters.all())
 	if err != nil {
 		return ""

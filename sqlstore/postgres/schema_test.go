@@ -327,6 +327,17 @@ func testPostgresWaits(t *testing.T, c *cluster) {
 	}
 	_ = locker.Close(t.Context())
 	closesSoon(t, s)
+
+	command, err := newServer(url, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := command.watchLocks(func(string) {})
+	time.Sleep(7 * tellAfter / 2)
+	stop()
+	if n := len(command.waiters.all()); n != 1 {
+		t.Errorf("looking for locks three times took %d sessions, want 1", n)
+	}
 }
 
 // testPostgresClocks: a machine whose clock is far ahead of the server's is known to be so, and
