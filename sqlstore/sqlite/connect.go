@@ -11,9 +11,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-// There are five kinds of connections. PRAGMAs are in the data source name, because
-// executing them would reach one connection of a pool only. mode=rw does not create a
-// missing file.
+// The data source names of the connections. PRAGMAs are in them, because executing them would
+// reach one connection of a pool only. mode=rw does not create a missing file.
 
 // writerDSN is for the writer. It waits for a lock for 100 ms at a time, so that it notices
 // when no caller waits any more. It truncates a long log when it restarts it. Its cache is
@@ -23,7 +22,8 @@ func writerDSN(path string) string {
 		fmt.Sprintf("journal_size_limit(%d)", walLimit))
 }
 
-// readerDSN is for the pool of readers.
+// readerDSN is for reading. It writes nothing, except that closing a database after a crash
+// copies its log into the file.
 func readerDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
 }

@@ -76,15 +76,9 @@ func realPath(url string) (string, error) {
 	return path, nil
 }
 
-// examinerDSN is for Examine. It writes nothing, except that closing a database after a
-// crash copies its log into the file.
-func examinerDSN(path string) string {
-	return dsn(path, "rw", "busy_timeout(5000)", "query_only(1)", "wal_autocheckpoint(0)")
-}
-
-// examine asks the quick questions first.
+// examine fills the rest in.
 func (x *Examination) examine(ctx context.Context) (err error) {
-	name := examinerDSN(x.Path)
+	name := readerDSN(x.Path)
 	if mayOnlyRead(x.Path) {
 		var only onlyReading
 		if only, err = onlyRead(x.Path); err != nil {
@@ -104,18 +98,16 @@ func (x *Examination) examine(ctx context.Context) (err error) {
 	if x.Version > x.Newest { // the version may be in the log only
 		return backend.NewerError(x.Version, x.Newest)
 	}
-	for _, check := range []string{"quick_check", "integrity_check"} {
-		if err := x.check(ctx, conn, check); err != nil || len(x.Faults) > 0 {
-			return err
-		}
+	if err := x.check(ctx, conn); err != nil || len(x.Faults) > 0 {
+		return err
 	}
 	const newest = `SELECT coalesce(max(max(first_seen, last_seen, coalesce(passed_at, 0))), 0) FROM triplet`
 	return conn.QueryRowContext(ctx, newest).Scan(&x.NewestTime)
 }
 
-// check runs a check of SQLite, which returns "ok" or a row for each fault.
-func (x *Examination) check(ctx context.Context, conn *connection, pragma string) error {
-	rows, err := conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA %s(%d)`, pragma, maxFaults))
+// check runs SQLite's check, which returns "ok" or a row for each fault.
+func (x *Examination) check(ctx context.Context, conn *connection) error {
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA integrity_check(%d)`, maxFaults))
 	if err != nil {
 		return err
 	}

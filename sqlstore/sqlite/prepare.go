@@ -162,7 +162,7 @@ func readSome(ctx context.Context, path string) (version int, err error) {
 	version, err = readBy(ctx, probeDSN(path))
 	var e *sqlite.Error
 	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
-		return readBy(ctx, examinerDSN(path))
+		return readBy(ctx, readerDSN(path))
 	}
 	return version, err
 }
