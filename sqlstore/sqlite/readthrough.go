@@ -44,8 +44,8 @@ func (w *writer) readThrough(ctx context.Context, path string, progress time.Dur
 			w.log.Info(eventChecking, "database", w.path, "percent", percent)
 		}
 	}
-	var newest *int64
-	if err := conn.QueryRowContext(ctx, `SELECT max(id) FROM triplet`).Scan(&newest); err != nil || newest == nil {
+	var newest int64
+	if err := conn.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM triplet`).Scan(&newest); err != nil {
 		return err
 	}
 	for id := new(int64); ; {
@@ -57,7 +57,7 @@ func (w *writer) readThrough(ctx context.Context, path string, progress time.Dur
 			break
 		}
 		id = last
-		tell(min(50**id / *newest, 50))
+		tell(50 * *id / max(newest, *id))
 	}
 	for key := []byte{}; ; {
 		var last []byte
