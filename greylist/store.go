@@ -125,8 +125,8 @@ type Store interface {
 	ExpireCorrespondents(ctx context.Context, before int64) (removed int, err error)
 
 	// Record adds counts to those of their hours, atomically, also while others add
-	// to the same hours. If its error wraps the context's, they may have been added or
-	// not; any other error means that none was.
+	// to the same hours. After an error they may have been added or not; a [Batch] may be
+	// sent again.
 	Record(ctx context.Context, h History) error
 
 	// History returns the counts, none zero, of the hours that begin at since, in Unix

@@ -1,8 +1,8 @@
 package backend
 
 import (
+	"context"
 	"database/sql"
-	"errors"
 	"sync"
 
 	"greyglass/greylist"
@@ -11,63 +11,80 @@ import (
 // MaxCommands is how many commands are kept that no daemon has logged.
 const MaxCommands = 1000
 
-const (
-	// RecordCommandSQL adds a command.
-	RecordCommandSQL = `INSERT INTO admin_command (at, host, uid, user_name, sudo_user, command) VALUES ($1, $2, $3, $4, $5, $6)`
+// RecordCommand implements [greylist.Store].
+func (c *Common) RecordCommand(ctx context.Context, r greylist.Command) error {
+	_, err := c.db.Change(ctx, func(tx Transaction) (int64, error) {
+		if _, err := tx.Change(`INSERT INTO admin_command (at, host, uid, user_name, sudo_user, command) VALUES ($1, $2, $3, $4, $5, $6)`,
+			r.At, r.Host, r.UID, r.User, r.Sudo, r.Words); err != nil {
+			return 0, err
+		}
+		return tx.Change(`DELETE FROM admin_command WHERE id <= (SELECT id FROM admin_command ORDER BY id DESC LIMIT 1 OFFSET $1)`, int64(MaxCommands))
+	})
+	return err
+}
 
-	// OldCommandsSQL removes all but the newest, as many as $1 says.
-	OldCommandsSQL = `DELETE FROM admin_command WHERE id <= (SELECT id FROM admin_command ORDER BY id DESC LIMIT 1 OFFSET $1)`
+// LogCommands implements [greylist.Store]. Of the programs that log at the same time, one
+// removes a command, and logs it.
+func (c *Common) LogCommands(ctx context.Context, log func(greylist.Command)) error {
+	var all []storedCommand
+	err := c.db.Read(ctx, func(db *sql.DB) (err error) {
+		all, err = queryAll(ctx, db, func(s *storedCommand) []any {
+			return []any{&s.id, &s.At, &s.Host, &s.UID, &s.User, &s.Sudo, &s.Words}
+		}, `SELECT id, at, host, uid, user_name, sudo_user, command FROM admin_command ORDER BY id`)
+		return err
+	})
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	_, err = c.db.Change(ctx, func(tx Transaction) (int64, error) {
+		for _, stored := range all {
+			// An id is used again: by then it may be another command's.
+			removed, err := tx.Change(`DELETE FROM admin_command WHERE id = $1 AND at = $2 AND command = $3`, stored.id, stored.At, stored.Words)
+			if err != nil {
+				return 0, err
+			}
+			if removed > 0 && c.logged.add(stored) {
+				log(stored.Command)
+			}
+		}
+		return 0, nil
+	})
+	if err == nil {
+		c.logged.removed()
+	}
+	return err
+}
 
-	// RemoveCommandSQL removes a command by its id.
-	RemoveCommandSQL = `DELETE FROM admin_command WHERE id = $1`
-
-	// CommandsSQL returns the commands for [ScanCommands].
-	CommandsSQL = `SELECT id, at, host, uid, user_name, sudo_user, command FROM admin_command ORDER BY id`
-)
-
-// StoredCommand is a command with its id.
-type StoredCommand struct {
-	ID int64
+// storedCommand is a command with its id.
+type storedCommand struct {
+	id int64
 	greylist.Command
 }
 
-// LoggedCommands are the commands that this program has logged, and not yet removed as far
+// loggedCommands are the commands that this program has logged, and not yet removed as far
 // as it knows.
-type LoggedCommands struct {
+type loggedCommands struct {
 	mu  sync.Mutex
-	all map[StoredCommand]bool
+	all map[storedCommand]bool
 }
 
-// Add adds a command, and reports whether it is to be logged: it was not added before.
-func (l *LoggedCommands) Add(c StoredCommand) bool {
+// add adds a command, and reports whether it is to be logged: it was not added before.
+func (l *loggedCommands) add(c storedCommand) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all[c] {
 		return false
 	}
 	if l.all == nil {
-		l.all = make(map[StoredCommand]bool)
+		l.all = make(map[storedCommand]bool)
 	}
 	l.all[c] = true
 	return true
 }
 
-// Removed forgets the commands, whose removal is committed: an id may be used again.
-func (l *LoggedCommands) Removed() {
+// removed forgets the commands, whose removal is committed: an id may be used again.
+func (l *loggedCommands) removed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.all)
-}
-
-// ScanCommands reads the rows of [CommandsSQL], and closes them.
-func ScanCommands(rows *sql.Rows, err error) (all []StoredCommand, _ error) {
-	if err != nil {
-		return nil, err
-	}
-	for rows.Next() && err == nil {
-		var c StoredCommand
-		err = rows.Scan(&c.ID, &c.At, &c.Host, &c.UID, &c.User, &c.Sudo, &c.Words)
-		all = append(all, c)
-	}
-	return all, errors.Join(err, rows.Err(), rows.Close())
 }

@@ -21,13 +21,20 @@ const (
 const sampleSQL = `SELECT count(*) - count(passed_at), count(passed_at), coalesce(sum(deferred), 0), coalesce(sum(accepted), 0)
 	FROM triplet WHERE id >= $1 AND id < $2`
 
-// Estimate is [Stats] for a report: in a large table it estimates the numbers of triplets and
-// of answers by samples from all over it, without the oldest and the latest. It reports
-// whether it did. Ids are given in rising order, and rows leave gaps among them.
-func Estimate(ctx context.Context, db *sql.DB) (greylist.Stats, bool, error) {
-	return estimate(ctx, db, exactUpTo, samples, sampleIDs)
+// Estimate implements [greylist.Estimating].
+func (c *Common) Estimate(ctx context.Context) (st greylist.Stats, estimated bool, err error) {
+	err = c.db.Read(ctx, func(db *sql.DB) error {
+		if st, estimated, err = estimate(ctx, db, exactUpTo, samples, sampleIDs); err == nil {
+			st.Bytes, err = c.db.Size(ctx, db)
+		}
+		return err
+	})
+	return st, estimated, err
 }
 
+// estimate counts a small table. In a large one it estimates the numbers of triplets and of
+// answers by samples from all over it, without the oldest and the latest, and reports that.
+// Ids are given in rising order, and rows leave gaps among them.
 func estimate(ctx context.Context, db *sql.DB, exactUpTo, samples, sampleIDs int64) (st greylist.Stats, estimated bool, err error) {
 	var first, last int64
 	err = db.QueryRowContext(ctx, `SELECT coalesce((SELECT min(id) FROM triplet), 0), coalesce((SELECT max(id) FROM triplet), 0),
@@ -37,7 +44,7 @@ func estimate(ctx context.Context, db *sql.DB, exactUpTo, samples, sampleIDs int
 	}
 	ids := last - first + 1
 	if ids <= exactUpTo {
-		st, err = Stats(ctx, db)
+		st, err = stats(ctx, db)
 		return st, false, err
 	}
 	counted, err := db.PrepareContext(ctx, sampleSQL)

@@ -24,11 +24,11 @@ func TestEstimate(t *testing.T) {
 		INSERT INTO triplet SELECT i, i, CASE WHEN i % 4 = 0 THEN i END, 2, i % 3 FROM n WHERE i > 25000 OR i % 2 = 0`); err != nil {
 		t.Fatal(err)
 	}
-	exact, err := Stats(t.Context(), db)
+	exact, err := stats(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, estimated, err := Estimate(t.Context(), db); err != nil || estimated || got != exact {
+	if got, estimated, err := estimate(t.Context(), db, exactUpTo, samples, sampleIDs); err != nil || estimated || got != exact {
 		t.Errorf("counted: %+v, %v, %v; want %+v", got, estimated, err, exact)
 	}
 	got, estimated, err := estimate(t.Context(), db, 1000, 50, 40)
@@ -46,7 +46,7 @@ func TestEstimate(t *testing.T) {
 	if _, err := db.Exec(`DELETE FROM triplet`); err != nil {
 		t.Fatal(err)
 	}
-	if got, estimated, err := Estimate(t.Context(), db); err != nil || estimated || got != (greylist.Stats{Clients: 1}) {
+	if got, estimated, err := estimate(t.Context(), db, exactUpTo, samples, sampleIDs); err != nil || estimated || got != (greylist.Stats{Clients: 1}) {
 		t.Errorf("of nothing: %+v, %v, %v", got, estimated, err)
 	}
 }

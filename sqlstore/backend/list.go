@@ -21,13 +21,11 @@ const (
 	filteredPage = 20_000
 )
 
-// List implements [greylist.Store] List with the connections that readers returns. Each
-// record is as it was when its page was read; the list has no triplets that were added
-// after its beginning. failed converts the error that is yielded.
-func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error),
-	failed func(context.Context, error) error) iter.Seq2[greylist.Record, error] {
+// List implements [greylist.Store]. Each record is as it was when its page was read; the list
+// has no triplets that were added after its beginning.
+func (c *Common) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
 	return func(yield func(greylist.Record, error) bool) {
-		l, err := beginList(ctx, f, readers)
+		l, err := c.beginList(ctx, f)
 		var newest [][]greylist.Record // pages, the newest first
 		found := 0
 		for err == nil && l.first <= l.last {
@@ -50,7 +48,7 @@ func List(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error
 			}
 		}
 		if err != nil {
-			yield(greylist.Record{}, failed(ctx, err))
+			yield(greylist.Record{}, c.db.Failed(ctx, err))
 			return
 		}
 		for _, page := range slices.Backward(newest) {
@@ -73,8 +71,8 @@ type listing struct {
 	done        int64     // records looked at, for Progress
 }
 
-func beginList(ctx context.Context, f greylist.Filter, readers func() (*sql.DB, error)) (*listing, error) {
-	db, err := readers()
+func (c *Common) beginList(ctx context.Context, f greylist.Filter) (*listing, error) {
+	db, err := c.db.Readers()
 	if err != nil {
 		return nil, err
 	}

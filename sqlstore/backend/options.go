@@ -1,5 +1,5 @@
-// Package backend has what the database backends of sqlstore share: options, group
-// commit, keys, statements and counters.
+// Package backend has what the database backends of sqlstore share: the methods of a store
+// that are the same in both (common.go), options, group commit, keys, searches and counters.
 package backend
 
 import (

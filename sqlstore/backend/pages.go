@@ -6,16 +6,15 @@ import (
 	"iter"
 )
 
-// pages yields rows in the order of their keys, as [List] does: read appends the page
-// after a row to an empty one.
-func pages[R any](ctx context.Context, readers func() (*sql.DB, error), failed func(context.Context, error) error,
-	read func(ctx context.Context, db *sql.DB, last R, page []R) ([]R, error)) iter.Seq2[R, error] {
+// pages yields rows in the order of their keys, as [Common.List] does: read returns the page
+// after a row.
+func pages[R any](ctx context.Context, in Database, read func(ctx context.Context, db *sql.DB, last R) ([]R, error)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		var none R
-		db, err := readers()
-		page := make([]R, 0, listPage)
-		for last := none; err == nil; last = page[len(page)-1] {
-			if page, err = read(ctx, db, last, page[:0]); err != nil {
+		var last, none R
+		db, err := in.Readers()
+		for err == nil {
+			var page []R
+			if page, err = read(ctx, db, last); err != nil {
 				break
 			}
 			for _, r := range page {
@@ -26,27 +25,27 @@ func pages[R any](ctx context.Context, readers func() (*sql.DB, error), failed f
 			if len(page) < listPage {
 				return
 			}
+			last = page[len(page)-1]
 		}
-		yield(none, failed(ctx, err))
+		yield(none, in.Failed(ctx, err))
 	}
 }
 
-// appendRows appends the rows of a query to the page; fields returns the destinations of
-// one row.
-func appendRows[R any](ctx context.Context, db *sql.DB, page []R, fields func(*R) []any, query string, args ...any) ([]R, error) {
+// queryAll returns all rows of a query; fields returns the destinations of one row.
+func queryAll[R any](ctx context.Context, db *sql.DB, fields func(*R) []any, query string, args ...any) (all []R, err error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return page, err
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var r R
 		if err := rows.Scan(fields(&r)...); err != nil {
-			return page, err
+			return nil, err
 		}
-		page = append(page, r)
+		all = append(all, r)
 	}
-	return page, rows.Err()
+	return all, rows.Err()
 }
 
 // integers are destinations of columns, after others.

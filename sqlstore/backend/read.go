@@ -24,8 +24,8 @@ func EntryFields(e *greylist.Entry) []any {
 	return []any{&e.FirstSeen, &e.LastSeen, &e.PassedAt, &e.Deferred, &e.Accepted, &e.FirstAttempt}
 }
 
-// Get returns the entry of a triplet, or nil.
-func Get(ctx context.Context, db *sql.DB, t greylist.Triplet) (*greylist.Entry, error) {
+// get returns the entry of a triplet, or nil.
+func get(ctx context.Context, db *sql.DB, t greylist.Triplet) (*greylist.Entry, error) {
 	k := KeyOf(t)
 	var e greylist.Entry
 	switch err := db.QueryRowContext(ctx, GetSQL, k[:]).Scan(EntryFields(&e)...); {
@@ -44,8 +44,8 @@ const statsSQL = `SELECT
 	(SELECT count(*) FROM client), (SELECT count(*) FROM correspondent)
 	FROM triplet`
 
-// Stats counts the rows of the table.
-func Stats(ctx context.Context, db *sql.DB) (st greylist.Stats, err error) {
+// stats counts the rows of the tables.
+func stats(ctx context.Context, db *sql.DB) (st greylist.Stats, err error) {
 	err = db.QueryRowContext(ctx, statsSQL).Scan(
 		&st.Waiting, &st.Passed, &st.Deferred, &st.Accepted, &st.OldestWaiting, &st.LatestPassed, &st.Clients, &st.Correspondents)
 	return st, err

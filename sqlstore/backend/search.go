@@ -63,10 +63,8 @@ func domainOfEnd(end string) string {
 // idRange are the ids from first to last.
 type idRange struct{ first, last int64 }
 
-const (
-	blockIDsSQL = `SELECT first_id, last_id FROM search_block ORDER BY last_id`
-	filterSQL   = `SELECT first_id, last_id, bits FROM search_filter WHERE part = $1 ORDER BY last_id`
-)
+// fields returns the destinations of first_id and last_id.
+func (r *idRange) fields() []any { return []any{&r.first, &r.last} }
 
 // emptyRanges returns the ranges of ids in which there is nothing that the filter selects, in
 // their order, not one next to another.
@@ -75,9 +73,13 @@ func emptyRanges(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []i
 	if groups == nil {
 		return nil, nil
 	}
-	blocks, err := storedBlocks(ctx, db)
+	stored, err := queryAll(ctx, db, (*idRange).fields, `SELECT first_id, last_id FROM search_block`)
 	if err != nil {
 		return nil, err
+	}
+	blocks := make(map[idRange]bool)
+	for _, block := range stored {
+		blocks[block] = true
 	}
 	for _, group := range groups {
 		missing := map[idRange]int{} // how many items of the group are not in the piece
@@ -104,26 +106,11 @@ func emptyRanges(ctx context.Context, db *sql.DB, f greylist.Filter) (ranges []i
 	return joined, nil
 }
 
-// storedBlocks returns the blocks that have filters.
-func storedBlocks(ctx context.Context, db *sql.DB) (blocks map[idRange]bool, err error) {
-	rows, err := db.QueryContext(ctx, blockIDsSQL)
-	if err != nil {
-		return nil, err
-	}
-	blocks = make(map[idRange]bool)
-	for rows.Next() && err == nil {
-		var block idRange
-		err = rows.Scan(&block.first, &block.last)
-		blocks[block] = true
-	}
-	return blocks, errors.Join(err, rows.Err(), rows.Close())
-}
-
 // countMissing counts an item for each piece of the blocks in which it is not. A Bloom filter
 // counts only if its block, with the same first and last id, is one of these: filters of removed
 // blocks stay until a new block replaces them, and blocks may have been merged since.
 func countMissing(ctx context.Context, db *sql.DB, x item, blocks map[idRange]bool, missing map[idRange]int) error {
-	rows, err := db.QueryContext(ctx, filterSQL, x.part())
+	rows, err := db.QueryContext(ctx, `SELECT first_id, last_id, bits FROM search_filter WHERE part = $1 ORDER BY last_id`, x.part())
 	if err != nil {
 		return err
 	}

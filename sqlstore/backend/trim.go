@@ -20,19 +20,35 @@ const (
 	// tell the networks of the flood from others.
 	TrimMost = TrimWindow / 2
 
-	// TrimBatch is how many rows are removed in one transaction: some milliseconds
+	// trimBatch is how many rows are removed in one transaction: some milliseconds
 	// of the writer's time.
-	TrimBatch = 500
+	trimBatch = 500
 
-	// TrimPause is the pause between two batches, for other jobs.
-	TrimPause = time.Millisecond
+	// trimPause is the pause between two batches, for other jobs.
+	trimPause = time.Millisecond
 )
 
-const (
-	// newestSQL returns the waiting rows among the newest rows.
-	newestSQL = `SELECT key, client FROM triplet
-		WHERE id > (SELECT coalesce(max(id), 0) FROM triplet) - $1 AND passed_at IS NULL ORDER BY id DESC`
-)
+// Trim removes an excess of rows, or as many as one call may. remove removes those of a batch
+// that still wait, and returns how many.
+func Trim(ctx context.Context, db *sql.DB, excess int64, remove func([]Key) (int64, error)) (removed int64, err error) {
+	newest, err := newestWaiting(ctx, db)
+	if err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(Surplus(newest, min(excess, TrimMost)), trimBatch) {
+		n, err := remove(batch)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+		select {
+		case <-ctx.Done():
+			return removed, ctx.Err()
+		case <-time.After(trimPause):
+		}
+	}
+	return removed, nil
+}
 
 // WaitingRow is the key and the network of a row.
 type WaitingRow struct {
@@ -43,9 +59,10 @@ type WaitingRow struct {
 // NewWaitingRow makes a row of a key and its client.
 func NewWaitingRow(k Key, client string) WaitingRow { return WaitingRow{k, networkOf(client)} }
 
-// NewestWaiting returns the newest waiting rows, newest first.
-func NewestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error) {
-	rows, err := db.QueryContext(ctx, newestSQL, TrimWindow)
+// newestWaiting returns the waiting rows among the newest rows, newest first.
+func newestWaiting(ctx context.Context, db *sql.DB) (all []WaitingRow, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT key, client FROM triplet
+		WHERE id > (SELECT coalesce(max(id), 0) FROM triplet) - $1 AND passed_at IS NULL ORDER BY id DESC`, TrimWindow)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"iter"
 	"maps"
 	"slices"
 
@@ -29,9 +27,6 @@ const (
 				AND c.passed = n.was_passed AND c.last_seen = n.was_seen
 			ORDER BY c.client FOR UPDATE OF c SKIP LOCKED) AS n
 		WHERE client.client = n.client COLLATE "C"`
-
-	expireClientsSQL = `WITH old AS MATERIALIZED (SELECT client FROM client WHERE last_seen < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-		DELETE FROM client WHERE client IN (SELECT client FROM old)`
 )
 
 // scanClients notes the rows of clientsSQL.
@@ -119,37 +114,4 @@ func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntr
 		return nil, err
 	}
 	return found, nil
-}
-
-// Clients implements [greylist.Store].
-func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, error] {
-	return backend.Clients(ctx, s.readers, s.failed)
-}
-
-// ForgetClient implements [greylist.Store].
-func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
-	removed, err := s.change(ctx, backend.RemoveClientSQL, client)
-	return removed > 0, err
-}
-
-// ExpireClients implements [greylist.Store]. Its error wraps [greylist.ErrClockSkew] as
-// that of [Store.Expire] does.
-func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
-	if err := s.mayExpire(); err != nil {
-		return 0, err
-	}
-	removed, err := s.change(ctx, expireClientsSQL, before, backend.ExpireBatch)
-	return int(removed), err
-}
-
-// change runs a statement, and returns how many rows it has changed.
-func (s *Store) change(ctx context.Context, statement string, args ...any) (rows int64, err error) {
-	err = s.run(ctx, func(db *sql.DB) error {
-		result, err := db.ExecContext(ctx, statement, args...)
-		if err == nil {
-			rows, err = result.RowsAffected()
-		}
-		return err
-	})
-	return rows, err
 }

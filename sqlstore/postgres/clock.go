@@ -74,8 +74,9 @@ func (c *clock) ahead(now time.Time) (time.Duration, bool) {
 // that is not known.
 func (s *Store) ClockAhead() (time.Duration, bool) { return s.server.clock.ahead(s.server.now()) }
 
-// mayExpire returns an error if the clocks differ too much to expire anything.
-func (s *Store) mayExpire() error {
+// MayExpire implements [backend.Database]. If the clocks differ too much, the error wraps
+// [greylist.ErrClockSkew].
+func (s *Store) MayExpire() error {
 	ahead, known := s.ClockAhead()
 	if !known || ahead.Abs() <= ExpirySkew {
 		return nil

@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"iter"
 	"maps"
 	"slices"
 
@@ -30,9 +29,6 @@ const (
 				(c.first_seen > least(n.first_seen, $5) OR c.last_seen <> greatest(least(c.last_seen, $5), n.last_seen))
 			ORDER BY c.local, c.remote FOR UPDATE OF c SKIP LOCKED) AS n
 		WHERE c.local = n.local AND c.remote = n.remote`
-
-	expireCorrespondentsSQL = `WITH old AS MATERIALIZED (SELECT local, remote FROM correspondent WHERE last_seen < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-		DELETE FROM correspondent WHERE (local, remote) IN (SELECT local, remote FROM old)`
 )
 
 // scanCorrespondents notes the rows of correspondentsSQL.
@@ -100,25 +96,4 @@ func (s *Store) Correspondent(ctx context.Context, c greylist.Correspondent) (*g
 		return nil, err
 	}
 	return found, nil
-}
-
-// Correspondents implements [greylist.Store].
-func (s *Store) Correspondents(ctx context.Context) iter.Seq2[greylist.CorrespondentRecord, error] {
-	return backend.Correspondents(ctx, s.readers, s.failed)
-}
-
-// ForgetCorrespondent implements [greylist.Store].
-func (s *Store) ForgetCorrespondent(ctx context.Context, c greylist.Correspondent) (bool, error) {
-	removed, err := s.change(ctx, backend.RemoveCorrespondentSQL, c.Local, c.Remote)
-	return removed > 0, err
-}
-
-// ExpireCorrespondents implements [greylist.Store]. Its error wraps
-// [greylist.ErrClockSkew] as that of [Store.Expire] does.
-func (s *Store) ExpireCorrespondents(ctx context.Context, before int64) (int, error) {
-	if err := s.mayExpire(); err != nil {
-		return 0, err
-	}
-	removed, err := s.change(ctx, expireCorrespondentsSQL, before, backend.ExpireBatch)
-	return int(removed), err
 }

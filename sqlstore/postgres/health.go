@@ -202,7 +202,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		}
 	}
 	if err := s.checkWrites(ctx); err != nil {
-		return s.failed(ctx, err)
+		return s.Failed(ctx, err)
 	}
 	return nil
 }

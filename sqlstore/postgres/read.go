@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -13,11 +12,11 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// run calls do with pooled connections, and again after a conflict, which has rolled it
+// Read implements [backend.Database]. It calls do again after a conflict, which has rolled it
 // back.
-func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
+func (s *Store) Read(ctx context.Context, do func(db *sql.DB) error) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		db, err := s.readers()
+		db, err := s.Readers()
 		if err != nil {
 			return err
 		}
@@ -26,11 +25,11 @@ func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
 		case err == nil:
 			return nil
 		case !isConflict(err):
-			return s.failed(ctx, err)
+			return s.Failed(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-			return s.failed(ctx, err)
+			return s.Failed(ctx, err)
 		case <-time.After(rand.N(pause)):
 		}
 	}
@@ -38,7 +37,7 @@ func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
 
 // inTransaction makes changes in one transaction.
 func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
-	return s.run(ctx, func(db *sql.DB) error {
+	return s.Read(ctx, func(db *sql.DB) error {
 		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return err
@@ -51,16 +50,16 @@ func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error
 	})
 }
 
-// readers returns the pooled connections.
-func (s *Store) readers() (*sql.DB, error) {
+// Readers implements [backend.Database]: they are the pooled connections, which also write.
+func (s *Store) Readers() (*sql.DB, error) {
 	if s.isClosed() {
 		return nil, greylist.ErrClosed
 	}
 	return s.pool, nil
 }
 
-// failed converts the error of a statement to that of a method.
-func (s *Store) failed(ctx context.Context, err error) error {
+// Failed implements [backend.Database].
+func (s *Store) Failed(ctx context.Context, err error) error {
 	if s.isClosed() {
 		return greylist.ErrClosed
 	}
@@ -75,46 +74,56 @@ func (s *Store) failed(ctx context.Context, err error) error {
 	return fault
 }
 
-// Get implements [greylist.Memory].
-func (s *Store) Get(ctx context.Context, t greylist.Triplet) (e *greylist.Entry, err error) {
-	err = s.run(ctx, func(db *sql.DB) error {
-		e, err = backend.Get(ctx, db, t)
+// Change implements [backend.Database].
+func (s *Store) Change(ctx context.Context, change func(backend.Transaction) (int64, error)) (rows int64, err error) {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		rows, err = change(changing{ctx, tx})
 		return err
 	})
-	return e, err
+	if err != nil {
+		return 0, err
+	}
+	return rows, nil
 }
 
-// List implements [greylist.Store].
-func (s *Store) List(ctx context.Context, f greylist.Filter) iter.Seq2[greylist.Record, error] {
-	return backend.List(ctx, f, s.readers, s.failed)
+// changing is a [backend.Transaction] on a pooled connection.
+type changing struct {
+	ctx context.Context
+	tx  *sql.Tx
 }
 
-// Stats implements [greylist.Store]. It reads the whole table.
-func (s *Store) Stats(ctx context.Context) (st greylist.Stats, err error) {
-	err = s.run(ctx, func(db *sql.DB) error {
-		if st, err = backend.Stats(ctx, db); err != nil {
-			return err
-		}
-		return db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&st.Bytes)
-	})
-	return st, err
+func (c changing) Change(statement string, args ...any) (int64, error) {
+	result, err := c.tx.ExecContext(c.ctx, statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
-// Estimate implements [greylist.Estimating].
-func (s *Store) Estimate(ctx context.Context) (st greylist.Stats, estimated bool, err error) {
-	err = s.run(ctx, func(db *sql.DB) error {
-		if st, estimated, err = backend.Estimate(ctx, db); err != nil {
-			return err
-		}
-		return db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&st.Bytes)
-	})
-	return st, estimated, err
+func (c changing) First(query string, into []*int64, args ...any) (found bool, err error) {
+	var fields []any
+	for _, field := range into {
+		fields = append(fields, field)
+	}
+	err = c.tx.QueryRowContext(c.ctx, query, args...).Scan(fields...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (changing) ClientsChange(...string) {}
+
+// Size implements [backend.Database].
+func (s *Store) Size(ctx context.Context, db *sql.DB) (bytes int64, err error) {
+	err = db.QueryRowContext(ctx, `SELECT pg_total_relation_size('triplet')`).Scan(&bytes)
+	return bytes, err
 }
 
 // Forget implements [greylist.Store].
 func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	k := backend.KeyOf(t)
-	removed, err := s.change(ctx, backend.RemoveSQL, k[:])
+	removed, err := s.Change(ctx, func(tx backend.Transaction) (int64, error) { return tx.Change(backend.RemoveSQL, k[:]) })
 	s.rows.added.Add(-removed)
 	return removed > 0, err
 }
@@ -133,8 +142,8 @@ const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY 
 // [greylist.ErrClockSkew] if this machine's clock and the server's differ too much.
 func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
 	var rows int64
-	err = s.run(ctx, func(db *sql.DB) error {
-		if err := s.mayExpire(); err != nil {
+	err = s.Read(ctx, func(db *sql.DB) error {
+		if err := s.MayExpire(); err != nil {
 			return err
 		}
 		return db.QueryRowContext(ctx, expireSQL, cursor, backend.ExpireBatch, c.WaitingBefore, c.PassedBefore).Scan(&rows, &next, &removed)

@@ -62,7 +62,7 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 	defer p.mu.Unlock()
 	var b *backend.Block
 	epoch := s.epoch.Load()
-	err = s.run(ctx, func(db *sql.DB) (err error) {
+	err = s.Read(ctx, func(db *sql.DB) (err error) {
 		if err := p.settle(ctx, db, epoch); err != nil {
 			return err
 		}
@@ -72,37 +72,12 @@ func (s *Store) PrepareSearch(ctx context.Context) (more bool, err error) {
 	if err != nil || b == nil {
 		return more && err == nil, err
 	}
-	return more, s.inTransaction(ctx, func(tx *sql.Tx) error { return storeBlock(ctx, tx, b) })
-}
-
-// storeBlock stores a block, unless another daemon is just doing so, or the rows or the blocks
-// have changed too much.
-func storeBlock(ctx context.Context, tx *sql.Tx, b *backend.Block) error {
-	var alone bool
-	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(searchLock)).Scan(&alone); err != nil || !alone {
-		return err
-	}
-	var between, least, after, last int64
-	if err := tx.QueryRowContext(ctx, backend.BlocksBetweenSQL, b.First, b.Last).Scan(&between, &least, &after); err != nil {
-		return err
-	}
-	if err := tx.QueryRowContext(ctx, backend.HasRowSQL, b.Last, b.LastKey).Scan(&last); err != nil {
-		return err
-	}
-	if !b.Fits(between, least, after, last) {
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, backend.RemoveBlocksSQL, b.First, b.Last); err != nil {
-		return err
-	}
-	for part, bits := range b.Bits {
-		if _, err := tx.ExecContext(ctx, backend.RemoveFiltersSQL, part, b.First, b.FiltersUpTo()); err != nil {
-			return err
+	_, err = s.Change(ctx, func(tx backend.Transaction) (int64, error) {
+		var alone int64 // 0: another daemon is just storing it
+		if _, err := tx.First(`SELECT pg_try_advisory_xact_lock($1)::int`, []*int64{&alone}, int64(searchLock)); err != nil || alone == 0 {
+			return 0, err
 		}
-		if _, err := tx.ExecContext(ctx, backend.AddFilterSQL, part, b.Last, b.First, bits); err != nil {
-			return err
-		}
-	}
-	_, err := tx.ExecContext(ctx, backend.AddBlockSQL, b.Last, b.First, b.Triplets)
-	return err
+		return 0, b.Store(tx)
+	})
+	return more, err
 }

@@ -23,6 +23,7 @@ import (
 // block updates that only read. The health of reading and of writing is separate
 // (health.go).
 type Store struct {
+	backend.Common
 	server   *server
 	create   bool // the schema, if there is none
 	steps    []string
@@ -30,7 +31,6 @@ type Store struct {
 	counters *backend.Counters
 	rows     rowCounter
 	preparer preparer
-	logged   backend.LoggedCommands
 
 	reads, writes *health
 	reader        *worker
@@ -87,6 +87,7 @@ func openStore(ctx context.Context, url string, opts backend.Options, steps []st
 		closing:  make(chan struct{}),
 		counters: backend.NewCounters(),
 	}
+	s.Common = backend.NewCommon(s, ` FOR UPDATE SKIP LOCKED`)
 	s.reads, s.writes = newHealth(s.checkReads, true), newHealth(s.checkWrites, false)
 	s.stopWatching = server.watchLocks(opts.Waiting)
 	opening, cancel := context.WithTimeout(ctx, backend.OpenTimeout)

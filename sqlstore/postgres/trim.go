@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +35,7 @@ type rowCounter struct {
 // Count implements [greylist.Bounded]. It scans an index periodically, and in between
 // adds this program's changes.
 func (s *Store) Count(ctx context.Context) (rows int64, err error) {
-	err = s.run(ctx, func(db *sql.DB) error {
+	err = s.Read(ctx, func(db *sql.DB) error {
 		rows, err = s.rows.count(ctx, db, false)
 		return err
 	})
@@ -76,34 +75,17 @@ func (s *Store) trim(ctx context.Context, most int64) (removed int64, err error)
 	if err != nil || rows <= most {
 		return 0, err
 	}
-	newest, err := backend.NewestWaiting(ctx, s.pool)
-	if err != nil {
-		return 0, err
-	}
-	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-most, backend.TrimMost)), backend.TrimBatch) {
-		n, err := trimKeys(ctx, s.pool, batch)
-		removed += n
-		s.rows.added.Add(-n)
+	return backend.Trim(ctx, s.pool, rows-most, func(batch []backend.Key) (int64, error) {
+		keys := make([][]byte, len(batch))
+		for i := range batch {
+			keys[i] = batch[i][:]
+		}
+		result, err := s.pool.ExecContext(ctx, trimSQL, keys)
 		if err != nil {
-			return removed, err
+			return 0, err
 		}
-		select {
-		case <-ctx.Done():
-			return removed, ctx.Err()
-		case <-time.After(backend.TrimPause):
-		}
-	}
-	return removed, nil
-}
-
-func trimKeys(ctx context.Context, db *sql.DB, keys []backend.Key) (removed int64, err error) {
-	all := make([][]byte, len(keys))
-	for i := range keys {
-		all[i] = keys[i][:]
-	}
-	result, err := db.ExecContext(ctx, trimSQL, all)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+		n, err := result.RowsAffected()
+		s.rows.added.Add(-n)
+		return n, err
+	})
 }

@@ -26,7 +26,7 @@ func (s *Store) Backup(ctx context.Context, file string, progress func(done, tot
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("backup to %s: %w", file, s.failed(ctx, err))
+			err = fmt.Errorf("backup to %s: %w", file, s.Failed(ctx, err))
 		}
 	}()
 	if _, err := os.Lstat(file); err == nil {

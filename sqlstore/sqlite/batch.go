@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"time"
 
+	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
 )
 
@@ -163,6 +165,18 @@ func runSafely(j *job, tx *tx) (err error) {
 	return j.run(tx)
 }
 
+// foundCorrupt is diagnose for an error of a reader. Commands leave a corrupt database as it is.
+func (w *writer) foundCorrupt(ctx context.Context, err error) {
+	if !w.create {
+		return
+	}
+	w.pause(ctx, func() {
+		if current := w.current.Load(); current.err == nil {
+			w.diagnose(current.db, err)
+		}
+	})
+}
+
 // diagnose decides what to do about an error: reopen, check, or nothing.
 func (w *writer) diagnose(db *database, err error) {
 	if isFault(err) {
@@ -170,7 +184,7 @@ func (w *writer) diagnose(db *database, err error) {
 	}
 	switch {
 	case isCorrupt(err) && db.checkFiles() == nil:
-		w.current.Store(&state{db, damaged(w.path, err)})
+		w.current.Store(&state{db, explain(w.path, fmt.Errorf("%w: %w", greylist.ErrDamaged, err))})
 		if w.check != nil && !w.check.full {
 			w.stopCheck() // it is slow, and does not read everything
 		}

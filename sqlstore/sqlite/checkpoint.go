@@ -66,7 +66,7 @@ func (c *checkpointer) run() error {
 	pages, whole, err := current.db.checkpoint("PASSIVE")
 	if err == nil && whole && logSize(pages, current.db.pageSize) > walLimit {
 		if _, whole, err = current.db.checkpoint("PASSIVE"); err == nil && whole {
-			c.writer.pause(func() { _, whole, err = current.db.checkpoint("RESTART") })
+			c.writer.pause(c.ctx, func() { _, whole, err = current.db.checkpoint("RESTART") })
 		}
 	}
 	if err != nil || !whole {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"iter"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -13,8 +12,6 @@ const (
 
 	setClientSQL = `UPDATE client SET first_passed = $2, counted_at = $3, passed = $4, last_seen = $5
 		WHERE client = $1 AND first_passed = $6 AND counted_at = $7 AND passed = $8 AND last_seen = $9`
-
-	expireClientsSQL = `DELETE FROM client WHERE client IN (SELECT client FROM client WHERE last_seen < $1 LIMIT $2)`
 )
 
 // writeClient writes the row of a client, unless that has changed. There may be none to
@@ -23,14 +20,14 @@ func (tx *tx) writeClient(w *greylist.ClientWrite) (err error) {
 	if w == nil {
 		return nil
 	}
-	tx.changes.clients = append(tx.changes.clients, w.Client)
+	tx.ClientsChange(w.Client)
 	switch {
 	case w.Before == nil:
 		a := w.After
-		_, err = tx.change(addClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
+		_, err = tx.Change(addClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen)
 	default:
 		b, a := w.Before, w.After
-		_, err = tx.change(setClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen,
+		_, err = tx.Change(setClientSQL, w.Client, a.FirstPassed, a.CountedAt, a.Passed, a.LastSeen,
 			b.FirstPassed, b.CountedAt, b.Passed, b.LastSeen)
 	}
 	return err
@@ -54,27 +51,4 @@ func (s *Store) Client(ctx context.Context, client string) (*greylist.ClientEntr
 	}
 	s.writer.cache.putClient(client, e, at)
 	return e, nil
-}
-
-// Clients implements [greylist.Store].
-func (s *Store) Clients(ctx context.Context) iter.Seq2[greylist.ClientRecord, error] {
-	return backend.Clients(ctx, s.readers, s.failed)
-}
-
-// ForgetClient implements [greylist.Store].
-func (s *Store) ForgetClient(ctx context.Context, client string) (bool, error) {
-	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
-		tx.changes.clients = append(tx.changes.clients, client)
-		return tx.change(backend.RemoveClientSQL, client)
-	})
-	return removed > 0, err
-}
-
-// ExpireClients implements [greylist.Store].
-func (s *Store) ExpireClients(ctx context.Context, before int64) (int, error) {
-	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
-		tx.changes.clientsExpired = true
-		return tx.change(expireClientsSQL, before, int64(backend.ExpireBatch))
-	})
-	return int(removed), err
 }

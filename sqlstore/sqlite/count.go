@@ -40,7 +40,7 @@ func (s *Store) Count(ctx context.Context) (int64, error) {
 		before, began := s.writer.rows.Load(), time.Now()
 		var n int64
 		if err := db.readers.QueryRowContext(ctx, `SELECT count(*) FROM triplet`).Scan(&n); err != nil {
-			return 0, s.failed(ctx, err)
+			return 0, s.Failed(ctx, err)
 		}
 		c.of, c.at, c.took, c.foreign, c.counted = db, began, time.Since(began), foreign, n-before
 	}
@@ -52,7 +52,7 @@ func (s *Store) Count(ctx context.Context) (int64, error) {
 // other programs' are.
 func (w *writer) noteForeign(tx *tx) {
 	var version int64
-	if found, err := tx.conn.first(`PRAGMA data_version`, []*int64{&version}); err == nil && found {
+	if found, err := tx.First(`PRAGMA data_version`, []*int64{&version}); err == nil && found {
 		w.foreign.Store(version)
 	}
 }

@@ -72,7 +72,7 @@ func (d *direct) prepare(text string) (*statement, error) {
 }
 
 // exec runs a statement, and returns how many rows it has changed.
-func (d *direct) exec(text string, args ...driver.Value) (changed int64, err error) {
+func (d *direct) exec(text string, args ...any) (changed int64, err error) {
 	s, err := d.prepare(text)
 	if err != nil {
 		return 0, err
@@ -86,7 +86,7 @@ func (d *direct) exec(text string, args ...driver.Value) (changed int64, err err
 
 // first reads the integers of the first row of a statement's result, and reports whether
 // there is one.
-func (d *direct) first(text string, into []*int64, args ...driver.Value) (found bool, err error) {
+func (d *direct) first(text string, into []*int64, args ...any) (found bool, err error) {
 	s, err := d.prepare(text)
 	if err != nil {
 		return false, err
@@ -104,7 +104,7 @@ func (d *direct) entry(k backend.Key) (*greylist.Entry, error) {
 	return e, nil
 }
 
-// statement is a prepared one. Its arguments are int64, string, []byte or nil.
+// statement is a prepared one. Its arguments are int64, bool, string, []byte or nil.
 type statement struct {
 	driver.Stmt
 	run  driver.StmtExecContext
@@ -113,7 +113,7 @@ type statement struct {
 	row  []driver.Value
 }
 
-func (s *statement) with(args []driver.Value) []driver.NamedValue {
+func (s *statement) with(args []any) []driver.NamedValue {
 	s.args = s.args[:0]
 	for i, a := range args {
 		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: a})
@@ -121,7 +121,7 @@ func (s *statement) with(args []driver.Value) []driver.NamedValue {
 	return s.args
 }
 
-func (s *statement) first(into []*int64, args []driver.Value) (found bool, err error) {
+func (s *statement) first(into []*int64, args []any) (found bool, err error) {
 	rows, err := s.ask.QueryContext(context.Background(), s.with(args))
 	if err != nil {
 		return false, err

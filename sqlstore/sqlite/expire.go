@@ -25,10 +25,10 @@ func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (r
 	var rows, last, gone int64
 	err = s.writer.do(ctx, func(tx *tx) (err error) {
 		gone = 0
-		if _, err := tx.conn.first(expireBatchSQL, []*int64{&rows, &last}, cursor, int64(backend.ExpireBatch)); err != nil || rows == 0 {
+		if _, err := tx.First(expireBatchSQL, []*int64{&rows, &last}, cursor, int64(backend.ExpireBatch)); err != nil || rows == 0 {
 			return err
 		}
-		gone, err = tx.change(expireSQL, cursor, last, c.WaitingBefore, c.PassedBefore)
+		gone, err = tx.Change(expireSQL, cursor, last, c.WaitingBefore, c.PassedBefore)
 		tx.rows -= gone
 		tx.changes.expiredBefore = max(tx.changes.expiredBefore, c.PassedBefore)
 		return err

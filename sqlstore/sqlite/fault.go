@@ -122,14 +122,6 @@ func unusable(path string, err error) error {
 	return &greylist.Fault{Database: path, Err: err, Advice: what + backend.ByItself}
 }
 
-// damaged is the error of a database that SQLite finds corrupt.
-func damaged(path string, err error) error {
-	if !errors.Is(err, greylist.ErrDamaged) {
-		err = fmt.Errorf("%w: %w", greylist.ErrDamaged, err)
-	}
-	return &greylist.Fault{Database: path, Err: err, Advice: damagedAdvice}
-}
-
 // contextEnded is the error of a caller whose context ended before its job was run.
 func contextEnded(path string, ctx error, locked bool) error {
 	switch {

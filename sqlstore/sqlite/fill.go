@@ -53,7 +53,7 @@ func (tx *tx) newest(before, limit int64) (first int64, passed int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	rows, err := newest.ask.QueryContext(context.Background(), newest.with([]driver.Value{before, limit}))
+	rows, err := newest.ask.QueryContext(context.Background(), newest.with([]any{before, limit}))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -14,10 +14,6 @@ const (
 		ON CONFLICT (hour, via, verdict, reason) DO UPDATE SET count = answered.count + excluded.count`
 	returnedSQL = `INSERT INTO returned (hour, within, count) VALUES ($1, $2, $3)
 		ON CONFLICT (hour, within) DO UPDATE SET count = returned.count + excluded.count`
-
-	// oldAnsweredSQL and oldReturnedSQL remove a day's hours at most.
-	oldAnsweredSQL = `DELETE FROM answered WHERE hour < $1 AND hour < (SELECT min(hour) FROM answered) + 86400`
-	oldReturnedSQL = `DELETE FROM returned WHERE hour < $1 AND hour < (SELECT min(hour) FROM returned) + 86400`
 )
 
 // Record implements [greylist.Store]. A caller whose context ends does not know whether
@@ -35,47 +31,20 @@ func (s *Store) Record(ctx context.Context, h greylist.History) error {
 			tx.recorded[h.Batch.Daemon] = h.Batch.Number
 		}
 		for _, a := range h.Answered {
-			if _, err := tx.change(answeredSQL, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
+			if _, err := tx.Change(answeredSQL, a.Hour, a.Via, string(a.Verdict), string(a.Reason), a.Count); err != nil {
 				return err
 			}
 		}
 		for _, r := range h.Returned {
-			if _, err := tx.change(returnedSQL, r.Hour, r.Within, r.Count); err != nil {
+			if _, err := tx.Change(returnedSQL, r.Hour, r.Within, r.Count); err != nil {
 				return err
 			}
 		}
 		for _, u := range h.Used {
-			if _, err := tx.change(backend.UsedSQL, u.List, u.Entry, u.At); err != nil {
+			if _, err := tx.Change(backend.UsedSQL, u.List, u.Entry, u.At); err != nil {
 				return err
 			}
 		}
 		return nil
 	}, nil)
-}
-
-// ExpireHistory implements [greylist.Store].
-func (s *Store) ExpireHistory(ctx context.Context, before int64) (int, error) {
-	removed, err := s.changeRows(ctx, func(tx *tx) (int64, error) {
-		answered, err := tx.change(oldAnsweredSQL, before)
-		if err != nil {
-			return 0, err
-		}
-		returned, err := tx.change(oldReturnedSQL, before)
-		return answered + returned, err
-	})
-	return int(removed), err
-}
-
-// History implements [greylist.Store].
-func (s *Store) History(ctx context.Context, since int64) (greylist.History, error) {
-	db, err := s.reading()
-	if err != nil {
-		return greylist.History{}, err
-	}
-	h, err := backend.ReadHistory(ctx, db.readers, since)
-	if err != nil {
-		return greylist.History{}, s.failed(ctx, err)
-	}
-	h.Sort()
-	return h, nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"greyglass/greylist"
+	"greyglass/sqlstore/backend"
 	"greyglass/sqlstore/storetest"
 )
 
@@ -20,6 +21,7 @@ func TestStartedWhileReading(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &Store{path: path, writer: &writer{}}
+		s.Common = backend.NewCommon(s, "")
 		s.writer.current.Store(&state{d, d.refuses})
 		t.Cleanup(func() { _ = d.close() })
 		if st, err := s.Stats(t.Context()); err != nil || st.Waiting != n {
@@ -47,7 +49,7 @@ func TestStartedWhileReading(t *testing.T) {
 	if err := daemon.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := closed.failed(t.Context(), errors.New("malformed")); err != errStarted {
+	if err := closed.Failed(t.Context(), errors.New("malformed")); err != errStarted {
 		t.Errorf("a read of the closed database: %v", err)
 	}
 	if err := closed.Backup(t.Context(), path+".backup", nil); !errors.Is(err, errStarted) {

@@ -178,30 +178,66 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
-// TestCorruptClients: a corrupt table of clients is found by the first look-up of a client.
-func TestCorruptClients(t *testing.T) {
+// TestCorruptSmallTables: a corrupt page of the clients or the expectations is found by the first
+// look-up that reads it, also while the writer has it in its cache, and nothing is answered by it.
+func TestCorruptSmallTables(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "greyglass.db")
-	s := open(t, path)
-	_, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
-		return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1", After: greylist.ClientEntry{Passed: 1}}}
-	})
-	if err := errors.Join(err, s.Close()); err != nil {
-		t.Fatal(err)
-	}
-	spoil(t, path, (rootPage(t, path, "client")-1)*pageSize, pageSize)
-	s, _ = openLogged(t, path)
-	if e, err := s.Client(t.Context(), "192.0.2.1"); err == nil {
-		t.Errorf("%+v, without an error", e)
-	}
-	for deadline := time.Now().Add(longWait); ; time.Sleep(10 * time.Millisecond) {
-		e, err := s.Client(t.Context(), "192.0.2.1")
-		if err == nil && e == nil {
-			break // of the empty database in its place
-		}
-		if e != nil || time.Now().After(deadline) {
-			t.Fatalf("%+v, %v", e, err)
-		}
+	for _, c := range []struct {
+		table       string
+		add, cached func(s *Store) error // a row; brings the page into the writer's cache
+		there       func(s *Store) (bool, error)
+	}{
+		{"client", func(s *Store) error {
+			_, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
+				return greylist.Decision{Keep: true, Client: &greylist.ClientWrite{Client: "192.0.2.1", After: greylist.ClientEntry{Passed: 1}}}
+			})
+			return err
+		}, func(s *Store) error {
+			_, err := s.ForgetClient(t.Context(), "192.0.2.2")
+			return err
+		}, func(s *Store) (bool, error) {
+			e, err := s.Client(t.Context(), "192.0.2.1")
+			return e != nil, err
+		}},
+		{"expected", func(s *Store) error {
+			return s.Expect(t.Context(), greylist.Expectation{Recipient: "bob@example.org", Sender: "*", Since: 1, Until: 2})
+		}, func(s *Store) error {
+			_, err := s.CancelExpected(t.Context(), "carl@example.org", "*")
+			return err
+		}, func(s *Store) (bool, error) {
+			all, err := s.Expected(t.Context())
+			return len(all) > 0, err
+		}},
+	} {
+		t.Run(c.table, func(t *testing.T) {
+			s := open(t, path)
+			if err := errors.Join(c.add(s), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			page := rootPage(t, path, c.table)
+			s, j := openLogged(t, path)
+			if err := c.cached(s); err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, path, (page-1)*pageSize, pageSize)
+			if there, err := c.there(s); err == nil {
+				t.Errorf("%v, without an error", there)
+			}
+			for deadline := time.Now().Add(longWait); ; time.Sleep(10 * time.Millisecond) {
+				there, err := c.there(s)
+				if err == nil && !there {
+					break // of the empty database in its place
+				}
+				if there || time.Now().After(deadline) {
+					t.Fatalf("%v, %v", there, err)
+				}
+			}
+			j.logs(t, "quarantined it")
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -296,8 +332,8 @@ func TestWholeAfterAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "greyglass.db")
 	filled(t, path)
 	s, j := openLogged(t, path)
-	s.writer.pause(func() { // as if a statement had found a wrong page
-		s.writer.current.Store(&state{s.writer.current.Load().db, damaged(path, errors.New("a page is wrong"))})
+	s.writer.pause(t.Context(), func() { // as if a statement had found a wrong page
+		s.writer.current.Store(&state{s.writer.current.Load().db, explain(path, greylist.ErrDamaged)})
 		s.writer.startCheck()
 	})
 	recovers(t, s, 3000)
@@ -323,7 +359,7 @@ func TestFoundWhileReading(t *testing.T) {
 	path := filepath.Join(dir, "greyglass.db")
 	filled(t, path)
 	s, j := openLogged(t, path)
-	s.writer.pause(func() {
+	s.writer.pause(t.Context(), func() {
 		s.writer.startCheck()
 		s.writer.diagnose(s.writer.current.Load().db, wrong)
 		if c := s.writer.check; c == nil || !c.full {

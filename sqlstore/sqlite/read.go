@@ -5,67 +5,10 @@ import (
 	"database/sql"
 
 	"greyglass/greylist"
-	"greyglass/sqlstore/backend"
 )
 
-// Get implements [greylist.Memory].
-func (s *Store) Get(ctx context.Context, t greylist.Triplet) (*greylist.Entry, error) {
-	db, err := s.reading()
-	if err != nil {
-		return nil, err
-	}
-	e, err := backend.Get(ctx, db.readers, t)
-	if err != nil {
-		return nil, s.failed(ctx, err)
-	}
-	return e, nil
-}
-
-// Stats implements [greylist.Store]. It reads the whole table.
-func (s *Store) Stats(ctx context.Context) (greylist.Stats, error) {
-	db, err := s.reading()
-	if err != nil {
-		return greylist.Stats{}, err
-	}
-	st, err := backend.Stats(ctx, db.readers)
-	if err != nil {
-		return greylist.Stats{}, s.failed(ctx, err)
-	}
-	st.Bytes = sizeOf(db.path) + sizeOf(walOf(db.path))
-	return st, nil
-}
-
-// Estimate implements [greylist.Estimating].
-func (s *Store) Estimate(ctx context.Context) (st greylist.Stats, estimated bool, err error) {
-	db, err := s.reading()
-	if err != nil {
-		return st, false, err
-	}
-	if st, estimated, err = backend.Estimate(ctx, db.readers); err != nil {
-		return st, false, s.failed(ctx, err)
-	}
-	st.Bytes = sizeOf(db.path) + sizeOf(walOf(db.path))
-	return st, estimated, nil
-}
-
-// failed converts the error of a statement to that of a method.
-func (s *Store) failed(ctx context.Context, err error) error {
-	if s.closed() {
-		return greylist.ErrClosed
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if db, _ := s.reading(); db != nil {
-		if started := db.only.check(); started != nil {
-			return started
-		}
-	}
-	return explain(s.path, err)
-}
-
-// readers returns the connections for reading.
-func (s *Store) readers() (*sql.DB, error) {
+// Readers implements [backend.Database].
+func (s *Store) Readers() (*sql.DB, error) {
 	db, err := s.reading()
 	if err != nil {
 		return nil, err
@@ -83,4 +26,47 @@ func (s *Store) reading() (*database, error) {
 		return nil, current.err
 	}
 	return current.db, nil
+}
+
+// Read implements [backend.Database].
+func (s *Store) Read(ctx context.Context, read func(*sql.DB) error) error {
+	db, err := s.Readers()
+	if err != nil {
+		return err
+	}
+	if err := read(db); err != nil {
+		return s.Failed(ctx, err)
+	}
+	return nil
+}
+
+// Failed implements [backend.Database]. What a reader has found corrupt, the writer has checked.
+func (s *Store) Failed(ctx context.Context, err error) error {
+	if s.closed() {
+		return greylist.ErrClosed
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if db, _ := s.reading(); db != nil {
+		if started := db.only.check(); started != nil {
+			return started
+		}
+	}
+	if isCorrupt(err) {
+		s.writer.foundCorrupt(ctx, err)
+	}
+	return explain(s.path, err)
+}
+
+// MayExpire implements [backend.Database].
+func (s *Store) MayExpire() error { return nil }
+
+// Size implements [backend.Database].
+func (s *Store) Size(context.Context, *sql.DB) (int64, error) {
+	db, err := s.reading()
+	if err != nil {
+		return 0, err
+	}
+	return sizeOf(db.path) + sizeOf(walOf(db.path)), nil
 }

@@ -25,14 +25,14 @@ import (
 
 // Store is a [greylist.Store] in an SQLite file.
 type Store struct {
+	backend.Common
 	path         string // absolute, as configured
 	writer       *writer
 	checkpointer *checkpointer
 	counter      counter          // of triplets
 	preparer     backend.Preparer // of searches
 	kept         kept             // updates that wrote nothing
-	logged       backend.LoggedCommands
-	filled       chan struct{} // closed: the cache has been filled
+	filled       chan struct{}    // closed: the cache has been filled
 
 	closeOnce sync.Once
 	closeErr  error
@@ -107,6 +107,7 @@ func openStore(ctx context.Context, path string, opts settings) (*Store, error) 
 		return nil, err
 	}
 	s := &Store{path: path, writer: startWriter(path, first, opts)}
+	s.Common = backend.NewCommon(s, "")
 	s.writer.cache = cache
 	s.kept.parts.Store(allParts)
 	if err == nil {

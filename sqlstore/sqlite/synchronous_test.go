@@ -28,7 +28,7 @@ func TestSynchronous(t *testing.T) {
 			t.Helper()
 			recovers(t, s, 1)
 			var writes, checkpoints int64
-			s.writer.pause(func() {
+			s.writer.pause(t.Context(), func() {
 				db := s.writer.current.Load().db
 				const asked = `PRAGMA synchronous` // is answered when it is prepared
 				fresh := direct{db.writing.Conn, make(map[string]*statement)}

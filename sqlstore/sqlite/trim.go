@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"greyglass/sqlstore/backend"
 )
@@ -17,18 +15,14 @@ func (s *Store) Trim(ctx context.Context, most int64) (removed int64, err error)
 	if err != nil || rows <= most {
 		return 0, err
 	}
-	db, err := s.reading()
+	db, err := s.Readers()
 	if err != nil {
 		return 0, err
 	}
-	newest, err := backend.NewestWaiting(ctx, db.readers)
-	if err != nil {
-		return 0, s.failed(ctx, err)
-	}
-	for batch := range slices.Chunk(backend.Surplus(newest, min(rows-most, backend.TrimMost)), backend.TrimBatch) {
-		gone, err := s.changeRows(ctx, func(tx *tx) (gone int64, err error) {
+	removed, err = backend.Trim(ctx, db, rows-most, func(batch []backend.Key) (int64, error) {
+		return s.changeRows(ctx, func(tx *tx) (gone int64, err error) {
 			for _, k := range batch {
-				n, err := tx.change(trimSQL, k[:])
+				n, err := tx.Change(trimSQL, k[:])
 				if err != nil {
 					return 0, err
 				}
@@ -37,15 +31,9 @@ func (s *Store) Trim(ctx context.Context, most int64) (removed int64, err error)
 			tx.rows -= gone
 			return gone, nil
 		})
-		if err != nil {
-			return removed, err
-		}
-		removed += gone
-		select {
-		case <-ctx.Done():
-			return removed, ctx.Err()
-		case <-time.After(backend.TrimPause):
-		}
+	})
+	if err != nil {
+		err = s.Failed(ctx, err)
 	}
-	return removed, nil
+	return removed, err
 }

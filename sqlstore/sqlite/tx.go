@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
-
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
 )
@@ -78,7 +76,7 @@ func (tx *tx) get(k backend.Key) (*greylist.Entry, error) {
 
 // add inserts a triplet, and reports whether it was unknown.
 func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bool, err error) {
-	n, err := tx.change(addSQL, k[:], t.Client, t.Sender, t.Recipient,
+	n, err := tx.Change(addSQL, k[:], t.Client, t.Sender, t.Recipient,
 		e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
 	tx.rows += n
 	if n > 0 {
@@ -89,24 +87,35 @@ func (tx *tx) add(k backend.Key, t greylist.Triplet, e greylist.Entry) (added bo
 
 // set updates a triplet.
 func (tx *tx) set(k backend.Key, e greylist.Entry) error {
-	_, err := tx.change(setSQL, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
+	_, err := tx.Change(setSQL, k[:], e.FirstSeen, e.LastSeen, e.PassedAt, e.Deferred, e.Accepted, e.FirstAttempt)
 	tx.changes.triplets = append(tx.changes.triplets, change{k, e})
 	return err
 }
 
 // remove deletes a triplet, and returns 1 if there was one.
 func (tx *tx) remove(k backend.Key) (int64, error) {
-	n, err := tx.change(backend.RemoveSQL, k[:])
+	n, err := tx.Change(backend.RemoveSQL, k[:])
 	tx.rows -= n
 	tx.changes.triplets = append(tx.changes.triplets, change{key: k})
 	return n, err
 }
 
-// change runs a statement, and returns how many rows it has changed.
-func (tx *tx) change(text string, args ...driver.Value) (int64, error) {
+// Change implements [backend.Transaction].
+func (tx *tx) Change(text string, args ...any) (int64, error) {
 	n, err := tx.conn.exec(text, args...)
 	if n > 0 {
 		tx.wrote = true
 	}
 	return n, err
+}
+
+// ClientsChange implements [backend.Transaction].
+func (tx *tx) ClientsChange(names ...string) {
+	tx.changes.clients = append(tx.changes.clients, names...)
+	tx.changes.clientsExpired = tx.changes.clientsExpired || len(names) == 0
+}
+
+// First implements [backend.Transaction].
+func (tx *tx) First(text string, into []*int64, args ...any) (bool, error) {
+	return tx.conn.first(text, into, args...)
 }

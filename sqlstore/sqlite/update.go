@@ -202,6 +202,11 @@ func (s *Store) Forget(ctx context.Context, t greylist.Triplet) (bool, error) {
 	return removed > 0, err
 }
 
+// Change implements [backend.Database].
+func (s *Store) Change(ctx context.Context, change func(backend.Transaction) (int64, error)) (int64, error) {
+	return s.changeRows(ctx, func(tx *tx) (int64, error) { return change(tx) })
+}
+
 // changeRows makes a change in the writer, and returns how many rows it has changed.
 func (s *Store) changeRows(ctx context.Context, do func(*tx) (int64, error)) (int64, error) {
 	var rows int64
@@ -218,7 +223,7 @@ func (s *Store) changeRows(ctx context.Context, do func(*tx) (int64, error)) (in
 // Ping implements [greylist.Memory]. It writes a value that is there already.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.writer.do(ctx, func(tx *tx) error {
-		_, err := tx.change(markSQL)
+		_, err := tx.Change(markSQL)
 		tx.wrote = true
 		return err
 	}, nil)

@@ -143,13 +143,14 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 	}
 }
 
-// pause calls f between two transactions, and returns after that or when the writer
-// closes.
-func (w *writer) pause(f func()) {
+// pause calls f between two transactions. It returns after that, or when the context ends or
+// the writer closes.
+func (w *writer) pause(ctx context.Context, f func()) {
 	done := make(chan struct{})
 	select {
 	case w.pauses <- func() { defer close(done); f() }:
 		<-done
+	case <-ctx.Done():
 	case <-w.Closing:
 	}
 }

@@ -20,7 +20,7 @@ import (
 func holdWriter(t *testing.T, s *Store) (release func()) {
 	t.Helper()
 	held, free := make(chan struct{}), make(chan struct{})
-	go s.writer.pause(func() {
+	go s.writer.pause(t.Context(), func() {
 		close(held)
 		<-free
 	})
@@ -145,7 +145,7 @@ func TestPoisoned(t *testing.T) {
 			if _, err := tx.add(backend.KeyOf(storetest.Numbered(2)), storetest.Numbered(2), greylist.Entry{FirstSeen: 2}); err != nil {
 				return err
 			}
-			_, err := tx.change(addSQL, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
+			_, err := tx.Change(addSQL, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil) // NOT NULL
 			return err
 		}, nil)
 	}
