@@ -138,7 +138,7 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 	first := int(s.last.Load())
 	for i := range s.hosts {
 		n := (first + i) % len(s.hosts)
-		host, err := s.present(s.hosts[n])
+		host, err := s.configOf(s.hosts[n])
 		if err != nil {
 			return err
 		}
@@ -155,9 +155,9 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 	return errors.Join(errs...)
 }
 
-// present returns the configuration of a host with the present password, since the file
+// configOf returns the configuration of a host with the present password, since the file
 // may have changed, and without named statements if there is a pooler.
-func (s *server) present(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
+func (s *server) configOf(host *pgx.ConnConfig) (*pgx.ConnConfig, error) {
 	config := host.Copy()
 	if s.pooled.Load() && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		config.DefaultQueryExecMode = unnamedStatements

@@ -54,8 +54,8 @@ func (h *health) fault() *greylist.Fault {
 	return nil
 }
 
-// present returns the cause of the outage; nil if there is none.
-func (h *health) present() *greylist.Fault {
+// cause returns the cause of the outage; nil if there is none.
+func (h *health) cause() *greylist.Fault {
 	if o := h.now.Load(); o != nil {
 		return o.cause
 	}
@@ -197,7 +197,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return greylist.ErrClosed
 	}
 	for _, h := range []*health{s.reads, s.writes} {
-		if f := h.present(); f != nil {
+		if f := h.cause(); f != nil {
 			return f
 		}
 	}

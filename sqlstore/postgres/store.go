@@ -159,6 +159,16 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
+// Backup implements [greylist.Store]: PostgreSQL has its own tools.
+func (s *Store) Backup(context.Context, string, func(done, total int64)) error {
+	if s.isClosed() {
+		return greylist.ErrClosed
+	}
+	host := s.server.hosts[s.server.last.Load()]
+	return fmt.Errorf("%w: a PostgreSQL database is backed up by its own means, such as: pg_dump --format=custom --file=FILE --host=%s --port=%d --username=%s %s",
+		backend.ErrUnsupported, host.Host, host.Port, host.User, host.Database)
+}
+
 // begin adds an update in progress, for which Close waits. It returns false if the store
 // is closed.
 func (s *Store) begin() bool {
@@ -180,6 +190,6 @@ func (s *Store) isClosed() bool {
 func (s *Store) Numbers() backend.Numbers {
 	n := s.counters.Read()
 	n.Queued = len(s.reader.Jobs) + len(s.writer.Jobs)
-	n.Unavailable = s.reads.present() != nil || s.writes.present() != nil
+	n.Unavailable = s.reads.cause() != nil || s.writes.cause() != nil
 	return n
 }

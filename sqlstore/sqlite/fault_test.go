@@ -320,6 +320,22 @@ func TestReadOnly(t *testing.T) {
 	closesWhole(t, s, 101)
 }
 
+// TestCannotReopen: while a database that failed cannot be opened again, what is known is
+// answered over the connections that there are.
+func TestCannotReopen(t *testing.T) {
+	t.Parallel()
+	s, _ := openLogged(t, filepath.Join(t.TempDir(), "greyglass.db"))
+	fill(t, s, 100)
+	s.writer.pause(t.Context(), func() { // as if reopen had failed
+		s.writer.current.Store(&state{s.writer.current.Load().db, unusable(s.path, &fs.PathError{Op: "open", Path: s.path, Err: syscall.EMFILE})})
+	})
+	failsAtOnce(t, s, "too many open files")
+	stillKnown(t, s, 7)
+	s.writer.pause(t.Context(), func() { s.writer.suspect = true })
+	recovers(t, s, 100)
+	closesWhole(t, s, 101)
+}
+
 // TestStalled: while the disk keeps the writer waiting, those who need no write
 // are answered, and no caller waits longer than its context.
 func TestStalled(t *testing.T) {

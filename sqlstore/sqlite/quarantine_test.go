@@ -325,29 +325,12 @@ func TestCommandsQuarantineNothing(t *testing.T) {
 	}
 }
 
-// TestWholeAfterAll: a database that one statement has found corrupt, and the check
-// has not, is used again.
-func TestWholeAfterAll(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "greyglass.db")
-	filled(t, path)
-	s, j := openLogged(t, path)
-	s.writer.pause(t.Context(), func() { // as if a statement had found a wrong page
-		s.writer.current.Store(&state{s.writer.current.Load().db, explain(path, greylist.ErrDamaged)})
-		s.writer.startCheck()
-	})
-	recovers(t, s, 3000)
-	j.logs(t, "the database is whole after all; using it again")
-	closesWhole(t, s, 3001)
-	onlyFile(t, path)
-}
-
 // TestFoundWhileReading: a wrong page that a statement finds while the database is read
-// through, slowly and not all of it, is looked for by a full check at once.
+// through, slowly and not all of it, is looked for by a full check at once. A database that
+// the check finds whole is used again.
 func TestFoundWhileReading(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	garbage := filepath.Join(dir, "garbage")
+	garbage := filepath.Join(t.TempDir(), "garbage")
 	if err := os.WriteFile(garbage, make([]byte, 1024), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +339,7 @@ func TestFoundWhileReading(t *testing.T) {
 	if !isCorrupt(wrong) {
 		t.Fatal(wrong)
 	}
-	path := filepath.Join(dir, "greyglass.db")
+	path := filepath.Join(t.TempDir(), "greyglass.db")
 	filled(t, path)
 	s, j := openLogged(t, path)
 	s.writer.pause(t.Context(), func() {
@@ -369,6 +352,7 @@ func TestFoundWhileReading(t *testing.T) {
 	recovers(t, s, 3000)
 	j.logs(t, "the database is whole after all; using it again")
 	closesWhole(t, s, 3001)
+	onlyFile(t, path)
 }
 
 // TestQuickCheck: it finds what opening does not look at, and can be broken off.

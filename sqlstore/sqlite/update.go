@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 
 	"greyglass/greylist"
 	"greyglass/sqlstore/backend"
@@ -18,9 +19,9 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	if s.lookUp(ctx, u) {
 		return u.decision, nil
 	}
-	read := func() bool { return s.read(ctx, u) }
+	read := func() bool { return s.withoutWrite(ctx, u) }
 	err := s.writer.do(ctx, u.run, read)
-	if isFault(err) {
+	if isFault(err) || errors.As(err, new(syscall.Errno)) { // of reopening the database
 		u.undone()
 		if read() {
 			return u.decision, nil
@@ -64,8 +65,8 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 	return true
 }
 
-// read runs an update that writes nothing, and returns false if it has something to write.
-func (s *Store) read(ctx context.Context, u *update) bool {
+// withoutWrite runs an update that writes nothing, and returns false if it has something to write.
+func (s *Store) withoutWrite(ctx context.Context, u *update) bool {
 	if current := s.writer.current.Load(); errors.Is(current.err, greylist.ErrDamaged) {
 		return false
 	}
