@@ -39,7 +39,8 @@ func (c *Common) LogCommands(ctx context.Context, log func(greylist.Command)) er
 	_, err = c.db.Change(ctx, func(tx Transaction) (int64, error) {
 		for _, stored := range all {
 			// An id is used again: by then it may be another command's.
-			removed, err := tx.Change(`DELETE FROM admin_command WHERE id = $1 AND at = $2 AND command = $3`, stored.id, stored.At, stored.Words)
+			removed, err := tx.Change(`DELETE FROM admin_command WHERE id IN
+				(SELECT id FROM admin_command WHERE id = $1 AND at = $2 AND command = $3`+c.skipLocked+`)`, stored.id, stored.At, stored.Words)
 			if err != nil {
 				return 0, err
 			}

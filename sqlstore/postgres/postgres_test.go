@@ -19,7 +19,7 @@ func TestPostgres(t *testing.T) {
 	c := startCluster(t)
 	t.Run("Contract", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Database {
-			url := c.schema(t)
+			url := c.schema(t) + "&connect_timeout=20" // for a loaded machine
 			return func(t *testing.T) greylist.Store { return openWorking(t, url) }
 		})
 	})
