@@ -30,7 +30,7 @@ const expireSQL = `WITH batch AS (SELECT id FROM triplet WHERE id > $1 ORDER BY 
 // [greylist.ErrClockSkew] if this machine's clock and the server's differ too much.
 func (s *Store) Expire(ctx context.Context, c greylist.Cutoffs, cursor int64) (removed int, next int64, err error) {
 	var rows int64
-	err = s.Read(ctx, func(db *sql.DB) error {
+	err = s.run(ctx, func(db *sql.DB) error {
 		if err := s.MayExpire(); err != nil {
 			return err
 		}

@@ -11,9 +11,9 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// Read implements [backend.Database]. It calls do again after a conflict, which has rolled it
+// run calls do with pooled connections, and again after a conflict, which has rolled it
 // back.
-func (s *Store) Read(ctx context.Context, do func(db *sql.DB) error) error {
+func (s *Store) run(ctx context.Context, do func(db *sql.DB) error) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
 		db, err := s.Readers()
 		if err != nil {
@@ -36,7 +36,7 @@ func (s *Store) Read(ctx context.Context, do func(db *sql.DB) error) error {
 
 // inTransaction makes changes in one transaction.
 func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
-	return s.Read(ctx, func(db *sql.DB) error {
+	return s.run(ctx, func(db *sql.DB) error {
 		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return err
@@ -56,6 +56,9 @@ func (s *Store) Readers() (*sql.DB, error) {
 	}
 	return s.pool, nil
 }
+
+// Read implements [backend.Database].
+func (s *Store) Read(ctx context.Context, read func(db *sql.DB) error) error { return s.run(ctx, read) }
 
 // Failed implements [backend.Database].
 func (s *Store) Failed(ctx context.Context, err error) error {

@@ -35,7 +35,7 @@ type rowCounter struct {
 // Count implements [greylist.Bounded]. It scans an index periodically, and in between
 // adds this program's changes.
 func (s *Store) Count(ctx context.Context) (rows int64, err error) {
-	err = s.Read(ctx, func(db *sql.DB) error {
+	err = s.run(ctx, func(db *sql.DB) error {
 		rows, err = s.rows.count(ctx, db, false)
 		return err
 	})

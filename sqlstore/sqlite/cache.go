@@ -13,9 +13,9 @@ import (
 )
 
 // cache has copies of passed entries and of clients' rows, so that most updates that write
-// nothing need no look-up in the database. It is exact: all of its entries, without FirstAttempt, on which
-// no decision rests, are those of the database at the state that its stamp has, and find
-// answers only if that state is the present one.
+// nothing need no look-up in the database. It is exact: its entries are those of the database
+// in the state that its stamp names, and find answers only while the database is in that state.
+// They lack FirstAttempt, on which no decision rests.
 //
 // The writer's goroutine moves the stamp from one state to the next. When its own commit
 // is the only one in between, it replaces what that has changed; otherwise it empties the
@@ -29,7 +29,7 @@ type cache struct {
 	clients cachedClients
 }
 
-// stamp is a state of the database.
+// stamp names a state of the database.
 type stamp struct {
 	index  *walIndex
 	header header

@@ -16,7 +16,7 @@ const checkRetry = time.Minute
 // check is a check of the whole database, in the background on its own connection. The
 // methods of nil do nothing.
 type check struct {
-	full  bool       // it is [quickCheck]
+	full  bool       // by [quickCheck]; else [writer.readThrough] comes first
 	ended chan error // buffered
 	stop  context.CancelFunc
 }

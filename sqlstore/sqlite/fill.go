@@ -18,8 +18,8 @@ const newestSQL = `SELECT id, key, ` + backend.EntryColumns + ` FROM triplet WHE
 // fillBatch is how many rows are read in one transaction, for which others wait.
 const fillBatch = 200
 
-// fillRetry is for how long an error counts, so that the next attempt follows a second
-// later, see [writer.pace].
+// fillRetry is added to the time of an attempt that failed: [writer.pace] waits nine times as
+// long, so the next attempt follows a second later.
 const fillRetry = time.Second / 9
 
 // fillCache reads the passed triplets that were stored last, once, in the background.

@@ -66,9 +66,9 @@ func (all lookups) close(opened int) (err error) {
 	return err
 }
 
-// kept is the share of the last hundred or so updates, but those that the cache could answer,
-// that kept the row of the triplet. Triplets are looked up without the writer only while it is
-// more than half, because the writer looks each one up again: if most mail is new, that takes
+// kept is how many of the last hundred or so updates kept the row of their triplet; those that
+// the cache answered are not counted. Triplets are looked up without the writer only while more
+// than half do: any other is looked up again by the writer, and if most mail is new, that takes
 // a tenth of the daemon's time.
 type kept struct{ parts atomic.Int32 }
 

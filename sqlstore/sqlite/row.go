@@ -8,8 +8,8 @@ import (
 	"greyglass/greylist"
 )
 
-// row reads the integers of the row, not a triplet's, that a statement finds, and reports
-// whether there is one.
+// row reads the integers of one row, of a client or a correspondent, and reports whether there
+// is one.
 func (s *Store) row(ctx context.Context, text string, into []*int64, args ...any) (found bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
