@@ -21,7 +21,8 @@ import (
 // that are queued (reader.go). If the update has something to write, another worker
 // decides again on locked rows and commits (writer.go). So a commit that hangs does not
 // block updates that only read. The health of reading and of writing is separate
-// (health.go).
+// (health.go). The methods that are the same in SQLite are those of [backend.Common], on the
+// connections of a pool (pool.go).
 type Store struct {
 	backend.Common
 	server   *server

@@ -2,10 +2,11 @@
 // sqlite3 program.
 //
 // A recipient's update (update.go) is first looked up without the writer, in memory
-// (cache.go) or in the database (lookup.go). All
-// changes go through one writer with group commit (writer.go, batch.go). It reopens the
-// database when its files were changed or the storage failed (recover.go, check.go).
-// Checkpoints run on another connection (checkpoint.go).
+// (cache.go) or in the database (lookup.go). All changes go through one writer with group
+// commit (writer.go, batch.go). It reopens the database when its files were changed or the
+// storage failed (recover.go, check.go). Checkpoints run on another connection
+// (checkpoint.go). The methods that are the same in PostgreSQL are those of
+// [backend.Common]; they read by read.go, and change by the writer.
 package sqlite
 
 import (
