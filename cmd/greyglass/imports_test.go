@@ -41,9 +41,8 @@ var mayImport = map[string][]string{
 	"internal/decisionlog": {"greylist", "greylist/address"},
 	"internal/doctor":      {"internal/report", "greylist", "greylist/problem", "greylist/address", "greylist/rules", "greylist/judge", "milter", "milter/listen", "milter/policyd", "sqlstore", "sqlstore/sqlite", "internal/config", "internal/lookup"},
 	"internal/lookup":      {"internal/fingerprint", "greylist/address", "greylist/problem", "greylist/rules", "greylist/timeout"},
-	"internal/importer":    {"greylist", "greylist/address", "internal/interrupt"},
-	"internal/interrupt":   nil,
-	"internal/maillog":     {"greylist/address", "internal/interrupt"},
+	"internal/importer":    {"greylist", "greylist/address"},
+	"internal/maillog":     {"greylist/address"},
 	"internal/manual":      nil, // only for making the manual: nothing of the program imports it
 	"internal/transfer":    {"greylist"},
 	"internal/fingerprint": nil,

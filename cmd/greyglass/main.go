@@ -24,6 +24,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	p := &program{environ: environ, stdout: out, stderr: stderr}
 	root := p.root()
 	root.SetArgs(args)
+	root.SetIn(input{ctx, os.Stdin})
 	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)

@@ -4,9 +4,23 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"greyglass/e2e/lab"
 )
+
+// TestInterruptedInput: a command that waits for standard input ends when it is interrupted.
+func TestInterruptedInput(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	for _, args := range []string{"log -", "replay", "import-config --kind sqlgrey-names -"} {
+		ready := time.Now().Add(time.Second)
+		r := s.interrupted("", func() bool { return time.Now().After(ready) }, strings.Fields(args)...)
+		if r.status != statusFailed || r.stderr != "greyglass: interrupted\n" {
+			t.Errorf("%s: %+v", args, r)
+		}
+	}
+}
 
 // TestFullDisk: whoever writes to a full disk is told so, also by commands that have done their
 // work.

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -226,27 +225,5 @@ func TestHostileSources(t *testing.T) {
 	}
 	if _, _, err := read(t, "sqlgrey", "", func(im *Import) { im.Source = file }); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("a damaged SQLite file: %v", err)
-	}
-}
-
-// TestInterruptedRead: a read that may wait for ever ends with the context.
-func TestInterruptedRead(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	kind, _ := Find("spamd")
-	im := &Import{Kind: kind, Source: "-", Stdin: r, Now: now}
-	done := make(chan error, 1)
-	go func() {
-		for _, err := range im.List(ctx, greylist.Filter{}) {
-			done <- err
-		}
-	}()
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Error(err)
 	}
 }

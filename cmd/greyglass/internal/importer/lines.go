@@ -7,17 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"greyglass/cmd/greyglass/internal/interrupt"
 )
 
 // maxLine is the longest line, in octets, that can be an entry.
 const maxLine = 64 << 10
 
 // open opens the source as a file.
-func (im *Import) open(ctx context.Context) (io.ReadCloser, error) {
+func (im *Import) open() (io.ReadCloser, error) {
 	if im.Source == "-" {
-		return io.NopCloser(interrupt.Reader(ctx, im.Stdin)), nil
+		return io.NopCloser(im.Stdin), nil
 	}
 	return os.Open(im.Source)
 }
@@ -71,7 +69,7 @@ func (im *Import) at(n int) string { return fmt.Sprintf("%s:%d", im.Source, n) }
 
 // eachText reads the source, and makes an entry of each line that is no comment.
 func (im *Import) eachText(ctx context.Context, yield func(entry), parse func(line string) (entry, bool)) error {
-	f, err := im.open(ctx)
+	f, err := im.open()
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func readPostgrey(ctx context.Context, im *Import, yield func(entry)) error {
 			return errors.Join(err, im.dump(ctx, im.Source, yield))
 		}
 	}
-	f, err := im.open(ctx)
+	f, err := im.open()
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var sqlgreyTables = map[string][]string{
 
 // readSqlgrey reads sqlgrey's SQLite file, or a dump of its MySQL or PostgreSQL tables.
 func readSqlgrey(ctx context.Context, im *Import, yield func(entry)) error {
-	f, err := im.open(ctx)
+	f, err := im.open()
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ type Counts struct {
 // Mail yields the messages, about in the order of time. An error ends the sequence.
 func (l *Logs) Mail(ctx context.Context) iter.Seq2[Mail, error] {
 	return func(yield func(Mail, error) bool) {
-		files, err := l.open(ctx)
+		files, err := l.open()
 		if err != nil {
 			yield(Mail{}, err)
 			return

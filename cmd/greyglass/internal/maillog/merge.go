@@ -2,7 +2,6 @@ package maillog
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -12,7 +11,6 @@ import (
 // so that few are open at once.
 type files struct {
 	logs    *Logs
-	ctx     context.Context
 	closed  []dated   // not yet due, by their first time
 	open    []*source // each has a line
 	current *source
@@ -25,8 +23,8 @@ type dated struct {
 }
 
 // open looks where each file begins. Its error is of files that cannot be opened.
-func (l *Logs) open(ctx context.Context) (*files, error) {
-	f := &files{logs: l, ctx: ctx}
+func (l *Logs) open() (*files, error) {
+	f := &files{logs: l}
 	var errs []error
 	for _, name := range l.Files {
 		if name == "-" {
@@ -34,7 +32,7 @@ func (l *Logs) open(ctx context.Context) (*files, error) {
 			continue
 		}
 		look := Logs{Zone: l.Zone, Now: l.Now}
-		s, err := look.openSource(ctx, name)
+		s, err := look.openSource(name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -78,7 +76,7 @@ func (f *files) choose() {
 		}
 	}
 	for len(f.closed) > 0 && (f.current == nil || f.closed[0].first < f.current.line.at) {
-		s, err := f.logs.openSource(f.ctx, f.closed[0].name)
+		s, err := f.logs.openSource(f.closed[0].name)
 		f.closed = f.closed[1:]
 		if err != nil {
 			f.logs.Counts.Damaged = append(f.logs.Counts.Damaged, err.Error()) // it has gone meanwhile

@@ -10,8 +10,6 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"greyglass/cmd/greyglass/internal/interrupt"
 )
 
 // maxLine is the longest line that is read, in octets. Mail servers and syslog daemons
@@ -32,14 +30,14 @@ type source struct {
 }
 
 // openSource begins to read a file.
-func (l *Logs) openSource(ctx context.Context, name string) (*source, error) {
+func (l *Logs) openSource(name string) (*source, error) {
 	s := &source{name: name, counts: &l.Counts, future: l.Now + day, calendar: calendar{zone: l.Zone, latest: l.Now}}
 	if s.zone == nil {
 		s.zone = time.UTC
 	}
 	var in io.Reader
 	if name == "-" {
-		in = interrupt.Reader(ctx, l.Stdin)
+		in = l.Stdin
 	} else {
 		f, err := os.Open(name)
 		if err != nil {

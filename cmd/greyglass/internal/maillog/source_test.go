@@ -3,7 +3,6 @@ package maillog
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -236,25 +235,5 @@ func TestJournal(t *testing.T) {
 	all, counts = readText(t, b.String()[:len(b.String())/2])
 	if len(counts.Damaged) > 1 {
 		t.Errorf("cut off: %v %+v", all, counts)
-	}
-}
-
-// TestInterrupted: a read of standard input that waits ends with the context.
-func TestInterrupted(t *testing.T) {
-	in, out := io.Pipe()
-	defer out.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		_, _ = io.WriteString(out, logOf("2026-11-29T10:00:00Z", "AB2222", "bob@example.test"))
-		cancel()
-	}()
-	l := &Logs{Files: []string{"-"}, Stdin: in, Now: at.Unix()}
-	for _, err := range l.Mail(ctx) {
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%v", err)
-		}
-	}
-	if len(l.Counts.Damaged) > 0 {
-		t.Errorf("%+v", l.Counts)
 	}
 }
