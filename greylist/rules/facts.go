@@ -74,8 +74,8 @@ func (f *Facts) SPF(ctx context.Context) SPF {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.spf == nil {
-		ctx, cancel := m.within(ctx, f.timeout)
-		defer cancel()
+		ctx, done := m.within(ctx, f.timeout)
+		defer done()
 		spf := f.look.SPF(ctx, client, f.Helo, f.Sender)
 		m.spf = &spf
 	}
@@ -106,8 +106,8 @@ func (f *Facts) Listed(ctx context.Context, zones ...string) Listing {
 	defer m.mu.Unlock()
 	listing, known := m.listings[key]
 	if !known {
-		ctx, cancel := m.within(ctx, f.timeout)
-		defer cancel()
+		ctx, done := m.within(ctx, f.timeout)
+		defer done()
 		listing = f.look.Listed(ctx, client, zones...)
 		if m.listings == nil {
 			m.listings = make(map[string]Listing)
@@ -168,17 +168,20 @@ func (f *Facts) local() time.Time {
 // Message is what the recipients of one message share: each fact is looked up once,
 // and all look-ups together have one timeout. The zero value is ready for use.
 type Message struct {
-	mu       sync.Mutex // held during a look-up, so that there is only one
-	deadline time.Time  // of all look-ups; zero before the first
+	mu       sync.Mutex    // held during a look-up, so that there is only one
+	spent    time.Duration // by all look-ups
 	spf      *SPF
 	listings map[string]Listing
 	known    knownClient
 }
 
-// within bounds a look-up by the rest of the message's timeout.
-func (m *Message) within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if m.deadline.IsZero() {
-		m.deadline = time.Now().Add(timeout)
+// within bounds a look-up by the rest of the message's timeout. The caller calls done
+// after it.
+func (m *Message) within(ctx context.Context, timeout time.Duration) (limited context.Context, done func()) {
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, timeout-m.spent)
+	return limited, func() {
+		cancel()
+		m.spent += time.Since(began)
 	}
-	return context.WithDeadline(ctx, m.deadline)
 }
