@@ -13,9 +13,10 @@ import (
 
 // testLists are the list files of these tests.
 var testLists = map[ListFile]string{
-	{SenderList, "senders"}:       "ann@example.net\n@*.example.com\n",
-	{RecipientList, "recipients"}: "abuse@\nexample.info\nbob@example.org\n/^no-?reply@/\n",
-	{ClientList, "clients"}:       "192.0.2.0/28\nexample.net\n.example.com\n/^mx\\d+\\.example\\.info$/ # pool\n",
+	{SenderList, "senders"}:        "ann@example.net\n@*.example.com\n",
+	{RecipientList, "recipients"}:  "abuse@\nexample.info\nbob@example.org\n/^no-?reply@/\n",
+	{RecipientList, "expressions"}: "/^example/\n", // of the whole address, not of its domain
+	{ClientList, "clients"}:        "192.0.2.0/28\nexample.net\n.example.com\n/^mx\\d+\\.example\\.info$/ # pool\n",
 }
 
 func testScope(t testing.TB) Scope {
@@ -83,6 +84,7 @@ var conditions = []struct {
 	{`client_tls ? hour > 20 : hour < 8`, true},
 	{`sender in list("senders")`, false},
 	{`recipient in list("recipients")`, true},
+	{`recipient in list("expressions")`, false},
 	{`client_name in list("clients")`, true},
 	{`client_in_list("clients")`, true},
 	{`!(recipient in list("recipients")) || client_name in list("clients")`, true},

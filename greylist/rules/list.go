@@ -131,13 +131,15 @@ func (l *List) Len() int { return l.entries }
 // match returns the entry that matches a sender, a recipient or a name; a name is
 // empty if the client has none.
 func (l *List) match(s string) (entry string, ok bool) {
-	if l.File.Kind == ClientList {
-		return l.matchName(s)
+	if s == "" {
+		return "", false
 	}
 	if entry, ok := l.mail.Match(s); ok {
 		return entry, true
 	}
-	if local, domain, ok := address.Cut(s); ok && l.File.Kind == RecipientList {
+	switch l.File.Kind {
+	case RecipientList:
+		local, domain, _ := address.Cut(s)
 		if entry, ok := l.matchName(domain); ok {
 			return entry, true
 		}
@@ -146,14 +148,15 @@ func (l *List) match(s string) (entry string, ok bool) {
 				return entry, true
 			}
 		}
+	case ClientList:
+		if entry, ok := l.matchName(s); ok {
+			return entry, true
+		}
 	}
 	return l.matchExpression(s)
 }
 
 func (l *List) matchName(name string) (entry string, ok bool) {
-	if name == "" {
-		return "", false
-	}
 	if l.names[name] {
 		return name, true
 	}
@@ -170,7 +173,7 @@ func (l *List) matchName(name string) (entry string, ok bool) {
 			return "." + parent, true
 		}
 	}
-	return l.matchExpression(name)
+	return "", false
 }
 
 // matchClient returns the entry that matches a client, by its address or its name.
@@ -178,7 +181,7 @@ func (l *List) matchClient(addr netip.Addr, name string) (entry string, ok bool)
 	if prefix, ok := l.clients.find(addr); ok {
 		return prefix.String(), true
 	}
-	if entry, ok := l.matchName(name); ok {
+	if entry, ok := l.match(name); ok {
 		return entry, true
 	}
 	return l.matchExpression(addr.String())
