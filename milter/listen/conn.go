@@ -18,9 +18,10 @@ type Conn struct {
 	limiter *Limiter
 	source  source
 
-	active  atomic.Int64 // time of the last request, or of the admission; Unix nanoseconds
-	asked   atomic.Bool  // the peer has sent a request
-	message atomic.Bool  // see InMessage
+	active    atomic.Int64 // when the last request came, or the connection; see sinceStart
+	asked     atomic.Bool  // the peer has sent a request
+	answering atomic.Bool  // the last request, until more is read
+	message   atomic.Bool  // see InMessage
 
 	// Used by the session's goroutine only.
 	buf      []byte
@@ -64,7 +65,8 @@ func (c *Conn) Take(n int) []byte {
 	taken := c.buf[c.pos : c.pos+n]
 	c.pos += n
 	c.due = time.Time{}
-	c.active.Store(time.Now().UnixNano())
+	c.active.Store(sinceStart())
+	c.answering.Store(true)
 	if !c.asked.Load() {
 		c.asked.Store(true)
 	}
@@ -87,7 +89,7 @@ func (c *Conn) InMessage(in bool) {
 type precedence int
 
 const (
-	busy      precedence = iota // is not closed
+	busy      precedence = iota // is not closed: it is in a message, or its request is being judged
 	longIdle                    // is in a message, and idle for longer than clients take for a command
 	idle                        // is in no message
 	noRequest                   // has sent no request
@@ -98,13 +100,20 @@ const (
 // already.
 const longIdleAfter = 10 * time.Minute
 
-func (c *Conn) precedence(now time.Time) precedence {
+var start = time.Now()
+
+// sinceStart is the time since the start of the program, by the monotonic clock.
+func sinceStart() int64 { return int64(time.Since(start)) }
+
+func (c *Conn) precedence(now int64) precedence {
 	switch {
+	case c.answering.Load():
+		return busy
 	case !c.asked.Load():
 		return noRequest
 	case !c.message.Load():
 		return idle
-	case now.UnixNano()-c.active.Load() > int64(longIdleAfter):
+	case now-c.active.Load() > int64(longIdleAfter):
 		return longIdle
 	}
 	return busy
@@ -116,6 +125,7 @@ func (c *Conn) Fill(n int) error {
 	if c.end-c.pos >= n {
 		return nil
 	}
+	c.answering.Store(false)
 	if c.pos > 0 {
 		c.end = copy(c.buf, c.buf[c.pos:c.end])
 		c.pos = 0

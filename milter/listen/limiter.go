@@ -51,7 +51,7 @@ func (l *Limiter) Limits() *Limits { return l.limits.Load() }
 // Admit admits a connection, or returns nil if it is refused at a limit.
 func (l *Limiter) Admit(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, limiter: l, source: sourceOf(nc), buf: make([]byte, readBuffer)}
-	c.active.Store(time.Now().UnixNano())
+	c.active.Store(sinceStart())
 	l.mu.Lock()
 	if key := l.reached(c.source); key != "" {
 		if !l.warned {
@@ -99,7 +99,7 @@ const (
 // victim returns the connection to close at a limit, or nil; at the limit of a source,
 // one of that source.
 func (l *Limiter) victim(from source, key string) (first *Conn) {
-	now, best := time.Now(), busy
+	now, best := sinceStart(), busy
 	for c := range l.conns {
 		if key == keyPerAddress && c.source != from {
 			continue

@@ -157,13 +157,12 @@ func TestConnectionsGiveWay(t *testing.T) {
 					t.Cleanup(func() { _ = ours.Close() })
 					return l.Admit(from{theirs, netip.MustParseAddr(address)})
 				}
-				began := time.Now()
 				var conns []*Conn
 				for _, is := range c.conns {
 					conn := admit(is.from)
 					conn.asked.Store(is.asked)
 					conn.InMessage(is.message)
-					conn.active.Store(began.Add(-is.idle).UnixNano())
+					conn.active.Store(sinceStart() - int64(is.idle))
 					conns = append(conns, conn)
 				}
 				if newcomer := admit("::ffff:" + here); (newcomer == nil) != (c.gives < 0) {

@@ -70,3 +70,40 @@ func TestIdlePolicyConnectionsGiveWay(t *testing.T) {
 	second.Closed()
 	first.Ask()
 }
+
+// A connection whose request is being judged never gives way, also if that is the end of
+// a message: its MTA would have no answer.
+func TestJudgedConnectionsStay(t *testing.T) {
+	one := func(s *mtatest.Setup) { s.Limits.Connections = 1 }
+	for _, c := range []struct {
+		name string
+		by   frontEnd
+		ask  func(*testing.T, *mtatest.Fixture) (answer func() string)
+	}{
+		{"policy", byPolicy, func(t *testing.T, h *mtatest.Fixture) func() string {
+			client := h.Policy(t)
+			client.Write(mtatest.PostfixRequest())
+			return client.Answer
+		}},
+		{"milter at the end of a message", byMilter, func(t *testing.T, h *mtatest.Fixture) func() string {
+			mta := h.OldMTA(t, 2).Greet()
+			mta.Mail("")
+			mta.Rcpt("me@example.org")
+			mta.Send('E')
+			return mta.Reply
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := c.by.on(t, one)
+			began, release := h.Store.Hold()
+			answer := c.ask(t, h)
+			<-began
+			_ = h.Dial(t).Close()
+			mtatest.Eventually(t, "the new connection is refused", func() bool { return h.Limiter.Counters().Refused+h.Limiter.Counters().Displaced > 0 })
+			close(release)
+			if got := answer(); got != mtatest.Greylisted {
+				t.Errorf("answer %q", got)
+			}
+		})
+	}
+}
