@@ -19,21 +19,6 @@ type Pending struct {
 	once    []greylist.Expectation
 }
 
-// Recall makes the pending recipient again for a front end that has not kept it from
-// RCPT to DATA; nil if a rule answered at RCPT.
-func (j *Judge) Recall(ctx context.Context, m *Message, a greylist.Attempt) (pending *Pending) {
-	p := j.Policy()
-	f := j.facts(p, &a, m)
-	j.guarded(p, func() (none Answer) {
-		ruling, err := p.Rules.Ask(ctx, f, nil)
-		if err == nil && !decides(ruling) && p.isProbe(f.Sender) {
-			pending = &Pending{a, m, ruling, f.Once}
-		}
-		return none
-	})
-	return pending
-}
-
 // Data judges, at DATA, the pending recipients of one message by the greylist. The
 // reply at DATA is for the whole message: it is deferred if any recipient is, with
 // the reply of the longest wait. The policy's Timeout is for all recipients together.

@@ -36,9 +36,10 @@ func (j *Judge) orExpected(ctx context.Context, p *Policy, f *rules.Facts, answe
 	}
 	ruling, err := f.UseExpected(ctx)
 	switch {
+	case err != nil && answer.Err != nil:
+		return answer // of the same memory, which fails
 	case err != nil:
-		j.outage.note(j, p.OnError, err)
-		return p.failed(err)
+		return j.failed(p, err)
 	case ruling != nil:
 		return ruled(ruling)
 	}

@@ -77,8 +77,7 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		switch {
 		case err != nil:
-			j.outage.note(j, p.OnError, err)
-			return p.failed(err)
+			return j.failed(p, err)
 		case decides(ruling):
 			return j.orExpected(ctx, p, f, j.noting(ctx, p, f, j.refreshing(ctx, p, f, ruled(ruling))))
 		case p.isProbe(f.Sender):
@@ -136,8 +135,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	ctx = limited
 	counts, err := j.counting(ctx, p, f, windows, triplets[0].Client)
 	if err != nil {
-		j.outage.note(j, p.OnError, err)
-		return p.failed(err)
+		return j.failed(p, err)
 	}
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
@@ -150,8 +148,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		return d
 	})
 	if err != nil {
-		j.outage.note(j, p.OnError, err)
-		return p.failed(err)
+		return j.failed(p, err)
 	}
 	if d.Client != nil {
 		f.NoteClient(*d.Client)

@@ -17,13 +17,13 @@ const checkInterval = time.Second
 const maxCauses = 8
 
 // outage logs when the memory begins to fail, each further cause, and when it works
-// again: one line each, however many answers fail. It ends once a ping succeeds and no
-// answer has failed for [checkInterval]. The zero value is no outage.
+// again: one line each, however many answers fail. It ends once a ping succeeds and
+// nothing else has failed for [checkInterval]. The zero value is no outage.
 type outage struct {
 	mu     sync.Mutex
 	began  time.Time // zero: there is none
 	failed int       // answers, since it began
-	seen   int       // of them, at the last check
+	again  bool      // it has failed since the last check
 	before int64     // answers that failed in earlier outages
 
 	cause  string          // of the last failure
@@ -47,14 +47,21 @@ func (j *Judge) Cause() string {
 	return o.cause
 }
 
-// note counts an answer that failed.
-func (o *outage) note(j *Judge, onError greylist.Verdict, err error) {
+// failed answers by on_error, because the memory has failed.
+func (j *Judge) failed(p *Policy, err error) Answer {
+	j.outage.note(j, p.OnError, err, 1)
+	return p.failed(err)
+}
+
+// note notes that the memory has failed, and so many answers by that.
+func (o *outage) note(j *Judge, onError greylist.Verdict, err error, answers int) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, greylist.ErrClosed) {
 		return // the peer has disconnected, or the daemon stops: no failure
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.failed++
+	o.failed += answers
+	o.again = true
 	o.begin(j, onError, err)
 }
 
@@ -108,12 +115,12 @@ func (o *outage) check(j *Judge) {
 	if err != nil {
 		o.begin(j, p.OnError, err)
 	}
-	if err != nil || o.failed != o.seen {
-		o.seen = o.failed
+	if err != nil || o.again {
+		o.again = false
 		time.AfterFunc(checkInterval, func() { o.check(j) })
 		return
 	}
 	j.log.Info(eventRecovered, "after", time.Since(o.began).Round(time.Millisecond).String(), "failed_answers", o.failed)
 	o.before += int64(o.failed)
-	o.began, o.cause, o.failed, o.seen = time.Time{}, "", 0, 0
+	o.began, o.cause, o.failed = time.Time{}, "", 0
 }

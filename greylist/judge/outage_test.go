@@ -117,3 +117,33 @@ func TestOutage(t *testing.T) {
 		told()
 	})
 }
+
+// TestFailedAnswers: of the answers that on_error gives each is counted once, and none that
+// it does not give.
+func TestFailedAnswers(t *testing.T) {
+	p := provenPolicy(t)
+	p.OnError = greylist.Defer
+	c := newCourt(p)
+	c.pass(t, attemptTo("ann"))
+	c.pass(t, attemptTo("bob"))
+	c.Expect([]greylist.Expectation{{Recipient: "suspect@example.org", Sender: "*", Until: c.clock + 36000, Once: true}})
+	failed := func(want int64) {
+		t.Helper()
+		if _, n := c.Outage(); n != want {
+			t.Errorf("%d failed answers, want %d", n, want)
+		}
+	}
+	c.clock += 7200
+	calls := 0
+	c.store.Before(func(context.Context) error {
+		if calls++; calls == 1 {
+			return nil // the client is read
+		}
+		return errors.New("read-only")
+	})
+	c.wantReason(t, attemptTo("friend"), "rule:friends") // that the client goes on sending cannot be written
+	failed(0)
+	c.store.Fail(errors.New("disk full"))
+	c.wantReason(t, attemptTo("suspect"), greylist.ReasonError)
+	failed(1)
+}

@@ -49,7 +49,7 @@ func (j *Judge) noting(ctx context.Context, p *Policy, f *rules.Facts, answer An
 		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
 		if err := j.noteCorrespondent(ctx, p, who); err != nil {
-			j.outage.note(j, p.OnError, err)
+			j.outage.note(j, p.OnError, err, 0)
 		}
 		return none
 	})

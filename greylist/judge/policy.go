@@ -45,6 +45,10 @@ func (p *Policy) isProbe(sender string) bool {
 	return ok
 }
 
+// MayWait reports whether [Judge.Recipient] may return pending recipients for mail
+// from the sender.
+func (p *Policy) MayWait(sender string) bool { return p.isProbe(address.Fold(sender)) }
+
 // Answer is the answer to a recipient.
 type Answer struct {
 	Verdict greylist.Verdict

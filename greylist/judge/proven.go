@@ -63,7 +63,7 @@ func (j *Judge) refreshing(ctx context.Context, p *Policy, f *rules.Facts, answe
 		return greylist.Decision{Keep: true, Client: w}
 	})
 	if err != nil {
-		j.outage.note(j, p.OnError, err)
+		j.outage.note(j, p.OnError, err, 0)
 		return answer
 	}
 	f.NoteClient(*w)

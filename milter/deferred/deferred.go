@@ -89,7 +89,7 @@ func (m *Message) keep(p *judge.Pending, room *Room) {
 	for _, s := range []struct {
 		own   *string
 		first string
-	}{{&p.Attempt.Helo, first.Helo}, {&p.Attempt.Sender, first.Sender}, {&p.Attempt.QueueID, first.QueueID}} {
+	}{{&p.Attempt.ClientName, first.ClientName}, {&p.Attempt.Helo, first.Helo}, {&p.Attempt.Sender, first.Sender}, {&p.Attempt.QueueID, first.QueueID}} {
 		if *s.own == s.first {
 			*s.own = s.first
 		} else {

@@ -44,6 +44,7 @@ type message struct {
 	since   time.Time
 	mu      sync.Mutex
 	dropped bool // another request found it before, and must not use it
+	known   bool // else this daemon has had no request about it before DATA
 	facts   judge.Message
 	waits   deferred.Message
 	octets  int64 // see perMessage

@@ -1,6 +1,7 @@
 package policyd
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -76,14 +77,15 @@ func TestMessagesAreKept(t *testing.T) {
 func TestMessagesAreBounded(t *testing.T) {
 	h := build(t)
 	s := h.Server.(*Server)
-	long := strings.Repeat("r", 5000)
+	long := strings.Repeat("r", 2500)
 	for i := range 5000 {
-		s.recipient(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", recipient: fmt.Sprint(i, long, "@example.org")})
+		s.recipient(&request{instance: fmt.Sprint(i), clientAddress: "192.0.2.7", clientName: long, recipient: fmt.Sprint(i, long, "@example.org")})
 	}
-	if used := s.messages.octets + s.messages.room.Used(); used > deferred.MaxRoom {
-		t.Errorf("%d octets are kept", used)
+	used, n := s.messages.octets+s.messages.room.Used(), s.messages.byAge.Len()
+	if used > deferred.MaxRoom || used < int64(n)*5000 {
+		t.Errorf("%d octets are counted", used)
 	}
-	if n := s.messages.byAge.Len(); n < 1000 || n != len(s.messages.byInstance) {
+	if n < 1000 || n != len(s.messages.byInstance) {
 		t.Errorf("%d messages are kept", n)
 	}
 	const full = "too many messages wait for DATA"
@@ -183,5 +185,34 @@ func TestProberRemovedBeforeData(t *testing.T) {
 	h.Judge.Adopt(&changed)
 	if got := ask("DATA"); got != mtatest.Greylisted {
 		t.Errorf("action %q", got)
+	}
+}
+
+// A message that is not known is answered once, however many requests there are at and
+// behind DATA; on_error answers also if a rule fails.
+func TestUnknownMessageIsAnsweredOnce(t *testing.T) {
+	h := newFixture(t, func(s *mtatest.Setup) {
+		s.Policy.OnError = greylist.Defer
+		s.Policy.Proving = greylist.Proving{After: 2, MaxGrey: s.Policy.Windows.MaxGrey}
+	})
+	client := h.Policy(t)
+	for name, c := range map[string]struct {
+		recipient, action string
+		fails             error
+	}{
+		"several recipients":  {"", "451 4.3.0 Temporary error, please try again later", nil},
+		"a rule fails":        {"me@example.org", "451 4.3.0 Temporary error, please try again later", errors.New("disk full")},
+		"the greylist judges": {"me@example.org", mtatest.Greylisted, nil},
+	} {
+		h.Log.Clear()
+		h.Store.Fail(c.fails)
+		for _, state := range []string{"DATA", endOfMessage} {
+			if got := client.Ask(mtatest.Bounce(state, name, c.recipient)...); got != c.action {
+				t.Errorf("%s, %s: action %q, want %q", name, state, got, c.action)
+			}
+		}
+		if n := len(h.Log.All("decision")); n != 1 {
+			t.Errorf("%s: %d decisions are logged", name, n)
+		}
 	}
 }

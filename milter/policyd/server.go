@@ -143,6 +143,7 @@ func (s *Server) recipient(r *request) judge.Answer {
 	}
 	m := kept.lock(r, true)
 	defer m.mu.Unlock()
+	m.known = true
 	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &kept.room, s.limiter.Limits().Recipients, s.log)
 }
 
@@ -162,35 +163,22 @@ func (s *Server) keptIn(r *request) *messages {
 	return nil
 }
 
-var errUnknownMessage = errors.New("the message is not known, and the request at DATA names no recipient")
-
 // message answers at the first of DATA and END-OF-MESSAGE for the recipients deferred
 // to it. A message that is unknown, because it has no instance, the daemon was restarted
 // or memory was short, is judged by the recipient in the request. Postfix sends none if
 // there are several; the answer is then on_error's.
 func (s *Server) message(r *request) judge.Answer {
-	if r.instance != "" {
-		if m := s.messages.lock(r, false); m != nil {
-			defer m.mu.Unlock()
-			return m.waits.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
-		}
+	if r.instance == "" {
+		return s.judge.Forgotten(s.ctx, r.attempt())
 	}
-	if !s.judge.Policy().MayWait(r.sender) {
+	m := s.messages.lock(r, s.judge.Policy().MayWait(r.sender))
+	if m == nil {
 		return judge.Answer{} // all were judged at RCPT
 	}
-	attempt := r.attempt()
-	if r.recipient == "" {
-		return s.judge.Fail(s.ctx, attempt, errUnknownMessage)
+	defer m.mu.Unlock()
+	if !m.known {
+		m.known = true
+		m.waits.Answered(s.judge.Forgotten(s.ctx, r.attempt()))
 	}
-	pending := s.judge.Recall(s.ctx, nil, attempt)
-	if pending == nil {
-		return judge.Answer{} // a rule has answered at RCPT
-	}
-	answer := s.judge.Data(s.ctx, r.queueID, []*judge.Pending{pending})
-	if r.instance != "" {
-		m := s.messages.lock(r, true)
-		defer m.mu.Unlock()
-		m.waits.Answered(answer)
-	}
-	return answer
+	return m.waits.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
 }
