@@ -26,17 +26,19 @@ type session struct {
 	limiter *listen.Limiter // for its limits
 	room    *deferred.Room
 
-	// Of the SMTP session; NewConnection clears it.
+	smtpSession         // NewConnection clears it
+	message     message // MailFrom clears it
+	aborted     bool    // the library called Abort; if a RCPT follows, the message goes on
+}
+
+// smtpSession is the state of the current SMTP session.
+type smtpSession struct {
 	client      greylist.Client
 	clientName  string // forward-confirmed, or empty
 	helo        string
 	postfix     bool // the MTA is Postfix, see verifiedTLS
 	probe       bool // it is 'greyglass probe' or 'doctor'
 	certificate bool // verified, as HELO had it
-
-	// Of the message; MailFrom clears it.
-	message message
-	aborted bool // the library called Abort; if a RCPT follows, the message goes on
 }
 
 // message is the state of the current message.
@@ -52,8 +54,7 @@ type message struct {
 // NewConnection begins an SMTP session: the first of the connection, or another
 // one on it (SMFIC_QUIT_NC).
 func (s *session) NewConnection(milter.Modifier) error {
-	s.client = greylist.ParseClient("no address, the MTA sent none")
-	s.clientName, s.helo, s.postfix, s.certificate = "", "", false, false
+	s.smtpSession = smtpSession{client: greylist.ParseClient("no address, the MTA sent none")}
 	s.begin(message{})
 	return nil
 }
