@@ -22,7 +22,7 @@ const (
 // ParseList reads a list file of patterns; see [ParseLines].
 func ParseList(r io.Reader, name string, whose Whose) (Patterns, error) {
 	var p Patterns
-	if err := ParseLines(r, name, func(line string) error { return p.add(line, whose) }); err != nil {
+	if err := ParseLines(r, name, func(line string) error { return p.Add(line, whose) }); err != nil {
 		return Patterns{}, err
 	}
 	return p, nil

@@ -34,8 +34,8 @@ const (
 	Recipients              // a bare local part is a mailbox at any domain; there is no null recipient
 )
 
-// add adds a pattern to the set.
-func (p *Patterns) add(pattern string, whose Whose) error {
+// Add adds a pattern to the set. It must not be called once the set is in use.
+func (p *Patterns) Add(pattern string, whose Whose) error {
 	s := strings.TrimSpace(pattern)
 	if strings.HasPrefix(s, "<") != strings.HasSuffix(s, ">") || strings.ContainsAny(strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">"), "<>") {
 		return problem.Of(pattern, "", "has an angle bracket without its partner")
@@ -174,9 +174,6 @@ func (p *Patterns) Empty() bool {
 	return !p.any && len(p.addresses)+len(p.domains)+len(p.subdomains)+len(p.locals) == 0
 }
 
-// Add adds a pattern to the set. It must not be called once the set is in use.
-func (p *Patterns) Add(pattern string, whose Whose) error { return p.add(pattern, whose) }
-
 // Unconverted returns, sorted, the internationalized domains of the set that do
 // not convert to their form for the DNS.
 func (p *Patterns) Unconverted() []string {
@@ -201,7 +198,7 @@ func (p *Patterns) Unconverted() []string {
 func ParsePatterns(whose Whose, patterns ...string) (Patterns, error) {
 	var p Patterns
 	for _, pattern := range patterns {
-		if err := p.add(pattern, whose); err != nil {
+		if err := p.Add(pattern, whose); err != nil {
 			return Patterns{}, err
 		}
 	}

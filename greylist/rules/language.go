@@ -64,14 +64,9 @@ type listFile struct{}
 
 // Names returns the names of all facts and functions, sorted.
 func Names() []string {
-	return slices.Sorted(maps.Keys(merge(maps.Clone(functions))))
-}
-
-func merge(all map[string]any) map[string]any {
-	for name := range facts {
-		all[name] = nil
-	}
-	return all
+	names := slices.AppendSeq(slices.Collect(maps.Keys(facts)), maps.Keys(functions))
+	slices.Sort(names)
+	return names
 }
 
 // allowedBuiltins are the builtins of expr that take bounded time and memory.
