@@ -38,14 +38,12 @@ func (f *frames) Read(p []byte) (int, error) {
 		f.begun = true
 		growStack()
 	}
-	if len(f.ready) == 0 {
-		for f.ready == nil {
-			frame, err := f.next()
-			if err != nil {
-				return 0, err
-			}
-			f.ready = frame
+	for f.ready == nil {
+		frame, err := f.next()
+		if err != nil {
+			return 0, err
 		}
+		f.ready = frame
 	}
 	n := copy(p, f.ready)
 	if f.ready = f.ready[n:]; len(f.ready) == 0 {
