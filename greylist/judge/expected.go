@@ -6,7 +6,6 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
-	"greyglass/greylist/timeout"
 )
 
 // Expect sets what is expected, from the next attempt on.
@@ -14,18 +13,6 @@ func (j *Judge) Expect(all []greylist.Expectation) {
 	if present := j.expected.Load(); present == nil || !present.Same(all) {
 		j.expected.Store(rules.NewExpected(all))
 	}
-}
-
-// expecting is what the judge expects.
-type expecting Judge
-
-func (x *expecting) Expected(context.Context) (*rules.Expected, error) { return x.expected.Load(), nil }
-
-// UseExpected marks an expectation as used, within the policy's timeout.
-func (x *expecting) UseExpected(ctx context.Context, e greylist.Expectation) (bool, error) {
-	limited := timeout.With(ctx, (*Judge)(x).Policy().Timeout)
-	defer limited.End()
-	return x.memory.UseExpected(limited, e, x.now())
 }
 
 // orExpected returns the answer, or, if that is not to accept the mail, that it is expected

@@ -41,9 +41,8 @@ func (p *Policy) Explain(ctx context.Context, memory greylist.Memory, a greylist
 
 func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.Facts, now int64) (x Explanation, err error) {
 	f.Now = func() int64 { return now }
-	f.Known = p.known(memory, f.Now, greylist.AgeAt(now))
 	f.Expecting = explained(memory.Expected)
-	f.Correspondents = p.correspondents(memory, greylist.AgeAt(now))
+	f.Learned = p.learned(memory, greylist.AgeAt(now))
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:
@@ -56,14 +55,17 @@ func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.F
 	x.Greylisted = true
 	x.AtData = p.isProbe(f.Sender)
 	triplets, err := p.triplets(ctx, f, ruling, nil)
-	remembered := make([]*greylist.Entry, len(triplets))
-	for i := 0; i < len(triplets) && err == nil; i++ {
-		x.Triplet, x.Why = triplets[0], f.WhyIdentity(p.identity(ruling))
-		remembered[i], err = memory.Get(ctx, triplets[i])
-	}
 	if err != nil {
 		x.Answer = p.failed(err)
 		return x, err
+	}
+	x.Triplet, x.Why = triplets[0], f.WhyIdentity(p.identity(ruling))
+	remembered := make([]*greylist.Entry, len(triplets))
+	for i, t := range triplets {
+		if remembered[i], err = memory.Get(ctx, t); err != nil {
+			x.Answer = p.failed(err)
+			return x, err
+		}
 	}
 	windows, reply := p.terms(ruling)
 	x.Windows = windows

@@ -79,7 +79,10 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 		case err != nil:
 			return j.failed(p, err)
 		case decides(ruling):
-			return j.orExpected(ctx, p, f, j.noting(ctx, p, f, j.refreshing(ctx, p, f, ruled(ruling))))
+			answer = ruled(ruling)
+			j.refreshClient(ctx, p, f, answer)
+			j.noteSent(ctx, p, f, answer)
+			return j.orExpected(ctx, p, f, answer)
 		case p.isProbe(f.Sender):
 			pending = &Pending{a, m, ruling, f.Once}
 			return Answer{Verdict: greylist.Accept}
@@ -105,9 +108,8 @@ func (j *Judge) AtOnce(ctx context.Context, m *Message, a greylist.Attempt) Answ
 func (j *Judge) facts(p *Policy, a *greylist.Attempt, m *Message) *rules.Facts {
 	f := rules.NewFacts(a, m)
 	f.Now = j.now
-	f.Known = p.known((*clients)(j), j.now, j.age)
-	f.Expecting = (*expecting)(j)
-	f.Correspondents = p.correspondents((*clients)(j), j.age)
+	f.Expecting = (*memory)(j)
+	f.Learned = p.learned((*memory)(j), j.age)
 	return f
 }
 
@@ -161,7 +163,8 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	if ruling != nil {
 		answer.Rule = ruling.Rule
 	}
-	return j.refreshing(ctx, p, f, answer)
+	j.refreshClient(ctx, p, f, answer)
+	return answer
 }
 
 // answersOf returns how many answers an entry has counted; used is its index, -1 if there is none.

@@ -5,25 +5,7 @@ import (
 
 	"greyglass/greylist"
 	"greyglass/greylist/rules"
-	"greyglass/greylist/timeout"
 )
-
-// Correspondent looks a correspondent up in the judge's memory, within the policy's
-// timeout.
-func (c *clients) Correspondent(ctx context.Context, who greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
-	limited := timeout.With(ctx, (*Judge)(c).Policy().Timeout)
-	defer limited.End()
-	return c.memory.Correspondent(limited, who)
-}
-
-// correspondents is how facts find out whether the recipient has written to the sender;
-// nil if outgoing mail teaches nothing.
-func (p *Policy) correspondents(memory rules.CorrespondentMemory, age greylist.Age) *rules.Correspondents {
-	if !p.Outgoing.Teaches() {
-		return nil
-	}
-	return &rules.Correspondents{Memory: memory, Outgoing: &p.Outgoing, Age: age}
-}
 
 // ownClient reports whether an answer is that to a client that may send mail to the
 // outside.
@@ -35,15 +17,15 @@ func ownClient(a Answer) bool {
 	return false
 }
 
-// noting returns the answer, and before notes to whom a user writes, if the mail goes out
-// and that is due. The answer does not depend on it.
-func (j *Judge) noting(ctx context.Context, p *Policy, f *rules.Facts, answer Answer) Answer {
+// noteSent notes to whom a user writes, if the mail goes out and that is due. The answer
+// does not depend on it.
+func (j *Judge) noteSent(ctx context.Context, p *Policy, f *rules.Facts, answer Answer) {
 	if !p.Outgoing.Teaches() || !ownClient(answer) {
-		return answer
+		return
 	}
 	who, ok := p.Outgoing.Sent(f.Attempt.Sender, f.Attempt.Recipient)
 	if since, _ := j.Outage(); !ok || !since.IsZero() {
-		return answer
+		return
 	}
 	j.guarded(p, func() (none Answer) {
 		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
@@ -53,7 +35,6 @@ func (j *Judge) noting(ctx context.Context, p *Policy, f *rules.Facts, answer An
 		}
 		return none
 	})
-	return answer
 }
 
 // noteCorrespondent writes that a user writes to an address outside, unless that was

@@ -84,6 +84,15 @@ type Answer struct {
 	Err error
 }
 
+// learned is how facts find out what the memory has learned.
+func (p *Policy) learned(m rules.LearnedMemory, age greylist.Age) rules.Learned {
+	learned := rules.Learned{Memory: m, Age: age, Proving: p.Proving, Identity: p.Identity}
+	if p.Outgoing.Teaches() {
+		learned.Outgoing = &p.Outgoing
+	}
+	return learned
+}
+
 // decides reports whether a ruling is an answer; else the greylist is asked.
 func decides(r *rules.Ruling) bool { return r != nil && r.Verdict != rules.Greylist }
 
@@ -166,17 +175,33 @@ func (p *Policy) terms(r *rules.Ruling) (greylist.Windows, greylist.Reply) {
 
 // Longest returns the windows by which entries expire: MaxDeferTime and MaxGrey are
 // the longest of the greylist's and all rules'.
-func (p *Policy) Longest() greylist.Windows { return p.Rules.Longest(p.Windows) }
+func (p *Policy) Longest() greylist.Windows {
+	w := p.Windows
+	for _, own := range p.Rules.Windows() {
+		w.MaxDeferTime, w.MaxGrey = max(w.MaxDeferTime, own.MaxDeferTime), max(w.MaxGrey, own.MaxGrey)
+	}
+	return w
+}
 
 // WindowsOf returns the windows by which the greylist answers what a rule sends there; the rule
 // is empty if none does.
 func (p *Policy) WindowsOf(rule string) greylist.Windows {
-	return p.Rules.WindowsOf(rule, p.Windows)
+	if own, ok := p.Rules.Windows()[rule]; ok {
+		return own
+	}
+	return p.Windows
 }
 
 // Widest returns windows in which every retry passes that passes in the greylist's or those of
 // a rule. same reports whether all of these are the same.
-func (p *Policy) Widest() (widest greylist.Windows, same bool) { return p.Rules.Widest(p.Windows) }
+func (p *Policy) Widest() (widest greylist.Windows, same bool) {
+	widest, same = p.Longest(), true
+	for _, own := range p.Rules.Windows() {
+		widest.TooSoon, widest.MinDeferTime = min(widest.TooSoon, own.TooSoon), min(widest.MinDeferTime, own.MinDeferTime)
+		same = same && own == p.Windows
+	}
+	return widest, same
+}
 
 // AsksClient reports whether an answer may depend on the names of a client.
 func (p *Policy) AsksClient() bool { return p.Provides() || p.Rules.AsksClient() }

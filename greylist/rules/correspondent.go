@@ -8,19 +8,6 @@ import (
 	"greyglass/greylist/address"
 )
 
-// CorrespondentMemory is where correspondents are remembered: the part of a
-// [greylist.Memory] for them.
-type CorrespondentMemory interface {
-	Correspondent(ctx context.Context, c greylist.Correspondent) (*greylist.CorrespondentEntry, error)
-}
-
-// Correspondents is how facts find out whether the recipient has written to the sender.
-type Correspondents struct {
-	Memory   CorrespondentMemory
-	Outgoing *greylist.Outgoing
-	Age      greylist.Age
-}
-
 // reply is what is known of the mail as a reply.
 type reply struct {
 	isReply bool // the recipient has written to the sender lately
@@ -31,35 +18,36 @@ type reply struct {
 
 // asReply returns what is known of the mail as a reply. It is looked up once.
 func (f *Facts) asReply(ctx context.Context) reply {
-	if f.Correspondents == nil {
+	if f.Learned.Outgoing == nil {
 		return reply{says: "learn.outbound is off, so no correspondent is remembered"}
 	}
 	if f.reply == nil {
-		r := f.Correspondents.reply(ctx, f)
+		r := f.lookUpReply(ctx)
 		f.reply = &r
 	}
 	return *f.reply
 }
 
-func (c *Correspondents) reply(ctx context.Context, f *Facts) reply {
+func (f *Facts) lookUpReply(ctx context.Context) reply {
+	learned := &f.Learned
 	if f.Sender == address.NullSender {
 		return reply{says: "mail of the null sender is no reply"}
 	}
-	who, ok := c.Outgoing.Reply(f.Attempt.Sender, f.Attempt.Recipient)
+	who, ok := learned.Outgoing.Reply(f.Attempt.Sender, f.Attempt.Recipient)
 	if !ok {
 		return reply{says: "the mail does not come from outside to a user"}
 	}
-	e, err := c.Memory.Correspondent(ctx, who)
+	e, err := learned.Memory.Correspondent(ctx, who)
 	switch {
 	case err != nil:
 		return reply{err: err}
 	case e == nil:
 		return reply{says: fmt.Sprintf("%s has not written to %s", who.Local, who.Remote)}
-	case !c.Outgoing.Counts(e, c.Age):
+	case !learned.Outgoing.Counts(e, learned.Age):
 		return reply{says: fmt.Sprintf("%s has not written to %s since %s", who.Local, who.Remote, inUTC(e.LastSeen))}
 	}
 	says := fmt.Sprintf("%s has written to %s, last at %s", who.Local, who.Remote, inUTC(e.LastSeen))
-	if !c.Outgoing.RequiresSPF {
+	if !learned.Outgoing.RequiresSPF {
 		return reply{isReply: true, says: says}
 	}
 	spf := f.SPF(ctx)

@@ -30,12 +30,8 @@ type Facts struct {
 	traced    bool                     // the facts that conditions ask for are wanted
 	ctx       context.Context          // of look-ups, while a condition is evaluated
 
-	// Known is nil if no client is ever proven, and Correspondents if outgoing mail teaches
-	// nothing.
-	Known          *Known
-	Correspondents *Correspondents
-
-	reply *reply // cached by asReply
+	Learned Learned
+	reply   *reply // cached by asReply
 
 	// Expecting is nil if no mail is expected. Once are the expectations for one recipient
 	// that the mail meets.

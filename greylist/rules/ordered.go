@@ -58,31 +58,3 @@ func explained(when *Condition, f *Facts, ruling Ruling) (*Ruling, string, error
 	ruling.Because = says
 	return &ruling, "", nil
 }
-
-// Longest returns w with the longest MaxDeferTime and MaxGrey of w and all ordered
-// rules.
-func (s *Set) Longest(w greylist.Windows) greylist.Windows {
-	for _, own := range s.windows {
-		w.MaxDeferTime, w.MaxGrey = max(w.MaxDeferTime, own.MaxDeferTime), max(w.MaxGrey, own.MaxGrey)
-	}
-	return w
-}
-
-// WindowsOf returns the windows of an ordered rule, and w if it has none of its own.
-func (s *Set) WindowsOf(rule string, w greylist.Windows) greylist.Windows {
-	if own, ok := s.windows[rule]; ok {
-		return own
-	}
-	return w
-}
-
-// Widest returns windows in which every retry passes that passes in w or in those of an
-// ordered rule. same reports whether all of these are the same.
-func (s *Set) Widest(w greylist.Windows) (widest greylist.Windows, same bool) {
-	widest, same = s.Longest(w), true
-	for _, own := range s.windows {
-		widest.TooSoon, widest.MinDeferTime = min(widest.TooSoon, own.TooSoon), min(widest.MinDeferTime, own.MinDeferTime)
-		same = same && own == w
-	}
-	return widest, same
-}

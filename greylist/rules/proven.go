@@ -8,18 +8,20 @@ import (
 	"greyglass/greylist"
 )
 
-// Clients is where clients are remembered: the part of a [greylist.Memory] for them.
-type Clients interface {
+// LearnedMemory is the part of a [greylist.Memory] that has what is learned.
+type LearnedMemory interface {
 	Client(ctx context.Context, client string) (*greylist.ClientEntry, error)
+	Correspondent(ctx context.Context, c greylist.Correspondent) (*greylist.CorrespondentEntry, error)
 }
 
-// Known is how facts find out whether the client is proven.
-type Known struct {
-	Clients  Clients
-	Proving  greylist.Proving
-	Identity greylist.Identity // by which a client is looked up
-	Now      func() int64      // Unix seconds
+// Learned is how facts find out whether the client is proven, and whether the recipient has
+// written to the sender. The zero value has learned nothing.
+type Learned struct {
+	Memory   LearnedMemory
 	Age      greylist.Age
+	Proving  greylist.Proving
+	Identity greylist.Identity  // by which a client is looked up
+	Outgoing *greylist.Outgoing // nil: outgoing mail teaches nothing
 }
 
 // knownClient is what is known of a client.
@@ -38,7 +40,7 @@ func (f *Facts) KnownClient(ctx context.Context, client string) (*greylist.Clien
 	defer m.mu.Unlock()
 	if k := &m.known; !k.asked || k.client != client {
 		*k = knownClient{client: client, asked: true}
-		k.entry, k.err = f.Known.Clients.Client(ctx, client)
+		k.entry, k.err = f.Learned.Memory.Client(ctx, client)
 	}
 	return m.known.entry, m.known.err
 }
@@ -54,16 +56,16 @@ func (f *Facts) NoteClient(w greylist.ClientWrite) {
 // RefreshedClient returns the row of the client, if that was found to be proven for this
 // message and is to be refreshed, because it goes on sending.
 func (f *Facts) RefreshedClient() *greylist.ClientWrite {
-	if f.Known == nil || f.message == nil {
+	if f.message == nil || f.Learned.Proving.After == 0 {
 		return nil
 	}
 	f.message.mu.Lock()
 	defer f.message.mu.Unlock()
 	k := &f.message.known
-	if !f.Known.Proving.Proven(k.entry, f.Known.Age) {
+	if !f.Learned.Proving.Proven(k.entry, f.Learned.Age) {
 		return nil
 	}
-	after, due := f.Known.Proving.Refresh(*k.entry, f.Known.Now(), f.Known.Age)
+	after, due := f.Learned.Proving.Refresh(*k.entry, f.Now(), f.Learned.Age)
 	if !due {
 		return nil
 	}
@@ -72,14 +74,14 @@ func (f *Facts) RefreshedClient() *greylist.ClientWrite {
 
 // isProven reports whether the client is proven, and what is known of it.
 func (f *Facts) isProven(ctx context.Context) (yes bool, client string, e *greylist.ClientEntry, err error) {
-	if f.Known == nil {
+	if f.Learned.Proving.After == 0 {
 		return false, "", nil, nil
 	}
-	if client, err = f.ClientIdentity(ctx, f.Known.Identity); err != nil {
+	if client, err = f.ClientIdentity(ctx, f.Learned.Identity); err != nil {
 		return false, "", nil, nil // of no address, nothing is known
 	}
 	e, err = f.KnownClient(ctx, client)
-	return err == nil && f.Known.Proving.Proven(e, f.Known.Age), client, e, err
+	return err == nil && f.Learned.Proving.Proven(e, f.Learned.Age), client, e, err
 }
 
 // proven is the fact.
@@ -91,7 +93,7 @@ func (f *Facts) proven() bool {
 
 // provenClient is the rule that comes after the ordered rules.
 func provenClient(ctx context.Context, f *Facts) (*Ruling, string, error) {
-	if f.Known == nil {
+	if f.Learned.Proving.After == 0 {
 		return nil, "learn.proven_after is 0, so no client is proven", nil
 	}
 	yes, client, e, err := f.isProven(ctx)
@@ -100,7 +102,7 @@ func provenClient(ctx context.Context, f *Facts) (*Ruling, string, error) {
 	}
 	says := ""
 	if f.traced {
-		says = f.Known.inWords(client, e)
+		says = f.Learned.inWords(client, e)
 	}
 	if !yes {
 		return nil, says, nil
@@ -109,11 +111,11 @@ func provenClient(ctx context.Context, f *Facts) (*Ruling, string, error) {
 }
 
 // inWords says what is known of a client.
-func (k *Known) inWords(client string, e *greylist.ClientEntry) string {
+func (l *Learned) inWords(client string, e *greylist.ClientEntry) string {
 	switch {
 	case e == nil:
 		return fmt.Sprintf("%q has not passed the greylist", client)
-	case k.Age(e.LastSeen) > k.Proving.MaxGrey:
+	case l.Age(e.LastSeen) > l.Proving.MaxGrey:
 		return fmt.Sprintf("%s has sent nothing since %s", client, inUTC(e.LastSeen))
 	}
 	triplets := "1 triplet"
@@ -121,8 +123,8 @@ func (k *Known) inWords(client string, e *greylist.ClientEntry) string {
 		triplets = fmt.Sprintf("%d different triplets", e.Passed)
 	}
 	says := fmt.Sprintf("%s has passed with %s since %s", client, triplets, inUTC(e.FirstPassed))
-	if e.Passed < k.Proving.After {
-		return fmt.Sprintf("%s; %d are needed", says, k.Proving.After)
+	if e.Passed < l.Proving.After {
+		return fmt.Sprintf("%s; %d are needed", says, l.Proving.After)
 	}
 	return says + ", proven"
 }

@@ -223,6 +223,9 @@ func (s *Set) Ask(ctx context.Context, f *Facts, trace func(Step)) (*Ruling, err
 	return nil, nil
 }
 
+// Windows returns the windows of the ordered rules that have some, by their names.
+func (s *Set) Windows() map[string]greylist.Windows { return s.windows }
+
 // AsksDNS reports whether a rule asks for anything in DNS.
 func (s *Set) AsksDNS() bool { return s.asksDNS || s.provides }
 
