@@ -8,12 +8,20 @@ import (
 	"greyglass/greylist"
 )
 
-// noteUse notes that mail has used an entry of a list. An attempt of 'greyglass probe', or one
-// that is explained, is no mail.
-func (f *Facts) noteUse(list *List, pattern string) {
-	if list.Uses != nil && f.Via != greylist.ViaProbe && f.told == nil {
-		list.Uses.Note(pattern)
+// matched notes that mail has used an entry of a list; an attempt of 'greyglass probe' is no
+// mail. If the attempt is explained, it tells the entry instead. It returns yes.
+func (f *Facts) matched(yes bool, list *List, entry, function, fact string) bool {
+	switch {
+	case f.told != nil:
+		value := "no"
+		if yes {
+			value = "by " + strconv.Quote(entry)
+		}
+		f.told(fact+function+"("+strconv.Quote(list.File.File)+")", value)
+	case yes && list.Uses != nil && f.Via != greylist.ViaProbe:
+		list.Uses.Note(entry)
 	}
+	return yes
 }
 
 // inPrefix is client_in("192.0.2.0/24").
@@ -36,12 +44,8 @@ func (q *inClientList) ask(f *Facts) bool {
 	if !ok {
 		return false
 	}
-	pattern, yes := q.list.matchClient(addr, f.clientName())
-	if yes {
-		f.noteUse(q.list, pattern)
-	}
-	f.tellMatch("client_in_list", q.list, pattern)
-	return yes
+	entry, yes := q.list.matchClient(addr, f.clientName())
+	return f.matched(yes, q.list, entry, "client_in_list", "")
 }
 
 // inList is `sender in list("FILE")`, or one of a recipient or a name.
@@ -51,12 +55,8 @@ type inList struct {
 }
 
 func (q *inList) ask(f *Facts, text string) bool {
-	pattern, yes := q.list.match(text)
-	if yes {
-		f.noteUse(q.list, pattern)
-	}
-	f.tellMatch(q.fact+" in list", q.list, pattern)
-	return yes
+	entry, yes := q.list.match(text)
+	return f.matched(yes, q.list, entry, " in list", q.fact)
 }
 
 // inDNSLists is dnsbl("ZONE") or dnswl("ZONE").

@@ -16,13 +16,7 @@ import (
 // Set is all rules, in their order. It is immutable once [Config.Compile] has made it;
 // a reload makes a new one.
 type Set struct {
-	acceptLoopback    bool
-	acceptVerifiedTLS bool
-
-	blocked    address.Patterns
-	exceptions address.Patterns
-	whenBlocked,
-	whenForeign outcome
+	config Config
 
 	clients networks
 	domains address.Patterns // allowed_domains; empty: every domain is allowed
@@ -30,9 +24,7 @@ type Set struct {
 	triples     networkTable[triple]
 	nonstandard networkTable[nonstandardTriple]
 
-	lookup        Lookup // nil: nothing is looked up
-	lookupTimeout time.Duration
-	asksDNS       bool // a condition does
+	asksDNS bool // a condition does
 
 	inOrder    []rule
 	windows    map[string]greylist.Windows // of the ordered rules that have some
@@ -88,16 +80,9 @@ func (e *ListError) Unwrap() error { return e.Err }
 // Compile makes a set. Its error joins a [*ListError] for each entry that is wrong.
 func (s Config) Compile() (*Set, error) {
 	r := &Set{
-		windows:           make(map[string]greylist.Windows),
-		asksClient:        len(s.Ordered)+len(s.WhitelistedNonstandardTriples) > 0,
-		acceptLoopback:    s.AcceptLoopback,
-		acceptVerifiedTLS: s.AcceptVerifiedTLS,
-		blocked:           s.Blocked,
-		exceptions:        s.Exceptions,
-		whenBlocked:       outcome{s.BlockedVerdict, s.BlockedReply},
-		whenForeign:       outcome{s.ForeignVerdict, s.ForeignReply},
-		lookup:            s.Lookup,
-		lookupTimeout:     s.LookupTimeout,
+		config:     s,
+		windows:    make(map[string]greylist.Windows),
+		asksClient: len(s.Ordered)+len(s.WhitelistedNonstandardTriples) > 0,
 	}
 	r.inOrder = []rule{
 		{"local client", fromLists(r.local)},
@@ -159,12 +144,6 @@ func (s Config) Compile() (*Set, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// outcome is an answer that the administrator can configure.
-type outcome struct {
-	verdict greylist.Verdict
-	reply   greylist.Reply
 }
 
 // Greylist is the verdict of a rule that sends the attempt to the greylist, past all
@@ -240,7 +219,7 @@ func (s *Set) AsksClient() bool { return s.asksClient }
 func (s *Set) Normalizes() bool { return s.normalizes }
 
 // Bind sets the lookup of the facts; [Set.Ask] calls it.
-func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.lookup, s.lookupTimeout }
+func (s *Set) Bind(f *Facts) { f.look, f.timeout = s.config.Lookup, s.config.LookupTimeout }
 
 // fromLists makes the ask function of a rule that needs no look-up.
 func fromLists(ask func(*Facts) (*Ruling, string)) func(context.Context, *Facts) (*Ruling, string, error) {
@@ -254,10 +233,6 @@ func accept(reason greylist.Reason, because string) (*Ruling, string) {
 	return &Ruling{Verdict: greylist.Accept, Reason: reason, Because: because}, ""
 }
 
-func (o outcome) because(reason greylist.Reason, because string) (*Ruling, string) {
-	return &Ruling{Verdict: o.verdict, Reason: reason, Reply: o.reply, Because: because}, ""
-}
-
 func (r *Set) local(k *Facts) (*Ruling, string) {
 	addr, ok := k.Client.Addr()
 	switch {
@@ -267,28 +242,29 @@ func (r *Set) local(k *Facts) (*Ruling, string) {
 		return nil, fmt.Sprintf("%q is not an address", k.Client.String())
 	case !addr.IsLoopback():
 		return nil, "client has a network address that is not loopback"
-	case !r.acceptLoopback:
+	case !r.config.AcceptLoopback:
 		return nil, "client is loopback, but accept_loopback is off"
 	}
 	return accept(greylist.ReasonLocal, "client is loopback")
 }
 
 func (r *Set) blockedSender(k *Facts) (*Ruling, string) {
-	pattern, ok := r.blocked.Match(k.Sender)
+	pattern, ok := r.config.Blocked.Match(k.Sender)
 	if !ok {
 		return nil, "sender is not on the blocked list"
 	}
-	if exception, ok := r.exceptions.Match(k.Recipient); ok {
+	if exception, ok := r.config.Exceptions.Match(k.Recipient); ok {
 		return accept(greylist.ReasonException, fmt.Sprintf("sender is blocked by %q, recipient is excepted by %q", pattern, exception))
 	}
-	return r.whenBlocked.because(greylist.ReasonBlocked, fmt.Sprintf("sender is blocked by %q, recipient is not excepted", pattern))
+	return &Ruling{Verdict: r.config.BlockedVerdict, Reason: greylist.ReasonBlocked, Reply: r.config.BlockedReply,
+		Because: fmt.Sprintf("sender is blocked by %q, recipient is not excepted", pattern)}, ""
 }
 
 func (r *Set) authenticated(k *Facts) (*Ruling, string) {
 	switch {
 	case k.Authenticated:
 		return accept(greylist.ReasonAuthenticated, "client authenticated")
-	case k.VerifiedTLS && r.acceptVerifiedTLS:
+	case k.VerifiedTLS && r.config.AcceptVerifiedTLS:
 		return accept(greylist.ReasonAuthenticated, "client showed a verified TLS certificate")
 	case k.VerifiedTLS:
 		return nil, "client showed a verified TLS certificate, but accept_verified_tls is off"
@@ -316,5 +292,6 @@ func (r *Set) foreignDomain(k *Facts) (*Ruling, string) {
 	if _, ok := r.domains.MatchDomain(domain); ok {
 		return nil, "recipient's domain is one of allowed_domains"
 	}
-	return r.whenForeign.because(greylist.ReasonForeignDomain, fmt.Sprintf("%q is not one of allowed_domains", domain))
+	return &Ruling{Verdict: r.config.ForeignVerdict, Reason: greylist.ReasonForeignDomain, Reply: r.config.ForeignReply,
+		Because: fmt.Sprintf("%q is not one of allowed_domains", domain)}, ""
 }

@@ -24,15 +24,3 @@ func (f *Facts) tell(name string, value any) {
 	}
 	f.told(name, fmt.Sprint(value))
 }
-
-// tellMatch calls f.told with the entry of a list that matched.
-func (f *Facts) tellMatch(what string, list *List, pattern string) {
-	if f.told == nil {
-		return
-	}
-	value := "no"
-	if pattern != "" {
-		value = "by " + strconv.Quote(pattern)
-	}
-	f.told(what+"("+strconv.Quote(list.File.File)+")", value)
-}
