@@ -141,12 +141,7 @@ func normalizeConnect(data []byte) []byte {
 	default:
 		text = fmt.Sprintf("address of family %q", family)
 	}
-	normal := make([]byte, 0, len(host)+len(badAddress)+len(text)+5)
-	normal = append(normal, host...)
-	normal = append(normal, 0, familyUnix, 0, 0)
-	normal = append(normal, badAddress...)
-	normal = append(normal, text...)
-	return append(normal, 0)
+	return fmt.Appendf(nil, "%s\x00%c\x00\x00%s%s\x00", host, familyUnix, badAddress, text)
 }
 
 // appendFrame appends the frame of a command.

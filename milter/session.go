@@ -183,7 +183,7 @@ func (s *session) judgeDeferred(m milter.Modifier) (*milter.Response, error) {
 		s.begin(message{})
 	}
 	answer := s.message.deferred.Data(s.ctx, s.judge, m.Get(milter.MacroQueueId), s.room)
-	if deferred.Refuses(answer) {
+	if answer.Refuses() {
 		return s.replies.respond(answer)
 	}
 	return milter.RespContinue, nil

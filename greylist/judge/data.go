@@ -24,25 +24,22 @@ type Pending struct {
 // the reply of the longest wait. The policy's Timeout is for all recipients together.
 // The queue ID may be empty.
 func (j *Judge) Data(ctx context.Context, queueID string, pending []*Pending) Answer {
-	worst := Answer{Verdict: greylist.Accept}
+	whole := Answer{Verdict: greylist.Accept}
 	p := j.Policy()
 	j.lookUp(ctx, p, pending)
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	for done := 0; done < len(pending); {
 		for _, answer := range j.together(ctx, p, queueID, pending[done:]) {
-			switch {
-			case done == 0:
-				worst = answer
-			case worst.Verdict == greylist.Accept && answer.Verdict == greylist.Accept:
-				worst = MoreTelling(worst, answer)
-			case answer.Verdict != greylist.Accept && (worst.Verdict == greylist.Accept || answer.Wait > worst.Wait):
-				worst = answer
+			if done == 0 {
+				whole = answer
+			} else {
+				whole = Worse(whole, answer)
 			}
 			done++
 		}
 	}
-	return worst
+	return whole
 }
 
 // lookUp looks up what the clients' identities need, so that it takes nothing of the

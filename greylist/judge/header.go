@@ -28,17 +28,3 @@ func (j *Judge) Header(a Answer) string {
 	}
 	return fmt.Sprintf("%s by %s; %s", what, j.By, time.Unix(j.now(), 0).Format(time.RFC1123Z))
 }
-
-// byRule reports whether a rule has answered, and not the greylist.
-func (a Answer) byRule() bool {
-	return a.Reason != "" && a.Reason != greylist.ReasonError && !a.Reason.Greylist()
-}
-
-// MoreTelling returns which of two answers to recipients of one message its header
-// field tells of: the longest delay or, if none was delayed, the first rule.
-func MoreTelling(a, b Answer) Answer {
-	if b.Verdict == greylist.Accept && (b.Delayed > a.Delayed || a.Delayed == 0 && !a.byRule() && b.byRule()) {
-		return b
-	}
-	return a
-}

@@ -49,41 +49,6 @@ func (p *Policy) isProbe(sender string) bool {
 // from the sender.
 func (p *Policy) MayWait(sender string) bool { return p.isProbe(address.Fold(sender)) }
 
-// Answer is the answer to a recipient.
-type Answer struct {
-	Verdict greylist.Verdict
-	Reason  greylist.Reason
-	Reply   greylist.Reply // unless the verdict is Accept
-
-	// Wait is how many seconds must pass until a retry can pass; zero if the verdict
-	// is not the greylist's Defer.
-	Wait int64
-
-	// Delayed is how many seconds a triplet that is accepted for the first time has
-	// waited.
-	Delayed int64
-
-	// Observed says that the greylist only observes: the reason is the greylist's,
-	// the verdict is Accept.
-	Observed bool
-
-	// Rule is the [[rule]] that chose greylisting, if one did.
-	Rule string
-
-	// Proven is the client's identity, if the answer is that it is proven.
-	Proven string
-
-	// Triplet is the key under which the greylist remembers the recipient; zero if it was
-	// not asked.
-	Triplet greylist.Triplet
-
-	// Code names the recipient's triplet; empty unless [Policy.Codes].
-	Code string
-
-	// Err is why the reason is [greylist.ReasonError].
-	Err error
-}
-
 // learned is how facts find out what the memory has learned.
 func (p *Policy) learned(m rules.LearnedMemory, age greylist.Age) rules.Learned {
 	learned := rules.Learned{Memory: m, Age: age, Proving: p.Proving, Identity: p.Identity}
@@ -205,34 +170,3 @@ func (p *Policy) Widest() (widest greylist.Windows, same bool) {
 
 // AsksClient reports whether an answer may depend on the names of a client.
 func (p *Policy) AsksClient() bool { return p.Provides() || p.Rules.AsksClient() }
-
-func ruled(r *rules.Ruling) Answer {
-	return Answer{Verdict: r.Verdict, Reason: r.Reason, Reply: r.Reply, Proven: r.Client}
-}
-
-// answer turns the greylist's decision into an answer.
-func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
-	a := Answer{Verdict: d.Verdict, Reason: d.Reason, Wait: d.Wait}
-	switch {
-	case p.Observe:
-		a.Observed = true
-		a.Verdict = greylist.Accept
-	case d.Verdict == greylist.Defer:
-		a.Reply = reply
-	case d.Reason == greylist.ReasonNowGrey:
-		a.Delayed = d.Remember.PassedAt - d.Remember.FirstSeen
-	}
-	return a
-}
-
-// failed is the answer to an error. In observe mode it defers nothing either.
-func (p *Policy) failed(err error) Answer {
-	a := Answer{Verdict: p.OnError, Reason: greylist.ReasonError, Err: err, Observed: p.Observe}
-	switch {
-	case p.Observe:
-		a.Verdict = greylist.Accept
-	case a.Verdict == greylist.Defer:
-		a.Reply = p.ErrorReply
-	}
-	return a
-}

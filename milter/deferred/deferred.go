@@ -16,7 +16,7 @@ type Message struct {
 	waiting []*judge.Pending
 	octets  int64
 	full    bool         // a recipient was refused at the limit
-	refusal judge.Answer // the answer at DATA, if it was a refusal
+	whole   judge.Answer // the answer at DATA
 
 	accepted judge.Answer // to a recipient, the one that tells most
 }
@@ -50,17 +50,17 @@ func (m *Message) Data(ctx context.Context, j *judge.Judge, queueID string, room
 		m.Answered(j.Data(ctx, queueID, m.waiting))
 	}
 	m.Release(room)
-	return m.refusal
+	return m.whole
 }
 
 // Answered stores the answer at DATA.
 func (m *Message) Answered(a judge.Answer) {
-	m.refusal, m.accepted = worse(m.refusal, a), judge.MoreTelling(m.accepted, a)
+	m.whole, m.accepted = judge.Worse(m.whole, a), judge.MoreTelling(m.accepted, a)
 }
 
 // Header returns the text of the message's header field, once; empty if it gets none.
 func (m *Message) Header(j *judge.Judge) string {
-	if Refuses(m.refusal) {
+	if m.whole.Refuses() {
 		return ""
 	}
 	text := j.Header(m.accepted)
@@ -137,18 +137,4 @@ func warnTooMany(log *slog.Logger, limit int, a greylist.Attempt, policy *judge.
 	}
 	log.Warn(event,
 		"recipients", limit, "client", policy.LogName(a.Client.String()), "queue_id", a.QueueID)
-}
-
-// Refuses reports whether the answer is Defer or Deny.
-func Refuses(a judge.Answer) bool {
-	return a.Verdict == greylist.Defer || a.Verdict == greylist.Deny
-}
-
-// worse returns the refusal of two answers; of two refusals the one with the longer
-// wait.
-func worse(a, b judge.Answer) judge.Answer {
-	if Refuses(b) && (!Refuses(a) || b.Wait > a.Wait) {
-		return b
-	}
-	return a
 }

@@ -143,7 +143,7 @@ func TestMessagesAreDroppedWhileFound(t *testing.T) {
 			for i := range 300 {
 				r := &request{instance: fmt.Sprint(i % 3), clientAddress: "192.0.2.7", recipient: fmt.Sprint(n, "@example.org")}
 				s.recipient(r)
-				if answer := s.message(r); !deferred.Refuses(answer) {
+				if answer := s.message(r); !answer.Refuses() {
 					t.Errorf("the message is accepted: %+v", answer)
 					return
 				}

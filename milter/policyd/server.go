@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"greyglass/greylist/judge"
-	"greyglass/milter/deferred"
 	"greyglass/milter/listen"
 )
 
@@ -110,7 +109,7 @@ func (s *Server) action(r *request) string {
 	case "DATA", "END-OF-MESSAGE":
 		answer = s.message(r)
 	}
-	if deferred.Refuses(answer) {
+	if answer.Refuses() {
 		return answer.Reply.String()
 	}
 	if header := s.header(r); header != "" {
