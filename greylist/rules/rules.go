@@ -21,8 +21,8 @@ type Set struct {
 	clients networks
 	domains address.Patterns // allowed_domains; empty: every domain is allowed
 
-	triples     networkTable[triple]
-	nonstandard networkTable[nonstandardTriple]
+	triples     triples // whitelisted_triples
+	nonstandard triples // whitelisted_nonstandard_triples
 
 	asksDNS bool // a condition does
 
@@ -78,72 +78,72 @@ func (e *ListError) Error() string { return fmt.Sprintf("%s[%d]: %v", e.Key, e.I
 func (e *ListError) Unwrap() error { return e.Err }
 
 // Compile makes a set. Its error joins a [*ListError] for each entry that is wrong.
-func (s Config) Compile() (*Set, error) {
-	r := &Set{
-		config:     s,
+func (c Config) Compile() (*Set, error) {
+	s := &Set{
+		config:     c,
 		windows:    make(map[string]greylist.Windows),
-		asksClient: len(s.Ordered)+len(s.WhitelistedNonstandardTriples) > 0,
+		asksClient: len(c.Ordered)+len(c.WhitelistedNonstandardTriples) > 0,
 	}
-	r.inOrder = []rule{
-		{"local client", fromLists(r.local)},
-		{"blocked sender", fromLists(r.blockedSender)},
-		{"authenticated client", fromLists(r.authenticated)},
-		{"allowed client", fromLists(r.allowedClient)},
-		{"allowed domain", fromLists(r.foreignDomain)},
-		{"whitelisted triple", fromLists(r.whitelistedTriple)},
-		{"whitelisted nonstandard triple", fromLists(r.whitelistedNonstandard)},
+	s.inOrder = []rule{
+		{"local client", fromLists(s.local)},
+		{"blocked sender", fromLists(s.blockedSender)},
+		{"authenticated client", fromLists(s.authenticated)},
+		{"allowed client", fromLists(s.allowedClient)},
+		{"allowed domain", fromLists(s.foreignDomain)},
+		{"whitelisted triple", fromLists(s.whitelistedTriple)},
+		{"whitelisted nonstandard triple", fromLists(s.whitelistedNonstandard)},
 		{ExpectedMail, expectedMail},
 	}
 	var errs []error
-	scope := s.Scope
-	scope.DNS = func(...string) { r.asksDNS = true }
-	for _, rule := range s.Ordered {
+	scope := c.Scope
+	scope.DNS = func(...string) { s.asksDNS = true }
+	for _, rule := range c.Ordered {
 		compiled, err := rule.compile(scope)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("rule %q: %w", rule.Name, err))
 			continue
 		}
-		r.inOrder = append(r.inOrder, compiled)
+		s.inOrder = append(s.inOrder, compiled)
 		if w := rule.Windows; w != nil {
-			r.windows[rule.Name] = *w
+			s.windows[rule.Name] = *w
 		}
 		if id := rule.Identity; id != nil {
-			r.normalizes, r.provides = r.normalizes || id.Normalized, r.provides || id.Provider
+			s.normalizes, s.provides = s.normalizes || id.Normalized, s.provides || id.Provider
 		}
 	}
-	r.inOrder = append(r.inOrder, rule{"correspondent", correspondent}, rule{"proven client", provenClient})
+	s.inOrder = append(s.inOrder, rule{"correspondent", correspondent}, rule{"proven client", provenClient})
 	note := func(key string, index int, err error) {
 		if err != nil {
 			errs = append(errs, &ListError{key, index, err})
 		}
 	}
-	for i, entry := range s.AllowedSenders {
+	for i, entry := range c.AllowedSenders {
 		addr, err := address.ParseAddress(entry)
 		if err == nil {
-			r.clients.insert(netip.PrefixFrom(addr, addr.BitLen()))
+			s.clients.insert(netip.PrefixFrom(addr, addr.BitLen()))
 		}
 		note("allowed_senders", i, err)
 	}
-	for i, entry := range s.AllowedSenderNets {
+	for i, entry := range c.AllowedSenderNets {
 		prefix, err := address.ParsePrefix(entry)
 		if err == nil {
-			r.clients.insert(prefix)
+			s.clients.insert(prefix)
 		}
 		note("allowed_sender_nets", i, err)
 	}
-	for i, entry := range s.AllowedDomains {
-		note("allowed_domains", i, r.domains.AddDomain(entry))
+	for i, entry := range c.AllowedDomains {
+		note("allowed_domains", i, s.domains.AddDomain(entry))
 	}
-	for i, entry := range s.WhitelistedTriples {
-		note("whitelisted_triples", i, r.addTriple(entry))
+	for i, entry := range c.WhitelistedTriples {
+		note("whitelisted_triples", i, s.addTriple(entry))
 	}
-	for i, entry := range s.WhitelistedNonstandardTriples {
-		note("whitelisted_nonstandard_triples", i, r.addNonstandard(entry))
+	for i, entry := range c.WhitelistedNonstandardTriples {
+		note("whitelisted_nonstandard_triples", i, s.addNonstandard(entry))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return s, nil
 }
 
 // Greylist is the verdict of a rule that sends the attempt to the greylist, past all
@@ -233,65 +233,65 @@ func accept(reason greylist.Reason, because string) (*Ruling, string) {
 	return &Ruling{Verdict: greylist.Accept, Reason: reason, Because: because}, ""
 }
 
-func (r *Set) local(k *Facts) (*Ruling, string) {
-	addr, ok := k.Client.Addr()
+func (s *Set) local(f *Facts) (*Ruling, string) {
+	addr, ok := f.Client.Addr()
 	switch {
-	case k.Client.Local():
+	case f.Client.Local():
 		return accept(greylist.ReasonLocal, "client has no network address")
 	case !ok:
-		return nil, fmt.Sprintf("%q is not an address", k.Client.String())
+		return nil, fmt.Sprintf("%q is not an address", f.Client.String())
 	case !addr.IsLoopback():
 		return nil, "client has a network address that is not loopback"
-	case !r.config.AcceptLoopback:
+	case !s.config.AcceptLoopback:
 		return nil, "client is loopback, but accept_loopback is off"
 	}
 	return accept(greylist.ReasonLocal, "client is loopback")
 }
 
-func (r *Set) blockedSender(k *Facts) (*Ruling, string) {
-	pattern, ok := r.config.Blocked.Match(k.Sender)
+func (s *Set) blockedSender(f *Facts) (*Ruling, string) {
+	pattern, ok := s.config.Blocked.Match(f.Sender)
 	if !ok {
 		return nil, "sender is not on the blocked list"
 	}
-	if exception, ok := r.config.Exceptions.Match(k.Recipient); ok {
+	if exception, ok := s.config.Exceptions.Match(f.Recipient); ok {
 		return accept(greylist.ReasonException, fmt.Sprintf("sender is blocked by %q, recipient is excepted by %q", pattern, exception))
 	}
-	return &Ruling{Verdict: r.config.BlockedVerdict, Reason: greylist.ReasonBlocked, Reply: r.config.BlockedReply,
+	return &Ruling{Verdict: s.config.BlockedVerdict, Reason: greylist.ReasonBlocked, Reply: s.config.BlockedReply,
 		Because: fmt.Sprintf("sender is blocked by %q, recipient is not excepted", pattern)}, ""
 }
 
-func (r *Set) authenticated(k *Facts) (*Ruling, string) {
+func (s *Set) authenticated(f *Facts) (*Ruling, string) {
 	switch {
-	case k.Authenticated:
+	case f.Authenticated:
 		return accept(greylist.ReasonAuthenticated, "client authenticated")
-	case k.VerifiedTLS && r.config.AcceptVerifiedTLS:
+	case f.VerifiedTLS && s.config.AcceptVerifiedTLS:
 		return accept(greylist.ReasonAuthenticated, "client showed a verified TLS certificate")
-	case k.VerifiedTLS:
+	case f.VerifiedTLS:
 		return nil, "client showed a verified TLS certificate, but accept_verified_tls is off"
 	}
 	return nil, "client did not authenticate"
 }
 
-func (r *Set) allowedClient(k *Facts) (*Ruling, string) {
-	if addr, ok := k.Client.Addr(); ok {
-		if network, ok := r.clients.find(addr); ok {
+func (s *Set) allowedClient(f *Facts) (*Ruling, string) {
+	if addr, ok := f.Client.Addr(); ok {
+		if network, ok := s.clients.find(addr); ok {
 			return accept(greylist.ReasonAllowedClient, fmt.Sprintf("client is in %s", network))
 		}
 	}
 	return nil, "client is not in allowed_senders or allowed_sender_nets"
 }
 
-func (r *Set) foreignDomain(k *Facts) (*Ruling, string) {
-	if r.domains.Empty() {
+func (s *Set) foreignDomain(f *Facts) (*Ruling, string) {
+	if s.domains.Empty() {
 		return nil, "allowed_domains is empty, so every domain is allowed"
 	}
-	_, domain, hasDomain := address.Cut(k.Recipient)
+	_, domain, hasDomain := address.Cut(f.Recipient)
 	if !hasDomain {
 		return nil, "recipient has no domain, so it is local" // RFC 5321, section 4.1.1.3: <Postmaster>
 	}
-	if _, ok := r.domains.MatchDomain(domain); ok {
+	if _, ok := s.domains.MatchDomain(domain); ok {
 		return nil, "recipient's domain is one of allowed_domains"
 	}
-	return &Ruling{Verdict: r.config.ForeignVerdict, Reason: greylist.ReasonForeignDomain, Reply: r.config.ForeignReply,
+	return &Ruling{Verdict: s.config.ForeignVerdict, Reason: greylist.ReasonForeignDomain, Reply: s.config.ForeignReply,
 		Because: fmt.Sprintf("%q is not one of allowed_domains", domain)}, ""
 }

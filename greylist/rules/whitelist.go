@@ -26,15 +26,31 @@ func (n *networks) find(addr netip.Addr) (netip.Prefix, bool) {
 	return n.table.LookupPrefixLPM(netip.PrefixFrom(addr, addr.BitLen()))
 }
 
-// networkTable holds the entries of a list that begin with an address prefix.
-type networkTable[E any] struct{ table bart.Table[[]E] }
+// triple is an entry of whitelisted_triples or whitelisted_nonstandard_triples, but for its
+// prefix. It has a sender in the one, and a folded HELO name in the other.
+type triple struct {
+	helo              string
+	sender, recipient address.Patterns
+}
 
-func (t *networkTable[E]) insert(p netip.Prefix, e E) {
-	t.table.Modify(p, func(entries []E, _ bool) ([]E, bool) { return append(entries, e), false })
+// triples holds the entries of one of these lists.
+type triples struct{ table bart.Table[[]triple] }
+
+// add adds an entry.
+func (t *triples) add(prefix string, e triple, recipient string) error {
+	p, err := address.ParsePrefix(prefix)
+	if err != nil {
+		return err
+	}
+	if e.recipient, err = address.ParsePatterns(address.Recipients, recipient); err != nil {
+		return err
+	}
+	t.table.Modify(p, func(entries []triple, _ bool) ([]triple, bool) { return append(entries, e), false })
+	return nil
 }
 
 // find returns an entry that matches, among those whose prefix holds the address.
-func (t *networkTable[E]) find(addr netip.Addr, matches func(*E) bool) (netip.Prefix, *E) {
+func (t *triples) find(addr netip.Addr, matches func(*triple) bool) (netip.Prefix, *triple) {
 	if !t.table.Contains(addr) {
 		return netip.Prefix{}, nil
 	}
@@ -48,40 +64,28 @@ func (t *networkTable[E]) find(addr netip.Addr, matches func(*E) bool) (netip.Pr
 	return netip.Prefix{}, nil
 }
 
-// triple is an entry of whitelisted_triples, but for its prefix.
-type triple struct{ sender, recipient address.Patterns }
-
-func (r *Set) addTriple(entry []string) error {
+func (s *Set) addTriple(entry []string) error {
 	if len(entry) != 3 {
 		return problem.New("write [client address or prefix, sender, recipient]", "%d values", len(entry))
-	}
-	prefix, err := address.ParsePrefix(entry[0])
-	if err != nil {
-		return err
 	}
 	sender, err := address.ParsePatterns(address.Senders, entry[1])
 	if err != nil {
 		return err
 	}
-	recipient, err := address.ParsePatterns(address.Recipients, entry[2])
-	if err != nil {
-		return err
-	}
-	r.triples.insert(prefix, triple{sender, recipient})
-	return nil
+	return s.triples.add(entry[0], triple{sender: sender}, entry[2])
 }
 
-func (r *Set) whitelistedTriple(k *Facts) (*Ruling, string) {
+func (s *Set) whitelistedTriple(f *Facts) (*Ruling, string) {
 	const none = "no entry of whitelisted_triples matches"
-	addr, ok := k.Client.Addr()
+	addr, ok := f.Client.Addr()
 	if !ok {
 		return nil, none
 	}
 	var sender, recipient string
-	prefix, found := r.triples.find(addr, func(t *triple) bool {
+	prefix, found := s.triples.find(addr, func(t *triple) bool {
 		var ok1, ok2 bool
-		sender, ok1 = t.sender.Match(k.Sender)
-		recipient, ok2 = t.recipient.Match(k.Recipient)
+		sender, ok1 = t.sender.Match(f.Sender)
+		recipient, ok2 = t.recipient.Match(f.Recipient)
 		return ok1 && ok2
 	})
 	if found == nil {
@@ -90,13 +94,7 @@ func (r *Set) whitelistedTriple(k *Facts) (*Ruling, string) {
 	return accept(greylist.ReasonWhitelistedTriple, fmt.Sprintf("[%s, %s, %s] is whitelisted", prefix, sender, recipient))
 }
 
-// nonstandardTriple is an entry of whitelisted_nonstandard_triples, but for its prefix.
-type nonstandardTriple struct {
-	helo      string // folded
-	recipient address.Patterns
-}
-
-func (r *Set) addNonstandard(entry []string) error {
+func (s *Set) addNonstandard(entry []string) error {
 	if len(entry) != 3 {
 		return problem.New("write [HELO name, client address or prefix, recipient]", "%d values", len(entry))
 	}
@@ -104,33 +102,24 @@ func (r *Set) addNonstandard(entry []string) error {
 	if helo == "" || helo == "*" {
 		return problem.Of(entry[0], "to allow any name, use whitelisted_triples", "is not a HELO name")
 	}
-	prefix, err := address.ParsePrefix(entry[1])
-	if err != nil {
-		return err
-	}
-	recipient, err := address.ParsePatterns(address.Recipients, entry[2])
-	if err != nil {
-		return err
-	}
-	r.nonstandard.insert(prefix, nonstandardTriple{helo, recipient})
-	return nil
+	return s.nonstandard.add(entry[1], triple{helo: helo}, entry[2])
 }
 
 // foldHelo brings a HELO name into the form in which names are compared. Like
 // domains, they compare without case (RFC 5321, section 2.3.5).
 func foldHelo(s string) string { return address.Domain(strings.TrimSpace(s)) }
 
-func (r *Set) whitelistedNonstandard(k *Facts) (*Ruling, string) {
+func (s *Set) whitelistedNonstandard(f *Facts) (*Ruling, string) {
 	const none = "no entry of whitelisted_nonstandard_triples matches"
-	addr, ok := k.Client.Addr()
-	if !ok || k.Helo == "" {
+	addr, ok := f.Client.Addr()
+	if !ok || f.Helo == "" {
 		return nil, none
 	}
-	helo := foldHelo(k.Helo)
+	helo := foldHelo(f.Helo)
 	var recipient string
-	prefix, found := r.nonstandard.find(addr, func(t *nonstandardTriple) bool {
+	prefix, found := s.nonstandard.find(addr, func(t *triple) bool {
 		var ok bool
-		recipient, ok = t.recipient.Match(k.Recipient)
+		recipient, ok = t.recipient.Match(f.Recipient)
 		return ok && t.helo == helo
 	})
 	if found == nil {
