@@ -122,8 +122,8 @@ func (f *Fixture) OnPipes(t testing.TB) *Fixture {
 
 // On serves a listener, until the test ends.
 func (f *Fixture) On(t testing.TB, l net.Listener) *Fixture {
-	if p, ok := l.(*Pipes); ok {
-		f.pipes = p.conns
+	if p, ok := l.(interface{ channel() chan net.Conn }); ok {
+		f.pipes = p.channel()
 	}
 	go func() { f.Served <- f.Server.Serve(l) }()
 	t.Cleanup(func() { f.Close(t) })
@@ -199,6 +199,8 @@ func (p *Pipes) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
+
+func (p *Pipes) channel() chan net.Conn { return p.conns }
 
 func (p *Pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *Pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
