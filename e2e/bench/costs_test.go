@@ -28,14 +28,15 @@ func TestCosts(t *testing.T) {
 	lab.Require(t)
 	o := observe(t)
 	o.cost("known", shape{connections: 1, reuse: true}, 160) // which grows what will be used again
-	o.atMost("known", shape{connections: 16}, 640, limits{allocations: 200, calls: 14})
-	o.atMost("known", shape{connections: 1, reuse: true}, 1600, limits{allocations: 130, calls: 5})
-	o.atMost("new", shape{connections: 16}, 640, limits{allocations: 260, calls: 30, database: 20, commits: 0.5, written: 24_000})
+	o.atMost("known", shape{connections: 16}, 640, limits{allocations: 200, handOffs: 10, calls: 14})
+	o.atMost("known", shape{connections: 1, reuse: true}, 1600, limits{allocations: 130, handOffs: 4, calls: 5})
+	o.atMost("new", shape{connections: 16}, 640, limits{allocations: 260, handOffs: 14, calls: 30, database: 20, commits: 0.5, written: 24_000})
 }
 
 // limits are what each of some messages may cost the daemon.
 type limits struct {
 	allocations float64
+	handOffs    float64 // a goroutine runs that did not run before
 	calls       float64 // system calls
 	database    float64 // of them on the files of the database
 	commits     float64
@@ -70,6 +71,7 @@ type costs struct {
 	name        string
 	messages    int
 	allocations float64
+	handOffs    float64
 	calls       map[string]int // system calls of all the messages, by their names
 	written     int            // octets of the database's files
 }
@@ -95,7 +97,7 @@ func (c costs) String() string {
 	for _, name := range c.names() {
 		fmt.Fprintf(&each, " %s %.2f", name, c.of(name))
 	}
-	return fmt.Sprintf("%s: %.1f allocations, %d octets written, %.1f system calls:%s", c.name, c.allocations, c.written, c.of(c.names()...), each.String())
+	return fmt.Sprintf("%s: %.1f allocations, %.1f hand-offs, %d octets written, %.1f system calls:%s", c.name, c.allocations, c.handOffs, c.written, c.of(c.names()...), each.String())
 }
 
 // beyond returns what was more than it may be.
@@ -105,6 +107,7 @@ func (c costs) beyond(most limits) (beyond []string) {
 		cost, most float64
 	}{
 		{"allocations", c.allocations, most.allocations},
+		{"hand-offs to a goroutine", c.handOffs, most.handOffs},
 		{"system calls", c.of(c.names()...), most.calls},
 		{"system calls on the database", c.of("pread64", "pwrite64", "fcntl", "fsync"), most.database + 0.1}, // some once a second
 		{"commits", c.of("fsync"), most.commits + 0.05},
@@ -172,9 +175,9 @@ func (o *observed) cost(kind string, as shape, messages int) costs {
 	}
 	c := costs{messages: messages, calls: make(map[string]int),
 		name: fmt.Sprintf("%s, %d connections, used again: %v", kind, as.connections, as.reuse)}
-	first := o.allocated()
-	before, began := o.allocated(), time.Now()
-	asking := before - first // is allocated by a question about the metrics
+	first := o.spent()
+	before, began := o.spent(), time.Now()
+	asking := before.minus(first) // is what a question about the metrics takes
 	var wg sync.WaitGroup
 	for i := range as.connections {
 		wg.Go(func() {
@@ -186,7 +189,8 @@ func (o *observed) cost(kind string, as shape, messages int) costs {
 	wg.Wait()
 	o.settle(50*time.Millisecond, 2*time.Second)
 	ended := time.Now()
-	c.allocations = (o.allocated() - before - asking) / float64(messages)
+	used := o.spent().minus(before).minus(asking)
+	c.allocations, c.handOffs = used.allocations/float64(messages), used.handOffs/float64(messages)
 	o.count(&c, began, ended)
 	return c
 }
@@ -216,25 +220,44 @@ func (o *observed) send(as shape, l load, seed uint64, messages int) error {
 	return nil
 }
 
-// allocated is how often the daemon has allocated memory.
-func (o *observed) allocated() float64 {
+// spent is what the daemon has used of Go's runtime since its start.
+type spent struct{ allocations, handOffs float64 }
+
+func (s spent) minus(other spent) spent {
+	return spent{s.allocations - other.allocations, s.handOffs - other.handOffs}
+}
+
+// One in so many hand-offs is in the histogram of their latencies (gTrackingPeriod in Go's
+// runtime2.go).
+const handOffsTracked = 8
+
+// spent asks the metrics of the daemon.
+func (o *observed) spent() (s spent) {
 	o.t.Helper()
 	response, err := http.Get(o.metrics)
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	defer response.Body.Close()
+	wanted := map[string]func(float64){
+		"go_memstats_mallocs_total":        func(n float64) { s.allocations = n },
+		"go_sched_latencies_seconds_count": func(n float64) { s.handOffs = n * handOffsTracked },
+	}
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if take := wanted[name]; take != nil {
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				o.t.Fatal(err)
 			}
-			return n
+			take(n)
+			delete(wanted, name)
 		}
 	}
-	o.t.Fatal("the metrics have no go_memstats_mallocs_total")
-	return 0
+	if len(wanted) > 0 {
+		o.t.Fatalf("the metrics lack %v", slices.Sorted(maps.Keys(wanted)))
+	}
+	return s
 }
 
 // A line of strace is a call, the beginning of one, or its end.

@@ -50,6 +50,7 @@ type load struct {
 var loads = []load{
 	{"new", func(p *population, _ *rand.Rand) (triplet, bool) { return p.unseenTriplet(), false }},
 	{"known", func(p *population, r *rand.Rand) (triplet, bool) { return p.known(r), true }},
+	{"skewed", func(p *population, r *rand.Rand) (triplet, bool) { return p.frequent(r), true }},
 	{"mix", func(p *population, r *rand.Rand) (triplet, bool) {
 		switch x := r.IntN(100); {
 		case x < 80:
@@ -64,6 +65,15 @@ var loads = []load{
 func (p *population) unseenTriplet() triplet { return tripletOf(p.rows + p.unseen.Add(1)) }
 
 func (p *population) known(r *rand.Rand) triplet { return tripletOf(passedRow(r.Uint64N(p.rows / 2))) }
+
+// frequent is a known triplet: nine times in ten one of a tenth of them.
+func (p *population) frequent(r *rand.Rand) triplet {
+	passed := p.rows / 2
+	if r.IntN(10) > 0 {
+		return tripletOf(passedRow(10 * r.Uint64N(passed/10)))
+	}
+	return p.known(r)
+}
 
 // retry is a waiting triplet that has waited long enough: each once, and not in
 // the order in which they came.

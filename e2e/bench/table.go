@@ -91,8 +91,8 @@ As the bench in this folder measures it: the real programs, each beside the firs
 the load of a generator that speaks a mail server's end of the protocol. A transaction is a message
 from its connection to its RCPT, and then an abort. Each figure is the median of the rounds; a ratio is the median of the
 rounds' ratios to the first program. The no-op filter is what the protocol library makes of a filter that decides nothing.
-Processor time is the server's alone. Loads: new, never seen; known, let through before; mix, of 80 % new,
-15 % known and 5 % who come back after their wait. Blocks:
+Processor time is the server's alone. Loads: new triplets; known ones, which have passed before; skewed,
+of known ones, nine times in ten of a tenth of them; mix, of 80 % new, 15 % known and 5 % that retry after their wait. Blocks:
 
 `
 

@@ -38,7 +38,7 @@ func NewServer(address, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		&collector{version, s.daemon.Load},
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelDebug)
