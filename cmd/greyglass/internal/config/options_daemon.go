@@ -9,7 +9,7 @@ import (
 
 var listenSection = Section{
 	Name: "listen",
-	Doc:  "Where the daemon listens: by inet for Postfix, whose smtpd Debian chroots, and by unix sockets for Sendmail and Exim. A change takes effect when the daemon is restarted.",
+	Doc:  "Where the daemon listens. By default there are inet sockets for Postfix, whose smtpd is chrooted on Debian, and unix sockets for Sendmail and Exim. A change takes effect when the daemon is restarted.",
 	Options: []Option{
 		{
 			Key:     "listen.milter",
@@ -30,28 +30,28 @@ var listenSection = Section{
 			Default: "",
 			Kind:    text{checkHTTP, "`HOST:PORT`, `systemd:NAME`, or empty"},
 			Comment: "HOST:PORT for metrics and health, such as \"127.0.0.1:8896\"; empty: off.",
-			Doc:     "Where metrics (`/metrics`) and health (`/healthz`, `/readyz`) can be asked for by HTTP, such as `127.0.0.1:8896`. Empty turns it off. There is no password, so that an address that others can reach needs `listen.http_public`.",
+			Doc:     "Where the daemon serves metrics (`/metrics`) and health (`/healthz`, `/readyz`) by HTTP, such as `127.0.0.1:8896`. Empty turns it off. There is no password, so an address that other machines can reach needs `listen.http_public`.",
 			Restart: true,
 		}, {
 			Key:     "listen.http_public",
 			Default: false,
 			Kind:    boolean{},
 			Comment: "Allow listen.http to be an address that other machines can reach.",
-			Doc:     "Whether `listen.http` may be an address that other machines can reach. What it tells has no addresses in it, but anybody who reaches it can read how much mail there is and whether the daemon is well.",
+			Doc:     "Whether `listen.http` may be an address that other machines can reach. The pages contain no mail addresses, but everyone who can reach them can read how much mail there is and whether the daemon is well.",
 			Restart: true,
 		}, {
 			Key:     "listen.socket_mode",
 			Default: "0660",
 			Kind:    text{checkMode, "an octal mode up to `0777`, in quotes"},
 			Comment: "Permissions of the unix sockets, in octal.",
-			Doc:     "The permissions of the unix sockets. An MTA needs to write to a socket in order to reach it.",
+			Doc:     "The permissions of the unix sockets. An MTA needs the right to write to a socket.",
 			Restart: true,
 		}, {
 			Key:     "listen.socket_group",
 			Default: "",
 			Kind:    text{},
 			Comment: "Group of the unix sockets, by name; empty: the daemon's own.",
-			Doc:     "The group that the unix sockets belong to, by name, so that an MTA in that group reaches them. Empty is the daemon's own group.",
+			Doc:     "The group of the unix sockets, by name. An MTA in this group can connect. Empty is the daemon's own group.",
 			Restart: true,
 		},
 	},
@@ -61,14 +61,14 @@ const listenSpellings = "`unix:/PATH` (or `local:/PATH`), `inet:HOST:PORT`, `ine
 
 var storeSection = Section{
 	Name: "store",
-	Doc:  "The database, and what is answered while it fails.",
+	Doc:  "The database, and the answer while it fails.",
 	Options: []Option{
 		{
 			Key:     "store.url",
 			Default: "sqlite:/var/lib/greyglass/greyglass.db",
 			Kind:    text{checkStore, "`sqlite:FILE` or `postgres://USER@HOST/DATABASE`"},
 			Comment: "The database: sqlite:FILE, or postgres://USER@HOST/DATABASE for several MXs.",
-			Doc:     "The database. An SQLite file is made when the daemon first starts; a relative path counts from the working folder. A PostgreSQL database is shared by any number of daemons: see `postgres/README.md` in `contrib`, or in `/usr/share/doc/greyglass/examples`. Its URL may name several hosts (`postgres://USER@HOST1,HOST2:5433/DATABASE`), of which the one that can be written to is found, and have libpq's parameters, such as `sslmode=verify-full`. A change takes effect when the daemon is restarted.",
+			Doc:     "The database. The daemon creates an SQLite file when it first starts; a relative path counts from the working folder. Any number of daemons can share a PostgreSQL database: see `postgres/README.md` in `contrib`, or in `/usr/share/doc/greyglass/examples`. Its URL may name several hosts (`postgres://USER@HOST1,HOST2:5433/DATABASE`), of which the daemon uses the one that accepts writes. It may have parameters of libpq, such as `sslmode=verify-full`. A change takes effect when the daemon is restarted.",
 			Secret:  true,
 			Restart: true,
 		}, {
@@ -76,14 +76,14 @@ var storeSection = Section{
 			Default: "",
 			Kind:    text{checkFile, "a file, or empty"},
 			Comment: "A file whose first line is the password for PostgreSQL.",
-			Doc:     "A file whose first line is the password for PostgreSQL, which the daemon's user must be able to read. It is read for each connection, so that a new password needs no restart. Empty: the password is that of the URL, of the environment variable `PGPASSWORD`, or of the file that `PGPASSFILE` names (`~/.pgpass`), whichever is found first. An SQLite database has none.",
+			Doc:     "A file whose first line is the password for PostgreSQL. The daemon's user must be able to read it. The daemon reads it for each connection, so a new password needs no restart. If empty, the password comes from the URL, the environment variable `PGPASSWORD`, or the file that `PGPASSFILE` names (`~/.pgpass`), whichever is found first. An SQLite database has no password.",
 			Restart: true,
 		}, {
 			Key:     "store.on_error",
 			Default: "accept",
 			Kind:    choice{"accept", "defer"},
 			Comment: "What to answer when the database fails: accept or defer.",
-			Doc:     "What is answered while the database fails or is too slow: `accept` lets spam through for a while, `defer` delays all mail that no rule accepts before.",
+			Doc:     "The answer while the database fails or is too slow: `accept` lets spam in for a while, `defer` delays all mail that no rule accepts before.",
 		}, {
 			Key:     "store.error_reply",
 			Default: "451 4.3.0 Temporary error, please try again later",
@@ -95,13 +95,13 @@ var storeSection = Section{
 			Default: "full",
 			Kind:    choice{"full", "normal"},
 			Comment: "full: changes are on the disk before the answer is given. normal: within a\nsecond or so; a power failure loses them.",
-			Doc:     "When changes of an SQLite database must be on the disk: `full`, before the answer is given, so that a power failure loses nothing, if the disk keeps what it has flushed; `normal`, within a second or so, so that a power failure loses the last changes. Neither loses anything when the daemon is killed.",
+			Doc:     "When changes of an SQLite database must be on the disk. `full`: before the answer, so that a power failure loses nothing, if the disk keeps what it has flushed. `normal`: within about a second, so that a power failure loses the last changes. If the daemon is killed, nothing is lost in either case.",
 		}, {
 			Key:     "store.cache_triplets",
 			Default: 1_000_000,
 			Kind:    number{0, 100_000_000},
 			Comment: "How many passed triplets of an SQLite database are kept in memory, at most: 24\nbytes each; 0: none.",
-			Doc:     "How many triplets that have passed are kept in memory, at most, with an SQLite database: 24 bytes each, 24 MB for the default. Mail of these needs no look-up in the database. `0` turns it off. What another program changes in the database counts from the next answer on; the daemon then reads the triplets again as mail for them comes. After a start it reads those that were stored last, in the background.",
+			Doc:     "How many passed triplets of an SQLite database the daemon keeps in memory, at most: 24 bytes each, 24 MB for the default. Mail of these triplets needs no look-up in the database. `0` turns it off. Changes by other programs take effect from the next answer on. After a start the daemon reads the newest triplets in the background.",
 			Restart: true,
 		}, {
 			Key:     "store.timeout",
@@ -114,27 +114,27 @@ var storeSection = Section{
 			Default: int64(20_000_000),
 			Kind:    number{0, 1_000_000_000_000},
 			Comment: "How many triplets are stored at most; 0: no limit. 10 million take about\n1.4 GB of disk.",
-			Doc:     "How many triplets are stored at most, about; `0` is no limit. Ten million take about 1.4 GB of disk. Above the limit the daemon removes expired triplets first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out older ones; it never removes triplets that have passed. The log warns from nine tenths on. Daemons that share a PostgreSQL database should have the same limit.",
+			Doc:     "About how many triplets are stored at most; `0` is no limit. Ten million take about 1.4 GB of disk. Above the limit the daemon removes expired triplets first, then the newest waiting triplets of the networks that hold most, so that a flood of spam does not push out older ones; it never removes triplets that have passed. The log warns from nine tenths on. Daemons that share a PostgreSQL database should have the same limit.",
 		}, {
 			Key:     "store.history",
 			Default: 400 * day,
 			Kind:    duration{day, longest, time.Second},
 			Comment: "How long the hourly counts that \"greyglass stats\" shows are kept.",
-			Doc:     "How long the hourly counts are kept that `greyglass stats` shows. They hold no addresses; a year of them takes some megabytes.",
+			Doc:     "How long the hourly counts for `greyglass stats` are kept. They contain no addresses, and take some megabytes a year.",
 		},
 	},
 }
 
 var logSection = Section{
 	Name: "log",
-	Doc:  "What is logged, and how.",
+	Doc:  "What the daemon logs, and how.",
 	Options: []Option{
 		{
 			Key:     "log.level",
 			Default: "info",
 			Kind:    choice{"debug", "info", "warn", "error"},
 			Comment: "debug, info, warn or error; decisions are logged at info.",
-			Doc:     "The least level that is logged. There is one line for each recipient at `info`.",
+			Doc:     "The lowest level that is logged. Decisions, one line for each recipient, have the level `info`.",
 		}, {
 			Key:     "log.format",
 			Default: "text",
@@ -146,7 +146,7 @@ var logSection = Section{
 			Default: false,
 			Kind:    boolean{},
 			Comment: "Log addresses, clients and HELO names as hashes.",
-			Doc:     "Whether the log has hashes in the place of addresses, clients and HELO names: the first 16 digits of the SHA-256 sum in hexadecimal. To find the lines of an address: `printf %s ann@example.net | sha256sum | cut -c1-16`.",
+			Doc:     "Whether the log has hashes instead of addresses, clients and HELO names: the first 16 hexadecimal digits of the SHA-256 sum. To find the lines of an address: `printf %s ann@example.net | sha256sum | cut -c1-16`.",
 		},
 	},
 }
@@ -172,7 +172,7 @@ var limitsSection = Section{
 			Default: 0,
 			Kind:    number{0, 1 << 40},
 			Comment: "A soft limit on memory, in octets; 0: three quarters of what systemd\n(MemoryMax=) or the container allows.",
-			Doc:     "A soft limit on memory, in octets, from which on the daemon collects garbage more eagerly. `0` is three quarters of the limit of the control group (`MemoryMax=` of the unit, or the container's limit), if it has one; the environment variable `GOMEMLIMIT` overrides that.",
+			Doc:     "A soft limit on memory, in octets. Near it the daemon collects garbage more often. `0` is three quarters of the limit of the control group (`MemoryMax=` of the unit, or the container's limit), if it has one; the environment variable `GOMEMLIMIT` overrides that.",
 		}, {
 			Key:     "limits.negotiate_timeout",
 			Default: 5 * time.Second,
@@ -196,7 +196,7 @@ var limitsSection = Section{
 			Default: 1000,
 			Kind:    number{1, 1000000},
 			Comment: "Recipients of one message that are kept to be judged at DATA.",
-			Doc:     "How many recipients of one message from a null sender or a prober are kept, to be judged at DATA.",
+			Doc:     "How many recipients of one bounce or callout the daemon keeps, to judge them at DATA.",
 		}, {
 			Key:     "limits.line_length",
 			Default: listen.DefaultLine,
@@ -208,7 +208,7 @@ var limitsSection = Section{
 			Default: listen.DefaultRequest,
 			Kind:    number{4096, 1 << 24},
 			Comment: "Octets of one milter frame, or of one policy request.",
-			Doc:     "How many octets a milter frame or a policy request may have. A peer that sends more is closed on, before memory is taken for it.",
+			Doc:     "How many octets a milter frame or a policy request may have. The connection of a peer that sends more is closed, before memory is allocated for it.",
 		}, {
 			Key:     "limits.attributes",
 			Default: listen.DefaultAttributes,

@@ -10,26 +10,26 @@ import (
 
 var dnsSection = Section{
 	Name: "dns",
-	Doc:  "How DNS is asked. It is asked only for what a rule, `client_identity = \"provider\"` or `learn.outbound_requires_spf` needs.",
+	Doc:  "How the daemon asks DNS. It does so only if a rule, `client_identity = \"provider\"` or `learn.outbound_requires_spf` needs it.",
 	Options: []Option{
 		{
 			Key:     "dns.servers",
 			Default: []string{},
 			Kind:    list{checkServers, "IP addresses, each with a port such as `192.0.2.53:5353` or without"},
 			Comment: "The DNS servers to ask, such as [\"127.0.0.1\"]; empty: those of\n/etc/resolv.conf.",
-			Doc:     "The recursive DNS servers that are asked, at most 8. Empty means those of `/etc/resolv.conf`, also after that file has changed. DNS lists often refuse to answer the servers of large providers, so a resolver on this machine is best; the systemd unit lets the daemon reach no other (`IPAddressDeny`).",
+			Doc:     "The recursive DNS servers to ask, at most 8. Empty means those of `/etc/resolv.conf`; a change of that file takes effect. A resolver on this machine is best, because DNS lists often refuse to answer the servers of large providers, and because the systemd unit lets the daemon reach no other (`IPAddressDeny`).",
 		}, {
 			Key:     "dns.timeout",
 			Default: 2 * time.Second,
 			Kind:    duration{50 * time.Millisecond, 20 * time.Second, time.Millisecond},
 			Comment: "How long all look-ups for one message may take together.",
-			Doc:     "How long all look-ups for one message may take together. What is not known by then is unknown: rules that ask for it do not match, and SPF is `temperror`. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
+			Doc:     "How long all look-ups for one message may take together. What is not known by then is unknown: rules that need it do not match, and SPF is `temperror`. It must stay below the time that the MTA waits for the daemon (30 s for Postfix).",
 		}, {
 			Key:     "dns.cache_entries",
 			Default: 100_000,
 			Kind:    number{100, 10_000_000},
 			Comment: "How many answers are cached at most.",
-			Doc:     fmt.Sprintf("How many answers are cached at most, including those that there is no such record. They take at most %d octets each on average; the least recently used ones are dropped first.", lookup.OctetsPerEntry),
+			Doc:     fmt.Sprintf("How many answers are cached at most, including negative ones. They take at most %d octets each on average. The least recently used ones are dropped first.", lookup.OctetsPerEntry),
 		}, {
 			Key:     "dns.blocklists",
 			Default: []string{},

@@ -17,36 +17,36 @@ const (
 
 var learnSection = Section{
 	Name: "learn",
-	Doc:  "What is learned from the mail that passes.",
+	Doc:  "What the daemon learns from mail.",
 	Options: []Option{
 		{
 			Key:     provenAfterKey,
 			Default: 0,
 			Kind:    number{0, 10_000},
-			Comment: "A client of which so many different triplets have passed is accepted at once;\n0: none is.",
-			Doc: "A client of which so many different triplets have passed the greylist within `greylist.max_grey` is proven: its mail is accepted at once, with the reason `proven-client`, unless a `[[rule]]` says `greylist`. 0, the default, turns this off. " +
-				"At most one triplet an hour counts for a client, so that one burst of mail proves nothing. The client is what triplets have: the address, cut to the prefix, or another identity. " +
-				"It stays proven while it goes on sending, and is forgotten when it has sent nothing for `max_grey`. The count begins again if `max_grey` is over before the client is proven. " +
-				"A triplet that has to wait again, because its own `max_grey` was over, counts again when it passes: its earlier pass does not count any more. What a rule with a shorter `max_grey` greylists does not count, nor what passes in the mode `observe`, where nothing waits, or by `greyglass pass`. " +
+			Comment: "A client is accepted at once when so many different triplets of it have\npassed; 0: never.",
+			Doc: "A client is proven when so many different triplets of it have passed the greylist within `greylist.max_grey`. Its mail is then accepted at once, with the reason `proven-client`, unless a `[[rule]]` says `greylist`. 0, the default, turns this off. " +
+				"At most one triplet an hour counts for a client, so that one burst of mail proves nothing. The client is identified as in triplets: by its address, cut to the prefix, or by its provider. " +
+				"It stays proven until it has sent nothing for `max_grey`. If it is not proven within `max_grey`, the count begins again. " +
+				"If a triplet had to wait again because its `max_grey` was over, only its new pass counts. A triplet does not count if a rule with a shorter `max_grey` greylisted it, if it passed in the mode `observe`, where nothing waits, or by `greyglass pass`. " +
 				"`greyglass list --clients` shows the clients, and `greyglass forget --client` forgets one.",
 		}, {
 			Key:     outboundKey,
 			Default: false,
 			Kind:    boolean{},
 			Comment: "Replies to mail of your users are accepted at once.",
-			Doc: "Outgoing mail teaches: when a client that has authenticated, is on this machine, or is one of `allowed_senders` or `allowed_sender_nets`, sends mail of a user to an address outside, that address is remembered as a correspondent of the user. " +
-				"Mail from the correspondent to this user, and no other, is then accepted at once, with the reason `correspondent`, unless a `[[rule]]` says `greylist`. The users are the senders in `learn.local_domains`. " +
-				"Plus addresses, VERP and BATV of either side are the same mailbox. The null sender writes to no correspondent, and its mail is no reply. " +
-				"The mail server must ask Greyglass about outgoing mail too: a milter sees it unless it is turned off for submission; by policy see the mail server's page. " +
-				"A spammer who guesses such a pair, and forges the sender, gains one accepted message for each that is guessed: `learn.outbound_requires_spf` prevents most of that. " +
-				"An answer to outgoing mail never depends on this. A newsletter that your own server sends makes a row of the database for each address. " +
+			Doc: "Learn from outgoing mail: when a client that has authenticated, is on this machine, or is in `allowed_senders` or `allowed_sender_nets` sends mail of a user to an address outside, the daemon stores that address as a correspondent of the user. " +
+				"Mail from the correspondent to this user, and to no other, is then accepted at once, with the reason `correspondent`, unless a `[[rule]]` says `greylist`. Users are the senders in `learn.local_domains`. " +
+				"Plus addresses, VERP and BATV of either side count as the same mailbox. Mail of the null sender neither makes correspondents nor counts as a reply. " +
+				"The mail server must ask Greyglass about outgoing mail too. It asks a milter, unless you have turned milters off for submission; for the policy protocol see the mail server's page. " +
+				"A spammer who guesses such a pair and forges the sender is not greylisted: `learn.outbound_requires_spf` prevents most of that. " +
+				"The answers to outgoing mail never depend on this. If your server sends a newsletter, each of its recipients makes a row in the database. " +
 				"`greyglass list --correspondents` shows the correspondents, and `greyglass forget --correspondent` forgets one.",
 		}, {
 			Key:     outboundSPFKey,
 			Default: false,
 			Kind:    boolean{},
-			Comment: "... but only those that pass SPF.",
-			Doc:     "Accept mail of a correspondent only if SPF passes, so that a guessed pair is of no use to servers that the domain does not name. SPF is looked up only for mail of correspondents. Replies of domains without SPF then wait as other mail does.",
+			Comment: "Accept only replies that pass SPF.",
+			Doc:     "Accept mail of a correspondent only if SPF passes, so that a guessed pair is of no use to a server that the domain does not name. The daemon looks up SPF only for mail of correspondents. Replies from domains without SPF then wait like other mail.",
 		}, {
 			Key:     "learn.local_domains",
 			Default: []string{},
@@ -57,8 +57,8 @@ var learnSection = Section{
 			Key:     "learn.keep",
 			Default: 90 * day,
 			Kind:    duration{time.Hour, longest, time.Second},
-			Comment: "How long correspondents are remembered after the last mail to them.",
-			Doc:     "How long a correspondent is remembered after the user's last mail to it. The time of the last mail is written at most once an hour, or once in a hundredth of this time where that is less.",
+			Comment: "How long correspondents are stored after the last mail to them.",
+			Doc:     "How long a correspondent is stored after the user's last mail to it. The time of the last mail is updated at most once an hour, or once in a hundredth of this time if that is less.",
 		},
 	},
 }

@@ -13,7 +13,7 @@ const webListenKey = "web.listen"
 
 var webSection = Section{
 	Name: "web",
-	Doc:  "The web page for those who answer questions about mail; see greyglass-web(7). It is off by default.",
+	Doc:  "The web page for people who answer questions about mail; see greyglass-web(7). It is off by default.",
 	Options: []Option{
 		{
 			Key:     webListenKey,
@@ -27,14 +27,14 @@ var webSection = Section{
 			Default: []string{},
 			Kind:    list{each(checkWebName), "names of hosts, such as `mail.example.org`"},
 			Comment: "The names by which browsers reach the page, such as [\"mail.example.org\"].",
-			Doc:     "The names by which browsers reach the page, besides `localhost`, the name of this machine, the host of `web.listen` and the address. A request for another name is refused: so another web site cannot read this page by a name of its own that points here.",
+			Doc:     "The names by which browsers reach the page, besides `localhost`, the name of this machine, the host of `web.listen` and the address. The page refuses requests for other names, so that no other web site can read it by a name of its own that points here (DNS rebinding).",
 			Restart: true,
 		}, {
 			Key:     "web.users_file",
 			Default: "",
 			Kind:    text{checkFile, "a file, or empty"},
 			Comment: "Who may log in: a file made by \"htpasswd -B\". Without users the page shows\nonly numbers.",
-			Doc:     "A file of users and passwords, made by `htpasswd -B`, which the daemon's user must be able to read. All of them may look. A change takes effect at once: who was removed, or has a new password, is logged out. While the file cannot be read, logins are refused. Empty, and without `web.trust_header`, the page shows only numbers, no addresses.",
+			Doc:     "A file of users and passwords, made by `htpasswd -B`. The daemon's user must be able to read it. All users in it may look. A change takes effect at once: a user who was removed, or has a new password, is logged out. While the daemon cannot read the file, it refuses logins. If this is empty, and `web.trust_header` too, the page shows only numbers, no addresses.",
 			Restart: true,
 		}, {
 			Key:     "web.operators",
@@ -48,21 +48,21 @@ var webSection = Section{
 			Default: "",
 			Kind:    text{checkHeader, "the name of a header field, or empty"},
 			Comment: "The header field by which a reverse proxy of web.proxies names the user, such\nas \"X-Remote-User\".",
-			Doc:     "The header field in which a reverse proxy names the user whom it has authenticated, such as `X-Remote-User`. It counts only from the addresses in `web.proxies`; the proxy must remove it from what browsers send. There is then no login here, and `web.users_file` must be empty.",
+			Doc:     "The header field in which a reverse proxy names the user whom it has authenticated, such as `X-Remote-User`. It counts only from the addresses in `web.proxies`. The proxy must remove it from the requests of browsers. The page then has no login, and `web.users_file` must be empty.",
 			Restart: true,
 		}, {
 			Key:     "web.proxies",
 			Default: []string{},
 			Kind:    list{each(checkWebProxy), "addresses and prefixes"},
 			Comment: "The addresses of reverse proxies, such as [\"127.0.0.1\"].",
-			Doc:     "The addresses of reverse proxies before the page. From these, and no others, `web.trust_header`, `X-Forwarded-For` (for the limits on logins) and `X-Forwarded-Proto` count. Where there is no certificate, only they and this machine are answered.",
+			Doc:     "The addresses of reverse proxies in front of the page. They must set `Host`, `X-Forwarded-For` and `X-Forwarded-Proto`, see greyglass-web(7). These fields, and `web.trust_header`, count only from these addresses. Without a certificate, only these addresses and this machine get an answer.",
 			Restart: true,
 		}, {
 			Key:     "web.certificate",
 			Default: "",
 			Kind:    text{checkFile, "a file, or empty"},
 			Comment: "The TLS certificate, with its chain, in PEM; read again when it is renewed.",
-			Doc:     "The TLS certificate with its chain, in PEM. It is read again when the file has changed; if that fails, the previous one stays in use. Empty: no TLS.",
+			Doc:     "The TLS certificate with its chain, in PEM. The daemon reads it again when the file has changed; if that fails, the previous one stays in use. Empty: no TLS.",
 			Restart: true,
 		}, {
 			Key:     "web.key",
@@ -150,14 +150,14 @@ func (m merged) checkWeb(problems *Problems) {
 		report(key, quote(w.Certificate+w.Key), "set without "+other, "set both, or none")
 	}
 	if w.TrustHeader != "" && w.UsersFile != "" {
-		report("web.trust_header", quote(w.TrustHeader), "set together with web.users_file, so that it is not clear who says who a user is", "remove one of them")
+		report("web.trust_header", quote(w.TrustHeader), "set together with web.users_file, but only one of them can say who a user is", "remove one of them")
 	}
 	if w.TrustHeader != "" && len(w.Proxies) == 0 {
-		report("web.trust_header", quote(w.TrustHeader), "web.proxies is empty, so that the field would never count", "name the addresses of the proxies in web.proxies")
+		report("web.trust_header", quote(w.TrustHeader), "web.proxies is empty, so the field would never count", "name the addresses of the proxies in web.proxies")
 	}
 	host, _, err := net.SplitHostPort(w.Listen)
 	if w.Certificate == "" && len(w.Proxies) == 0 && err == nil && !strings.HasPrefix(w.Listen, systemdScheme) && !isLoopback(host) {
 		report(webListenKey, quote(w.Listen), "other machines can reach this address, and passwords and mail addresses would cross the network in clear text",
-			"set web.certificate and web.key; or set web.proxies to the reverse proxy that speaks TLS; or choose 127.0.0.1")
+			"set web.certificate and web.key; or set web.proxies to a reverse proxy that has TLS; or choose 127.0.0.1")
 	}
 }

@@ -21,7 +21,7 @@ var replySection = Section{
 			Default: "",
 			Kind:    text{checkContact, "printable ASCII of at most 100 characters, or empty"},
 			Comment: "Whom to ask about a refused message: the text for {contact} in replies.",
-			Doc:     "Whom the sender of a refused message can ask, such as `postmaster@example.org` or a telephone number: the text for `{contact}`. Have mail to an address that is named here accepted by a rule, so that the question is not refused itself.",
+			Doc:     "Whom the sender of a refused message can ask, such as `postmaster@example.org` or a telephone number: the text for `{contact}`. Write a rule that accepts mail to this address, so that the question itself is not refused.",
 		}, {
 			Key:     "reply.url",
 			Default: "",
