@@ -81,7 +81,7 @@ func (id Identity) ParseClientKey(s string) (string, error) {
 			return "", fmt.Errorf("%q is not an address prefix", s)
 		}
 		if want := id.bits(addr); p.Bits() != want {
-			return "", fmt.Errorf("%q has a prefix of %d bits, but clients are remembered by %d", s, p.Bits(), want)
+			return "", fmt.Errorf("%q has a prefix of %d bits, but clients are stored by %d", s, p.Bits(), want)
 		}
 	}
 	return id.Network(addr), nil

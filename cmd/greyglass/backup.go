@@ -17,13 +17,13 @@ func (p *program) backupCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "copy the database to a new file, while mail flows",
-		Long: `Copy the database, as it is at one moment, to a new file, while the daemon goes on
-with its work. The file is a database like the original: to restore it, stop the
-daemon, put it in the place of the database, and start the daemon.
+		Short: "copy the database to a new file",
+		Long: `Copy the database, as it is at one moment, to a new file. The daemon may run meanwhile.
+The file is a database like the original: to restore it, stop the daemon, replace the
+database by it, and start the daemon.
 
-A file that is already there is never overwritten. A PostgreSQL database is backed up
-by its own means, which this command names.`,
+The command never overwrites a file. For a PostgreSQL database it only says how to back
+that up.`,
 		Example: `  greyglass backup /var/backups/greyglass-$(date +%F).db`,
 		Args:    arguments("FILE"),
 		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {

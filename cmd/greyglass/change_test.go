@@ -45,8 +45,8 @@ func TestPassAndForget(t *testing.T) {
 		if left := s.records(); len(left) != 0 {
 			t.Errorf("left: %v", left)
 		}
-		s.run("pass", "203.0.113.0/24", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are remembered by 32")
-		s.run("forget", "2001:db8::/32", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are remembered by 64")
+		s.run("pass", "203.0.113.0/24", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are stored by 32")
+		s.run("forget", "2001:db8::/32", "a@x", "b@y").fails(t, statusUsage, "CLIENT", "clients are stored by 64")
 	})
 }
 

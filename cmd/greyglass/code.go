@@ -37,6 +37,6 @@ func findCode(ctx context.Context, store greylist.Store, code string) (greylist.
 			return record.Triplet, nil
 		}
 	}
-	return greylist.Triplet{}, fmt.Errorf("no triplet that is remembered has the code %s; the decision is in the log alone: "+
+	return greylist.Triplet{}, fmt.Errorf("no stored triplet has the code %s; the decision is in the log alone: "+
 		"find its line by 'journalctl -u greyglass --grep %[1]s', and give explain the client, sender and recipient of that line", code)
 }

@@ -49,7 +49,7 @@ func TestCodeOfAReply(t *testing.T) {
 			t.Errorf("explain %s:\n%s", written, got)
 		}
 	}
-	s.run("explain", blocked).fails(t, statusFailed, "no triplet that is remembered has the code "+blocked, "journalctl -u greyglass --grep "+blocked)
+	s.run("explain", blocked).fails(t, statusFailed, "no stored triplet has the code "+blocked, "journalctl -u greyglass --grep "+blocked)
 	s.run("explain", "203.0.113.7").fails(t, statusUsage, `"203.0.113.7" is no code of a reply`, "CLIENT SENDER RECIPIENT")
 
 	// A log of which no reply speaks has no codes.

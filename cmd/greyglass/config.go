@@ -12,12 +12,12 @@ func (p *program) configCommand() *cobra.Command {
 		Use:        "config",
 		SuggestFor: []string{"configtest", "postconf", "check", "validate", "verify", "settings", "test"},
 		Short:      "print the configuration, and where each value comes from",
-		Long: `Print the effective configuration, in the form of a configuration file, with where
-each value comes from: the default, a line of the file, an environment variable
+		Long: `Print the effective configuration as a configuration file, with the origin of each
+value: the default, a line of the file, an environment variable
 (GREYGLASS_SECTION__KEY), or --set.
 
-If anything in it is wrong, list every problem with its place and its fix, and exit
-with status 78. Run it before each restart or reload.`,
+If the configuration has mistakes, list each with its place and its fix, and exit with
+status 78. Run this before each restart or reload.`,
 		Example: `  greyglass config
   greyglass config --config ./new.toml && systemctl reload greyglass`,
 		Args: arguments(),

@@ -20,19 +20,18 @@ func (p *program) copyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "copy --from URL --to URL",
 		Short: "copy all triplets to another database",
-		Long: `Copy all triplets from one database to another, from SQLite to PostgreSQL or
-back, while daemons use either. Of a triplet that both know, the entry is kept that
-lets it through now, or sooner. The database that is copied to is created if there is none; an
-SQLite file then belongs to the user who runs this command, which should be the
-daemon's.
+		Long: `Copy all triplets from one database to another, from SQLite to PostgreSQL or back.
+Daemons may use both meanwhile. If both databases know a triplet, the entry is kept that
+passes now, or sooner. The command creates the target if there is none. Run it as the
+daemon's user, because a new SQLite file belongs to the user who runs it.
 
-When all is copied it is checked. It may be interrupted, and run again: what is
-there already is not written once more. To move without losing anything, copy, let
-the daemons use the new database, and copy once more.
+At the end the command checks the copy. You can interrupt it and run it again; it does
+not write again what is there already. To move without losing anything, copy, let the
+daemons use the new database, and copy once more.
 
-The clients of which triplets have passed, the correspondents to whom users have written,
-and the history that "greyglass stats" shows are copied too. Where both databases
-have counted the same hour, the greater count is kept.`,
+It also copies the clients of which triplets have passed, the correspondents to whom
+users have written, and the history that "greyglass stats" shows. If both databases have
+counted the same hour, the greater count is kept.`,
 		Example: `  greyglass copy --from sqlite:/var/lib/greyglass/greyglass.db \
     --to postgres://greyglass@db.example.org/greyglass`,
 		Args: arguments(),

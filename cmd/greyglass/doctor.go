@@ -20,24 +20,23 @@ func (p *program) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "doctor",
 		SuggestFor: []string{"diagnose", "health", "check", "test", "selftest", "info", "debug"},
-		Short:      "say what is right on this machine and what is not",
-		Long: `Look at this machine and say in plain words what is right and what is not: the
-configuration; whether the daemon answers at each of its sockets; whether a mail
-server asks it, in the right place, can open its sockets, and goes on without it when
-it is down; DNS and its lists, where rules ask them; whether mail that the backup MXs of
-rules.allowed_domains relay is accepted; the database, which is checked as a whole; pools
-of mail servers that were deferred in vain lately; the disk and the clock. Nothing is
-changed, and nothing that the daemon is asked is remembered. Run it as root: others may
-not see everything.
+		Short:      "check this machine, and say how to fix what is wrong",
+		Long: `Check this machine: the configuration; whether the daemon answers at each of its
+sockets; whether a mail server asks it in the right place, can open its sockets, and
+goes on without it when it is down; DNS and DNS lists, if rules need them; whether mail
+from the backup MXs of rules.allowed_domains is accepted; the whole database; pools of
+mail servers that were deferred in vain lately; the disk and the clock. The command
+changes and stores nothing. Run it as root, because other users may not see everything.
 
-Each line begins with 'ok', with 'warn' (worth a look), or with 'WRONG'. What is not
-right is followed by its fix. The exit status is 0 if nothing is WRONG, else 1.
-With --json it is one array of objects with check, status (ok, warn, wrong), says, and mend.
+Each line begins with 'ok', with 'warn' (worth a look), or with 'WRONG', and is followed
+by the fix unless all is ok. The exit status is 0 if nothing is WRONG, else 1. With
+--json, print one array of objects with check, status (ok, warn, wrong), says, and mend
+(the fix).
 
-The mail servers are asked for their configurations by their own programs, which are
-looked for in $PATH and the sbin folders: postconf, and exim4 or exim. Of Sendmail
-the file /etc/mail/sendmail.cf is read. For an instance that has its configuration
-elsewhere, name that; run this once for each instance.`,
+For the configurations of Postfix and Exim, the command runs postconf, and exim4 or
+exim, from $PATH or the sbin folders. For Sendmail it reads /etc/mail/sendmail.cf. If an
+instance has its configuration elsewhere, name it by a flag, and run the command once
+for each instance.`,
 		Example: `  greyglass doctor
   greyglass doctor --json | jq '.[] | select(.status == "wrong")'
   greyglass doctor --postfix-config /etc/postfix-in`,

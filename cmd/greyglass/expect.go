@@ -34,22 +34,22 @@ func (p *program) expectCommand() *cobra.Command {
 		Use:        "expect RECIPIENT | --cancel RECIPIENT | --list",
 		SuggestFor: []string{"await", "code", "temporary", "open"},
 		Short:      "let mail to a recipient in at once, for a while",
-		Long: `Accept mail to a recipient at once, with the reason expected, for half an hour or what
---for says: a login code, or what somebody on the telephone is just sending. --from narrows
-it to a sender, to @DOMAIN or to the subdomains @*.DOMAIN; with --once it ends when one
-recipient of one message was accepted because of it, not by anything else. What is expected from one sender
-pattern, or from any, is replaced by the next expectation of the same.
+		Long: `Accept mail to a recipient at once for a while, with the reason expected: for half an
+hour, or as long as --for says. Use it for mail that must not wait, such as a login
+code. --from restricts it to a sender, to @DOMAIN or to the subdomains @*.DOMAIN. With
+--once it ends when one recipient of one message was accepted because of it. A second
+command with the same recipient and --from replaces the first.
 
-It is written into the database. The daemon, or every daemon of a shared database, knows it
-within two seconds. The blocked list, rules.allowed_domains and the other lists come first;
-the command says so if mail would never get as far as this. A [[rule]] comes after it.
+The command writes this into the database. All daemons that use the database know it
+within two seconds. The blocked list, rules.allowed_domains and the other lists come
+first; the command says so if they would answer such mail. A [[rule]] comes after it.
 
-With --once, any mail to the recipient that would have to wait counts, of a sender whom
-nobody expects, too, and a message that a later filter defers is greylisted when it is
-tried again: --from and --for are the safer bounds.
+With --once and without --from, the first mail to the recipient that would have to wait
+counts, from any sender. If a later filter defers that message, it is greylisted when it
+is tried again. So --from and --for are safer limits than --once.
 
---list shows what is expected. --cancel ends what a recipient expects, with
---from only that from this pattern.`,
+--list shows all expected mail. --cancel ends it for a recipient, with --from only for
+this pattern.`,
 		Example: `  greyglass expect bob@example.org --from @example.net --for 10m
   greyglass expect bob@example.org --once
   greyglass expect --list

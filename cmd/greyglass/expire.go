@@ -20,15 +20,14 @@ func (p *program) expireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "expire",
 		SuggestFor: []string{"clean", "cleanup", "vacuum", "sweep", "prune"},
-		Short:      "remove what has expired, now",
-		Long: `Remove the triplets whose time is over: those that have waited for more than twice
-greylist.max_defer_time, and those that passed and have not been
-seen for more than twice greylist.max_grey. So are clients of which triplets have passed
-and nothing was seen for that time, and correspondents to whom no user has written for
-learn.keep. It never changes a verdict.
+		Short:      "remove expired triplets now",
+		Long: `Remove expired rows: triplets that have waited for more than twice
+greylist.max_defer_time; triplets that have passed, and clients of which triplets have
+passed, if no mail has come for more than twice greylist.max_grey; and correspondents to
+whom no user has written for learn.keep. This never changes a verdict.
 
-The daemon does this by itself, in the background. This command does it at once,
-in small steps beside the daemon's work.`,
+The daemon does this by itself, in the background. This command does it at once, in
+small steps, so that mail does not wait.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withStore(cmd, func(ctx context.Context, loaded *config.Loaded, store greylist.Store) error {

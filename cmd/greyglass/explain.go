@@ -23,21 +23,22 @@ func (p *program) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "explain CLIENT SENDER RECIPIENT | CODE",
 		SuggestFor: []string{"why", "check", "test", "ask", "reason", "query"},
-		Short:      "say what would be answered now, and why, rule by rule",
-		Long: `Say what a recipient would be answered now, and why, rule by rule, by the same code
-that answers the mail server. ">" marks the rule that answers. Nothing is remembered or
-changed. Times are local on a terminal, and else UTC.
+		Short:      "show what would be answered now, and why, rule by rule",
+		Long: `Show what a mail server would be answered now about a recipient, and why, rule by rule.
+">" marks the rule that decides. Nothing is stored or changed. Times are local on a
+terminal, and UTC elsewhere.
 
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.
 
-CODE, such as ABCD-EFGH, is what {code} in a reply has become. It is looked for among the
-triplets that are remembered, of which a million take a few seconds; an answer that was
-given without remembering anything, by a list or a rule, is in the log alone.
+CODE, such as ABCD-EFGH, is the code that a reply with {code} shows. The command looks
+for it among the stored triplets, which takes a few seconds for a million of them. If a
+list or a rule gave the answer, no triplet was stored, and only the log has the code.
 
-What rules and identities ask DNS for is asked now. --spf and --dnsbl say instead what it
-would answer, and --client-name what the mail server would have found, to ask "what if". Of
-DNS lists, those that --dnsbl names have the client, and no others.`,
+The command asks DNS for what rules and identities need. To ask "what if", give the
+answers yourself: --spf and --dnsbl for those of DNS, and --client-name for the name
+that the mail server has confirmed. With --dnsbl, the client is on the lists that you
+name, and on no others.`,
 		Example: `  greyglass explain 203.0.113.7 ann@example.net bob@example.org
   greyglass explain 2001:db8::25 '<>' bob@example.org --helo mx.example.net
   greyglass explain ABCD-EFGH`,

@@ -23,23 +23,23 @@ func (p *program) forecastCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "forecast LOGFILE...",
 		SuggestFor: []string{"simulate", "predict", "estimate"},
-		Short:      "say what greylisting would do, by the log of the mail server",
+		Short:      "show what greylisting would do, from the logs of the mail server",
 		Long: `Judge the mail from outside in the logs of Postfix, Exim or Sendmail as the daemon would
-have, if it had begun with an empty database: under the present configuration, and, side by
-side, under it with each profile's own values. Nothing is stored. The page says how much of
-the delivered mail would have been accepted at once, and how much deferred, by day; how long
-that would have waited; which sending sites would have been deferred most, and which of them
-are pools of mail servers; how much less would be deferred after 'greyglass learn'; and how
+have done, beginning with an empty database: with the present configuration, and beside
+it with each profile. Nothing is stored. The page shows how much of the delivered mail
+would have been accepted at once, and how much deferred, by day; how long that would
+have waited; which sending sites would have been deferred most, and which of them are
+pools of mail servers; how much less would be deferred after 'greyglass learn'; and how
 much of the rejected mail and spam would have been deferred.
 
-The log does not tell whether a sender would have tried again, nor what DNS says of it: the
-page names what is assumed. SPF is estimated by the client's confirmed name, unless --dns
-looks it up. The rules of greylist.profile = "gentle" ask SPF.
+The log does not say whether a sender would have retried, nor what DNS says of it. The
+page names what it assumes. SPF is estimated by the client's confirmed name, unless
+--dns looks it up. The rules of greylist.profile = "gentle" ask SPF.
 
-Logs are read as by 'greyglass learn'. Mail of authenticated users, of rules.allowed_senders
-and allowed_sender_nets, and of this machine is not judged. greylist.mode = "observe" counts
-as "enforce". Days and times are those of UTC, on a terminal too; with --json, which prints
-one object, they are Unix seconds.`,
+Logs are read as by 'greyglass learn'. Mail of authenticated users, of
+rules.allowed_senders and allowed_sender_nets, and of this machine is not judged.
+greylist.mode = "observe" counts as "enforce". Days and times are in UTC, on a terminal
+too. With --json, which prints one object, they are Unix seconds.`,
 		Example: `  greyglass forecast /var/log/mail.log*
   greyglass forecast --since 7d --set greylist.min_defer_time=5m \
     /var/log/mail.log`,

@@ -23,20 +23,20 @@ func (p *program) forgetCommand() *cobra.Command {
 		Use:        "forget CLIENT SENDER RECIPIENT | --sender PATTERN ... | --client CLIENT | --correspondent LOCAL REMOTE",
 		SuggestFor: []string{"delete", "remove", "rm", "del", "reset", "clear", "flush", "purge", "unlist", "erase"},
 		Short:      "forget a triplet, a client, or a correspondent",
-		Long: `Forget a triplet: its next mail is deferred as that of an unknown one. If it is unknown
-already, say so and exit with status 1.
+		Long: `Remove a triplet from the database, so that it is unknown, and its next mail is
+deferred. If it is unknown already, say so and exit with status 1.
 
 ` + envelopeHelp + `
 
-Of a client at an address, what is remembered by its provider or its name is not
-forgotten, because that is of other addresses too; it is shown, so that it can be
-forgotten by that name.
+If CLIENT is an address, a triplet that is stored under the client's provider or name is
+not removed, because it also belongs to other addresses. The command shows it, so that
+you can forget it under that name.
 
-With --sender, --recipient or --domain, forget all triplets that are selected, once that is
-confirmed.
+With --sender, --recipient or --domain, forget all selected triplets. The command asks
+for confirmation.
 
-With --client, forget how many triplets of a client have passed, so that it is not
-proven any more (learn.proven_after). Its triplets stay.
+With --client, forget how many triplets of a client have passed, so that it is no longer
+proven (learn.proven_after). Its triplets stay.
 
 With --correspondent, forget that the user LOCAL has written to the address REMOTE
 (learn.outbound).`,
@@ -95,7 +95,7 @@ With --correspondent, forget that the user LOCAL has written to the address REMO
 					return fmt.Errorf("nothing is known of %s", t)
 				}
 				for _, other := range others {
-					fmt.Fprintf(p.stdout, "still remembered: %s; to forget it, write that client\n", other)
+					fmt.Fprintf(p.stdout, "still stored: %s; to forget it, name that client\n", other)
 				}
 				p.sayNext(ctx, policy, store, t)
 				return nil

@@ -23,9 +23,9 @@ func (p *program) importCommand() *cobra.Command {
 	var ipv4, ipv6 int
 	cmd := &cobra.Command{
 		Use:   "import KIND SOURCE",
-		Short: "take over what another greylisting program remembers",
-		Long: `Take over the triplets, and the clients that always pass, of another greylisting
-program, while the daemon runs or not. KIND and SOURCE are
+		Short: "take over the data of another greylisting program",
+		Long: `Take over the triplets of another greylisting program, and the clients that it always
+accepts. The daemon may run meanwhile. KIND and SOURCE are
 
   postgrey         its folder, such as /var/lib/postgrey, one of its databases,
                    or the output of db_dump; databases are read by db_dump, of
@@ -35,19 +35,19 @@ program, while the daemon runs or not. KIND and SOURCE are
   milter-greylist  its dump file, greylist.db
   spamd            the output of spamdb
 
-SOURCE may be '-', standard input. Terminate the other program first, so that its files
-are whole.
+SOURCE may be '-', standard input. Stop the other program first, so that its files are
+complete.
 
-Of a triplet that both know, the entry is kept that lets it through now, or sooner. So
-nothing is lost here, and an import may be interrupted and run again. What has no exact
-equivalent is skipped, counted, and told with the reason: clients that are cut to a
+If both know a triplet, the entry is kept that passes now, or sooner. So nothing is lost
+here, and you can interrupt an import and run it again. The command skips entries
+without an exact equivalent, and prints how many and why: clients that are cut to a
 network, unless greylist.client_prefix_ipv4 and client_prefix_ipv6 cut them as much or
 more; senders that postgrey has changed, unless greylist.sender_identity = "normalized"
-changes them to the same; entries that have expired. Set these keys, and
-learn.proven_after, which clients that always pass need, before importing.
+changes them in the same way; entries that have expired. Set these keys before
+importing, and learn.proven_after, without which clients that are always accepted are
+skipped.
 
-The flags after --dry-run say how the other program was run, where that matters and its
-files do not tell.`,
+The flags after --dry-run say how the other program was run, if its files do not say it.`,
 		Example: `  greyglass import --dry-run postgrey /var/lib/postgrey
   pg_dump sqlgrey | greyglass import sqlgrey -
   spamdb | greyglass import spamd -`,

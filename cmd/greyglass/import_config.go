@@ -15,10 +15,10 @@ func (p *program) importConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import-config FILE",
 		Short: "convert the configuration of another greylisting program",
-		Long: `Print the configuration of another greylisting program as that of Greyglass: its
+		Long: `Convert the configuration of another greylisting program, and print the result: its
 access lists and whitelists as [[rule]]s, and the times of milter-greylist as those of
-[greylist]. A comment has each line that has no equivalent, with its number and the
-reason. What is printed is a configuration that loads; nothing is changed.
+[greylist]. For each line without an equivalent, print a comment with its number and the
+reason. The result is a valid configuration. Nothing is changed.
 
 FILE is milter-greylist's greylist.conf, postgrey's whitelist_clients or
 whitelist_recipients, or sqlgrey's clients_fqdn_whitelist or clients_ip_whitelist, or

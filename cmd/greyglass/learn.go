@@ -20,12 +20,12 @@ func (p *program) learnCommand() *cobra.Command {
 	var since string
 	cmd := &cobra.Command{
 		Use:   "learn LOGFILE...",
-		Short: "remember the correspondents in the log of the mail server",
-		Long: `Remember whose mail was delivered, by the logs of Postfix, Exim or Sendmail, while the
-daemon runs or not: each client, sender and recipient of mail that came from outside is
-stored as a triplet that has passed then, unless that is longer ago than
-greylist.max_grey. Each user of yours who wrote to an address outside is stored with
-that address as a correspondent, for learn.outbound, unless that is longer ago than
+		Short: "learn known senders from the logs of the mail server",
+		Long: `Learn from the logs of Postfix, Exim or Sendmail whose mail was delivered. The daemon
+may run meanwhile. The client, sender and recipient of each delivered mail from outside
+are stored as a triplet that passed at that time, unless that is longer ago than
+greylist.max_grey. If a user of yours wrote to an address outside, that address is
+stored as a correspondent, for learn.outbound, unless that is longer ago than
 learn.keep.
 
 The logs may be given in any order, and be compressed by gzip; "-" is standard input.
@@ -33,18 +33,19 @@ They may be written by syslog, by Exim itself, or by 'journalctl --output export
 without a zone are local; those without a year are within the year before the file was
 last changed.
 
-Not learned is mail that was refused, that a spam filter marked or Dovecot filed as spam,
-and mail within the site. rules.allowed_domains, or learn.local_domains, says which
-recipients and users are yours; where both are empty, a recipient is one whose mail was
-delivered to a mailbox or to a server with a private address, and no correspondents are
-learned. rules.allowed_senders and allowed_sender_nets say which clients are yours. With
-greylist.client_identity = "provider", clients are stored by their confirmed names, since
-SPF is not looked up. No client becomes proven: the mail has not waited. Where Postfix
-rewrites the senders of incoming mail (sender_canonical_maps, as PostSRSd has it), its log
-has only the new address: the triplets that are learned do not match the mail that comes.
+The command does not learn from mail that was refused, that a spam filter marked or
+Dovecot filed as spam, and from mail within the site. rules.allowed_domains, or
+learn.local_domains, says which recipients and users are yours. If both are empty,
+recipients are yours if their mail was delivered to a mailbox or to a server with a
+private address, and no correspondents are learned. rules.allowed_senders and
+allowed_sender_nets say which clients are yours. With greylist.client_identity =
+"provider", clients are stored by their confirmed names, since SPF is not looked up. No
+client becomes proven, because the mail has not waited. If Postfix rewrites the senders
+of incoming mail (sender_canonical_maps, for example with PostSRSd), its log has only
+the new addresses, and the learned triplets do not match later mail.
 
-What is known already stays as it is if it is newer. So nothing is lost here, and the
-command may be interrupted and run again. Run it before greylisting begins, or at any
+Newer entries in the database stay as they are. So nothing is lost here, and you can
+interrupt the command and run it again. Run it before greylisting begins, or at any
 time.`,
 		Example: `  greyglass learn --dry-run /var/log/mail.log*
   journalctl --output export SYSLOG_FACILITY=2 | greyglass learn -

@@ -44,27 +44,27 @@ func (p *program) listCommand() *cobra.Command {
 		Use:        "list",
 		SuggestFor: []string{"show", "ls", "dump", "triplets", "find", "search", "grep", "query", "queue", "greylist", "whitelisted"},
 		Short:      "list the triplets",
-		Long: `Show the triplets that are remembered, the oldest first. Their states are waiting;
-late, if the next attempt begins a new wait; and passed. Times are local on a terminal,
-with the zone named, and else UTC.
+		Long: `Show the stored triplets, the oldest first. A triplet's state is waiting; late, if the
+next attempt begins a new wait; or passed. Times are local on a terminal, with the zone
+named, and UTC elsewhere.
 
-On a terminal, show the newest 50, cut to its width, with their age and when a retry
-passes by the greylist's windows (a [[rule]] may have others: greyglass explain tells).
-Else, or with --wide, show all columns; to a file or another program, all triplets, the
-columns separated by tabs.
+On a terminal, show the newest 50, cut to its width, with their age and the time from
+which on a retry passes. (That is by the greylist's windows. A [[rule]] may have others,
+which greyglass explain shows.) With --wide, show all columns. To a file or another
+program, show all triplets and all columns, separated by tabs.
 
-With --json, print one array of objects that have the columns of the database's table
-(times in Unix seconds, null where it has not happened), the state, waiting or passed, when
-a retry passes, and whether it is late.
+With --json, print one array of objects. Each has the columns of the database's table
+(times in Unix seconds, null if it has not happened), the state, waiting or passed, the
+time from which on a retry passes, and whether the triplet is late.
 
-With --clients, show in their place the clients of which triplets have passed the
-greylist: how many count, since when, when the last one was counted, when mail of the
-client was last accepted as proven or a triplet of it passed, and whether it is proven
-(learn.proven_after).
+With --clients, show the clients of which triplets have passed the greylist: the number
+of passes that count, the times of the first and of the last one, the time when mail of
+the client was last accepted as proven or a triplet of it passed, and whether the client
+is proven (learn.proven_after).
 
 With --correspondents, show the addresses to which users have written (learn.outbound):
-the user, the address, when the user wrote first and last. --recipient selects a user,
-and --sender an address.`,
+the user, the address, and the times of the first and of the last mail. --recipient
+selects a user, and --sender an address.`,
 		Example: `  greyglass list --waiting --limit 20
   greyglass list --domain shop.example --since 2d
   greyglass list --recipient bob@example.org --reason too-late
@@ -93,7 +93,7 @@ and --sender an address.`,
 	flags.BoolVar(&l.waiting, "waiting", false, "only those that wait")
 	flags.BoolVar(&l.passed, "passed", false, "only those that have passed")
 	flags.StringVar(&l.reason, "reason", "", "only those whose next attempt would have this `REASON` now, such as too-late")
-	flags.StringVar(&l.since, "since", "", "only those that came since "+sinceHelp+"; up to an hour more, as times lag")
+	flags.StringVar(&l.since, "since", "", "only those that came since "+sinceHelp+"; may show up to an hour more")
 	flags.StringVar(&l.sort, "sort", "", "sort by `COLUMN`: "+strings.Join(slices.Sorted(maps.Keys(orders)), ", ")+" (default: as they were stored)")
 	flags.IntVar(&l.limit, "limit", 0, "at most `N`, the last in this order (default: 50 on a terminal, else all)")
 	flags.BoolVar(&l.all, "all", false, "all, also on a terminal")

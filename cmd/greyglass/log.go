@@ -51,10 +51,10 @@ func (p *program) logCommand() *cobra.Command {
 		Use:        "log [FILE|-]",
 		SuggestFor: []string{"tail", "follow", "journal", "watch", "grep", "logs", "events", "history", "decisions"},
 		Short:      "show the decisions in the log",
-		Long: `Show the newest decisions of the daemon, one line each, from systemd's journal, or
-from FILE, which may be compressed by gzip ("-": standard input). With --follow,
-show those that come, until interrupted. Those that 'greyglass probe' and doctor have
-asked for are marked (probe).
+		Long: `Show the newest decisions of the daemon, one line each, from systemd's journal, or from
+FILE, which may be compressed by gzip ("-": standard input). With --follow, show new
+ones as they come, until interrupted. Attempts of 'greyglass probe' and doctor are
+marked (probe).
 
 ` + timesHelp,
 		Example: `  greyglass log --follow

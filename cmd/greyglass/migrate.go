@@ -14,9 +14,9 @@ func (p *program) migrateCommand() *cobra.Command {
 		Use:   "migrate",
 		Short: "create the PostgreSQL schema, or bring it to this version",
 		Long: `Create the schema in the PostgreSQL database that store.url names, or bring it to the
-version of this program. The daemon does it by itself where its role may. Where it
-may not, run this command as the role that owns the schema, before a new version of
-the daemon is started. It is safe to run it twice, or while daemons run.`,
+version of this program. The daemon does this by itself if its role may. If not, run
+this command as the role that owns the schema, before you start a new version of the
+daemon. You can run it twice, and while daemons run.`,
 		Example: `  greyglass migrate
   greyglass migrate \
     --set store.url=postgres://greyglass_owner@db.example.org/greyglass`,

@@ -16,23 +16,22 @@ func (p *program) passCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "pass CLIENT SENDER RECIPIENT | --sender PATTERN ...",
 		SuggestFor: []string{"allow", "whitelist", "unblock", "accept", "permit", "approve", "allowlist", "add", "let"},
-		Short:      "let a triplet through from now on",
-		Long: `Remember a triplet as let through now, whether it was seen before or not: its next
-mail is accepted, as if it had waited. For mail that should never wait, write a
-rule into the configuration instead; this is forgotten when the triplet has been
-silent for greylist.max_grey.
+		Short:      "let a triplet pass from now on",
+		Long: `Store a triplet as passed now, whether it is known or not: its next mail is accepted, as
+if it had waited. The triplet expires when no mail has come for greylist.max_grey. For
+mail that should never wait, write a rule into the configuration.
 
 ` + envelopeHelp + `
 
-It says what happens to the next attempt: something that comes before the greylist, such as
-the blocked list, may still keep the mail out.
+The command says what happens to the next attempt, because a rule before the greylist,
+such as the blocked list, may still defer or deny the mail.
 
-A client at an address is let through from that address, also where clients are known
-by their provider; its next mail lets the provider through. spf:DOMAIN or name:DOMAIN lets
-all addresses of the provider through at once.
+If CLIENT is an address, the triplet passes from that address. Where clients are known
+by their provider, its next mail then lets the whole provider pass. With spf:DOMAIN or
+name:DOMAIN, all addresses of the provider pass at once.
 
-With --sender, --recipient or --domain, let all triplets that wait and are selected through,
-once that is confirmed.`,
+With --sender, --recipient or --domain, let all selected triplets that wait pass. The
+command asks for confirmation.`,
 		Example: `  greyglass pass 203.0.113.7 ann@example.net bob@example.org
   greyglass pass --domain shop.example --recipient bob@example.org`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -20,10 +20,10 @@ func (p *program) probeCommand() *cobra.Command {
 		Use:        "probe CLIENT SENDER RECIPIENT",
 		SuggestFor: []string{"try", "attempt", "simulate", "send"},
 		Short:      "ask the running daemon as a mail server would",
-		Long: `Ask the running daemon through its milter socket, as a mail server would, and print
-the verdict and the answer that the SMTP client would get. This is a real attempt, which
-is remembered like any other: probe twice, and the second is a retry. It is in no statistics,
-and in the log with via=probe.
+		Long: `Ask the running daemon through its milter socket, as a mail server would, and print the
+verdict and the reply that the SMTP client would get. This is a real attempt: the daemon
+stores its triplet, so a second probe is a retry. Statistics do not count it, and the
+log has it with via=probe.
 
 ` + envelopeHelp + `
 CLIENT may also be 'local', for mail that comes by no network.`,

@@ -35,9 +35,9 @@ func (p *program) replayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay [FILE|-]",
 		Short: "judge attempts in virtual time",
-		Long: `Judge attempts as the daemon would, in virtual time and with a memory of its own, which
-is empty at the start. Each line of FILE, or of standard input, is an attempt, as a
-JSON object with these keys:
+		Long: `Judge attempts as the daemon would, in virtual time, and with a database in memory that
+is empty at the start. Each line of FILE, or of standard input, is an attempt, as a JSON
+object with these keys:
 
   time            Unix seconds, never less than in the line before
   client_address, sender, recipient
@@ -52,11 +52,11 @@ JSON object with these keys:
                   and arrays of the DNS lists that have the client
   expect          a verdict or a reason
 
-What is not given is not looked up: SPF is then none, and no list has the client; with
---dns it is looked up. Each line is answered at once by one with time, verdict, reason,
-wait (seconds until a retry can pass), and the client and sender as they are
-remembered, unless a rule answered. Where an answer is not the expected one, standard
-error says so, and the exit status is 1.`,
+Without --dns, DNS is not asked: if SPF and the lists are not given, SPF is none, and no
+list has the client. For each line the command at once prints one with time, verdict,
+reason, wait (seconds until a retry can pass), and the client and sender as they are
+stored, unless a rule answered. If an answer is not the expected one, standard error
+says so, and the exit status is 1.`,
 		Example: `  greyglass replay attempts.jsonl
   greyglass replay --summary --store sqlite:/var/lib/greyglass/greyglass.db \
     attempts.jsonl`,
@@ -88,7 +88,7 @@ error says so, and the exit status is 1.`,
 			return r.run(cmd.Context(), name, in, p.stdout, p.stderr, summary)
 		},
 	}
-	cmd.Flags().StringVar(&from, "store", "", "begin with what the database `URL` remembers, which is only read")
+	cmd.Flags().StringVar(&from, "store", "", "begin with a copy of the database `URL`, which is only read")
 	cmd.Flags().BoolVar(&summary, "summary", false, "print totals in the place of answers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the totals as JSON, too")
 	cmd.Flags().BoolVar(&dns, "dns", false, "look up what is not given")

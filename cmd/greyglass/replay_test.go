@@ -179,7 +179,7 @@ func TestProviderTriplets(t *testing.T) {
 	s.run("forget", "203.0.113.7", "ann@example.net", "bob@example.org", provider).fails(t, statusFailed,
 		"nothing is known of 203.0.113.7"+envelope+"; to forget spf:pool.example"+envelope+" or name:pool.example"+envelope+", write that client")
 	s.output("pass", "203.0.113.7", "ann@example.net", "bob@example.org")
-	said("forgotten: 203.0.113.7"+envelope+"\nstill remembered: spf:pool.example"+envelope+"; to forget it, write that client\n", "forget", "203.0.113.7", "ann@example.net", "bob@example.org")
+	said("forgotten: 203.0.113.7"+envelope+"\nstill stored: spf:pool.example"+envelope+"; to forget it, name that client\n", "forget", "203.0.113.7", "ann@example.net", "bob@example.org")
 	said("forgotten: spf:pool.example"+envelope+"\n", "forget", "spf:pool.example", "ann@example.net", "bob@example.org")
 	s.run("list", "--client", "spf:mx.pool.example").fails(t, statusUsage, "write spf:pool.example")
 	s.run("probe", "spf:pool.example", "ann@example.net", "bob@example.org").fails(t, statusUsage, "is not an IP address")

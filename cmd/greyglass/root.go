@@ -31,12 +31,11 @@ func (p *program) root() *cobra.Command {
 		Use:   "greyglass",
 		Short: "greylisting for Sendmail, Postfix and Exim",
 		Long: `Greyglass is a greylisting daemon. It defers an unknown triplet (a client, an envelope
-sender and an envelope recipient that it has not seen together) with "try again
-later", and accepts it when it is retried at the right time: mail servers retry, most
-spam engines do not.
+sender and an envelope recipient) with "try again later", and accepts a retry at the
+right time. Mail servers retry; most spam engines do not.
 
-'greyglass serve' is the daemon. The other commands show what it would answer
-and why, list the triplets and change them, while the daemon runs or not.`,
+'greyglass serve' is the daemon. The other commands show what it would answer and why,
+and list and change the triplets. The daemon need not run for that.`,
 		Example: `  greyglass doctor                     what is right here, and what is not
   greyglass list --waiting --limit 20  triplets that wait
   greyglass explain 203.0.113.7 ann@example.net bob@example.org

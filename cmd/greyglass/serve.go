@@ -22,12 +22,12 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:        "serve",
 		SuggestFor: []string{"run", "daemon", "server"},
 		Short:      "run the daemon in the foreground",
-		Long: `Run the daemon in the foreground, logging to standard error, until it is told to end
-(SIGTERM or SIGINT): it then answers what it has been asked, and exits with status 0.
+		Long: `Run the daemon in the foreground, until SIGTERM or SIGINT. It logs to standard error. At
+the end it answers the requests that it has received, and exits with status 0.
 
 SIGHUP reloads the configuration, except [listen] and store.url, which need a restart.
-An edit of the lists of blocked senders and of exceptions takes effect by itself
-within two seconds. What cannot be read is logged; the daemon keeps the previous state.`,
+Edits of list files take effect by themselves within two seconds. If the daemon cannot
+read the configuration or a list, it logs that, and keeps the previous one.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := p.load(cmd)

@@ -24,25 +24,26 @@ func (p *program) statsCommand() *cobra.Command {
 		Use:        "stats",
 		SuggestFor: []string{"statistics", "report", "summary", "history", "count", "counts"},
 		Short:      "show what greylisting did in the last day and month",
-		Long: `Show what happened in the last day and in the last 30 days: in one or two sentences, then
-in tables: how many recipients were accepted and deferred, how many unknown triplets were
-retried and after how long, how many never were; which senders wait most; which entries of
-the list of known senders were ever used; and the number of triplets now. Large senders
-stand out whose mail is tried again from another address each time.
+		Long: `Show what happened in the last day and in the last 30 days, first in one or two
+sentences, then in tables: how many recipients were accepted and deferred; how many new
+triplets came back, after how long, and how many never did; which senders wait most;
+which entries of the built-in list of known senders were used; and the number of
+triplets now. The networks of large senders that retry from another address each time
+are listed on their own.
 
-With greylist.mode = "observe" it begins with what would have been deferred so far. With
-"enforce" it would be less: what is accepted is not retried, so a triplet passes only by
-later mail that comes before greylist.max_defer_time, and no client becomes proven. So
-many triplets came back anyway.
+With greylist.mode = "observe" it begins with what would have been deferred so far, and
+how many of these triplets came back anyway. With "enforce" less would be deferred: in
+observe mode nobody retries, so a triplet passes only by later mail that comes before
+greylist.max_defer_time, and no client becomes proven.
 
-The history is what the daemon counts by the hour and writes down once a minute. It is
-kept for store.history. So --from and --to are rounded to whole hours of UTC. What doctor and
-probe ask is not counted. The senders are those of the newest 100000 triplets of which mail
-came in the time. In a large database the numbers of triplets are estimated from
-a sample, and so begin with "about"; with --json, "estimated" is then true.
+The daemon counts by the hour, writes the counts to the database once a minute, and
+keeps them for store.history. So --from and --to are rounded to whole hours in UTC.
+Attempts of doctor and probe do not count. The lists of senders cover the newest 100000
+triplets of the time. In a large database the numbers of triplets are estimated from a
+sample, and begin with "about"; with --json, "estimated" is then true.
 
-Times are local on a terminal, and else UTC; with --json, which prints one object, they are
-Unix seconds, and RFC 3339 beside them.`,
+Times are local on a terminal, and UTC elsewhere. With --json, which prints one object,
+they are Unix seconds, with RFC 3339 beside them.`,
 		Example: `  greyglass stats
   greyglass stats --brief
   greyglass stats --from 7d --by recipient

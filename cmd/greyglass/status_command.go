@@ -39,16 +39,16 @@ func (p *program) statusCommand() *cobra.Command {
 		Short:      "show on one screen how the daemon is doing",
 		Long: `Ask the running daemon how it is doing, and show that on one screen: since when it runs,
 and in which mode; what it answered in the last minutes, and how fast; whether the
-database fails, its size, and the changes that wait for it; the lists. It takes no look
-into the database, and so is fast however large that is. 'greyglass doctor' looks
-further: at the mail servers, DNS and the whole database.
+database fails, its size, and the changes that wait for it; the lists. The command does
+not read the database, so it is fast even if that is large. 'greyglass doctor' checks
+more: the mail servers, DNS and the whole database.
 
-The daemon is asked at the unix sockets of listen.policy, or else at listen.http. If
-neither can be had, this only says whether it answers.
+It asks at the unix sockets of listen.policy, or at listen.http. If it can reach
+neither, it only says whether the daemon answers.
 
-The exit status is 0 if all is well; 1 if the daemon is not running, or may not be asked; 75
-if its database fails; 78 if the configuration or a list cannot be read, so that the
-daemon keeps the previous one.`,
+The exit status is 0 if all is well; 1 if the daemon is not running, or this user may
+not ask it; 75 if its database fails; 78 if the daemon cannot read the configuration or
+a list, and keeps the previous one.`,
 		Example: `  greyglass status
   greyglass status --json | jq .recent.deferred
   greyglass status >/dev/null || echo "look after greyglass" | mail postmaster`,

@@ -8,9 +8,9 @@ import (
 )
 
 // timesHelp explains the times that a command prints and takes.
-const timesHelp = `On a terminal, times are local; elsewhere, and with --utc or --json, they are UTC. Those
-that are given are of the same zone, unless they name one: "2026-11-22 15:00:00 UTC", or
-2026-11-22T15:00:00+01:00.`
+const timesHelp = `On a terminal, times are local; elsewhere, and with --utc or --json, they are UTC. Times
+that you give are in the same zone, unless they name another: "2026-11-22 15:00:00 UTC",
+or 2026-11-22T15:00:00+01:00.`
 
 // sinceHelp is the value of a flag that takes the beginning of a period.
 const sinceHelp = "a `TIME`: 7d, 36h, 2026-11-22, or \"2026-11-22 15:00\""

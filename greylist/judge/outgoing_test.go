@@ -256,7 +256,7 @@ func TestExplainCorrespondent(t *testing.T) {
 		{p, received("eve@example.net", "bob@example.org"), c.clock, "bob@example.org has not written to eve@example.net"},
 		{p, received("", "bob@example.org"), c.clock, "mail of the null sender is no reply"},
 		{p, received("ann@example.net", "dan@example.com"), c.clock, "the mail does not come from outside to a user"},
-		{&off, received("ann@example.net", "bob@example.org"), c.clock, "learn.outbound is off, so no correspondent is remembered"},
+		{&off, received("ann@example.net", "bob@example.org"), c.clock, "learn.outbound is off, so there are no correspondents"},
 		{p, received("ann@example.net", "suspect@example.org"), c.clock, "not asked"},
 	} {
 		if got := step(e.p, e.a, e.now); got != e.want {

@@ -19,7 +19,7 @@ type reply struct {
 // asReply returns what is known of the mail as a reply. It is looked up once.
 func (f *Facts) asReply(ctx context.Context) reply {
 	if f.Learned.Outgoing == nil {
-		return reply{says: "learn.outbound is off, so no correspondent is remembered"}
+		return reply{says: "learn.outbound is off, so there are no correspondents"}
 	}
 	if f.reply == nil {
 		r := f.lookUpReply(ctx)

@@ -27,10 +27,10 @@ func checkClock(_ context.Context, v *exam) {
 	case now.Before(built):
 		v.wrong(fix, "says %s, before this program was written", inWords)
 	case v.newestTime > 0 && ahead > clockSlack && synchronized:
-		v.warn("nothing needs to be done: such a time counts as now when it is met", "is right (%s), but was ahead once: the database remembers a time that is %v later", inWords, ahead.Round(time.Second))
+		v.warn("nothing needs to be done: such a time counts as now when it is met", "is right (%s), but was ahead once: the database has a time that is %v later", inWords, ahead.Round(time.Second))
 	case v.newestTime > 0 && ahead > clockSlack:
 		v.wrong(fix+"; if it is right now and was ahead before, nothing needs to be done: such a time counts as now when it is met",
-			"says %s, but the database remembers a time that is %v later", inWords, ahead.Round(time.Second))
+			"says %s, but the database has a time that is %v later", inWords, ahead.Round(time.Second))
 	case synchronizes && !synchronized:
 		v.warn("see what 'timedatectl timesync-status' says", "says %s, but systemd-timesyncd has not compared it with any other yet", inWords)
 	default:

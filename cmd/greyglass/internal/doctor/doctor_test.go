@@ -106,7 +106,7 @@ func TestClock(t *testing.T) {
 		{"right, and nothing is remembered", now, time.Unix(0, 0), synchronized, nil},
 		{"a moment behind", now, now.Add(time.Minute), nil, nil},
 		{"of 1970", time.Unix(1000, 0), time.Unix(0, 0), nil, []string{"wrong: before this program was written"}},
-		{"an hour behind", now, now.Add(time.Hour), nil, []string{"wrong: the database remembers a time that is 1h0m0s later"}},
+		{"an hour behind", now, now.Add(time.Hour), nil, []string{"wrong: the database has a time that is 1h0m0s later"}},
 		{"right, but was ahead", now, now.Add(time.Hour), synchronized, []string{"warn: was ahead once"}},
 		{"never compared", now, now, running, []string{"warn: has not compared it"}},
 	} {

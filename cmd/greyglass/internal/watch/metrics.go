@@ -29,7 +29,7 @@ var (
 
 	decisions = newMetric("decisions_total", "Recipients that were judged.", "via", "verdict", "reason")
 	answer    = newMetric("answer_seconds", "Time that it took to judge a recipient.")
-	delay     = newMetric("delay_seconds", "Time between first seen and let through, of those who came back.")
+	delay     = newMetric("delay_seconds", "Time from the first attempt to acceptance, of triplets that came back.")
 
 	panics = newMetric("panics_total", "Bugs that were met: panics that were caught, and logged.", "part")
 
@@ -50,7 +50,7 @@ var (
 	commit      = newMetric("store_commit_seconds", "Time that a transaction took that wrote, until it was durable.")
 	queued      = newMetric("store_queued", "Changes that wait for the next transaction.")
 	size        = newMetric("store_size_bytes", "Size of the database's files.", "file")
-	triplets    = newMetric("store_triplets", "Triplets that are remembered, as of the last count.", "state")
+	triplets    = newMetric("store_triplets", "Triplets that are stored, as of the last count.", "state")
 	clients     = newMetric("store_clients", "Clients of which triplets have passed, as of the last count.")
 	written     = newMetric("store_correspondents", "Addresses to which users have written, as of the last count.")
 	ceiling     = newMetric("store_max_triplets", "How many triplets are kept at most (store.max_rows); 0 for any number.")
