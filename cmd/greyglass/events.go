@@ -11,7 +11,7 @@ const (
 	eventNoListeners       = "no listeners configured: listen.milter and listen.policy are empty"
 	eventUnusedSocket      = "systemd passed a socket that [listen] does not name; connections to it get no answer; change the socket unit or the configuration"
 	eventHTTPFailed        = "the http server failed; metrics and health are unavailable"
-	eventWebNotListening   = "cannot listen for the web page; it is unavailable, and tried again"
+	eventWebNotListening   = "cannot listen for the web page; it is unavailable; trying again"
 	eventWebFailed         = "the web page failed; it is unavailable"
 	eventReloaded          = "configuration reloaded"
 	eventReloadFailed      = "reload failed; keeping the current configuration"

@@ -54,7 +54,7 @@ func TestMailWithoutWebPage(t *testing.T) {
 		"web.certificate": `"` + s.path("no-certificate") + `"`, "web.key": `"` + s.path("no-key") + `"`})
 	daemon := s.serve()
 	daemon.wait(`"msg":"cannot read web.certificate; the web page is unavailable until it can be read"`)
-	daemon.wait(`"msg":"cannot listen for the web page; it is unavailable, and tried again"`)
+	daemon.wait(`"msg":"cannot listen for the web page; it is unavailable; trying again"`)
 	if answer := s.ask("203.0.113.7", "ann@example.net", "bob@example.org"); answer.Verdict != greylist.Defer {
 		t.Errorf("answered %+v", answer)
 	}

@@ -11,6 +11,6 @@ const (
 	eventExpectedFailed = "cannot read what mail is expected; keeping what is known"
 	eventAdmin          = "admin"
 	eventCommandsFailed = "cannot read which commands were run; trying again"
-	eventSearchFailed   = "cannot prepare searches, which take longer meanwhile; trying again"
+	eventSearchFailed   = "cannot prepare searches, so they take longer; trying again"
 	eventHistoryFailed  = "cannot write the history; keeping the counts and trying again"
 )

@@ -13,7 +13,7 @@ func checkAttachment(_ context.Context, v *exam) {
 	case len(v.attached) > 0:
 		v.ok("%s asks Greyglass", strings.Join(v.attached, " and "))
 	case len(v.unread) > 0:
-		v.warn("fix what is reported above, then run this again", "whether %s asks Greyglass is not known", strings.Join(v.unread, " and "))
+		v.warn("fix what is reported above, then run this again", "it is not known whether %s asks Greyglass", strings.Join(v.unread, " and "))
 	case len(v.mailServers) > 0:
 		for _, r := range v.unasking { // to be told first
 			v.checkRelayClients(r)
@@ -22,12 +22,12 @@ func checkAttachment(_ context.Context, v *exam) {
 		for _, server := range v.mailServers {
 			fixes = append(fixes, v.attaching(server))
 		}
-		v.wrong(strings.Join(fixes, "; or "), "no mail server asks Greyglass, so that nothing is greylisted (%s is here)", strings.Join(v.mailServers, " and "))
+		v.wrong(strings.Join(fixes, "; or "), "no mail server asks Greyglass, so nothing is greylisted (%s is installed)", strings.Join(v.mailServers, " and "))
 	case v.servesOthers():
-		v.ok("none on this machine; Greyglass listens for those of others, which cannot be looked at from here")
+		v.ok("none on this machine; Greyglass listens for mail servers on other machines, which cannot be checked from here")
 	default:
 		v.wrong("install Postfix, Sendmail or Exim; or say where its configuration is (--postfix-config, --sendmail-cf, --exim-config)",
-			"there is none on this machine, and Greyglass listens for none elsewhere, so that nothing is greylisted")
+			"there is none on this machine, and Greyglass listens on no address that other machines can reach, so nothing is greylisted")
 	}
 }
 

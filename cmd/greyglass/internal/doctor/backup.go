@@ -23,7 +23,7 @@ const mostDomains = 20
 func checkBackup(ctx context.Context, v *exam) {
 	domains := v.ownDomains()
 	if len(domains) == 0 {
-		v.ok("not looked for: rules.allowed_domains names no domain")
+		v.ok("not checked: rules.allowed_domains names no domain")
 		return
 	}
 	resolver := v.resolver()
@@ -31,7 +31,7 @@ func checkBackup(ctx context.Context, v *exam) {
 	for _, domain := range domains {
 		found, err := v.backupsOf(ctx, resolver, domain)
 		if err != nil {
-			v.warn("see whether DNS has the MX records of "+domain, "not looked for, because the MX hosts of %s cannot be found: %v", domain, err)
+			v.warn("see whether DNS has the MX records of "+domain, "not checked, because the MX hosts of %s cannot be found: %v", domain, err)
 			return
 		}
 		backups = append(backups, found...)

@@ -36,7 +36,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 	v.checkQuarantined(url)
 	switch {
 	case errors.Is(err, fs.ErrPermission) && !v.Machine.Super:
-		v.warn("run this as root", "%s could not be looked at: this user may not read it", file)
+		v.warn("run this as root", "%s could not be checked: this user may not read it", file)
 		return
 	case err != nil:
 		v.wrong(databaseFix(err), "%s", err.Error())
@@ -44,7 +44,7 @@ func checkDatabase(ctx context.Context, v *exam) {
 	}
 	v.newestTime = x.NewestTime
 	if len(x.Faults) > 0 {
-		v.wrong("restart the daemon: it quarantines a corrupt database and goes on with an empty one; or stop it, put a copy made by 'greyglass backup' in its place, and start it; and look after the disk ('dmesg')",
+		v.wrong("restart the daemon: it quarantines a corrupt database and goes on with an empty one; or stop it, put a copy made by 'greyglass backup' in its place, and start it; and check the disk ('dmesg')",
 			"%s is corrupt: %s", x.Path, strings.Join(x.Faults, "; "))
 	} else {
 		v.ok("%s is sound (%s)", x.Path, humanize.IBytes(uint64(x.Bytes+x.LogBytes)))
@@ -54,8 +54,8 @@ func checkDatabase(ctx context.Context, v *exam) {
 	}
 	v.readable = len(x.Faults) == 0 && x.Version == x.Newest
 	if x.LogBytes > 4*x.LogLimit {
-		v.warn("end the program that reads it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows it); if there is none, restart the daemon",
-			"its log %s-wal has grown to %s, because the daemon cannot bring it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
+		v.warn("end the program that has been reading it for long, such as an open sqlite3 ('fuser "+x.Path+"' shows it); if there is none, restart the daemon",
+			"its log %s-wal has grown to %s, because the daemon cannot copy it into the database", x.Path, humanize.IBytes(uint64(x.LogBytes)))
 	}
 	v.checkOwners(x.Path)
 }
@@ -94,7 +94,7 @@ func databaseFix(err error) string {
 	case errors.Is(err, greylist.ErrNewer):
 		return "install the newer Greyglass again, or give another path in store.url"
 	}
-	return "see whether its folder and disk are there and readable, and what the daemon's log says"
+	return "check that its folder and disk are there and readable, and see the daemon's log"
 }
 
 // checkServer checks a PostgreSQL database.
@@ -134,7 +134,7 @@ func (v *exam) checkServer(ctx context.Context, c config.Store) {
 func (v *exam) checkQuarantined(url string) {
 	files, _ := sqlite.Quarantined(url)
 	for _, file := range files {
-		v.wrong("look after the disk ('dmesg', 'smartctl'); save from the file what you need, then move it elsewhere or remove it",
+		v.wrong("check the disk ('dmesg', 'smartctl'); save what you need from the file, then move or remove it",
 			"a database was found corrupt and quarantined as %s", file)
 	}
 }
@@ -143,7 +143,7 @@ func (v *exam) checkQuarantined(url string) {
 func (v *exam) checkOwners(path string) {
 	w, err := v.Machine.routeTo(path)
 	if err != nil || len(w) < 2 {
-		v.wrong("run this as root", "the folder of %s cannot be looked at: %v", path, err)
+		v.wrong("run this as root", "the folder of %s cannot be checked: %v", path, err)
 		return
 	}
 	file, folder := w.end(), w.folders()[len(w)-2]

@@ -30,7 +30,7 @@ func checkDisk(_ context.Context, v *exam) {
 	}
 	free, total, err := v.Machine.Space(folder)
 	if err != nil || total == 0 {
-		v.warn("see what 'df "+folder+"' says", "how much room there is in %s is not known: %v", folder, err)
+		v.warn("see what 'df "+folder+"' says", "the free space in %s is not known: %v", folder, err)
 		return
 	}
 	left, percent := humanize.IBytes(free), free/max(total/100, 1)

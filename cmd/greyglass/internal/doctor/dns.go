@@ -20,7 +20,7 @@ func checkDNS(ctx context.Context, v *exam) {
 	}
 	zones, asks := v.config.AsksDNS()
 	if !asks && len(zones) == 0 {
-		v.ok("no rule or identity asks for anything")
+		v.ok("not used: no rule or identity needs it")
 		return
 	}
 	v.checkFirewall(ctx, resolver.Servers())

@@ -43,7 +43,7 @@ func TestDNS(t *testing.T) {
 		want     []string
 		right    []string
 	}{
-		{name: "not used", right: []string{"no rule or identity asks for anything"}},
+		{name: "not used", right: []string{"not used: no rule or identity needs it"}},
 		{name: "right", servers: []*nameserver.Server{server}, lists: `"right.example.net"`, programs: show("127.0.0.0/8 ::1/128", everything),
 			right: []string{server.Address() + " answers in ", "right.example.net answers as a list should"}},
 		{name: "a rule's list", servers: []*nameserver.Server{server}, when: `dnsbl("gone.example.net") || dnswl("right.example.net")`,

@@ -43,7 +43,7 @@ func TestAttachment(t *testing.T) {
 	}{
 		{name: "attached", found: exam{mailServers: []string{"Postfix", "Exim"}, attached: []string{"Exim"}}},
 		{name: "not attached", found: exam{mailServers: []string{"Exim"}}, want: []string{"wrong: no mail server asks Greyglass"}},
-		{name: "unreadable", found: exam{unread: []string{"Exim"}}, want: []string{"warn: whether Exim asks Greyglass is not known"}},
+		{name: "unreadable", found: exam{unread: []string{"Exim"}}, want: []string{"warn: it is not known whether Exim asks Greyglass"}},
 		{name: "no mail server", want: []string{"wrong: there is none on this machine"}},
 		{name: "for other machines", set: []string{`listen.milter=["inet:192.0.2.1:8895"]`}},
 	} {

@@ -32,19 +32,19 @@ const (
 // by their providers, addresses that wait by themselves are hardly ever those of a pool.
 func checkPools(ctx context.Context, v *exam) {
 	if !v.readable {
-		v.warn("make the database usable first", "not looked for, because the database was not read")
+		v.warn("make the database usable first", "not checked, because the database was not read")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	c := v.config
 	if v.Loaded.Policy.Identity.Provider {
-		v.ok("not looked for: clients are known by their providers")
+		v.ok("not checked: clients are known by their providers")
 		return
 	}
 	store, err := sqlstore.Open(ctx, c.Store.URL, sqlstore.Options{PasswordFile: c.Store.PasswordFile, Now: v.Machine.Now})
 	if err != nil {
-		v.warn("see what 'greyglass list' says", "not looked for: %s", err.Error())
+		v.warn("see what 'greyglass list' says", "not checked: %s", err.Error())
 		return
 	}
 	defer store.Close()
@@ -52,7 +52,7 @@ func checkPools(ctx context.Context, v *exam) {
 	pools, err := poolsIn(store.List(ctx, greylist.Filter{Limit: newestRows}), since, c.Greylist.Windows().MinDeferTime)
 	switch {
 	case err != nil:
-		v.warn("see what 'greyglass list' says", "not looked for: %s", err.Error())
+		v.warn("see what 'greyglass list' says", "not checked: %s", err.Error())
 	case len(pools) == 0:
 		v.ok("none was deferred in vain lately")
 	}

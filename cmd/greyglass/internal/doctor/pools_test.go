@@ -106,7 +106,7 @@ func TestPools(t *testing.T) {
 	}
 	wantProblems(t, examine(t, s, checkDatabase, checkPools),
 		"warn: mail from example.net was tried 15 times from 15 addresses within 3h30m0s, and never passed")
-	wantProblems(t, examine(t, s, checkPools), "warn: not looked for")
+	wantProblems(t, examine(t, s, checkPools), "warn: not checked")
 
 	for identity, want := range map[string]string{
 		"address":  `set greylist.profile = "gentle" or greylist.client_identity = "provider"; or write a [[rule]] with when = 'spf == "pass" && sender_domain == "example.net"' and then = "accept"; and reload Greyglass`,

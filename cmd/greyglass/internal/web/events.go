@@ -12,6 +12,6 @@ const (
 	eventCertificateFailed = "cannot read the renewed web.certificate; keeping the previous one"
 	eventNoCertificate     = "cannot read web.certificate; the web page is unavailable until it can be read"
 	eventCertificateRead   = "web.certificate was read again"
-	eventDatabaseFailed    = "the web page cannot read or change the database; it says so, and tries again when it is asked"
+	eventDatabaseFailed    = "the web page cannot read or change the database; trying again at the next request"
 	eventPanic             = "panic in the web page; this is a bug, please report it"
 )
