@@ -84,9 +84,9 @@ func TestParseClientKey(t *testing.T) {
 		{DefaultIdentity, "192.0.2", `"192.0.2" is not an IP address`},
 		{DefaultIdentity, "192.0.2.7/", `"192.0.2.7/" is not an address prefix`},
 		{DefaultIdentity, "192.0.2.7/33", `"192.0.2.7/33" is not an address prefix`},
-		{DefaultIdentity, "192.0.2.0/24", `"192.0.2.0/24" has a prefix of 24 bits, but clients are remembered by 32`},
-		{DefaultIdentity, "2001:db8::/48", `"2001:db8::/48" has a prefix of 48 bits, but clients are remembered by 64`},
-		{network, "192.0.2.7/32", `"192.0.2.7/32" has a prefix of 32 bits, but clients are remembered by 24`},
+		{DefaultIdentity, "192.0.2.0/24", `"192.0.2.0/24" has a prefix of 24 bits, but clients are stored by 32`},
+		{DefaultIdentity, "2001:db8::/48", `"2001:db8::/48" has a prefix of 48 bits, but clients are stored by 64`},
+		{network, "192.0.2.7/32", `"192.0.2.7/32" has a prefix of 32 bits, but clients are stored by 24`},
 	} {
 		got, err := c.identity.ParseClientKey(c.in)
 		if err != nil {

@@ -23,7 +23,7 @@ func (p *program) forecastCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "forecast LOGFILE...",
 		SuggestFor: []string{"simulate", "predict", "estimate"},
-		Short:      "show what greylisting would do, from the logs of the mail server",
+		Short:      "show what greylisting would do, from past logs",
 		Long: `Judge the mail from outside in the logs of Postfix, Exim or Sendmail as the daemon would
 have done, beginning with an empty database: with the present configuration, and beside
 it with each profile. Nothing is stored. The page shows how much of the delivered mail

@@ -15,9 +15,9 @@ func Sample() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# The configuration of Greyglass, usually /etc/greyglass/greyglass.toml.
 #
-# Every key stands here with its default: remove the "#" before one to change
-# it. "greyglass config" says what holds, where it comes from, and what is
-# wrong. Times are written "90s" or "1h30m"; a bare number is seconds.
+# Every key is here with its default: remove the "#" before a key to change it.
+# "greyglass config" lists mistakes, and prints each value with its origin.
+# Times are written "90s" or "1h30m"; a bare number is seconds.
 `)
 	for _, s := range Sections {
 		fmt.Fprintf(&b, "\n[%s]\n", s.Name)
