@@ -388,7 +388,8 @@ func TestBehindProxies(t *testing.T) {
 		peer, host, proto string
 		ok                bool
 	}{
-		{"127.0.0.1:1", "127.0.0.1:8898", "", true},
+		{"127.0.0.1:1", "127.0.0.1:8898", "", true}, {"127.0.0.1:1", "localhost", "", true}, {"127.0.0.1:1", "[::1]:8898", "", true},
+		{"127.0.0.1:1", "mx.example.org", "", false},       // the machine's own name, by such a proxy
 		{"127.0.0.1:1", "Greylist.example.org", "", false}, // a proxy that sets neither field
 		{"127.0.0.1:1", "greylist.example.org", "https", true},
 		{"10.0.0.1:1", "10.0.0.2:8898", "", false},

@@ -77,26 +77,27 @@ func (s *Server) private(r *http.Request) bool {
 
 // privateBefore reports whether the browser's connection to a reverse proxy can carry
 // passwords, too: it has TLS, or comes from this machine. Without X-Forwarded-For a request
-// from this machine may be one of a proxy all the same, which does not set it: a browser on
-// this machine uses none of web.names.
+// from this machine may be one of a proxy all the same, which does not set it: only one for
+// localhost or a loopback address counts as that of a browser on this machine.
 func (s *Server) privateBefore(r *http.Request) bool {
 	peer := peerOf(r)
 	switch {
 	case !s.isProxy(peer), s.fromProxy(r, "X-Forwarded-Proto") == "https":
 		return true
 	case len(r.Header.Values("X-Forwarded-For")) == 0:
-		return peer.IsLoopback() && !s.isNamed(r)
+		return peer.IsLoopback() && forLoopback(r)
 	}
 	return s.browserOf(r).IsLoopback()
 }
 
-// isNamed reports whether a request is for one of web.names.
-func (s *Server) isNamed(r *http.Request) bool {
+// forLoopback reports whether a request is for localhost or a loopback address.
+func forLoopback(r *http.Request) bool {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	return slices.ContainsFunc(s.config.Names, func(name string) bool { return strings.EqualFold(name, host) })
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
 // peerOf is the address of the other end of the connection.
