@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -255,6 +257,39 @@ func TestAskedForTheDomain(t *testing.T) {
 		t.Errorf("remembered: %v", got)
 	}
 	s.run("expect", "ann").fails(t, statusUsage, `RECIPIENT "ann" is not one address; write it as bob@example.org`)
+}
+
+// TestQuestionInterrupted: Ctrl-C in the place of the answer ends the command.
+func TestQuestionInterrupted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	for _, c := range []struct{ command, args string }{{"pass", "203.0.113.7 ann bob@example.org"}, {"expect", "ann"}} {
+		cmd := s.terminal(80, c.command, c.args)
+		cmd.Args[1] = "-qec" // with the exit status of the command
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		screen := bufio.NewReader(out)
+		if _, err := screen.ReadString('?'); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(in, "\x03"); err != nil {
+			t.Fatal(err)
+		}
+		rest, _ := io.ReadAll(screen)
+		_ = cmd.Wait()
+		if cmd.ProcessState.ExitCode() != statusFailed || !strings.Contains(string(rest), "greyglass: interrupted") {
+			t.Errorf("%s: status %d, %q", c.command, cmd.ProcessState.ExitCode(), rest)
+		}
+	}
 }
 
 // TestCommandsAreLogged: the daemon logs who ran which command, also what was run before it

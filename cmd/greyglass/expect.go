@@ -70,7 +70,9 @@ this pattern.`,
 				})
 			}
 			args[0] = bare(args[0])
-			askDomain(cmd, "RECIPIENT", &args[0])
+			if err := askDomain(cmd, "RECIPIENT", &args[0]); err != nil {
+				return err
+			}
 			e, lasts, err := flags.expectation(args[0])
 			if err != nil {
 				return usage(cmd, "%w", err)

@@ -74,7 +74,7 @@ func TestForecastInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
 	r := s.interrupted(daysOfPostfix(10), func() bool { return true }, "forecast", "-")
-	if r.status == statusOK || r.stdout != "" {
+	if r.status != statusFailed || r.stdout != "" || progress.ReplaceAllString(r.stderr, "") != "greyglass: interrupted\n" {
 		t.Errorf("%+v", r)
 	}
 }

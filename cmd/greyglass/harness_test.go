@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"greyglass/e2e/build"
 	"greyglass/greylist"
 	"greyglass/milter"
@@ -182,24 +184,31 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// interrupted runs a command, and interrupts it once it is ready to be, after this input, and
-// while it waits for more.
+// interrupted runs a command, and interrupts it once it is ready to be, has read this input,
+// and waits for more.
 func (s *site) interrupted(input string, ready func() bool, args ...string) result {
 	s.t.Helper()
 	cmd := s.command(s.t.Context(), args...)
-	in, err := cmd.StdinPipe()
+	stdin, in, err := os.Pipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer in.Close()
 	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
+	err = cmd.Start()
+	_ = stdin.Close()
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := io.WriteString(in, input); err != nil {
 		s.t.Fatal(err)
 	}
+	eventually(s.t, "the input is read", func() bool {
+		const fionread = 0x541b // as Linux has it (ioctl_tty(2))
+		unread, err := unix.IoctlGetInt(int(in.Fd()), fionread)
+		return err != nil || unread == 0
+	})
 	eventually(s.t, "a part is done", ready)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		s.t.Fatal(err)

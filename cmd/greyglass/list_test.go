@@ -372,11 +372,7 @@ func TestListTimes(t *testing.T) {
 // onTerminal runs a command on a terminal, of so many columns, that answers its question.
 func (s *site) onTerminal(columns int, answer, command, args string) string {
 	s.t.Helper()
-	_, err := exec.LookPath("script")
-	lab.Need(s.t, err == nil, "no terminal can be had: the program script is not installed")
-	cmd := s.command(s.t.Context(), command)
-	line := fmt.Sprintf("stty cols %d; exec '%s' %s", columns, strings.Join(cmd.Args, "' '"), args)
-	cmd.Path, cmd.Args = "/usr/bin/script", []string{"script", "-qc", line, "/dev/null"}
+	cmd := s.terminal(columns, command, args)
 	if answer != "" {
 		cmd.Stdin = strings.NewReader(answer)
 	}
@@ -385,4 +381,15 @@ func (s *site) onTerminal(columns int, answer, command, args string) string {
 		s.t.Fatalf("%v: %s", err, out)
 	}
 	return strings.ReplaceAll(string(out), "\r\n", "\n")
+}
+
+// terminal is a run of a command on a terminal of so many columns, not started yet.
+func (s *site) terminal(columns int, command, args string) *exec.Cmd {
+	s.t.Helper()
+	_, err := exec.LookPath("script")
+	lab.Need(s.t, err == nil, "no terminal can be had: the program script is not installed")
+	cmd := s.command(s.t.Context(), command)
+	line := fmt.Sprintf("stty cols %d; exec '%s' %s", columns, strings.Join(cmd.Args, "' '"), args)
+	cmd.Path, cmd.Args = "/usr/bin/script", []string{"script", "-qc", line, "/dev/null"}
+	return cmd
 }

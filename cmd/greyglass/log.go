@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +69,7 @@ marked (probe).
 			switch {
 			case r.limit < 0:
 				return usage(cmd, "--limit is negative")
-			case r.follow && strings.HasSuffix(file, ".gz"):
+			case r.follow && isCompressed(file):
 				return usage(cmd, "--follow takes no file that is compressed, such as %s", file)
 			}
 			zone := p.zone(inUTC || asJSON)
@@ -121,6 +120,9 @@ func (r *logReader) run(ctx context.Context, file string, stdin io.Reader, stder
 		}
 	}
 	err := r.show(ctx, file, stdin, stderr)
+	if r.follow && ctx.Err() != nil {
+		return nil // interrupted, as it is meant to end
+	}
 	if err != nil || r.follow || r.shown > 0 {
 		return err
 	}
@@ -130,7 +132,7 @@ func (r *logReader) run(ctx context.Context, file string, stdin io.Reader, stder
 func (r *logReader) show(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
 	switch {
 	case file == "-":
-		return r.read(stdin)
+		return inFile("standard input", r.read(stdin))
 	case file == "":
 		return r.readOutput(ctx, stderr, r.journal()...)
 	case r.follow:
@@ -145,11 +147,15 @@ func (r *logReader) show(ctx context.Context, file string, stdin io.Reader, stde
 		return err
 	}
 	defer f.Close()
-	err = r.read(f)
-	if err != nil && !errors.As(err, new(*fs.PathError)) { // which names the file
-		err = fmt.Errorf("%s: %w", file, err)
+	return inFile(file, r.read(f))
+}
+
+// inFile names the file that an error is about, if the error does not.
+func inFile(name string, err error) error {
+	if err == nil || errors.As(err, new(*fs.PathError)) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // journal is the command that reads the daemon's journal (journalctl(1)). Without --quiet it
@@ -188,8 +194,6 @@ func (r *logReader) readOutput(ctx context.Context, stderr io.Writer, command ..
 	}
 	ended := cmd.Wait()
 	switch {
-	case ctx.Err() != nil && r.follow:
-		return nil // interrupted, as it is meant to end
 	case err != nil:
 		return err
 	case ended != nil:
@@ -203,7 +207,7 @@ func (r *logReader) readOutput(ctx context.Context, stderr io.Writer, command ..
 func (r *logReader) read(in io.Reader) error {
 	var newest []decisionlog.Decision
 	lines := bufio.NewReaderSize(in, maxLogLine)
-	if magic, _ := lines.Peek(2); string(magic) == "\x1f\x8b" {
+	if magic, _ := lines.Peek(len(gzipMagic)); string(magic) == gzipMagic {
 		z, err := gzip.NewReader(lines)
 		if err != nil {
 			return err
@@ -246,6 +250,24 @@ func (r *logReader) read(in io.Reader) error {
 		}
 	}
 	return damage
+}
+
+// gzipMagic is how a file that is compressed by gzip begins (RFC 1952, section 2.3.1).
+const gzipMagic = "\x1f\x8b"
+
+// isCompressed reports whether a regular file is compressed by gzip.
+func isCompressed(file string) bool {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, len(gzipMagic))
+	_, err = io.ReadFull(f, magic)
+	return err == nil && string(magic) == gzipMagic
 }
 
 // maxLogLine is more than any decision has, in octets.

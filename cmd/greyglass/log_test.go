@@ -93,7 +93,14 @@ func TestLogReadsFiles(t *testing.T) {
 	if r.fails(t, statusFailed, s.path("cut.gz")+": unexpected EOF"); r.stdout != strings.Join(mailLogLines, "") {
 		t.Error(r.stdout)
 	}
-	s.run("log", "--follow", s.path("mail.log.gz")).fails(t, statusUsage, "--follow", "compressed")
+	cut := s.command(t.Context(), "log", "--utc", "-")
+	cut.Stdin = strings.NewReader(packed[:len(packed)-12])
+	if r := finish(t, cut); r.status != statusFailed || r.stderr != "greyglass: standard input: unexpected EOF\n" {
+		t.Errorf("%+v", r)
+	}
+	for _, name := range []string{"mail.log.gz", "mail.log.1"} {
+		s.run("log", "--follow", s.path(name)).fails(t, statusUsage, "--follow", "compressed")
+	}
 	s.run("log", s.path("missing")).fails(t, statusFailed, "no such file")
 }
 

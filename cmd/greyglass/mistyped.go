@@ -102,6 +102,9 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	case !errors.As(err, &invalid):
 		return err
 	}
+	if invalid.GetFlag().Value.Type() == "stringSlice" {
+		return fmt.Errorf("%w; write names of lists, separated by commas", err) // --dnsbl
+	}
 	wanted, ok := map[string]string{"int": "a whole number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
 	if !ok {
 		return err

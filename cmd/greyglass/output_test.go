@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"greyglass/e2e/lab"
 )
@@ -13,11 +12,20 @@ import (
 func TestInterruptedInput(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	for _, args := range []string{"log -", "replay", "import-config --kind sqlgrey-names -"} {
-		ready := time.Now().Add(time.Second)
-		r := s.interrupted("", func() bool { return time.Now().After(ready) }, strings.Fields(args)...)
-		if r.status != statusFailed || r.stderr != "greyglass: interrupted\n" {
-			t.Errorf("%s: %+v", args, r)
+	for _, c := range []struct {
+		args, input string
+		status      int
+		says        string
+	}{
+		{"log -", "\n", statusFailed, "greyglass: interrupted\n"},
+		{"log --follow -", "\n", statusOK, ""}, // as it is meant to end
+		{"replay", "\n", statusFailed, "greyglass: interrupted\n"},
+		{"replay", "{", statusFailed, "greyglass: interrupted\n"},
+		{"import-config --kind sqlgrey-names -", "\n", statusFailed, "greyglass: interrupted\n"},
+	} {
+		r := s.interrupted(c.input, func() bool { return true }, strings.Fields(c.args)...)
+		if r.status != c.status || r.stderr != c.says {
+			t.Errorf("%s after %q: %+v", c.args, c.input, r)
 		}
 	}
 }

@@ -159,6 +159,9 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 			}
 		}
 		line, err := lines.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
 		if len(bytes.TrimSpace(line)) > 0 {
 			a, failed := parseAttempt(line)
 			if failed == nil && a.Time < r.now {
@@ -182,11 +185,8 @@ func (r *replay) run(ctx context.Context, name string, in io.Reader, out, compla
 				}
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
 		if err != nil {
-			return err
+			break
 		}
 	}
 	if summary {

@@ -55,7 +55,9 @@ func checkEnvelope(cmd *cobra.Command, args []string) error {
 	for i, name := range []string{"SENDER", "RECIPIENT"} {
 		arg := &args[i+1]
 		*arg = bare(*arg)
-		askDomain(cmd, name, arg)
+		if err := askDomain(cmd, name, arg); err != nil {
+			return err
+		}
 		if address.Fold(*arg) == address.NullSender {
 			if name == "RECIPIENT" {
 				return usage(cmd, "RECIPIENT is empty")
@@ -69,17 +71,19 @@ func checkEnvelope(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// askDomain asks, on a terminal, which address is meant by an argument without a domain.
-func askDomain(cmd *cobra.Command, name string, arg *string) {
+// askDomain asks, on a terminal, which address is meant by an argument without a domain. It
+// fails only if it is interrupted.
+func askDomain(cmd *cobra.Command, name string, arg *string) error {
 	asJSON, _ := cmd.Flags().GetBool("json")
 	if !lacksDomain(*arg) || asJSON || terminalWidth(cmd.OutOrStdout()) == 0 {
-		return
+		return nil
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s %q has no domain. Which address is meant? ", name, *arg)
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if answer = bare(answer); answer != "" {
 		*arg = answer
 	}
+	return cmd.Context().Err()
 }
 
 // lacksDomain reports whether an argument is an address whose domain was forgotten. In angle

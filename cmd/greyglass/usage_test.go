@@ -118,7 +118,7 @@ var misuses = []struct{ args, says, help string }{
 
 	{"list --limit -1", "--limit is negative", "greyglass list"},
 	{"list --limit many", `--limit takes a whole number, and "many" is none`, "greyglass list"},
-	{`explain --dnsbl a"b.example 203.0.113.7 ann@example.net bob@example.org`, `invalid argument "a\"b.example" for "--dnsbl" flag`, "greyglass explain"},
+	{`explain --dnsbl a"b.example 203.0.113.7 ann@example.net bob@example.org`, `write names of lists, separated by commas`, "greyglass explain"},
 	{"list --json=maybe", `--json takes true or false, and "maybe" is none`, "greyglass list"},
 	{"list --client mx.example.net", `--client: "mx.example.net" is not an address prefix`, "greyglass list"},
 }
