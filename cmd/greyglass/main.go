@@ -1,5 +1,5 @@
 // Greyglass is a greylisting daemon for Sendmail, Postfix and Exim, and the
-// commands that look into what it remembers.
+// commands that show and change what it stores.
 package main
 
 import (

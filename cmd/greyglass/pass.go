@@ -60,7 +60,7 @@ command asks for confirmation.`,
 	return cmd
 }
 
-// passNow remembers a triplet as let through now.
+// passNow stores a triplet as passed now.
 func passNow(ctx context.Context, store greylist.Store, t greylist.Triplet) error {
 	_, _, err := action.Pass(ctx, store, t, timeOf(store).Unix())
 	return err

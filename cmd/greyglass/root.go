@@ -35,7 +35,8 @@ sender and an envelope recipient) with "try again later", and accepts a retry at
 right time. Mail servers retry; most spam engines do not.
 
 'greyglass serve' is the daemon. The other commands show what it would answer and why,
-and list and change the triplets. The daemon need not run for that.`,
+and list and change the triplets. Except for status and probe, they work without the
+daemon.`,
 		Example: `  greyglass doctor                     what is right here, and what is not
   greyglass list --waiting --limit 20  triplets that wait
   greyglass explain 203.0.113.7 ann@example.net bob@example.org

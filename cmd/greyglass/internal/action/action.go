@@ -18,8 +18,8 @@ type Store interface {
 	Expect(ctx context.Context, e greylist.Expectation) error
 }
 
-// Pass remembers a triplet as let through now (Unix seconds). It returns what was remembered
-// before, nil if nothing was, and what is.
+// Pass stores a triplet as passed now (Unix seconds). It returns what was stored before, nil
+// if nothing was, and what is.
 func Pass(ctx context.Context, store Store, t greylist.Triplet, now int64) (before *greylist.Entry, after greylist.Entry, err error) {
 	_, err = store.Update(ctx, []greylist.Triplet{t}, func(stored []*greylist.Entry) greylist.Decision {
 		before = nil

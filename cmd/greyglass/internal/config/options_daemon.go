@@ -101,7 +101,7 @@ var storeSection = Section{
 			Default: 1_000_000,
 			Kind:    number{0, 100_000_000},
 			Comment: "How many passed triplets of an SQLite database are kept in memory, at most: 24\nbytes each; 0: none.",
-			Doc:     "How many passed triplets of an SQLite database the daemon keeps in memory, at most: 24 bytes each, 24 MB for the default. Mail of these triplets needs no look-up in the database. `0` turns it off. Changes by other programs take effect from the next answer on. After a start the daemon reads the newest triplets in the background.",
+			Doc:     "How many passed triplets of an SQLite database the daemon keeps in memory, at most: 24 bytes each, 24 MB for the default. Mail of these triplets needs no look-up in the database. `0` turns it off. Changes by other programs take effect from the next answer on: the daemon then drops what it keeps, and reads the triplets again as mail comes. After a start the daemon reads the newest triplets in the background.",
 			Restart: true,
 		}, {
 			Key:     "store.timeout",
