@@ -41,7 +41,8 @@ type Memory interface {
 	// the decision of the call whose rows were written, once they are committed. If the
 	// context ended first, the error wraps the context's, and the rows may have been
 	// written or not. A decision that writes nothing may be returned even while the
-	// database takes no writes.
+	// database takes no writes. With an error comes the decision that could not be
+	// written; its Verdict is empty if the change was not called.
 	Update(ctx context.Context, triplets []Triplet, change Change) (Decision, error)
 
 	// Get returns the entry of the triplet, or nil.

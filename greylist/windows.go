@@ -4,10 +4,10 @@ import "time"
 
 // Windows are the four times of the greylist, in whole seconds.
 type Windows struct {
-	TooSoon      int64 // a retry before this restarts the wait: a spam engine hammering
-	MinDeferTime int64 // a retry before this is deferred, and the wait goes on
-	MaxDeferTime int64 // a retry after this is deferred, and the wait restarts
-	MaxGrey      int64 // a passed triplet that was not seen for longer is deferred, and waits again
+	TooSoon      int64 // an earlier retry restarts the wait: a spam engine hammering ([ReasonWayTooSoon])
+	MinDeferTime int64 // an earlier retry is deferred, and the wait goes on ([ReasonTooSoon])
+	MaxDeferTime int64 // a later retry is deferred, and the wait restarts ([ReasonTooLate])
+	MaxGrey      int64 // a passed triplet that was not seen for longer is deferred, and waits again ([ReasonGreyTooLong])
 }
 
 // DefaultWindows are three minutes, an hour, seven hours and five weeks or so.

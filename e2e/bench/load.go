@@ -43,15 +43,16 @@ type population struct {
 
 // load is a kind of traffic: it returns a triplet and whether it must be accepted.
 type load struct {
-	name string
-	next func(*population, *rand.Rand) (triplet, bool)
+	name  string
+	about string
+	next  func(*population, *rand.Rand) (triplet, bool)
 }
 
 var loads = []load{
-	{"new", func(p *population, _ *rand.Rand) (triplet, bool) { return p.unseenTriplet(), false }},
-	{"known", func(p *population, r *rand.Rand) (triplet, bool) { return p.known(r), true }},
-	{"skewed", func(p *population, r *rand.Rand) (triplet, bool) { return p.frequent(r), true }},
-	{"mix", func(p *population, r *rand.Rand) (triplet, bool) {
+	{"new", "triplets that were never seen", func(p *population, _ *rand.Rand) (triplet, bool) { return p.unseenTriplet(), false }},
+	{"known", "triplets that have passed before", func(p *population, r *rand.Rand) (triplet, bool) { return p.known(r), true }},
+	{"skewed", "the same, of which a tenth makes nine tenths of the mail", func(p *population, r *rand.Rand) (triplet, bool) { return p.frequent(r), true }},
+	{"mix", "80 % new, 15 % known, and 5 % that retry after their wait", func(p *population, r *rand.Rand) (triplet, bool) {
 		switch x := r.IntN(100); {
 		case x < 80:
 			return p.unseenTriplet(), false

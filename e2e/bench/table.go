@@ -91,15 +91,19 @@ As the bench in this folder measures it: the real programs, each beside the firs
 the load of a generator that speaks a mail server's end of the protocol. A transaction is a message
 from its connection to its RCPT, and then an abort. Each figure is the median of the rounds; a ratio is the median of the
 rounds' ratios to the first program. The no-op filter is what the protocol library makes of a filter that decides nothing.
-Processor time is the server's alone. Loads: new triplets; known ones, which have passed before; skewed,
-of known ones, nine times in ten of a tenth of them; mix, of 80 % new, 15 % known and 5 % that retry after their wait. Blocks:
-
+Processor time is the server's alone.
 `
 
 // report is the whole of what is printed.
 func report(machine string, rows []row, facts []string) string {
 	var s strings.Builder
-	s.WriteString(preamble)
+	s.WriteString(preamble + "\nLoads:\n\n")
+	for _, l := range loads {
+		if slices.ContainsFunc(rows, func(r row) bool { return r.load == l.name }) {
+			fmt.Fprintf(&s, "- %s: %s\n", l.name, l.about)
+		}
+	}
+	s.WriteString("\nBlocks:\n\n")
 	for _, bl := range blocks {
 		if slices.ContainsFunc(rows, func(r row) bool { return r.block == bl.name }) {
 			fmt.Fprintf(&s, "- %s: %s\n", bl.name, bl.about)

@@ -123,7 +123,7 @@ func (c *Clock) Present(e *greylist.Entry) (present *greylist.Entry, changed boo
 	moved := *e
 	for _, t := range []*int64{&moved.FirstSeen, &moved.LastSeen, &moved.PassedAt} {
 		if *t != 0 {
-			*t += c.setSince(*t)
+			*t += c.stepsSince(*t)
 		}
 	}
 	return &moved, moved != *e
@@ -150,12 +150,12 @@ func (c *Clock) Age(t int64) int64 {
 	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(now-t-c.setSince(t), 0)
+	return max(now-t-c.stepsSince(t), 0)
 }
 
-// setSince returns by how much steps have moved the clock forward in total since
+// stepsSince returns by how much steps have moved the clock forward in total since
 // it last read t; if it never read t, since the first step.
-func (c *Clock) setSince(t int64) (by int64) {
+func (c *Clock) stepsSince(t int64) (by int64) {
 	until := int64(math.MaxInt64) // the end of the period after the step
 	for _, s := range slices.Backward(c.steps) {
 		if s.to <= t && t <= until {

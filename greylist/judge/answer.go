@@ -59,8 +59,8 @@ func (p *Policy) answer(d greylist.Decision, reply greylist.Reply) Answer {
 	return a
 }
 
-// failed is the answer to an error. In observe mode it defers nothing either.
-func (p *Policy) failed(err error) Answer {
+// errorAnswer is the answer to an error. In observe mode it defers nothing either.
+func (p *Policy) errorAnswer(err error) Answer {
 	a := Answer{Verdict: p.OnError, Reason: greylist.ReasonError, Err: err, Observed: p.Observe}
 	switch {
 	case p.Observe:

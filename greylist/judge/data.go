@@ -82,7 +82,7 @@ func (j *Judge) together(ctx context.Context, p *Policy, queueID string, pending
 		facts = append(facts, f)
 	}
 	answers, took := make([]Answer, len(facts)), make([]time.Duration, len(facts))
-	judge := func(i int) {
+	judgeOne := func(i int) {
 		began := time.Now()
 		answers[i] = j.guarded(p, func() Answer {
 			p.Rules.Bind(facts[i])
@@ -97,10 +97,10 @@ func (j *Judge) together(ctx context.Context, p *Policy, queueID string, pending
 		case j.helpers <- struct{}{}:
 			wg.Go(func() {
 				defer func() { <-j.helpers }()
-				judge(i)
+				judgeOne(i)
 			})
 		default:
-			judge(i)
+			judgeOne(i)
 		}
 	}
 	wg.Wait()

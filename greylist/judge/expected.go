@@ -24,9 +24,10 @@ func (j *Judge) orExpected(ctx context.Context, p *Policy, f *rules.Facts, answe
 	ruling, err := f.UseExpected(ctx)
 	switch {
 	case err != nil && answer.Err != nil:
-		return answer // of the same memory, which fails
+		j.outage.note(j, p.OnError, err, 0) // the answer is that of an error already
+		return answer
 	case err != nil:
-		return j.failed(p, err)
+		return j.storeFailed(p, err)
 	case ruling != nil:
 		return ruled(ruling)
 	}

@@ -46,7 +46,7 @@ func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.F
 	ruling, err := p.Rules.Ask(ctx, f, func(s rules.Step) { x.Steps = append(x.Steps, s) })
 	switch {
 	case err != nil:
-		x.Answer = p.failed(err)
+		x.Answer = p.errorAnswer(err)
 		return x, err
 	case decides(ruling):
 		x.Answer = ruled(ruling)
@@ -56,14 +56,14 @@ func (p *Policy) explain(ctx context.Context, memory greylist.Memory, f *rules.F
 	x.AtData = p.isProbe(f.Sender)
 	triplets, err := p.triplets(ctx, f, ruling, nil)
 	if err != nil {
-		x.Answer = p.failed(err)
+		x.Answer = p.errorAnswer(err)
 		return x, err
 	}
 	x.Triplet, x.Why = triplets[0], f.WhyIdentity(p.identity(ruling))
 	remembered := make([]*greylist.Entry, len(triplets))
 	for i, t := range triplets {
 		if remembered[i], err = memory.Get(ctx, t); err != nil {
-			x.Answer = p.failed(err)
+			x.Answer = p.errorAnswer(err)
 			return x, err
 		}
 	}

@@ -23,11 +23,11 @@ func (j *Judge) Forgotten(ctx context.Context, a greylist.Attempt) Answer {
 	var ruling *rules.Ruling
 	answer := j.guarded(p, func() (none Answer) {
 		if a.Recipient == "" {
-			return p.failed(errForgotten)
+			return p.errorAnswer(errForgotten)
 		}
 		var err error
 		if ruling, err = p.Rules.Ask(ctx, f, nil); err != nil {
-			return j.failed(p, err)
+			return j.storeFailed(p, err)
 		}
 		return none
 	})

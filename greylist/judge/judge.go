@@ -77,12 +77,12 @@ func (j *Judge) Recipient(ctx context.Context, m *Message, a greylist.Attempt) (
 		ruling, err := p.Rules.Ask(ctx, f, nil)
 		switch {
 		case err != nil:
-			return j.failed(p, err)
+			return j.storeFailed(p, err)
 		case decides(ruling):
-			answer = ruled(ruling)
-			j.refreshClient(ctx, p, f, answer)
-			j.noteSent(ctx, p, f, answer)
-			return j.orExpected(ctx, p, f, answer)
+			byRule := ruled(ruling)
+			j.refreshClient(ctx, p, f, byRule)
+			j.noteSent(ctx, p, f, byRule)
+			return j.orExpected(ctx, p, f, byRule)
 		case p.isProbe(f.Sender):
 			pending = &Pending{a, m, ruling, f.Once}
 			return Answer{Verdict: greylist.Accept}
@@ -118,7 +118,7 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			j.log.Error(eventPanic, "panic", r, "stack", string(debug.Stack()))
-			answer = p.failed(fmt.Errorf("panic: %v", r))
+			answer = p.errorAnswer(fmt.Errorf("panic: %v", r))
 			j.counters.panics.Add(1)
 		}
 	}()
@@ -129,7 +129,7 @@ func (j *Judge) guarded(p *Policy, judge func() Answer) (answer Answer) {
 func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling *rules.Ruling) Answer {
 	triplets, err := p.triplets(ctx, f, ruling, &j.last)
 	if err != nil {
-		return p.failed(err)
+		return p.errorAnswer(err)
 	}
 	windows, reply := p.terms(ruling)
 	limited := timeout.With(ctx, p.Timeout)
@@ -137,7 +137,7 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 	ctx = limited
 	counts, err := j.counting(ctx, p, f, windows, triplets[0].Client)
 	if err != nil {
-		return j.failed(p, err)
+		return j.storeFailed(p, err)
 	}
 	d, err := j.memory.Update(ctx, triplets, func(remembered []*greylist.Entry) greylist.Decision {
 		d, used := greylist.DecideFirst(remembered, func(e *greylist.Entry) greylist.Decision { return j.clock.Decide(windows, e) })
@@ -149,10 +149,12 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		}
 		return d
 	})
-	if err != nil {
-		return j.failed(p, err)
-	}
-	if d.Client != nil {
+	switch {
+	case err != nil && d.Reason == greylist.ReasonAlreadyGrey && !stopped(err): // only its time could not be written
+		j.outage.note(j, p.OnError, err, 0)
+	case err != nil:
+		return j.storeFailed(p, err)
+	case d.Client != nil:
 		f.NoteClient(*d.Client)
 	}
 	answer := p.answer(d, reply)

@@ -47,16 +47,21 @@ func (j *Judge) Cause() string {
 	return o.cause
 }
 
-// failed answers by on_error, because the memory has failed.
-func (j *Judge) failed(p *Policy, err error) Answer {
+// storeFailed answers by on_error, because the memory has failed.
+func (j *Judge) storeFailed(p *Policy, err error) Answer {
 	j.outage.note(j, p.OnError, err, 1)
-	return p.failed(err)
+	return p.errorAnswer(err)
+}
+
+// stopped reports whether an error is no failure: the peer has disconnected, or the daemon stops.
+func stopped(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, greylist.ErrClosed)
 }
 
 // note notes that the memory has failed, and so many answers by that.
 func (o *outage) note(j *Judge, onError greylist.Verdict, err error, answers int) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, greylist.ErrClosed) {
-		return // the peer has disconnected, or the daemon stops: no failure
+	if stopped(err) {
+		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,7 +98,7 @@ func (j *Judge) CheckMemory(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	err := j.memory.Ping(ctx)
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, greylist.ErrClosed) {
+	if err == nil || stopped(err) {
 		return
 	}
 	j.outage.mu.Lock()

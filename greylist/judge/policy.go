@@ -45,9 +45,9 @@ func (p *Policy) isProbe(sender string) bool {
 	return ok
 }
 
-// MayWait reports whether [Judge.Recipient] may return pending recipients for mail
+// MayBePending reports whether [Judge.Recipient] may return pending recipients for mail
 // from the sender.
-func (p *Policy) MayWait(sender string) bool { return p.isProbe(address.Fold(sender)) }
+func (p *Policy) MayBePending(sender string) bool { return p.isProbe(address.Fold(sender)) }
 
 // learned is how facts find out what the memory has learned.
 func (p *Policy) learned(m rules.LearnedMemory, age greylist.Age) rules.Learned {

@@ -139,7 +139,10 @@ func (l *List) match(s string) (entry string, ok bool) {
 	}
 	switch l.File.Kind {
 	case RecipientList:
-		local, domain, _ := address.Cut(s)
+		local, domain, ok := address.Cut(s)
+		if !ok {
+			break
+		}
 		if entry, ok := l.matchName(domain); ok {
 			return entry, true
 		}

@@ -13,7 +13,7 @@ import (
 
 // Message is one message. The zero value has no recipients.
 type Message struct {
-	waiting []*judge.Pending
+	pending []*judge.Pending
 	octets  int64
 	full    bool         // a recipient was refused at the limit
 	whole   judge.Answer // the answer at DATA
@@ -29,7 +29,7 @@ func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Me
 		m.accepted = judge.MoreTelling(m.accepted, answer)
 		return answer
 	}
-	if limit = room.limit(limit); len(m.waiting) >= limit {
+	if limit = room.limit(limit); len(m.pending) >= limit {
 		if !m.full {
 			m.full = true
 			warnTooMany(log, limit, a, j.Policy())
@@ -46,8 +46,8 @@ func (m *Message) Recipient(ctx context.Context, j *judge.Judge, facts *judge.Me
 // Data judges, at DATA, the recipients that are kept. A client that was refused may
 // send DATA again for the same message, and gets the same answer.
 func (m *Message) Data(ctx context.Context, j *judge.Judge, queueID string, room *Room) judge.Answer {
-	if len(m.waiting) > 0 {
-		m.Answered(j.Data(ctx, queueID, m.waiting))
+	if len(m.pending) > 0 {
+		m.Answered(j.Data(ctx, queueID, m.pending))
 	}
 	m.Release(room)
 	return m.whole
@@ -71,7 +71,7 @@ func (m *Message) Header(j *judge.Judge) string {
 // Release forgets the recipients that are kept.
 func (m *Message) Release(room *Room) {
 	room.used.Add(-m.octets)
-	m.waiting, m.octets = nil, 0
+	m.pending, m.octets = nil, 0
 }
 
 // Octets returns about how much memory the kept recipients take.
@@ -82,8 +82,8 @@ const perRecipient = 300 // octets, without its strings
 func (m *Message) keep(p *judge.Pending, room *Room) {
 	octets := int64(perRecipient + len(p.Attempt.Recipient))
 	var first greylist.Attempt
-	if len(m.waiting) > 0 {
-		first = m.waiting[0].Attempt
+	if len(m.pending) > 0 {
+		first = m.pending[0].Attempt
 	}
 	// Recipients of one message share these strings.
 	for _, s := range []struct {
@@ -96,7 +96,7 @@ func (m *Message) keep(p *judge.Pending, room *Room) {
 			octets += int64(len(*s.own))
 		}
 	}
-	m.waiting = append(m.waiting, p)
+	m.pending = append(m.pending, p)
 	m.octets += octets
 	room.used.Add(octets)
 }

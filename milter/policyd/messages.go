@@ -41,13 +41,13 @@ type messages struct {
 type message struct {
 	instance, client, sender string
 
-	since   time.Time
-	mu      sync.Mutex
-	dropped bool // another request found it before, and must not use it
-	known   bool // else this daemon has had no request about it before DATA
-	facts   judge.Message
-	waits   deferred.Message
-	octets  int64 // see perMessage
+	since    time.Time
+	mu       sync.Mutex
+	dropped  bool // another request found it before, and must not use it
+	known    bool // else this daemon has had no request about it before DATA
+	facts    judge.Message
+	deferred deferred.Message
+	octets   int64 // see perMessage
 }
 
 func newMessages(now func() time.Time, log *slog.Logger) *messages {
@@ -126,7 +126,7 @@ func (m *messages) drop(place *list.Element) {
 	release := func() {
 		defer dropped.mu.Unlock()
 		dropped.dropped = true
-		dropped.waits.Release(&m.room)
+		dropped.deferred.Release(&m.room)
 	}
 	if dropped.mu.TryLock() {
 		release()
@@ -143,5 +143,5 @@ func (m *message) waiting() bool {
 		return false // it is being judged
 	}
 	defer m.mu.Unlock()
-	return m.waits.Octets() > 0
+	return m.deferred.Octets() > 0
 }

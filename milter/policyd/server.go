@@ -130,7 +130,7 @@ func (s *Server) header(r *request) string {
 		return ""
 	}
 	defer m.mu.Unlock()
-	return m.waits.Header(s.judge)
+	return m.deferred.Header(s.judge)
 }
 
 // recipient answers at RCPT.
@@ -143,7 +143,7 @@ func (s *Server) recipient(r *request) judge.Answer {
 	m := kept.lock(r, true)
 	defer m.mu.Unlock()
 	m.known = true
-	return m.waits.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &kept.room, s.limiter.Limits().Recipients, s.log)
+	return m.deferred.Recipient(s.ctx, s.judge, &m.facts, r.attempt(), &kept.room, s.limiter.Limits().Recipients, s.log)
 }
 
 // keptIn returns where the message of a request is kept; nil if it is not. Messages
@@ -154,7 +154,7 @@ func (s *Server) keptIn(r *request) *messages {
 	switch {
 	case r.instance == "":
 		return nil
-	case p.MayWait(r.sender):
+	case p.MayBePending(r.sender):
 		return s.messages
 	case p.AsksDNS() || p.Header:
 		return s.ordinary
@@ -170,14 +170,14 @@ func (s *Server) message(r *request) judge.Answer {
 	if r.instance == "" {
 		return s.judge.Forgotten(s.ctx, r.attempt())
 	}
-	m := s.messages.lock(r, s.judge.Policy().MayWait(r.sender))
+	m := s.messages.lock(r, s.judge.Policy().MayBePending(r.sender))
 	if m == nil {
 		return judge.Answer{} // all were judged at RCPT
 	}
 	defer m.mu.Unlock()
 	if !m.known {
 		m.known = true
-		m.waits.Answered(s.judge.Forgotten(s.ctx, r.attempt()))
+		m.deferred.Answered(s.judge.Forgotten(s.ctx, r.attempt()))
 	}
-	return m.waits.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
+	return m.deferred.Data(s.ctx, s.judge, r.queueID, &s.messages.room)
 }

@@ -80,6 +80,8 @@ func (s *server) blockers(ctx context.Context, conn *session) string {
 	if conn == nil {
 		return ""
 	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // after which pgx closes the connection
+	defer cancel()
 	rows, err := conn.Query(ctx, blockersSQL, s.waiters.all())
 	if err != nil {
 		return ""

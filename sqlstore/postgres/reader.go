@@ -27,7 +27,7 @@ func (s *Store) read(ctx context.Context, batch []*update) {
 			u.want(others)
 		}
 	}
-	err := s.reader.retrying(ctx, func(conn *session) error {
+	err := s.reader.withReconnect(ctx, func(conn *session) error {
 		b := conn.pipeline()
 		if len(entries) > 0 {
 			b.Queue(readSQL, sorted(entries)).Query(func(rows pgx.Rows) error { return scan(rows, entries) })

@@ -333,7 +333,10 @@ func testPostgresWaits(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	stop := command.watchLocks(func(string) {})
-	time.Sleep(7 * tellAfter / 2)
+	for began := time.Now(); len(command.waiters.all()) == 0 && time.Since(began) < 30*time.Second; {
+		time.Sleep(tellAfter / 10)
+	}
+	time.Sleep(5 * tellAfter / 2)
 	stop()
 	if n := len(command.waiters.all()); n != 1 {
 		t.Errorf("looking for locks three times took %d sessions, want 1", n)

@@ -141,18 +141,18 @@ func (w *worker) failed(batch []*update, err error) {
 	answer(batch, fault)
 }
 
-// retrying sends a request that may be sent twice: it replaces a dead connection, as after
+// withReconnect sends a request that may be sent twice: it replaces a dead connection, as after
 // a restart of the server, once.
-func (w *worker) retrying(ctx context.Context, ask func(conn *session) error) error {
+func (w *worker) withReconnect(ctx context.Context, ask func(conn *session) error) error {
 	reused := w.conn
-	err := w.asking(ctx, ask)
+	err := w.onConnection(ctx, ask)
 	if err != nil && reused != nil && reused.IsClosed() && ctx.Err() == nil {
-		err = w.asking(ctx, ask)
+		err = w.onConnection(ctx, ask)
 	}
 	return err
 }
 
-func (w *worker) asking(ctx context.Context, ask func(conn *session) error) error {
+func (w *worker) onConnection(ctx context.Context, ask func(conn *session) error) error {
 	conn, err := w.connection(ctx)
 	if err == nil {
 		err = ask(conn)

@@ -77,7 +77,7 @@ func (s *Store) write(ctx context.Context, batch []*update) {
 // was lost.
 func (s *Store) writeIn(ctx context.Context, t *transaction) (err error) {
 	if t.explicit {
-		err = s.writer.retrying(ctx, func(conn *session) error {
+		err = s.writer.withReconnect(ctx, func(conn *session) error {
 			t.conn = conn
 			return t.begin(ctx)
 		})
@@ -103,9 +103,9 @@ type transaction struct {
 	rows       map[backend.Key]*row
 	order      []backend.Key // of the rows, in the order of the decisions
 	unanswered []*update     // to be answered after the commit
-	explicit   bool          // it takes more than one round trip, and so needs BEGIN and COMMIT
-	atomic     bool          // an update has several rows: all or none must be written
-	inOrder    bool          // an update has several triplets, whose order is kept
+	explicit   bool          // BEGIN and COMMIT: rows that are there are locked before the decision
+	atomic     bool          // an update has several rows: COMMIT only after all statements have succeeded
+	inOrder    bool          // an update has several triplets: rows are written in the order of the decisions
 	wrote      bool
 	inserted   int
 
@@ -135,7 +135,7 @@ func newTransaction(batch []*update) *transaction {
 				t.order = append(t.order, k)
 			}
 			r.there = r.there || u.found[i] != nil
-			t.explicit = t.explicit || r.there || len(u.keys) > 1 || writesOthers(&u.decision)
+			t.explicit = t.explicit || r.there || len(u.keys) > 1 || writesLearned(&u.decision)
 		}
 	}
 	return t
@@ -191,7 +191,7 @@ func (t *transaction) decide(report func(error)) {
 		case made.WritesNothing() && !changed:
 			u.done <- nil
 			continue
-		case writesOthers(made) && len(u.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
+		case writesLearned(made) && len(u.keys) > 0 && !t.explicit: // the pass may rest on a row of this transaction, and be lost with it
 			u.done <- errRetry
 			continue
 		}
@@ -200,15 +200,15 @@ func (t *transaction) decide(report func(error)) {
 			r.entry, r.changed = &e, true
 		}
 		t.inOrder = t.inOrder || len(u.keys) > 1
-		t.atomic = t.atomic || t.inOrder || writesOthers(made) && len(u.keys) > 0
+		t.atomic = t.atomic || t.inOrder || writesLearned(made) && len(u.keys) > 0
 		t.addClient(made.Client)
 		t.addCorrespondents(made.Correspondents)
 		t.unanswered = append(t.unanswered, u)
 	}
 }
 
-// writesOthers reports whether a decision writes rows that are not triplets'.
-func writesOthers(d *greylist.Decision) bool { return d.Client != nil || d.Correspondents != nil }
+// writesLearned reports whether a decision writes rows that are not triplets'.
+func writesLearned(d *greylist.Decision) bool { return d.Client != nil || d.Correspondents != nil }
 
 // commit writes the changed rows. It does not write a row that another program has
 // inserted meanwhile: its updates are retried.

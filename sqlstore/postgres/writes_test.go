@@ -20,7 +20,7 @@ type load struct {
 	store           *Store
 	timeout         time.Duration // of one request
 	fresh           atomic.Int64  // numbers the new triplets
-	known           []int64       // triplets that need no write
+	known           []int64       // triplets that are known
 	failed, refused atomic.Int64  // requests for new triplets, for known ones
 	stop            chan struct{}
 	all             sync.WaitGroup
@@ -50,6 +50,14 @@ func startLoad(t *testing.T, s *Store, timeout time.Duration) *load {
 				}
 			}
 		})
+		l.all.Go(func() {
+			for i := 0; l.more(); i++ {
+				if d, err := l.refresh(l.known[i%len(l.known)]); d.Reason != greylist.ReasonAlreadyGrey {
+					l.refused.Add(1)
+					t.Logf("a known triplet that cannot be written: %+v, %v", d, err)
+				}
+			}
+		})
 	}
 	t.Cleanup(l.end)
 	return l
@@ -70,6 +78,12 @@ func (l *load) ask(n int64, write bool) error {
 	return storetest.Update(ctx, l.store, storetest.Numbered(n), func(e *greylist.Entry) (greylist.Entry, bool) {
 		return greylist.Entry{FirstSeen: n}, write
 	})
+}
+
+func (l *load) refresh(n int64) (greylist.Decision, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
+	defer cancel()
+	return storetest.Refresh(ctx, l.store, storetest.Numbered(n))
 }
 
 func (l *load) end() {

@@ -10,14 +10,14 @@ import (
 	"greyglass/sqlstore/backend"
 )
 
-// commit runs the jobs in one transaction. An open batch takes the jobs that arrive while
-// the transaction runs. A failure of the storage fails all of them. If any fails for another reason, each is run
-// again in its own transaction, so that it does not affect the others.
-func (w *writer) commit(batch []*job, open bool) {
-	batch, err := w.attempt(batch, open)
+// commit runs the jobs in one transaction. A joinable batch takes the jobs that arrive while
+// the transaction runs. A failure of the storage fails all of them. If any fails for another
+// reason, each is run again in its own transaction, so that it does not affect the others.
+func (w *writer) commit(batch []*job, joinable bool) {
+	batch, err := w.tryBatch(batch, joinable)
 	if isTampered(err) && w.current.Load().err == nil {
 		w.reopen(err)
-		batch, err = w.attempt(batch, open)
+		batch, err = w.tryBatch(batch, joinable)
 	}
 	switch {
 	case err == nil:
@@ -38,9 +38,9 @@ func (w *writer) commit(batch []*job, open bool) {
 	}
 }
 
-// attempt runs the jobs in one transaction, and returns those whose callers still wait.
+// tryBatch runs the jobs in one transaction, and returns those whose callers still wait.
 // If it returns an error, none of them is committed.
-func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
+func (w *writer) tryBatch(batch []*job, joinable bool) ([]*job, error) {
 	current := w.current.Load()
 	if current.err != nil {
 		return batch, current.err
@@ -48,7 +48,7 @@ func (w *writer) attempt(batch []*job, open bool) ([]*job, error) {
 	batch, err := w.begin(current.db, batch)
 	if err == nil && len(batch) > 0 {
 		began := time.Now()
-		if batch, err = w.runAll(current.db, batch, open); err == nil {
+		if batch, err = w.runAll(current.db, batch, joinable); err == nil {
 			w.counters.Done(len(batch), current.db.tx.wrote, time.Since(began))
 		}
 	}
@@ -105,9 +105,9 @@ func stillWanted(batch []*job) []*job {
 }
 
 // runAll runs the jobs in the transaction and commits, or rolls back if any fails. It
-// returns them, with those that joined an open transaction.
-func (w *writer) runAll(db *database, batch []*job, open bool) ([]*job, error) {
-	batch, err := w.runEach(db.tx, batch, open)
+// returns them, with those that joined the transaction.
+func (w *writer) runAll(db *database, batch []*job, joinable bool) ([]*job, error) {
+	batch, err := w.runEach(db.tx, batch, joinable)
 	if err == nil {
 		err = w.finish(db)
 	}
@@ -117,9 +117,9 @@ func (w *writer) runAll(db *database, batch []*job, open bool) ([]*job, error) {
 	return batch, err
 }
 
-// runEach runs the jobs one after the other, until one fails. More jobs can join an open
+// runEach runs the jobs one after the other, until one fails. More jobs can join a joinable
 // transaction meanwhile.
-func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
+func (w *writer) runEach(tx *tx, batch []*job, joinable bool) ([]*job, error) {
 	for i := 0; i < len(batch); i++ {
 		j := batch[i]
 		if j.err = j.ctx.Err(); j.err == nil { // else its caller has gone, and is not told otherwise
@@ -127,7 +127,7 @@ func (w *writer) runEach(tx *tx, batch []*job, open bool) ([]*job, error) {
 				return batch, err
 			}
 		}
-		if open && i == len(batch)-1 {
+		if joinable && i == len(batch)-1 {
 			if next, ok := w.Next(len(batch), tx.wrote); ok {
 				batch = append(batch, next)
 			}
@@ -155,7 +155,7 @@ func (w *writer) finish(db *database) error {
 	}
 	w.rows.Add(db.tx.rows)
 	maps.Copy(w.recorded, db.tx.recorded)
-	db.files.noteLog()
+	db.files.noteWALSize()
 	w.wrote.Store(true)
 	return nil
 }
@@ -165,14 +165,15 @@ func runSafely(j *job, tx *tx) (err error) {
 	return j.run(tx)
 }
 
-// foundCorrupt is diagnose for an error of a reader. Commands leave a corrupt database as it is.
-func (w *writer) foundCorrupt(ctx context.Context, err error) {
+// foundCorrupt is diagnose for an error of a reader, unless the database was replaced
+// meanwhile. Commands leave a corrupt database as it is.
+func (w *writer) foundCorrupt(ctx context.Context, db *database, err error) {
 	if !w.create {
 		return
 	}
 	w.pause(ctx, func() {
-		if current := w.current.Load(); current.err == nil {
-			w.diagnose(current.db, err)
+		if current := w.current.Load(); current.err == nil && current.db == db {
+			w.diagnose(db, err)
 		}
 	})
 }

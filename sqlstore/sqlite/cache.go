@@ -41,8 +41,8 @@ func (s *stamp) current() bool {
 	return ok && h == s.header
 }
 
-// after returns the present state if it comes of one commit that wrote so many pages, or
-// of none, and is not known to differ; else nil.
+// after returns the stamp after our commit of so many pages, if no other commit lies between;
+// the same stamp if nothing was committed; else nil.
 func (s *stamp) after(pages int) *stamp {
 	h, ok := s.index.read()
 	if !ok {

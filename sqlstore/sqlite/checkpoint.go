@@ -64,7 +64,7 @@ func (c *checkpointer) run() error {
 	}
 	c.changed = true
 	pages, whole, err := current.db.checkpoint("PASSIVE")
-	if err == nil && whole && logSize(pages, current.db.pageSize) > walLimit {
+	if err == nil && whole && walSize(pages, current.db.pageSize) > walLimit {
 		if _, whole, err = current.db.checkpoint("PASSIVE"); err == nil && whole {
 			c.writer.pause(c.ctx, func() { _, whole, err = current.db.checkpoint("RESTART") })
 		}

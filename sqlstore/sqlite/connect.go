@@ -39,10 +39,10 @@ func checkpointDSN(path string) string {
 	return dsn(path, "rw", "busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)")
 }
 
-// probeDSN is for reading a database that may be corrupt: it changes nothing in it, also
+// inspectDSN is for reading a database that may be corrupt: it changes nothing in it, also
 // if it is the last connection. (immutable=1 would create no -wal and -shm files, but could
 // delete the log of a program that opens the database at that moment.)
-func probeDSN(path string) string { return dsn(path, "ro", "busy_timeout(1000)") }
+func inspectDSN(path string) string { return dsn(path, "ro", "busy_timeout(1000)") }
 
 // newFileDSN is for a temporary file that is removed after any failure: it needs no
 // journal, and is synced as a whole.

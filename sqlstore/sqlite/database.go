@@ -73,12 +73,12 @@ func openDatabase(ctx context.Context, asked, path string, opts settings) (_ *da
 		return nil, err
 	}
 	if opts.cache > 0 {
-		if d.index, err = openIndex(d.files.index, d.files.shm); err != nil {
+		if d.index, err = openIndex(d.files.shmPath, d.files.shmID); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case d.files.database != file: // replaced meanwhile
+	case d.files.databaseID != file: // replaced meanwhile
 		return nil, errMoved
 	case d.logIsCut(): // while another program has it open
 		return nil, errCut
@@ -157,7 +157,7 @@ func (d *database) close() error {
 // last one.
 func (d *database) closeAsItIs() error {
 	// A read-only connection is closed last.
-	last, err := connect(context.Background(), probeDSN(d.path))
+	last, err := connect(context.Background(), inspectDSN(d.path))
 	if err != nil {
 		return errors.Join(err, d.close())
 	}

@@ -27,11 +27,11 @@ func isTampered(err error) bool {
 // They are not opened here: closing the -shm file would release SQLite's locks on it
 // (sqlite.org/howtocorrupt.html, section 2.2); see [openIndex].
 type files struct {
-	path               string // the database, as configured
-	log, index         string // the paths of the -wal and -shm files
-	database, wal, shm identity
-	indexSize          int64        // in bytes; it never shrinks
-	logSize            atomic.Int64 // in bytes, the last known size
+	path                     string // of the database, as configured
+	walPath, shmPath         string
+	databaseID, walID, shmID identity
+	indexSize                int64        // of the -shm file, in bytes; it never shrinks
+	walSize                  atomic.Int64 // in bytes, the last known size
 }
 
 // identity identifies a file.
@@ -48,42 +48,42 @@ func identify(path string) (id identity, size int64, err error) {
 // noteFiles notes the files of a database that was just opened; real is path without
 // symbolic links.
 func noteFiles(path, real string) (_ *files, err error) {
-	f := &files{path: path, log: walOf(real), index: shmOf(real)}
-	if f.database, _, err = identify(path); err != nil {
+	f := &files{path: path, walPath: walOf(real), shmPath: shmOf(real)}
+	if f.databaseID, _, err = identify(path); err != nil {
 		return nil, err
 	}
-	if f.wal, _, err = identify(f.log); err != nil {
+	if f.walID, _, err = identify(f.walPath); err != nil {
 		return nil, err
 	}
-	f.noteLog()
-	f.shm, f.indexSize, err = identify(f.index)
+	f.noteWALSize()
+	f.shmID, f.indexSize, err = identify(f.shmPath)
 	return f, err
 }
 
-// noteLog notes the present size of the log.
-func (f *files) noteLog() {
-	if _, size, err := identify(f.log); err == nil {
-		f.logSize.Store(size)
+// noteWALSize notes the present size of the -wal file.
+func (f *files) noteWALSize() {
+	if _, size, err := identify(f.walPath); err == nil {
+		f.walSize.Store(size)
 	}
 }
 
 // check returns [errMoved] or [errBeside], or nil, and whether the log is shorter
 // than it was.
 func (f *files) check() (shorter bool, err error) {
-	if gone(f.path, f.database) {
+	if gone(f.path, f.databaseID) {
 		return false, errMoved
 	}
-	wal, size, err := identify(f.log)
-	shm, indexSize, indexErr := identify(f.index)
+	wal, size, err := identify(f.walPath)
+	shm, indexSize, indexErr := identify(f.shmPath)
 	switch err := errors.Join(err, indexErr); {
 	case errors.Is(err, os.ErrNotExist):
 		return false, errBeside
 	case err != nil:
 		return false, nil // using the file will return the error
-	case wal != f.wal || shm != f.shm || indexSize < f.indexSize:
+	case wal != f.walID || shm != f.shmID || indexSize < f.indexSize:
 		return false, errBeside
 	}
-	return size < f.logSize.Load(), nil
+	return size < f.walSize.Load(), nil
 }
 
 // gone reports whether the path no longer leads to the file.
@@ -98,7 +98,7 @@ func gone(path string, file identity) bool {
 // removeBeside removes the -wal and -shm files of a deleted database, unless they are
 // another program's by now. SQLite would use them with the next database.
 func (f *files) removeBeside() {
-	for path, was := range map[string]identity{f.log: f.wal, f.index: f.shm} {
+	for path, was := range map[string]identity{f.walPath: f.walID, f.shmPath: f.shmID} {
 		if !gone(path, was) {
 			_ = os.Remove(path) // createFile reports a file that stays
 		}
@@ -115,7 +115,7 @@ func (d *database) checkFiles() error {
 	if d.logIsCut() {
 		return errCut
 	}
-	d.files.noteLog()
+	d.files.noteWALSize()
 	return nil
 }
 
@@ -123,8 +123,8 @@ func (d *database) checkFiles() error {
 func (d *database) logIsCut() bool {
 	for range 2 { // another program's checkpoint may truncate it between the two calls
 		frames, ok := d.frames()
-		_, size, err := identify(d.files.log)
-		if !ok || err != nil || size >= logSize(frames, d.pageSize) {
+		_, size, err := identify(d.files.walPath)
+		if !ok || err != nil || size >= walSize(frames, d.pageSize) {
 			return false
 		}
 	}
@@ -140,7 +140,7 @@ func (d *database) frames() (log int64, ok bool) {
 
 // logSize returns the size in bytes of a log with so many frames, with pages of so many
 // bytes (sqlite.org/fileformat.html, section 4.1).
-func logSize(frames, pageSize int64) int64 {
+func walSize(frames, pageSize int64) int64 {
 	if frames <= 0 {
 		return 0
 	}

@@ -66,14 +66,14 @@ func (all lookups) close(opened int) (err error) {
 	return err
 }
 
-// kept is how many of the last hundred or so updates kept the row of their triplet; those that
-// the cache answered are not counted. Triplets are looked up without the writer only while more
+// kept is the share of the updates that kept the row of their triplet: a moving average, in
+// which each counts a 64th; those that the cache answered are not counted. Triplets are looked up without the writer only while more
 // than half do: any other is looked up again by the writer, and if most mail is new, that takes
 // a tenth of the daemon's time.
 type kept struct{ parts atomic.Int32 }
 
 const (
-	allParts   = 1 << 16
+	allParts   = 1 << 16 // all of them
 	keptOfLast = 64
 )
 

@@ -159,7 +159,7 @@ func readSome(ctx context.Context, path string) (version int, err error) {
 		version, err = readBy(ctx, only.dsn)
 		return version, cmp.Or(only.check(), err)
 	}
-	version, err = readBy(ctx, probeDSN(path))
+	version, err = readBy(ctx, inspectDSN(path))
 	var e *sqlite.Error
 	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
 		return readBy(ctx, readerDSN(path))

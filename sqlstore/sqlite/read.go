@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"greyglass/greylist"
 )
@@ -48,13 +49,14 @@ func (s *Store) Failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if db, _ := s.reading(); db != nil {
+	db, _ := s.reading()
+	if db != nil {
 		if started := db.only.check(); started != nil {
 			return started
 		}
 	}
-	if isCorrupt(err) {
-		s.writer.foundCorrupt(ctx, err)
+	if isCorrupt(err) && !errors.As(err, new(*greylist.Fault)) { // else the writer's own
+		s.writer.foundCorrupt(ctx, db, err)
 	}
 	return explain(s.path, err)
 }

@@ -59,7 +59,7 @@ func (w *writer) reopen(cause error) {
 	w.stopCheck()
 	old := w.current.Load().db
 	if old != nil && cause != errSuspect {
-		w.lost, w.file = cause, old.files.database
+		w.lost, w.file = cause, old.files.databaseID
 		w.current.Store(&state{err: explain(w.path, cause)})
 		w.giveUp(old, cause)
 		old = nil
@@ -79,10 +79,10 @@ func (w *writer) reopen(cause error) {
 		return
 	}
 	if old != nil {
-		w.file = old.files.database
+		w.file = old.files.databaseID
 		_ = old.close()
 	}
-	w.logRecovery(from, fresh.files.database)
+	w.logRecovery(from, fresh.files.databaseID)
 	w.suspect, w.lost = false, nil
 	w.cache.begun(fresh.index)
 	w.current.Store(&state{db: fresh})

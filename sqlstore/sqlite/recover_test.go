@@ -306,7 +306,7 @@ func used(t *testing.T, s *Store) int64 {
 	if !ok {
 		t.Fatal("the log can't be read")
 	}
-	return logSize(frames, db.pageSize)
+	return walSize(frames, db.pageSize)
 }
 
 // TestPageSize: a database whose pages another program has made larger or smaller is

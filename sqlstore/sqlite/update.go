@@ -21,15 +21,14 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	}
 	read := func() bool { return s.withoutWrite(ctx, u) }
 	err := s.writer.do(ctx, u.run, read)
-	if isFault(err) || errors.As(err, new(syscall.Errno)) { // of reopening the database
-		u.undone()
+	if err != nil && (isFault(err) || errors.As(err, new(syscall.Errno))) { // of reopening the database
+		u.rolledBack()
 		if read() {
 			return u.decision, nil
 		}
 	}
 	if err != nil {
-		u.abandon()
-		return greylist.Decision{}, err
+		return u.abandon(), err
 	}
 	s.kept.note(u.decision.Keep)
 	return u.decision, nil
@@ -44,8 +43,8 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 	}
 	k := u.keys[0]
 	if s.writer.cache.find(k, &u.one.entry) {
-		u.seen[0] = &u.one.entry
-		return u.keeps(u.seen[:1])
+		u.callerRead[0] = &u.one.entry
+		return u.keeps(u.callerRead[:1])
 	}
 	if !s.kept.most() {
 		u.insert = len(u.keys) == 1
@@ -57,8 +56,8 @@ func (s *Store) lookUp(ctx context.Context, u *update) bool {
 		return false
 	}
 	s.writer.cache.put(k, e, at)
-	u.seen[0] = e
-	if !u.keeps(u.seen[:1]) {
+	u.callerRead[0] = e
+	if !u.keeps(u.callerRead[:1]) {
 		return false
 	}
 	s.kept.note(true)
@@ -72,38 +71,41 @@ func (s *Store) withoutWrite(ctx context.Context, u *update) bool {
 	}
 	for i, t := range u.triplets {
 		var err error
-		if u.seen[i], err = s.Get(ctx, t); err != nil {
+		if u.callerRead[i], err = s.Get(ctx, t); err != nil {
 			return false
 		}
 	}
-	return u.keeps(u.seen)
+	return u.keeps(u.callerRead)
 }
 
-// update is the job of [Store.Update].
+// update is the job of [Store.Update]. Its change is called in up to three places: by the
+// caller with what it has looked up (lookUp), by the writer in its transaction (run), and by
+// the caller while nothing can be written (withoutWrite). Under mu one of them has the last
+// word: a caller's decision counts only if it writes nothing and the writer has made none.
 type update struct {
-	triplets []greylist.Triplet
-	keys     []backend.Key
-	seen     []*greylist.Entry // the entry of each triplet, as the caller reads it
-	found    []*greylist.Entry // the entry of each triplet, as the writer reads it
-	insert   bool              // one triplet, probably unseen: insert it without a look-up
+	triplets   []greylist.Triplet
+	keys       []backend.Key
+	callerRead []*greylist.Entry // the entry of each triplet, as the caller has read it
+	writerRead []*greylist.Entry // the same, as the writer has read it in its transaction
+	insert     bool              // one triplet, probably unseen: insert it without a look-up
 
-	mu       sync.Mutex
-	change   greylist.Change // nil once it is done without a write, or its caller has returned
-	asked    bool            // the writer has called the change, and may have committed
-	decision greylist.Decision
+	mu             sync.Mutex
+	change         greylist.Change   // nil once it is done without a write, or its caller has returned
+	mayBeCommitted bool              // the writer has called the change
+	decision       greylist.Decision // of the last call
 
 	one struct { // space for the slices of one triplet, the usual case
-		key         [1]backend.Key
-		seen, found [1]*greylist.Entry
-		entry       greylist.Entry
+		key                    [1]backend.Key
+		callerRead, writerRead [1]*greylist.Entry
+		entry                  greylist.Entry
 	}
 }
 
 func newUpdate(triplets []greylist.Triplet, change greylist.Change) *update {
 	u := &update{triplets: triplets, change: change}
-	u.keys, u.seen, u.found = u.one.key[:], u.one.seen[:], u.one.found[:]
+	u.keys, u.callerRead, u.writerRead = u.one.key[:], u.one.callerRead[:], u.one.writerRead[:]
 	if n := len(triplets); n != 1 {
-		u.keys, u.seen, u.found = make([]backend.Key, n), make([]*greylist.Entry, n), make([]*greylist.Entry, n)
+		u.keys, u.callerRead, u.writerRead = make([]backend.Key, n), make([]*greylist.Entry, n), make([]*greylist.Entry, n)
 	}
 	for i := range triplets {
 		u.keys[i] = backend.KeyOf(triplets[i])
@@ -118,18 +120,18 @@ func (u *update) run(tx *tx) (err error) {
 			if added, err := tx.add(u.keys[0], u.triplets[0], d.Remember); err != nil {
 				return err
 			} else if added {
-				return tx.writeOthers(d)
+				return tx.writeLearned(d)
 			}
 		}
 	}
 	for i, k := range u.keys {
-		if u.found[i], err = tx.get(k); err != nil {
+		if u.writerRead[i], err = tx.get(k); err != nil {
 			return err
 		}
 	}
 	d := u.decide()
 	for i, e := range d.Writes() {
-		if u.found[i] == nil {
+		if u.writerRead[i] == nil {
 			_, err = tx.add(u.keys[i], u.triplets[i], e)
 		} else {
 			err = tx.set(u.keys[i], e)
@@ -138,11 +140,11 @@ func (u *update) run(tx *tx) (err error) {
 			return err
 		}
 	}
-	return tx.writeOthers(d)
+	return tx.writeLearned(d)
 }
 
-// writeOthers writes the rows of a decision that are not triplets.
-func (tx *tx) writeOthers(d greylist.Decision) error {
+// writeLearned writes the rows of a decision that are not triplets.
+func (tx *tx) writeLearned(d greylist.Decision) error {
 	if err := tx.writeClient(d.Client); err != nil {
 		return err
 	}
@@ -156,8 +158,8 @@ func (u *update) decide() greylist.Decision {
 	if u.change == nil {
 		return greylist.Decision{Keep: true}
 	}
-	u.asked = true
-	u.decision = u.change(u.found)
+	u.mayBeCommitted = true
+	u.decision = u.change(u.writerRead)
 	return u.decision
 }
 
@@ -167,7 +169,7 @@ func (u *update) decide() greylist.Decision {
 func (u *update) keeps(seen []*greylist.Entry) (done bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.change == nil || u.asked {
+	if u.change == nil || u.mayBeCommitted {
 		return false
 	}
 	var d greylist.Decision
@@ -177,24 +179,26 @@ func (u *update) keeps(seen []*greylist.Entry) (done bool) {
 		d = u.change(seen)
 		done = d.WritesNothing()
 	}()
+	u.decision = d
 	if done {
-		u.change, u.decision = nil, d
+		u.change = nil
 	}
 	return done
 }
 
-// undone notes that no decision of the change was committed.
-func (u *update) undone() {
+// rolledBack notes that no decision of the change was committed.
+func (u *update) rolledBack() {
 	u.mu.Lock()
-	u.asked = false
+	u.mayBeCommitted = false
 	u.mu.Unlock()
 }
 
-// abandon makes sure that the change is not called any more.
-func (u *update) abandon() {
+// abandon makes sure that the change is not called any more, and returns its last decision.
+func (u *update) abandon() greylist.Decision {
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.change = nil
-	u.mu.Unlock()
+	return u.decision
 }
 
 // Forget implements [greylist.Store].

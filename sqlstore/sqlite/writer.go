@@ -94,8 +94,8 @@ func startWriter(path string, first *state, opts settings) *writer {
 // do runs a function in a transaction, and returns nil once that is committed. If the
 // context ends first, it returns an error that wraps the context's at once; the job may
 // then be committed or not, and run may still be running. If the writer is blocked, do
-// calls instead, which may be nil, once: true means that the job is not needed any more.
-func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() bool) error {
+// calls fallback once, unless that is nil; if it returns true, the job is not needed any more.
+func (w *writer) do(ctx context.Context, run func(*tx) error, fallback func() bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 	}
 	j := jobs.Get().(*job)
 	j.ctx, j.run, j.err = ctx, run, nil
-	if instead != nil {
+	if fallback != nil {
 		wait := stallTime
 		if w.locked.Load() {
 			wait = 0
@@ -127,7 +127,7 @@ func (w *writer) do(ctx context.Context, run func(*tx) error, instead func() boo
 			}
 			return explain(w.path, err)
 		case <-j.stalled.C:
-			if instead() {
+			if fallback() {
 				return nil
 			}
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	readTimeout    = 5 * time.Second
 	writeTimeout   = 10 * time.Second
 )
+
+// schedulingLatency is how long goroutines wait until they run: whether the processors suffice.
+var schedulingLatency = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/sched/latencies:seconds$`)}
 
 // Server is the HTTP server for metrics and health. It answers from the start of the
 // daemon to its end.
@@ -38,7 +42,7 @@ func NewServer(address, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		&collector{version, s.daemon.Load},
-		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(schedulingLatency)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelDebug)
