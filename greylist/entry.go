@@ -18,8 +18,7 @@ type Entry struct {
 	LastSeen int64
 
 	// PassedAt is when the triplet was last accepted. It may lag by up to
-	// [Windows.RefreshStep], or longer while the database takes no writes. It is zero
-	// while the triplet waits.
+	// [Windows.RefreshStep]. It is zero while the triplet waits.
 	PassedAt int64
 
 	// Deferred and Accepted count the answers since the triplet was first stored.

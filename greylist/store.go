@@ -41,8 +41,7 @@ type Memory interface {
 	// the decision of the call whose rows were written, once they are committed. If the
 	// context ended first, the error wraps the context's, and the rows may have been
 	// written or not. A decision that writes nothing may be returned even while the
-	// database takes no writes. With an error comes the decision that could not be
-	// written; its Verdict is empty if the change was not called.
+	// database takes no writes.
 	Update(ctx context.Context, triplets []Triplet, change Change) (Decision, error)
 
 	// Get returns the entry of the triplet, or nil.

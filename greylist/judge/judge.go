@@ -149,12 +149,10 @@ func (j *Judge) greylist(ctx context.Context, p *Policy, f *rules.Facts, ruling 
 		}
 		return d
 	})
-	switch {
-	case err != nil && d.Reason == greylist.ReasonAlreadyGrey && !stopped(err): // only its time could not be written
-		j.outage.note(j, p.OnError, err, 0)
-	case err != nil:
+	if err != nil {
 		return j.storeFailed(p, err)
-	case d.Client != nil:
+	}
+	if d.Client != nil {
 		f.NoteClient(*d.Client)
 	}
 	answer := p.answer(d, reply)

@@ -147,30 +147,3 @@ func TestFailedAnswers(t *testing.T) {
 	c.wantReason(t, attemptTo("suspect"), greylist.ReasonError)
 	failed(1)
 }
-
-// TestPassedWhileWritesFail: a triplet that has passed is accepted although the time of that
-// cannot be stored; the outage is logged, and no answer counts as failed.
-func TestPassedWhileWritesFail(t *testing.T) {
-	p := newPolicy(t)
-	p.OnError = greylist.Defer
-	c := newCourt(p)
-	ask := func(a greylist.Attempt, want greylist.Reason, verdict greylist.Verdict) {
-		t.Helper()
-		if answer, _ := c.Recipient(t.Context(), nil, a); answer.Reason != want || answer.Verdict != verdict {
-			t.Errorf("%+v, want %s, %s", answer, verdict, want)
-		}
-	}
-	waiting := attemptTo("waiting")
-	c.AtOnce(t.Context(), nil, waiting)
-	c.pass(t, unknownAttempt)
-	c.clock += 2 * p.Windows.RefreshStep()
-	c.store.FailWrites(&greylist.Fault{Database: "/x.db", Err: errors.New("disk is full"), Advice: "make room"})
-	ask(unknownAttempt, greylist.ReasonAlreadyGrey, greylist.Accept)
-	if began, failed := c.Outage(); began.IsZero() || failed != 0 {
-		t.Errorf("an outage since %v, with %d failed answers", began, failed)
-	}
-	ask(waiting, greylist.ReasonError, greylist.Defer)
-	ask(attemptTo("unknown"), greylist.ReasonError, greylist.Defer)
-	c.clock += p.Windows.MaxGrey
-	ask(unknownAttempt, greylist.ReasonError, greylist.Defer) // must wait again
-}

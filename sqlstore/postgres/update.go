@@ -68,8 +68,10 @@ func (u *update) abandon() {
 // has returned.
 func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change greylist.Change) (greylist.Decision, error) {
 	u := &update{ctx: ctx, triplets: triplets, change: change}
-	err := s.runUpdate(u)
-	return u.decision, err
+	if err := s.runUpdate(u); err != nil {
+		return greylist.Decision{}, err
+	}
+	return u.decision, nil
 }
 
 // runUpdate runs an update, and retries it after conflicts.

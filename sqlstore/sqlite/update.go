@@ -28,7 +28,8 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 		}
 	}
 	if err != nil {
-		return u.abandon(), err
+		u.abandon()
+		return greylist.Decision{}, err
 	}
 	s.kept.note(u.decision.Keep)
 	return u.decision, nil
@@ -90,9 +91,9 @@ type update struct {
 	insert     bool              // one triplet, probably unseen: insert it without a look-up
 
 	mu             sync.Mutex
-	change         greylist.Change   // nil once it is done without a write, or its caller has returned
-	mayBeCommitted bool              // the writer has called the change
-	decision       greylist.Decision // of the last call
+	change         greylist.Change // nil once it is done without a write, or its caller has returned
+	mayBeCommitted bool            // the writer has called the change
+	decision       greylist.Decision
 
 	one struct { // space for the slices of one triplet, the usual case
 		key                    [1]backend.Key
@@ -179,9 +180,8 @@ func (u *update) keeps(seen []*greylist.Entry) (done bool) {
 		d = u.change(seen)
 		done = d.WritesNothing()
 	}()
-	u.decision = d
 	if done {
-		u.change = nil
+		u.change, u.decision = nil, d
 	}
 	return done
 }
@@ -193,12 +193,11 @@ func (u *update) rolledBack() {
 	u.mu.Unlock()
 }
 
-// abandon makes sure that the change is not called any more, and returns its last decision.
-func (u *update) abandon() greylist.Decision {
+// abandon makes sure that the change is not called any more.
+func (u *update) abandon() {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.change = nil
-	return u.decision
+	u.mu.Unlock()
 }
 
 // Forget implements [greylist.Store].

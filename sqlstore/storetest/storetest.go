@@ -156,19 +156,6 @@ func Update(ctx context.Context, s greylist.Memory, tr greylist.Triplet, change 
 	return err
 }
 
-// Refresh counts another acceptance of a triplet that is known, as a decision that it has
-// passed already.
-func Refresh(ctx context.Context, s greylist.Memory, tr greylist.Triplet) (greylist.Decision, error) {
-	return s.Update(ctx, []greylist.Triplet{tr}, func(remembered []*greylist.Entry) greylist.Decision {
-		if remembered[0] == nil {
-			return greylist.Decision{Keep: true}
-		}
-		e := *remembered[0]
-		e.Accepted++
-		return greylist.Decision{Reason: greylist.ReasonAlreadyGrey, Remember: e}
-	})
-}
-
 // attempt updates the triplet as a [judge.Judge] does.
 func attempt(ctx context.Context, s greylist.Store, tr greylist.Triplet, w greylist.Windows, now int64) (greylist.Decision, error) {
 	return s.Update(ctx, []greylist.Triplet{tr}, func(remembered []*greylist.Entry) greylist.Decision {

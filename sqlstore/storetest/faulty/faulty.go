@@ -17,7 +17,7 @@ type Store struct {
 
 	mu              sync.Mutex
 	before          func(context.Context) error
-	err, writeErr   error
+	err             error
 	updates, writes int
 }
 
@@ -29,14 +29,6 @@ func (s *Store) Fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
-}
-
-// FailWrites makes every update that has something to write fail with an error, until it is
-// told nil.
-func (s *Store) FailWrites(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writeErr = err
 }
 
 // Before calls a function before every method of a [greylist.Memory] but Ping; its error is
@@ -109,21 +101,7 @@ func (s *Store) Update(ctx context.Context, triplets []greylist.Triplet, change 
 	if err := s.fault(ctx); err != nil {
 		return greylist.Decision{}, err
 	}
-	s.mu.Lock()
-	writeErr := s.writeErr
-	s.mu.Unlock()
-	var refused *greylist.Decision
-	d, err := s.Store.Update(ctx, triplets, func(stored []*greylist.Entry) greylist.Decision {
-		d := change(stored)
-		if writeErr != nil && !d.WritesNothing() {
-			refused = &d
-			return greylist.Decision{Keep: true}
-		}
-		return d
-	})
-	if refused != nil {
-		return *refused, writeErr
-	}
+	d, err := s.Store.Update(ctx, triplets, change)
 	if err != nil {
 		return d, err
 	}
