@@ -31,16 +31,11 @@ func HostsOf(address string, others ...string) Hosts {
 // Allow reports whether the Host of a request is this server's name or address. That
 // stops DNS rebinding: a web page whose own name resolves to this machine.
 func (names Hosts) Allow(r *http.Request) bool {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
+	host, addr := HostOf(r)
+	host = unbracketed(host)
+	if !addr.IsValid() {
 		return slices.Contains(names, host)
 	}
-	addr = addr.Unmap()
 	if addr.IsLoopback() || slices.Contains(names, host) {
 		return true
 	}
@@ -51,3 +46,17 @@ func (names Hosts) Allow(r *http.Request) bool {
 	here, err := netip.ParseAddrPort(local.String())
 	return err == nil && here.Addr().Unmap().WithZone("") == addr.WithZone("")
 }
+
+// HostOf returns the Host of a request without its port, in lower case, and the address that
+// it is, if it is one.
+func HostOf(r *http.Request) (host string, addr netip.Addr) {
+	host = r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(host)
+	addr, _ = netip.ParseAddr(unbracketed(host))
+	return host, addr.Unmap()
+}
+
+func unbracketed(host string) string { return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]") }

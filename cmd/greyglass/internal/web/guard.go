@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"greyglass/cmd/greyglass/internal/watch"
 )
 
 // guarded lets only those requests through that the page may answer, and sets the headers
@@ -92,12 +94,8 @@ func (s *Server) privateBefore(r *http.Request) bool {
 
 // forLoopback reports whether a request is for localhost or a loopback address.
 func forLoopback(r *http.Request) bool {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
+	host, addr := watch.HostOf(r)
+	return host == "localhost" || addr.IsLoopback()
 }
 
 // peerOf is the address of the other end of the connection.

@@ -17,7 +17,7 @@ const (
 
 	// maxThrottled bounds the table of failures. Once it has so many entries, further
 	// addresses count by their large network, and further users by groups of many; at
-	// twice as many entries whoever has none is refused.
+	// twice as many entries, logins without an entry are refused.
 	maxThrottled = 10_000
 
 	// userGroups is how many groups of users there are then.
