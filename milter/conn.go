@@ -17,7 +17,7 @@ func (l frameListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &frames{Conn: c}, nil
+	return &frames{Conn: c, out: make([]byte, 0, 256)}, nil
 }
 
 // frames is a connection as the protocol library sees it. The library trusts its

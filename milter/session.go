@@ -51,10 +51,13 @@ type message struct {
 	headerFields  int // named as ours, with which the message came
 }
 
+// noAddress is the client of a session whose MTA sends no connect command.
+var noAddress = greylist.ParseClient("no address, the MTA sent none")
+
 // NewConnection begins an SMTP session: the first of the connection, or another
 // one on it (SMFIC_QUIT_NC).
 func (s *session) NewConnection(milter.Modifier) error {
-	s.smtpSession = smtpSession{client: greylist.ParseClient("no address, the MTA sent none")}
+	s.smtpSession = smtpSession{client: noAddress}
 	s.begin(message{})
 	return nil
 }

@@ -105,6 +105,7 @@ func startExpiring(b *bench, database string, as shape) (*server, error) {
 	return startDaemon(b, "expiring", "sqlite:"+expired, rows+rows/20, as)
 }
 
+// startDaemon starts the daemon with the timer slack of its systemd unit.
 func startDaemon(b *bench, name, url string, maxRows int64, as shape, environment ...string) (*server, error) {
 	file := func(suffix string) string { return filepath.Join(b.dir, name+suffix) }
 	milter, policy, config, empty := file(".milter"), file(".policy"), file(".toml"), file(".list")
@@ -122,7 +123,7 @@ func startDaemon(b *bench, name, url string, maxRows int64, as shape, environmen
 	if b.under != nil {
 		cmd.Path, cmd.Args, cmd.Env = b.under.Path, append(slices.Clone(b.under.Args), cmd.Args...), append(b.under.Env, environment...)
 	}
-	return start(socket, file(".log"), cmd)
+	return startWithSlack(socket, file(".log"), cmd)
 }
 
 // startMilterGreylist starts milter-greylist, which keeps its triplets in memory and

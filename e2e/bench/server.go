@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"greyglass/e2e/lab"
 )
@@ -60,6 +63,21 @@ func start(socket, log string, cmd *exec.Cmd) (*server, error) {
 			return nil, errors.Join(fmt.Errorf("%s does not answer", cmd), s.stop())
 		}
 	}
+}
+
+// timerSlack is how late timers of the daemon may be (TimerSlackNSec= of its systemd unit).
+const timerSlack = time.Millisecond
+
+// startWithSlack is start with that timer slack, which a process takes from the thread that
+// starts it (PR_SET_TIMERSLACK of prctl(2)).
+func startWithSlack(socket, log string, cmd *exec.Cmd) (s *server, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack.Nanoseconds()), 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("setting the timer slack: %w", err)
+	}
+	defer func() { err = errors.Join(err, unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)) }() // to what it was
+	return start(socket, log, cmd)
 }
 
 func (s *server) stop() error {

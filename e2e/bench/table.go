@@ -91,7 +91,7 @@ As the bench in this folder measures it: the real programs, each beside the firs
 the load of a generator that speaks a mail server's end of the protocol. A transaction is a message
 from its connection to its RCPT, and then an abort. Each figure is the median of the rounds; a ratio is the median of the
 rounds' ratios to the first program. The no-op filter is what the protocol library makes of a filter that decides nothing.
-Processor time is the server's alone.
+Processor time is the server's alone. The daemon has the timer slack of its systemd unit, other programs have the system's.
 `
 
 // report is the whole of what is printed.
