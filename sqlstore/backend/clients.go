@@ -46,9 +46,12 @@ func (c *Common) ExpireClients(ctx context.Context, before int64) (int, error) {
 		return 0, err
 	}
 	removed, err := c.db.Change(ctx, func(tx Transaction) (int64, error) {
-		tx.ClientsChange()
-		return tx.Change(`WITH old AS MATERIALIZED (SELECT client FROM client WHERE last_seen < $1 LIMIT $2`+c.skipLocked+`)
+		n, err := tx.Change(`WITH old AS MATERIALIZED (SELECT client FROM client WHERE last_seen < $1 LIMIT $2`+c.skipLocked+`)
 			DELETE FROM client WHERE client IN (SELECT client FROM old)`, before, int64(ExpireBatch))
+		if n > 0 {
+			tx.ClientsChange()
+		}
+		return n, err
 	})
 	return int(removed), err
 }

@@ -46,8 +46,8 @@ type Transaction interface {
 	// First reads the integers of the first row of a query, and reports whether there is one.
 	First(query string, into []*int64, args ...any) (found bool, err error)
 
-	// ClientsChange is called before the rows of clients are changed, without names those of
-	// all: SQLite's cache has copies of them.
+	// ClientsChange says, before the commit, whose rows of clients change; without names, that any
+	// may: SQLite's cache has copies of them.
 	ClientsChange(names ...string)
 }
 

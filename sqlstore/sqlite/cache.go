@@ -72,7 +72,7 @@ const bucketSize = 8
 
 // slot is an entry. LastSeen equals PassedAt; others are not stored.
 type slot struct {
-	key                 [12]byte // after the first four bytes, which choose the bucket
+	key                 [12]byte // without the first four bytes, which choose shard and bucket
 	firstSeen, passedAt uint32   // passedAt is zero in an empty slot
 	deferred, accepted  uint16
 }
@@ -155,6 +155,13 @@ func (c *cache) put(k backend.Key, e *greylist.Entry, read *stamp) {
 	defer s.mu.Unlock()
 	if c.now.Load() == read && read.current() { // so the writer has yet to replace what it changes next
 		s.set(k, *e)
+	}
+}
+
+// forget makes the next begun empty the cache: the file may have been changed without a commit.
+func (c *cache) forget() {
+	if c != nil {
+		c.now.Store(nil)
 	}
 }
 

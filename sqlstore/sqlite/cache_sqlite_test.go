@@ -173,6 +173,38 @@ func TestCacheShowsClients(t *testing.T) {
 	}
 }
 
+// TestCacheKeepsClients: an expiry that removes no client leaves their copies.
+func TestCacheKeepsClients(t *testing.T) {
+	s := openNew(t)
+	writeClient(t, s, greylist.ClientWrite{Client: "example.net", After: greylist.ClientEntry{FirstPassed: 5, CountedAt: 5, Passed: 1, LastSeen: 5}})
+	if _, err := s.Client(t.Context(), "example.net"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ExpireClients(t.Context(), 5); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+	if e, known := s.writer.cache.findClient("example.net"); !known || e == nil {
+		t.Errorf("the cache has %+v, %v", e, known)
+	}
+}
+
+// TestCacheOfReopened: the cache has nothing of a database that was found whole again after
+// an error: another program may have written another one into the file.
+func TestCacheOfReopened(t *testing.T) {
+	s := openNew(t)
+	if err := put(s, 1, entryPassed(10))(); err != nil {
+		t.Fatal(err)
+	}
+	s.writer.pause(t.Context(), func() { s.writer.reopen(errSuspect) })
+	if e := cached(s, 1); e != nil {
+		t.Errorf("the cache has %+v", e)
+	}
+	answersAsStored(t, s, 1)
+	if e := cached(s, 1); e == nil {
+		t.Error("the cache is not used again")
+	}
+}
+
 func writeClient(t *testing.T, s *Store, w greylist.ClientWrite) {
 	t.Helper()
 	if _, err := s.Update(t.Context(), nil, func([]*greylist.Entry) greylist.Decision {
