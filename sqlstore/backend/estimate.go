@@ -47,15 +47,10 @@ func estimate(ctx context.Context, db *sql.DB, exactUpTo, samples, sampleIDs int
 		st, err = stats(ctx, db)
 		return st, false, err
 	}
-	counted, err := db.PrepareContext(ctx, sampleSQL)
-	if err != nil {
-		return st, false, err
-	}
-	defer counted.Close()
 	for i := range samples {
 		begin := first + (ids-sampleIDs)*i/(samples-1)
 		var waiting, passed, deferred, accepted int64
-		if err := counted.QueryRowContext(ctx, begin, begin+sampleIDs).Scan(&waiting, &passed, &deferred, &accepted); err != nil {
+		if err := db.QueryRowContext(ctx, sampleSQL, begin, begin+sampleIDs).Scan(&waiting, &passed, &deferred, &accepted); err != nil {
 			return st, false, err
 		}
 		st.Waiting += waiting

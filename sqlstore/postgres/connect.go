@@ -124,7 +124,7 @@ func hostsOf(whole *pgx.ConnConfig) []*pgx.ConnConfig {
 
 // connect connects to the first host that takes writes.
 func (s *server) connect(ctx context.Context) (conn *session, err error) {
-	err = s.try(ctx, func(host *pgx.ConnConfig) (err error) {
+	err = s.try(ctx, func(ctx context.Context, host *pgx.ConnConfig) (err error) {
 		conn, err = s.open(ctx, host)
 		return err
 	})
@@ -132,8 +132,8 @@ func (s *server) connect(ctx context.Context) (conn *session, err error) {
 }
 
 // try connects to one host after the other until one succeeds, first to that of the last
-// connection.
-func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) error) error {
+// connection. A host that does not answer leaves the others their share of the time.
+func (s *server) try(ctx context.Context, connect func(ctx context.Context, host *pgx.ConnConfig) error) error {
 	var errs []error
 	first := int(s.last.Load())
 	for i := range s.hosts {
@@ -142,7 +142,9 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 		if err != nil {
 			return err
 		}
-		err = connect(host)
+		share, cancel := shareOf(ctx, len(s.hosts)-i)
+		err = connect(share, host)
+		cancel()
 		if err == nil {
 			s.last.Store(int32(n))
 			return nil
@@ -153,6 +155,15 @@ func (s *server) try(ctx context.Context, connect func(host *pgx.ConnConfig) err
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// shareOf returns a context with one of so many equal parts of the time that is left.
+func shareOf(ctx context.Context, parts int) (context.Context, context.CancelFunc) {
+	ends, limited := ctx.Deadline()
+	if !limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(ends)/time.Duration(parts))
 }
 
 // configOf returns the configuration of a host with the present password, since the file
@@ -201,10 +212,16 @@ func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
 		}
 		return nil
 	})
-	err = c.server.try(ctx, func(host *pgx.ConnConfig) (err error) {
+	err = c.server.try(ctx, func(ctx context.Context, host *pgx.ConnConfig) (err error) {
 		host.DefaultQueryExecMode = unnamedStatements // these statements come too seldom to be prepared
 		identify := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := c.server.identify(ctx, conn, host)
+			as, err := c.server.identify(ctx, conn, host)
+			if err == nil && !as.pooled {
+				_, err = conn.Exec(ctx, poolSettings, pgx.QueryExecModeSimpleProtocol)
+			}
+			if err != nil {
+				closeSoon(conn) // the library does not
+			}
 			return err
 		})
 		conn, err = stdlib.GetConnector(*host, reset, identify).Connect(ctx)

@@ -48,10 +48,10 @@ func testPostgresPooled(t *testing.T, c *cluster) {
 		var settings string
 		if err := s.pool.QueryRow(`SELECT (SELECT count(*) FROM pg_prepared_statements WHERE name <> ''),
 			(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'),
-			current_setting('lock_timeout') || ' ' || current_setting('enable_seqscan') || ' ' || current_setting('jit')`).Scan(&statements, &locks, &settings); err != nil {
+			current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout') || ' ' || current_setting('enable_seqscan') || ' ' || current_setting('jit')`).Scan(&statements, &locks, &settings); err != nil {
 			t.Fatal(err)
 		}
-		if statements != 0 || locks != 0 || settings != "0 on on" {
+		if statements != 0 || locks != 0 || settings != "0 0 on on" {
 			t.Errorf("%d prepared statements, %d advisory locks, settings %q", statements, locks, settings)
 		}
 		closesSoon(t, s)

@@ -53,6 +53,7 @@ func TestPostgres(t *testing.T) {
 		{"DiskFull", testPostgresDiskFull},
 		{"StandbyDead", testPostgresStandbyDead},
 		{"Serializable", testPostgresSerializable},
+		{"Silent", testPostgresSilent},
 		{"Hosts", testPostgresHosts},
 		{"Switchover", testPostgresSwitchover},
 		{"Certificate", testPostgresCertificate},

@@ -12,6 +12,14 @@ import (
 // the daemon's own timeout, so that the server reports the lock.
 const lockTimeout = 700 * time.Millisecond
 
+// The server ends a transaction whose client is silent for so long, and so frees its locks: a
+// machine that has lost its power or its network does not end its connections. One of a worker
+// takes milliseconds; one of the pool may hold a lock while another connection works (Trim).
+const (
+	silentWorker = 30 * time.Second
+	silentPool   = 10 * time.Minute
+)
+
 // session is a connection to the server, as the workers use it.
 type session struct {
 	*pgx.Conn
@@ -23,12 +31,18 @@ type session struct {
 // The settings of a worker's statements. They use an index for every row, also before the
 // planner has statistics, and no JIT compilation.
 var (
-	sessionSettings = fmt.Sprintf(`SET default_transaction_isolation = 'read committed'; SET lock_timeout = %d; SET enable_seqscan = off;
-		SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off`, lockTimeout.Milliseconds())
+	sessionSettings = fmt.Sprintf(`SET default_transaction_isolation = 'read committed'; SET lock_timeout = %d;
+		SET idle_in_transaction_session_timeout = %d; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+		SET plan_cache_mode = force_generic_plan; SET jit = off`, lockTimeout.Milliseconds(), silentWorker.Milliseconds())
 
 	// transactionSettings end with the transaction, so that no other client of a pooler has them.
-	transactionSettings = fmt.Sprintf(`SELECT set_config('lock_timeout', '%d', true), set_config('enable_seqscan', 'off', true),
-		set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`, lockTimeout.Milliseconds())
+	transactionSettings = fmt.Sprintf(`SELECT set_config('lock_timeout', '%d', true),
+		set_config('idle_in_transaction_session_timeout', '%d', true), set_config('enable_seqscan', 'off', true),
+		set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`,
+		lockTimeout.Milliseconds(), silentWorker.Milliseconds())
+
+	// poolSettings are those of the connections of the pool.
+	poolSettings = fmt.Sprintf(`SET idle_in_transaction_session_timeout = %d`, silentPool.Milliseconds())
 )
 
 // identitySQL returns the identity and the clock of a server.

@@ -417,6 +417,7 @@ func testPostgresHosts(t *testing.T, c *cluster) {
 	began := time.Now()
 	remembers(t, s, 2)
 	t.Logf("with two hosts before that don't do: %v", time.Since(began))
+	connectsInTime(t, strings.Replace(url, "connect_timeout=1", "connect_timeout=60", 1))
 	for standby.SQL("postgres", "SELECT to_regclass('triplet')") == "" || standby.SQL("postgres", "SELECT count(*) FROM triplet") != "2" {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -433,6 +434,43 @@ func testPostgresHosts(t *testing.T, c *cluster) {
 		_ = one.Close()
 	}
 	closesSoon(t, s)
+}
+
+// connectsInTime checks that a host that does not answer leaves the others time, also where
+// it may take longer than a health check.
+func connectsInTime(t *testing.T, url string) {
+	t.Helper()
+	server, err := newServer(url, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), checkTimeout)
+	defer cancel()
+	conn, err := server.connect(ctx)
+	if err != nil {
+		t.Errorf("within the time of a health check: %v", err)
+		return
+	}
+	closeSoon(conn.Conn)
+}
+
+// testPostgresSilent: the server frees the locks of a daemon whose machine has lost its power.
+func testPostgresSilent(t *testing.T, c *cluster) {
+	s := openShared(t, c.schema(t))
+	defer closesSoon(t, s)
+	const limit = `SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'`
+	conn, err := s.server.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSoon(conn.Conn)
+	var worker, pool string
+	if err := errors.Join(conn.QueryRow(t.Context(), limit).Scan(&worker), s.pool.QueryRowContext(t.Context(), limit).Scan(&pool)); err != nil {
+		t.Fatal(err)
+	}
+	if worker != "30000" || pool != "600000" {
+		t.Errorf("%s ms for a worker, %s ms for the pool", worker, pool)
+	}
 }
 
 // testPostgresSwitchover: a primary that stays up when another takes its place, and
