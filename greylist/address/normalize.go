@@ -73,13 +73,18 @@ func Mailbox(addr string) (mailbox string, ok bool) {
 	return mailbox, ok && local != "" && local != `""` && domain != "" && local != anyLocal && !strings.HasPrefix(local, srsNormalized)
 }
 
-// normalize is Normalize for a folded sender of any length.
+// maxNested is how many forms an address may have, one within the other. Each takes time, and
+// those of real senders are two or three.
+const maxNested = 8
+
+// normalize is Normalize for a folded sender of any length. One with too many forms stays as
+// it is.
 func normalize(sender string) string {
 	local, domain, ok := Cut(sender)
 	if !ok {
 		return sender
 	}
-	for {
+	for nested := 0; ; nested++ {
 		if local == "" || local[0] == '"' || strings.HasPrefix(local, srsNormalized) ||
 			!strings.ContainsAny(local, "0123456789+=") || !strings.ContainsAny(local, "-_.+=") { // as no form has
 			break
@@ -92,6 +97,9 @@ func normalize(sender string) string {
 		f := formOf(local)
 		if f == nil {
 			break
+		}
+		if nested == maxNested {
+			return sender
 		}
 		local = f.pattern.ReplaceAllString(local, f.stays)
 		if registered := RegisteredDomain(domain); f.manyHosts && registered != "" {

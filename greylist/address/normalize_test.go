@@ -15,6 +15,8 @@ func TestNormalize(t *testing.T) {
 		{"Mailchimp below a country's suffix", "bounce-mc.us12_48108381.152121-user=example.org@mail1.example.co.uk", "bounce-mc@example.co.uk"},
 		{"Mandrill", "bounce-md_30504962.669fdf8f.v1-" + hex32 + "@bounce.example.com", "bounce-md@bounce.example.com"},
 		{"SparkPost", "msprvs1=19723abc=bounces-1898-1322@sparkpost.example.com", "bounces@sparkpost.example.com"},
+		{"many forms", "x" + strings.Repeat("-1-b=c.d", maxNested) + "@example.net", "x@example.net"},
+		{"too many forms", "x" + strings.Repeat("-1-b=c.d", maxNested+1) + "@example.net", "x" + strings.Repeat("-1-b=c.d", maxNested+1) + "@example.net"},
 		{"BATV", "prvs=1234abcdef=ann@example.net", "ann@example.net"},
 		{"BATV, the tag last", "prvs=ann=1234abcdef@example.net", "ann@example.net"},
 		{"BATV, a local part like a tag", "prvs=1234abcdef=5678abcdef@example.net", "5678abcdef@example.net"},

@@ -31,7 +31,8 @@ type Facts struct {
 	ctx       context.Context          // of look-ups, while a condition is evaluated
 
 	Learned Learned
-	reply   *reply // cached by asReply
+	reply   *reply       // cached by asReply
+	failed  failedClient // cached by KnownClient
 
 	// Expecting is nil if no mail is expected. Once are the expectations for one recipient
 	// that the mail meets.

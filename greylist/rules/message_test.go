@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -64,4 +65,45 @@ func TestLookupsOfMessage(t *testing.T) {
 			t.Errorf("SPF is %s the second time", got)
 		}
 	})
+}
+
+// recoveringMemory fails for the first look-up.
+type recoveringMemory struct{ asked int }
+
+var errMemory = errors.New("the database is down")
+
+func (m *recoveringMemory) Client(context.Context, string) (*greylist.ClientEntry, error) {
+	if m.asked++; m.asked == 1 {
+		return nil, errMemory
+	}
+	return &greylist.ClientEntry{Passed: 1}, nil
+}
+
+func (*recoveringMemory) Correspondent(context.Context, greylist.Correspondent) (*greylist.CorrespondentEntry, error) {
+	return nil, nil
+}
+
+// TestKnownClientOfMessage: a failed look-up counts for one recipient, and what is found for
+// all that follow.
+func TestKnownClientOfMessage(t *testing.T) {
+	memory, message := new(recoveringMemory), new(Message)
+	recipient := func() *Facts {
+		f := NewFacts(new(greylist.Attempt), message)
+		f.Learned.Memory = memory
+		return f
+	}
+	first := recipient()
+	for range 2 {
+		if e, err := first.KnownClient(t.Context(), "example.net"); e != nil || !errors.Is(err, errMemory) {
+			t.Errorf("while the database is down: %+v, %v", e, err)
+		}
+	}
+	for range 2 {
+		if e, err := recipient().KnownClient(t.Context(), "example.net"); e == nil || err != nil {
+			t.Errorf("after that: %+v, %v", e, err)
+		}
+	}
+	if memory.asked != 2 {
+		t.Errorf("asked %d times, want 2", memory.asked)
+	}
 }

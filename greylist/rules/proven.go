@@ -28,21 +28,34 @@ type Learned struct {
 type knownClient struct {
 	client string
 	entry  *greylist.ClientEntry // nil: nothing
+	asked  bool                  // else nothing was looked up
+}
+
+// failedClient is a look-up that failed.
+type failedClient struct {
+	client string
 	err    error
-	asked  bool // else nothing was looked up
 }
 
 // KnownClient returns what is known of a client, as in [greylist.Triplet]. It is looked up
-// once a message, unless the recipients have different clients.
+// once a message, unless the recipients have different clients; after a failure once more for
+// each recipient.
 func (f *Facts) KnownClient(ctx context.Context, client string) (*greylist.ClientEntry, error) {
 	m := f.shared()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if k := &m.known; !k.asked || k.client != client {
-		*k = knownClient{client: client, asked: true}
-		k.entry, k.err = f.Learned.Memory.Client(ctx, client)
+	if f.failed.err != nil && f.failed.client == client {
+		return nil, f.failed.err
 	}
-	return m.known.entry, m.known.err
+	if k := &m.known; !k.asked || k.client != client {
+		entry, err := f.Learned.Memory.Client(ctx, client)
+		if err != nil {
+			f.failed = failedClient{client, err}
+			return nil, err
+		}
+		*k = knownClient{client, entry, true}
+	}
+	return m.known.entry, nil
 }
 
 // NoteClient notes what was written of a client that is known.
