@@ -9,6 +9,9 @@ import (
 	"greyglass/milter/listen"
 )
 
+// replyBuffer is how many octets a reply usually has at most, with its text.
+const replyBuffer = 256
+
 // frameListener is a listener as the protocol library sees it.
 type frameListener struct{ *listen.Listener }
 
@@ -17,7 +20,7 @@ func (l frameListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &frames{Conn: c, out: make([]byte, 0, 256)}, nil
+	return &frames{Conn: c, out: make([]byte, 0, replyBuffer)}, nil
 }
 
 // frames is a connection as the protocol library sees it. The library trusts its

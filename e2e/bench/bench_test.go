@@ -87,3 +87,14 @@ func TestMiddle(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { os.Exit(lab.MainWithProgram(m, lab.Strace)) }
+
+// TestTimerSlack: the daemon is measured with what its systemd unit says.
+func TestTimerSlack(t *testing.T) {
+	unit, err := os.ReadFile("../../contrib/systemd/greyglass.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := "\nTimerSlackNSec=1ms\n"; timerSlack != time.Millisecond || !strings.Contains(string(unit), line) {
+		t.Errorf("the bench has %v, and the unit should have%s", timerSlack, line)
+	}
+}

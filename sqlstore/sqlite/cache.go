@@ -158,8 +158,9 @@ func (c *cache) put(k backend.Key, e *greylist.Entry, read *stamp) {
 	}
 }
 
-// forget makes the next begun empty the cache: the file may have been changed without a commit.
-func (c *cache) forget() {
+// invalidate makes the next begun empty the cache: the file may have been changed without a
+// commit.
+func (c *cache) invalidate() {
 	if c != nil {
 		c.now.Store(nil)
 	}

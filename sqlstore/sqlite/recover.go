@@ -84,7 +84,7 @@ func (w *writer) reopen(cause error) {
 	}
 	w.logRecovery(from, fresh.files.databaseID)
 	w.suspect, w.lost = false, nil
-	w.cache.forget()
+	w.cache.invalidate()
 	w.cache.begun(fresh.index)
 	w.current.Store(&state{db: fresh})
 	w.checkSoon(from)
